@@ -1,0 +1,3 @@
+//! Under construction in the first commits.
+
+fn main() {}

@@ -1,0 +1,17 @@
+//! Recordings in, named and judged findings out.
+//!
+//! Everything here is a pure function of its input: no clock, no environment, no network. Files
+//! are opened in two places only: [`load`] reads recordings, [`symbols`] reads executables.
+
+#![forbid(unsafe_code)]
+
+pub mod baseline;
+pub mod diff;
+pub mod finding;
+pub mod identity;
+pub mod load;
+pub mod policy;
+pub mod series;
+pub mod symbols;
+pub mod timeline;
+pub mod verdict;

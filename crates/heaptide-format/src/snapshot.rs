@@ -1,0 +1,179 @@
+//! One snapshot: the numbers of the heap and of every site that changed.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Epoch, SiteId};
+
+/// Why a snapshot was taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// The interval passed.
+    #[default]
+    Interval,
+    /// The signal arrived.
+    Signal,
+    /// The program asked.
+    Call,
+    /// The recording ended.
+    Exit,
+    /// A threshold was crossed.
+    Threshold,
+}
+
+/// Cumulative and live numbers of a whole heap.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct HeapTotals {
+    /// Blocks allocated since the recording began.
+    pub allocs: u64,
+    /// Recorded blocks freed.
+    pub frees: u64,
+    /// Bytes asked for, by `alloc` and by `realloc` (its new size).
+    pub alloc_bytes: u64,
+    /// Bytes given back, by `dealloc` and by `realloc` (its old size).
+    pub freed_bytes: u64,
+    /// Successful `realloc` calls; the block keeps its site and its birth epoch.
+    pub reallocs: u64,
+    /// `allocs - frees`.
+    pub live_objects: u64,
+    /// `alloc_bytes - freed_bytes`.
+    pub live_bytes: u64,
+}
+
+/// Live numbers of all sites under one tag.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TagTotals {
+    /// The tag.
+    pub tag: String,
+    /// Blocks.
+    pub live_objects: u64,
+    /// Bytes.
+    pub live_bytes: u64,
+}
+
+/// What is missing from a snapshot, cumulative since the recording began; all zero in a good one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Dropped {
+    /// Blocks whose site did not fit into the table; counted in the heap totals under site 0.
+    pub sites: u64,
+    /// Stacks that could not be followed to their root.
+    pub frames: u64,
+    /// Samples that could not be recorded.
+    pub samples: u64,
+    /// Blocks that were not counted at all, for want of memory for our tables.
+    pub blocks: u64,
+    /// Blocks whose record was overwritten by the program, seen when they were freed.
+    pub overruns: u64,
+    /// Snapshots removed or not written, to keep under the size cap.
+    pub snapshots: u64,
+}
+
+/// Live blocks of one site that were born together: `[epoch, objects, bytes]`.
+///
+/// `epoch` is the first epoch of a [`crate::Bucket`]; from epoch 64 on a bucket spans several.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cohort(pub Epoch, pub u64, pub u64);
+
+/// A block larger by at least a fifth than any before it at its site.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Growth {
+    /// Epoch in which it was allocated (or grew to this size).
+    pub epoch: Epoch,
+    /// Its size.
+    pub bytes: u64,
+    /// The work counters at that moment, if any work was counted.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub work: BTreeMap<String, u64>,
+}
+
+/// The numbers of one site. All but the ranges are cumulative or instantaneous, so a row stands
+/// until the site's next row.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SiteRow {
+    /// Which site.
+    pub site: SiteId,
+    /// Blocks allocated.
+    pub allocs: u64,
+    /// Blocks freed.
+    pub frees: u64,
+    /// Bytes asked for, by `alloc` and by `realloc` (its new size).
+    pub alloc_bytes: u64,
+    /// Bytes given back, by `dealloc` and by `realloc` (its old size).
+    pub freed_bytes: u64,
+    /// Successful `realloc` calls.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub reallocs: u64,
+    /// `allocs - frees`.
+    pub live_objects: u64,
+    /// `alloc_bytes - freed_bytes`.
+    pub live_bytes: u64,
+    /// Bounds on the live objects since the last snapshot: at least and at most. Exact when one
+    /// thread uses the site. Absent: both are `live_objects`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub objects_range: Option<(u64, u64)>,
+    /// The same in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes_range: Option<(u64, u64)>,
+    /// Live blocks by birth, nonzero ones only, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cohorts: Vec<Cohort>,
+    /// Size of the largest block so far.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub largest_bytes: u64,
+    /// The last few times a block outgrew all before it (see [`Growth`]), oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub growth: Vec<Growth>,
+    /// Monotonic time of the snapshot that last saw a free at this site.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_free_ns: Option<u64>,
+    /// Standard error of `live_objects` in a sampled recording.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub objects_error: Option<f64>,
+    /// Standard error of `live_bytes` in a sampled recording.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes_error: Option<f64>,
+}
+
+/// One snapshot line.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// Sequence number, from 0, without holes unless snapshots were dropped.
+    pub seq: u64,
+    /// Monotonic time (see [`crate::Header::start_mono_ns`]).
+    pub mono_ns: u64,
+    /// The epoch that this snapshot closes.
+    pub epoch: Epoch,
+    /// Why it was taken.
+    pub reason: Reason,
+    /// Work counted so far, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub work: BTreeMap<String, u64>,
+    /// Live numbers by tag.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<TagTotals>,
+    /// The whole heap.
+    pub heap: HeapTotals,
+    /// Resident set size of the process.
+    #[serde(default)]
+    pub rss_bytes: u64,
+    /// Memory use of the process's cgroup, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cgroup_bytes: Option<u64>,
+    /// What is missing.
+    #[serde(default)]
+    pub dropped: Dropped,
+    /// Memory that the shim itself holds.
+    #[serde(default)]
+    pub own_bytes: u64,
+    /// Sites that changed since the snapshot before; all sites in a segment's first snapshot.
+    /// A site without a row is as its last row says, with nothing allocated or freed since.
+    pub sites: Vec<SiteRow>,
+}
+
+fn is_zero(n: &u64) -> bool {
+    *n == 0
+}
