@@ -1,3 +1,122 @@
-//! Under construction in the first commits.
+//! `cargo ci [CHECK…]`: the project's checks, one file each.
+//!
+//! Without a name it runs the set that every change must pass, in order, to the end, and says what
+//! failed. With names it runs those. Continuous integration calls this program and nothing else,
+//! so whatever fails there fails at a desk in the same words.
 
-fn main() {}
+#![forbid(unsafe_code)]
+
+mod asan;
+mod clippy;
+mod deps;
+mod docs;
+mod fmt;
+mod jq;
+mod loom;
+mod miri;
+mod oracle;
+mod program;
+mod test;
+mod tidy;
+mod tool;
+mod tsan;
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+/// One check: what it is called, what it holds the project to, and what does it.
+struct Check {
+    name: &'static str,
+    about: &'static str,
+    run: fn() -> anyhow::Result<()>,
+}
+
+/// The set that every change must pass, cheapest first.
+const SET: &[Check] = &[
+    Check { name: "fmt", about: "the sources are formatted", run: fmt::run },
+    Check { name: "tidy", about: "the house is in order", run: tidy::run },
+    Check { name: "deps", about: "crates depend only on what they may", run: deps::run },
+    Check { name: "clippy", about: "no lint fires", run: clippy::run },
+    Check {
+        name: "docs",
+        about: "the documentation builds, its links lead somewhere",
+        run: docs::run,
+    },
+    Check { name: "test", about: "all tests and documentation examples pass", run: test::run },
+    Check { name: "oracle", about: "the shim counts what other counters count", run: oracle::run },
+    Check { name: "jq", about: "the examples of docs/FORMAT.md print what they say", run: jq::run },
+    Check { name: "loom", about: "the lock-free structures, in all interleavings", run: loom::run },
+    Check {
+        name: "miri",
+        about: "no undefined behaviour where an interpreter can go",
+        run: miri::run,
+    },
+    Check { name: "tsan", about: "no data race in the shim's tests", run: tsan::run },
+    Check { name: "asan", about: "no bad access in the shim's tests", run: asan::run },
+];
+
+/// Longer work, run by name.
+const BY_NAME: &[Check] = &[];
+
+fn main() -> ExitCode {
+    let names: Vec<String> = std::env::args().skip(1).collect();
+    if names.iter().any(|name| name.starts_with('-')) {
+        println!("{}", usage());
+        return ExitCode::from(u8::from(!names.iter().any(|name| name == "--help")) * 2);
+    }
+    let chosen = match choose(&names) {
+        Ok(chosen) => chosen,
+        Err(unknown) => {
+            eprintln!("no check is called `{unknown}`\n\n{}", usage());
+            return ExitCode::from(2);
+        }
+    };
+    let results: Vec<_> = chosen.into_iter().map(perform).collect();
+    summarise(&results)
+}
+
+fn choose(names: &[String]) -> Result<Vec<&'static Check>, &String> {
+    if names.is_empty() {
+        return Ok(SET.iter().collect());
+    }
+    let find = |name| SET.iter().chain(BY_NAME).find(|check| check.name == name);
+    names.iter().map(|name| find(name.as_str()).ok_or(name)).collect()
+}
+
+struct Outcome {
+    name: &'static str,
+    passed: bool,
+    took: Duration,
+}
+
+fn perform(check: &'static Check) -> Outcome {
+    println!("\n==> {}: {}", check.name, check.about);
+    let start = Instant::now();
+    let result = (check.run)();
+    if let Err(err) = &result {
+        println!("{}: {err:#}", check.name);
+    }
+    Outcome { name: check.name, passed: result.is_ok(), took: start.elapsed() }
+}
+
+fn summarise(results: &[Outcome]) -> ExitCode {
+    println!();
+    for Outcome { name, passed, took } in results {
+        let word = if *passed { "ok" } else { "FAILED" };
+        println!("{name:<8} {word:<6} {:>7.1} s", took.as_secs_f64());
+    }
+    let failed = results.iter().filter(|outcome| !outcome.passed).count();
+    println!("{} passed, {failed} failed", results.len() - failed);
+    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn usage() -> String {
+    let list = |checks: &[Check]| -> String {
+        checks.iter().map(|check| format!("\n  {:<8} {}", check.name, check.about)).collect()
+    };
+    format!(
+        "usage: cargo ci [CHECK…]\n\nEvery change must pass these, in this order:{}\n\nBy name only:{}",
+        list(SET),
+        list(BY_NAME)
+    )
+}

@@ -1,0 +1,60 @@
+//! Running other programs: where from, shown as typed, and what their failure means.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, ensure};
+
+/// The top of the checkout.
+pub(crate) fn root() -> PathBuf {
+    // At run time, because a checkout may have been moved since this was built.
+    let manifest = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+    let parent = manifest.and_then(|ci| ci.parent().map(PathBuf::from));
+    parent.unwrap_or_else(|| PathBuf::from("."))
+}
+
+/// Where builds go that share nothing with the ordinary ones (other flags, other compilers).
+pub(crate) fn target_dir(name: &str) -> PathBuf {
+    let base = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
+    base.unwrap_or_else(|| root().join("target")).join(name)
+}
+
+/// A program, to be run at the top of the checkout with these arguments.
+pub(crate) fn program(name: &str, args: &[&str]) -> Command {
+    let mut command = Command::new(name);
+    command.args(args).current_dir(root());
+    command
+}
+
+/// The same, for the cargo that runs us.
+pub(crate) fn cargo(args: &[&str]) -> Command {
+    program("cargo", args)
+}
+
+/// Shows the command and runs it; anything but success is an error.
+pub(crate) fn run(command: &mut Command) -> Result<()> {
+    println!("$ {}", shown(command));
+    let status =
+        command.status().with_context(|| format!("`{}` does not start", shown(command)))?;
+    ensure!(status.success(), "`{}`: {status}", shown(command));
+    Ok(())
+}
+
+/// Runs it quietly and returns what it wrote to its standard output.
+pub(crate) fn output(command: &mut Command) -> Result<String> {
+    let output = command
+        .stderr(Stdio::inherit())
+        .output()
+        .with_context(|| format!("`{}` does not start", shown(command)))?;
+    ensure!(output.status.success(), "`{}`: {}", shown(command), output.status);
+    String::from_utf8(output.stdout).with_context(|| format!("`{}` wrote no text", shown(command)))
+}
+
+fn shown(command: &Command) -> String {
+    let variables = command.get_envs().filter_map(|(key, value)| {
+        Some(format!("{}={:?} ", key.to_str()?, value?.to_string_lossy()))
+    });
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    let words: Vec<_> = words.map(|word| word.to_string_lossy()).collect();
+    variables.collect::<String>() + &words.join(" ")
+}

@@ -1,0 +1,29 @@
+//! `cargo ci test`: every test, and every example in the documentation.
+//!
+//! nextest runs each test in a process of its own and shows the slow ones; where it is not
+//! installed, cargo's own runner gives the same verdict.
+
+use std::process::{Command, Stdio};
+
+use anyhow::Result;
+
+use crate::program::{self, cargo};
+
+pub(crate) fn run() -> Result<()> {
+    if !has_nextest() {
+        return program::run(&mut cargo(&["test", "--workspace", "--locked", "--no-fail-fast"]));
+    }
+    let tests = ["nextest", "run", "--workspace", "--locked", "--no-fail-fast"];
+    let passed = program::run(cargo(&tests).args(["--status-level", "fail"]));
+    let examples = program::run(&mut cargo(&["test", "--workspace", "--locked", "--doc"]));
+    passed.and(examples)
+}
+
+fn has_nextest() -> bool {
+    let probe = Command::new("cargo")
+        .args(["nextest", "--version"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    probe.is_ok_and(|status| status.success())
+}

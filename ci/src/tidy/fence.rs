@@ -1,0 +1,103 @@
+//! Where unsafe code may be: in the shim's fenced modules and in tests that say why.
+//!
+//! The workspace denies `unsafe_code`, but a local `allow` would slip through; only `forbid` in
+//! each module does not give way. So every crate root forbids it, and in the shim, whose root
+//! cannot, every module that is not fenced forbids it for itself.
+
+use super::File;
+
+const FORBID: &str = "#![forbid(unsafe_code)]";
+const SHIM: &str = "crates/heaptide/src/";
+
+pub(super) fn unsafe_code(files: &[File]) -> Vec<String> {
+    let rust = || files.iter().filter(|file| file.is_rust());
+    let roots = rust().filter(|file| is_root(&file.path) && !file.path.starts_with(SHIM));
+    let open_roots = roots
+        .filter(|file| !file.text.contains(FORBID))
+        .map(|file| format!("{}: a crate root without {FORBID}", file.path));
+    let shim: Vec<_> = rust().filter(|file| file.path.starts_with(SHIM)).collect();
+    let open_modules = shim
+        .iter()
+        .filter(|file| file.path != format!("{SHIM}lib.rs"))
+        .filter(|file| !file.text.contains(FORBID) && !is_fenced(&shim, &file.path))
+        .map(|file| format!("{}: neither {FORBID} nor fenced by its parent", file.path));
+    let allowed = rust().flat_map(|file| {
+        let lines = (1..).zip(file.text.lines());
+        lines
+            .filter(|(_, line)| line.contains(concat!("allow(", "unsafe_code")))
+            .map(|(number, _)| format!("{}: say `expect`, with a reason", file.at(number)))
+    });
+    open_roots.chain(open_modules).chain(allowed).collect()
+}
+
+/// Whether a file is the root of a library or a binary.
+fn is_root(path: &str) -> bool {
+    path.ends_with("src/lib.rs") || path.ends_with("src/main.rs") || path.contains("/src/bin/")
+}
+
+/// Whether the module, or one it lies in, is declared under `#[expect(unsafe_code, …)]`.
+fn is_fenced(shim: &[&File], path: &str) -> bool {
+    let inside = path.trim_start_matches(SHIM).trim_end_matches(".rs").trim_end_matches("/mod");
+    let parts: Vec<&str> = inside.split('/').collect();
+    (0..parts.len()).any(|depth| {
+        let parent = match depth {
+            0 => format!("{SHIM}lib.rs"),
+            _ => format!("{SHIM}{}.rs", parts[..depth].join("/")),
+        };
+        let as_folder = parent.trim_end_matches(".rs").to_owned() + "/mod.rs";
+        shim.iter()
+            .filter(|file| file.path == parent || file.path == as_folder)
+            .any(|file| declares_fenced(&file.text, parts[depth]))
+    })
+}
+
+fn declares_fenced(parent: &str, module: &str) -> bool {
+    let declaration = |line: &str| {
+        let line = line.trim_end_matches(';');
+        line.strip_suffix(module).is_some_and(|before| before.ends_with("mod "))
+    };
+    let lines: Vec<&str> = parent.lines().map(str::trim).collect();
+    let Some(at) = lines.iter().position(|line| declaration(line)) else { return false };
+    // The attributes of an item stand right above it, without a blank line or another item.
+    let attributes = lines[..at]
+        .iter()
+        .rev()
+        .take_while(|line| !line.is_empty() && !line.ends_with(';') && !line.ends_with('}'));
+    attributes
+        .into_iter()
+        .any(|line| line.contains("expect(unsafe_code") || *line == "unsafe_code,")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::file;
+    use super::*;
+
+    fn check(modules: &[(&str, &str)], complaints: usize) {
+        let files: Vec<_> =
+            modules.iter().map(|(path, text)| file(&format!("crates/{path}"), text)).collect();
+        let found = unsafe_code(&files);
+        assert_eq!(found.len(), complaints, "{found:?}");
+    }
+
+    #[test]
+    fn a_crate_root_forbids_it() {
+        check(&[("heaptide-report/src/lib.rs", "//! Why.\n#![forbid(unsafe_code)]\n")], 0);
+        check(&[("heaptide-report/src/lib.rs", "//! Why.\n")], 1);
+    }
+
+    #[test]
+    fn a_module_of_the_shim_forbids_it_or_is_fenced() {
+        let root = "#[expect(unsafe_code, reason = \"mmap\")]\nmod arena;\nmod table;\n";
+        let lib = ("heaptide/src/lib.rs", root);
+        check(&[lib, ("heaptide/src/arena.rs", "")], 0);
+        check(&[lib, ("heaptide/src/arena/page.rs", "")], 0);
+        check(&[lib, ("heaptide/src/table.rs", "")], 1);
+        check(&[lib, ("heaptide/src/table.rs", "#![forbid(unsafe_code)]")], 0);
+    }
+
+    #[test]
+    fn nothing_allows_it() {
+        check(&[("heaptide/src/lib.rs", concat!("#[allow(", "unsafe_code)]\nmod x;\n"))], 1);
+    }
+}

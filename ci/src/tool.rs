@@ -1,0 +1,83 @@
+//! Outside tools: found, or fetched without asking, or named with the way to get them.
+
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+use anyhow::{Context, Result, bail};
+
+use crate::program::{output, program, run};
+
+/// Makes sure that `name` can be run, installing Debian's `package` if it cannot.
+pub(crate) fn need(name: &str, package: &str) -> Result<()> {
+    if is_there(name) {
+        return Ok(());
+    }
+    let how =
+        format!("`{name}` is missing: install it (Debian, Ubuntu: apt-get install {package})");
+    update_lists().with_context(|| how.clone())?;
+    let install = ["install", "-y", "--no-install-recommends", package];
+    run(&mut apt(&install)).with_context(|| how.clone())?;
+    if is_there(name) { Ok(()) } else { bail!(how) }
+}
+
+/// Makes sure that a nightly toolchain with these components is installed.
+pub(crate) fn need_nightly(components: &[&str]) -> Result<()> {
+    let how = "this check needs rustup and its nightly toolchain (https://rustup.rs)";
+    let installed = output(&mut program("rustup", &["toolchain", "list"])).context(how)?;
+    if !installed.lines().any(|line| line.starts_with("nightly")) {
+        let install = ["toolchain", "install", "nightly", "--profile", "minimal"];
+        run(&mut program("rustup", &install)).context(how)?;
+    }
+    if components.is_empty() {
+        return Ok(());
+    }
+    let add = ["component", "add", "--toolchain", "nightly"];
+    run(program("rustup", &add).args(components)).context(how)
+}
+
+/// Cargo of the nightly toolchain.
+pub(crate) fn nightly_cargo(args: &[&str]) -> Command {
+    let mut command = program("rustup", &["run", "nightly", "cargo"]);
+    command.args(args);
+    command
+}
+
+/// The host's target triple: sanitizers want it spelt out, lest they instrument build scripts.
+pub(crate) fn host() -> Result<String> {
+    let version = output(&mut program("rustc", &["-vV"]))?;
+    let line = version.lines().find_map(|line| line.strip_prefix("host: "));
+    line.map(str::to_owned).context("`rustc -vV` names no host")
+}
+
+fn is_there(name: &str) -> bool {
+    let probe = Command::new(name)
+        .arg("--version")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    probe.is_ok()
+}
+
+fn update_lists() -> Result<()> {
+    static DONE: OnceLock<()> = OnceLock::new();
+    if DONE.get().is_none() {
+        run(&mut apt(&["update", "-qq"]))?;
+        DONE.get_or_init(|| ());
+    }
+    Ok(())
+}
+
+fn apt(args: &[&str]) -> Command {
+    let is_root = std::env::var("USER").is_ok_and(|user| user == "root")
+        || output(&mut program("id", &["-u"])).is_ok_and(|id| id.trim() == "0");
+    let mut command = if is_root {
+        program("apt-get", args)
+    } else {
+        let mut sudo = program("sudo", &["-n", "apt-get"]);
+        sudo.args(args);
+        sudo
+    };
+    command.env("DEBIAN_FRONTEND", "noninteractive");
+    command
+}
