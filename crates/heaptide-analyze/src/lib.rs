@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod axis;
 pub mod baseline;
 pub mod diff;
 pub mod finding;

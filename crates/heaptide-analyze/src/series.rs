@@ -1,1 +1,297 @@
-//! Not written yet.
+//! The series of one site: what the verdict needs of it, summed up while its rows go by.
+//!
+//! A row holds a whole list of cohorts; keeping them all would cost the square of the run's
+//! length. The axis is known beforehand, so a series keeps four numbers per slot and the cohorts of
+//! the last row only. A site without a row in a snapshot stands as its last row says; its blocks
+//! still grow older, so silent slots are filled in, not skipped.
+
+use std::mem;
+
+use heaptide_format::{Growth, SiteRow};
+
+use crate::axis::Axis;
+
+/// A site at the snapshot that closes one slot.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SlotRow {
+    /// Live blocks that were born after warm-up and are mature: `M` of the rule.
+    pub mature_objects: u64,
+    /// Live blocks that are mature, whenever born: `O` of the rule.
+    pub old_objects: u64,
+    /// Live blocks.
+    pub live_objects: u64,
+    /// The fewest live bytes in the slot.
+    pub trough_bytes: u64,
+}
+
+/// Live blocks born in one slot.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cell {
+    /// Slot of birth.
+    pub slot: usize,
+    /// Live blocks.
+    pub objects: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+/// The cumulative and final numbers of a site.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Totals {
+    /// Blocks allocated.
+    pub allocs: u64,
+    /// Blocks freed.
+    pub frees: u64,
+    /// Bytes asked for.
+    pub alloc_bytes: u64,
+    /// Bytes given back.
+    pub freed_bytes: u64,
+    /// Successful `realloc` calls.
+    pub reallocs: u64,
+    /// Live blocks at the last judged snapshot.
+    pub live_objects: u64,
+    /// Live bytes at the last judged snapshot.
+    pub live_bytes: u64,
+    /// Size of the largest block so far.
+    pub largest_bytes: u64,
+    /// Time since the recording began at which a free was last seen.
+    pub last_free_ns: Option<u64>,
+    /// Standard error of `live_objects` in a sampled recording, else 0.
+    pub objects_error: f64,
+    /// Standard error of `live_bytes` in a sampled recording, else 0.
+    pub bytes_error: f64,
+    /// Live blocks in the exit snapshot, if the site changed in it.
+    pub objects_at_exit: Option<u64>,
+}
+
+/// One site over a run.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SiteSeries {
+    first_slot: usize,
+    rows: Vec<SlotRow>,
+    cells: Vec<Cell>,
+    totals: Totals,
+    growth: Vec<Growth>,
+    mature_deaths: u64,
+    /// The slot whose rows are being read, and its trough so far.
+    open: Option<(usize, u64)>,
+}
+
+impl SiteSeries {
+    /// A site that has not been seen yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes the site's row in the run's `k`-th snapshot. Rows come in order; snapshots in which
+    /// the site has none are left out.
+    pub fn observe(&mut self, axis: &Axis, k: usize, row: &SiteRow) {
+        let Some(slot) = axis.slot_of_point(k) else {
+            self.totals.objects_at_exit = Some(row.live_objects);
+            return;
+        };
+        self.open_slot(axis, slot);
+        let trough = row.bytes_range.map_or(row.live_bytes, |(least, _)| least.min(row.live_bytes));
+        if let Some((_, bytes)) = &mut self.open {
+            *bytes = trough.min(*bytes);
+        }
+        self.take_cells(axis, slot, row);
+        self.take_totals(axis, row);
+        self.growth.clone_from(&row.growth);
+    }
+
+    /// Fills in the slots after the last row. Nothing may be observed afterwards.
+    pub fn close(&mut self, axis: &Axis) {
+        if self.open.is_some() {
+            self.open_slot(axis, axis.len());
+            self.open = None;
+        }
+    }
+
+    /// Adds a closed series of the same run, of a site with the same identity.
+    pub fn merge(&mut self, other: &Self) {
+        for (slot, row) in other.rows() {
+            *self.row_mut(slot) = sum_rows(self.row(slot), row);
+        }
+        for &cell in &other.cells {
+            self.add_cell(cell);
+        }
+        if other.totals.largest_bytes > self.totals.largest_bytes {
+            self.growth.clone_from(&other.growth);
+        }
+        self.mature_deaths = self.mature_deaths.saturating_add(other.mature_deaths);
+        self.totals = sum_totals(&self.totals, &other.totals);
+    }
+
+    /// The site in one slot; all zero before it was first seen alive.
+    pub fn row(&self, slot: usize) -> SlotRow {
+        let index = slot.checked_sub(self.first_slot);
+        index.and_then(|index| self.rows.get(index)).copied().unwrap_or_default()
+    }
+
+    /// All slots since the site was first seen alive.
+    pub fn rows(&self) -> impl Iterator<Item = (usize, SlotRow)> + '_ {
+        self.rows.iter().enumerate().map(|(index, row)| (self.first_slot + index, *row))
+    }
+
+    /// What is alive at the end, by slot of birth, oldest first; nonzero cells only.
+    pub fn cells(&self) -> &[Cell] {
+        &self.cells
+    }
+
+    /// Cumulative and final numbers.
+    pub fn totals(&self) -> &Totals {
+        &self.totals
+    }
+
+    /// The last few times a block outgrew all before it.
+    pub fn growth(&self) -> &[Growth] {
+        &self.growth
+    }
+
+    /// Blocks born after warm-up that died mature.
+    pub fn mature_deaths(&self) -> u64 {
+        self.mature_deaths
+    }
+
+    /// Writes the slots before `slot` and opens it.
+    fn open_slot(&mut self, axis: &Axis, slot: usize) {
+        let live = self.totals.live_bytes;
+        let Some((from, trough)) = self.open else {
+            self.open = Some((slot, u64::MAX));
+            return;
+        };
+        for done in from..slot {
+            let trough_bytes = if done == from { trough } else { live };
+            self.push_row(axis, done, trough_bytes);
+        }
+        if slot > from {
+            self.open = Some((slot, u64::MAX));
+        }
+    }
+
+    fn push_row(&mut self, axis: &Axis, slot: usize, trough_bytes: u64) {
+        let born_by = |end: Option<usize>| {
+            let end = end.map_or(0, |end| self.cells.partition_point(|cell| cell.slot <= end));
+            &self.cells[..end]
+        };
+        let old = born_by(slot.checked_sub(axis.age()));
+        let warm = old.partition_point(|cell| cell.slot < axis.warm_up());
+        let row = SlotRow {
+            mature_objects: objects(&old[warm..]),
+            old_objects: objects(old),
+            live_objects: self.totals.live_objects,
+            trough_bytes,
+        };
+        // A site that never holds anything between snapshots costs no memory.
+        if self.rows.is_empty() && row == SlotRow::default() {
+            return;
+        }
+        *self.row_mut(slot) = row;
+    }
+
+    fn row_mut(&mut self, slot: usize) -> &mut SlotRow {
+        if self.rows.is_empty() {
+            self.first_slot = slot;
+        }
+        if slot < self.first_slot {
+            let missing = self.first_slot - slot;
+            self.rows.splice(0..0, std::iter::repeat_n(SlotRow::default(), missing));
+            self.first_slot = slot;
+        }
+        let index = slot - self.first_slot;
+        if self.rows.len() <= index {
+            self.rows.resize(index + 1, SlotRow::default());
+        }
+        &mut self.rows[index]
+    }
+
+    fn take_cells(&mut self, axis: &Axis, slot: usize, row: &SiteRow) {
+        let before = mem::take(&mut self.cells);
+        for cohort in &row.cohorts {
+            let (objects, bytes) = (cohort.1, cohort.2);
+            self.add_cell(Cell { slot: axis.slot_of_epoch(cohort.0), objects, bytes });
+        }
+        let mature_before =
+            |cell: &&Cell| cell.slot >= axis.warm_up() && cell.slot + axis.age() < slot;
+        for cell in before.iter().filter(mature_before) {
+            let died = cell.objects.saturating_sub(self.objects_born_in(cell.slot));
+            self.mature_deaths = self.mature_deaths.saturating_add(died);
+        }
+    }
+
+    fn objects_born_in(&self, slot: usize) -> u64 {
+        self.cells
+            .binary_search_by_key(&slot, |cell| cell.slot)
+            .map_or(0, |index| self.cells[index].objects)
+    }
+
+    /// Cells mostly come in order, so the end is looked at first.
+    fn add_cell(&mut self, cell: Cell) {
+        if self.cells.last().is_none_or(|last| last.slot < cell.slot) {
+            self.cells.push(cell);
+            return;
+        }
+        match self.cells.binary_search_by_key(&cell.slot, |cell| cell.slot) {
+            Ok(index) => {
+                let sum = &mut self.cells[index];
+                sum.objects = sum.objects.saturating_add(cell.objects);
+                sum.bytes = sum.bytes.saturating_add(cell.bytes);
+            }
+            Err(index) => self.cells.insert(index, cell),
+        }
+    }
+
+    fn take_totals(&mut self, axis: &Axis, row: &SiteRow) {
+        self.totals = Totals {
+            allocs: row.allocs,
+            frees: row.frees,
+            alloc_bytes: row.alloc_bytes,
+            freed_bytes: row.freed_bytes,
+            reallocs: row.reallocs,
+            live_objects: row.live_objects,
+            live_bytes: row.live_bytes,
+            largest_bytes: row.largest_bytes,
+            last_free_ns: row.last_free_ns.map(|mono_ns| axis.elapsed_ns(mono_ns)),
+            objects_error: finite(row.objects_error),
+            bytes_error: finite(row.bytes_error),
+            objects_at_exit: None,
+        };
+    }
+}
+
+fn finite(error: Option<f64>) -> f64 {
+    error.filter(|error| error.is_finite() && *error > 0.0).unwrap_or(0.0)
+}
+
+fn objects(cells: &[Cell]) -> u64 {
+    cells.iter().fold(0, |sum, cell| sum.saturating_add(cell.objects))
+}
+
+fn sum_rows(a: SlotRow, b: SlotRow) -> SlotRow {
+    SlotRow {
+        mature_objects: a.mature_objects.saturating_add(b.mature_objects),
+        old_objects: a.old_objects.saturating_add(b.old_objects),
+        live_objects: a.live_objects.saturating_add(b.live_objects),
+        trough_bytes: a.trough_bytes.saturating_add(b.trough_bytes),
+    }
+}
+
+fn sum_totals(a: &Totals, b: &Totals) -> Totals {
+    let at_exit = |totals: &Totals| totals.objects_at_exit.unwrap_or(totals.live_objects);
+    let seen_at_exit = a.objects_at_exit.is_some() || b.objects_at_exit.is_some();
+    Totals {
+        allocs: a.allocs.saturating_add(b.allocs),
+        frees: a.frees.saturating_add(b.frees),
+        alloc_bytes: a.alloc_bytes.saturating_add(b.alloc_bytes),
+        freed_bytes: a.freed_bytes.saturating_add(b.freed_bytes),
+        reallocs: a.reallocs.saturating_add(b.reallocs),
+        live_objects: a.live_objects.saturating_add(b.live_objects),
+        live_bytes: a.live_bytes.saturating_add(b.live_bytes),
+        largest_bytes: a.largest_bytes.max(b.largest_bytes),
+        last_free_ns: a.last_free_ns.max(b.last_free_ns),
+        objects_error: a.objects_error.hypot(b.objects_error),
+        bytes_error: a.bytes_error.hypot(b.bytes_error),
+        objects_at_exit: seen_at_exit.then(|| at_exit(a).saturating_add(at_exit(b))),
+    }
+}

@@ -1,0 +1,228 @@
+//! The axis a run is judged on: snapshots joined into slots of comparable progress.
+//!
+//! A verdict compares births and ages, so its clock must tick evenly. Snapshots do not: some come
+//! by signal right after another, some stretches are idle, long runs share birth epochs in
+//! buckets, and the last one sees a program that is shutting down. A [`Slot`] joins neighbouring
+//! snapshots until enough time and enough work has passed; a bucket never straddles two slots. The
+//! axis is known before the first row is read, so that a site can be summed up in one pass.
+
+use std::collections::BTreeMap;
+
+use heaptide_format::{Bucket, Epoch, Reason};
+
+use crate::timeline::{Point, Timeline};
+
+/// More slots than this add memory per site, not evidence.
+pub const MAX_SLOTS: usize = 128;
+
+/// A step shorter than this share of the median step is joined with its neighbour.
+const SHORT_STEP: f64 = 0.125;
+
+/// How long a run warms up: blocks born before the end of it are never evidence.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WarmUp {
+    /// The first quarter of the run.
+    #[default]
+    Quarter,
+    /// A number of snapshots.
+    Snapshots(u32),
+    /// A time since the recording began.
+    Nanoseconds(u64),
+}
+
+/// What the user says of the program that shapes the axis.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// Length of the warm-up.
+    pub warm_up: WarmUp,
+    /// The longest that anything may rightly live; younger blocks never count as leaked.
+    pub max_lifetime_ns: Option<u64>,
+}
+
+/// One tick of the axis: a span of epochs closed by a snapshot.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Slot {
+    /// First birth epoch of the span.
+    pub first_epoch: Epoch,
+    /// Last birth epoch of the span; the snapshot that closed it stands for the slot.
+    pub last_epoch: Epoch,
+    /// Time of that snapshot since the recording began.
+    pub elapsed_ns: u64,
+    /// Work counted until then, by name.
+    pub work: BTreeMap<String, u64>,
+}
+
+/// The slots of a run, and which of them are warm-up and which are old enough to count.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Axis {
+    slots: Vec<Slot>,
+    slot_of_point: Vec<Option<u16>>,
+    warm_up: usize,
+    age: usize,
+    start_mono_ns: u64,
+}
+
+impl Axis {
+    /// Lays the axis through a run.
+    pub fn new(timeline: &Timeline, settings: &Settings) -> Self {
+        let judged = judged_points(&timeline.points);
+        let ends = slot_ends(judged);
+        let slots = slots(judged, &ends);
+        let slot_of_point = (0..timeline.points.len())
+            .map(|k| (k < judged.len()).then(|| ends.partition_point(|&end| end < k) as u16))
+            .collect();
+        let warm_up = warm_up_slots(&slots, settings.warm_up);
+        let age = age_slots(&slots, warm_up, settings.max_lifetime_ns);
+        let start_mono_ns = timeline.header.start_mono_ns;
+        Self { slots, slot_of_point, warm_up, age, start_mono_ns }
+    }
+
+    /// The slots, oldest first.
+    pub fn slots(&self) -> &[Slot] {
+        &self.slots
+    }
+
+    /// Number of slots: the `n` of the rule.
+    pub fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// No snapshot can be judged.
+    pub fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    /// Slots before this one are warm-up: the `b` of the rule.
+    pub fn warm_up(&self) -> usize {
+        self.warm_up
+    }
+
+    /// Blocks born at least this many slots ago are mature: the `a` of the rule.
+    pub fn age(&self) -> usize {
+        self.age
+    }
+
+    /// The slot a snapshot belongs to; `None` if it is not judged (the exit snapshot).
+    pub fn slot_of_point(&self, k: usize) -> Option<usize> {
+        self.slot_of_point.get(k).copied().flatten().map(usize::from)
+    }
+
+    /// The slot in which blocks of this epoch were born (the last one if the epoch is later).
+    pub fn slot_of_epoch(&self, epoch: Epoch) -> usize {
+        let slot = self.slots.partition_point(|slot| slot.last_epoch < epoch);
+        slot.min(self.slots.len().saturating_sub(1))
+    }
+
+    /// Time since the recording began of a reading of the monotonic clock.
+    pub fn elapsed_ns(&self, mono_ns: u64) -> u64 {
+        mono_ns.saturating_sub(self.start_mono_ns)
+    }
+
+    /// Slots whose births are evidence and are mature at the end.
+    pub fn mature(&self) -> std::ops::Range<usize> {
+        let end = self.slots.len().saturating_sub(self.age);
+        self.warm_up.min(end)..end
+    }
+}
+
+/// All but the exit snapshot, which sees a program that is taking itself apart.
+fn judged_points(points: &[Point]) -> &[Point] {
+    match points {
+        [judged @ .., last] if last.reason == Reason::Exit => judged,
+        all => all,
+    }
+}
+
+/// Indices of the points that close a slot.
+fn slot_ends(points: &[Point]) -> Vec<usize> {
+    let progress = progress(points);
+    let times: Vec<f64> = points.iter().map(|point| point.elapsed_ns as f64).collect();
+    let (least_time, least_progress) = (least_step(&times), least_step(&progress));
+    let mut ends: Vec<usize> = Vec::new();
+    for k in 0..points.len() {
+        let from = ends.last().copied();
+        let step = |values: &[f64]| values[k] - from.map_or(0.0, |from| values[from]);
+        let long = step(&times) >= least_time && step(&progress) >= least_progress;
+        if ends_bucket(points, k) && (long || from.is_none()) {
+            ends.push(k);
+        }
+    }
+    // What is left over at the end belongs to the last slot.
+    if let (Some(end), Some(last)) = (ends.last_mut(), points.len().checked_sub(1)) {
+        *end = last;
+    }
+    ends
+}
+
+/// No bucket of birth epochs goes on beyond this snapshot.
+fn ends_bucket(points: &[Point], k: usize) -> bool {
+    let epoch = points[k].epoch;
+    k + 1 == points.len() || Bucket::of(epoch) != Bucket::of(Epoch(epoch.0.saturating_add(1)))
+}
+
+/// Work done until each point as a share of the whole, the mean over all counters that moved; time
+/// if none did.
+fn progress(points: &[Point]) -> Vec<f64> {
+    let (Some(first), Some(last)) = (points.first(), points.last()) else { return Vec::new() };
+    let at = |point: &Point, name: &str| point.work.get(name).copied().unwrap_or(0) as f64;
+    let moved: Vec<(&str, f64)> = last
+        .work
+        .keys()
+        .map(|name| (name.as_str(), at(last, name) - at(first, name)))
+        .filter(|(_, total)| *total > 0.0)
+        .collect();
+    if moved.is_empty() {
+        return points.iter().map(|point| point.elapsed_ns as f64).collect();
+    }
+    let share = |point| moved.iter().map(|(name, total)| at(point, name) / total).sum::<f64>();
+    points.iter().map(|point| share(point) / moved.len() as f64).collect()
+}
+
+/// The smallest step that makes a slot of its own.
+fn least_step(values: &[f64]) -> f64 {
+    let mut steps: Vec<f64> =
+        values.windows(2).map(|pair| pair[1] - pair[0]).filter(|step| *step > 0.0).collect();
+    steps.sort_by(f64::total_cmp);
+    let median = steps.get(steps.len() / 2).copied().unwrap_or(0.0);
+    let span = values.last().copied().unwrap_or(0.0) - values.first().copied().unwrap_or(0.0);
+    let crowded = if steps.len() > MAX_SLOTS { span / MAX_SLOTS as f64 } else { 0.0 };
+    (median * SHORT_STEP).max(crowded)
+}
+
+fn slots(points: &[Point], ends: &[usize]) -> Vec<Slot> {
+    let mut first_epoch = Epoch(0);
+    let mut slots = Vec::with_capacity(ends.len());
+    for point in ends.iter().map(|&end| &points[end]) {
+        let last_epoch = point.epoch;
+        let (elapsed_ns, work) = (point.elapsed_ns, point.work.clone());
+        slots.push(Slot { first_epoch, last_epoch, elapsed_ns, work });
+        first_epoch = Epoch(last_epoch.0.saturating_add(1));
+    }
+    slots
+}
+
+fn warm_up_slots(slots: &[Slot], warm_up: WarmUp) -> usize {
+    match warm_up {
+        WarmUp::Quarter => slots.len().div_ceil(4).max(2),
+        WarmUp::Snapshots(snapshots) => {
+            slots.partition_point(|slot| u64::from(slot.last_epoch.0) + 1 <= u64::from(snapshots))
+        }
+        WarmUp::Nanoseconds(ns) => slots.partition_point(|slot| slot.elapsed_ns <= ns),
+    }
+}
+
+/// Half of what is left after warm-up, and no less than the longest rightful life.
+fn age_slots(slots: &[Slot], warm_up: usize, max_lifetime_ns: Option<u64>) -> usize {
+    let half = (slots.len().saturating_sub(warm_up) / 2).max(2);
+    let Some(lifetime_ns) = max_lifetime_ns else { return half };
+    let widest = (0..slots.len()).map(|slot| slots_to_live(slots, slot, lifetime_ns)).max();
+    half.max(widest.unwrap_or(0))
+}
+
+/// How many slots a block born at the end of `slot` needs to become older than `lifetime_ns`.
+fn slots_to_live(slots: &[Slot], slot: usize, lifetime_ns: u64) -> usize {
+    let dies_ns = slots[slot].elapsed_ns.saturating_add(lifetime_ns);
+    let alive = slots[slot..].partition_point(|later| later.elapsed_ns <= dies_ns);
+    // Near the end of the run nothing lives to the end of its time; earlier slots answer for it.
+    if slot + alive >= slots.len() && slot > 0 { 0 } else { alive }
+}
