@@ -1,6 +1,6 @@
 //! A consumer looks into its channel again and again and finds it empty.
 //!
-//! Every poll of a stream of flume 0.10.9 queues one more waiting hook; the queue doubles.
+//! Every poll of a stream of flume 0.10.9 queues its hook once more, though it still waits there.
 
 mod rounds;
 

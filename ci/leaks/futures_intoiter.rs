@@ -1,6 +1,7 @@
 //! A request asks three backends, waits for none of them, and collects what is still pending.
 //!
-//! `FuturesUnordered::into_iter` of futures-util 0.3.32 leaks the queue and the tasks in it.
+//! `FuturesUnordered::into_iter` of futures-util 0.3.32 takes the futures out of their tasks and does
+//! not release the tasks.
 
 mod rounds;
 

@@ -1,6 +1,6 @@
 //! The fragments of a page are cached while it is put together, and cleared once it is sent.
 //!
-//! `LruCache::clear` of lru 0.6.2 unlinks its nodes without freeing them.
+//! `LruCache::clear` of lru 0.6.2 unlinks its entries without dropping what they hold.
 
 mod rounds;
 

@@ -1,6 +1,6 @@
 //! Rate limits by client name: a client is forgotten when it hangs up, or when others push it out.
 //!
-//! `LruCache::pop` of lru 0.6.3 takes the value out of a node and forgets to drop the key.
+//! `LruCache::pop` of lru 0.6.3 takes the value out of an entry and does not drop the key.
 
 mod rounds;
 

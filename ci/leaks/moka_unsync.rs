@@ -1,6 +1,6 @@
 //! Search results are kept until nobody has asked for them for a while.
 //!
-//! The unsync cache of moka 0.7.0 expires idle entries without taking them off its deques.
+//! The cache of moka 0.7.0 takes expired entries off its deques, but does not free the nodes.
 
 mod rounds;
 

@@ -1,6 +1,7 @@
 //! Log lines are cleaned of terminal colours with a pattern that is compiled for every line.
 //!
-//! `ThreadLocal` of thread_local 1.1.2 frees its first bucket only; regex keeps its caches in one.
+//! `ThreadLocal` of thread_local 1.1.2 frees its buckets without dropping the values in them, which
+//! here are the caches of a regex.
 
 mod rounds;
 

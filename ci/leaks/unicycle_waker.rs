@@ -1,6 +1,7 @@
 //! A fan-out of three replies, each of which keeps the waker it was polled with until it is dropped.
 //!
-//! unicycle 0.10.1 counts those wakers wrong, so the set and its tasks outlive the request.
+//! unicycle 0.10.1 leaves a future where it is while a waker refers to its task, even when the set is
+//! dropped: a future that keeps its own waker then keeps itself.
 
 mod rounds;
 
