@@ -204,9 +204,7 @@ fn slots(points: &[Point], ends: &[usize]) -> Vec<Slot> {
 fn warm_up_slots(slots: &[Slot], warm_up: WarmUp) -> usize {
     match warm_up {
         WarmUp::Quarter => slots.len().div_ceil(4).max(2),
-        WarmUp::Snapshots(snapshots) => {
-            slots.partition_point(|slot| u64::from(slot.last_epoch.0) + 1 <= u64::from(snapshots))
-        }
+        WarmUp::Snapshots(snapshots) => slots.partition_point(|slot| slot.last_epoch.0 < snapshots),
         WarmUp::Nanoseconds(ns) => slots.partition_point(|slot| slot.elapsed_ns <= ns),
     }
 }

@@ -1,0 +1,222 @@
+//! The evidence a person can check: counts, what was excluded, what would change the verdict.
+
+use heaptide_format::Epoch;
+use serde::Serialize;
+
+use super::{Class, Container, Objects};
+use crate::axis::Axis;
+use crate::series::SiteSeries;
+
+/// How far a cohort has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stage {
+    /// Born while the program warmed up.
+    WarmUp,
+    /// Old enough to count as evidence.
+    Mature,
+    /// Too young to say.
+    Young,
+}
+
+/// The blocks born in one slot that are alive at the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct CohortBar {
+    /// First birth epoch.
+    pub first_epoch: Epoch,
+    /// Last birth epoch.
+    pub last_epoch: Epoch,
+    /// Live blocks.
+    pub objects: u64,
+    /// Live bytes.
+    pub bytes: u64,
+    /// How far they have come.
+    pub stage: Stage,
+}
+
+/// A harmless explanation that the numbers rule out.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(tag = "hypothesis", rename_all = "kebab-case")]
+pub enum Excluded {
+    /// Not a cache: nothing old is replaced.
+    Cache {
+        /// Mature blocks that died.
+        freed: u64,
+        /// Mature blocks there were.
+        seen: u64,
+    },
+    /// Not load: these blocks have outlived most of the run.
+    Load {
+        /// Blocks at least this old are counted.
+        age_ns: u64,
+        /// How many there are.
+        objects: u64,
+    },
+    /// Not warm-up: the rate did not slow down.
+    WarmUp {
+        /// Second half against first half.
+        pace: f64,
+    },
+    /// Not a one-off: they come from all over the run.
+    OneOff {
+        /// Slots with survivors.
+        slots: usize,
+        /// Slots that could have some.
+        of: usize,
+    },
+    /// Not chance: the old population rose too steadily.
+    Chance {
+        /// Steps up.
+        ups: usize,
+        /// Steps.
+        of: usize,
+        /// The e-value.
+        e_value: f64,
+    },
+    /// Not a container that was made large enough: its steps come when they are due.
+    Settled {
+        /// Steps.
+        steps: usize,
+        /// Bytes grow like work to this power.
+        exponent: f64,
+    },
+}
+
+/// What would change the verdict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "condition", rename_all = "kebab-case")]
+pub enum Condition {
+    /// A lifetime longer than this is intended: set `max_lifetime`.
+    MaxLifetime {
+        /// The age of the youngest block that counts.
+        longer_than_ns: u64,
+    },
+    /// There is a bound that the run has not reached: allow the site that many.
+    Bound {
+        /// Live blocks at the end.
+        above_objects: u64,
+    },
+    /// More snapshots.
+    Snapshots {
+        /// About how many.
+        more: u32,
+    },
+}
+
+/// All numbers behind a verdict.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Evidence {
+    /// What is alive at the end by birth, one bar per slot, zeros included.
+    pub cohorts: Vec<CohortBar>,
+    /// Cumulative allocations.
+    pub allocs: u64,
+    /// Cumulative frees.
+    pub frees: u64,
+    /// Live blocks at the end.
+    pub live_objects: u64,
+    /// Live bytes at the end.
+    pub live_bytes: u64,
+    /// Time since the last free, if there was any.
+    pub last_free_ago_ns: Option<u64>,
+    /// Of the live blocks, how many were left when the program exited, if that was recorded.
+    pub objects_at_exit: Option<u64>,
+    /// Channel A.
+    pub objects: Objects,
+    /// Channel B.
+    pub container: Container,
+    /// The smallest false discovery rate at which this site is among the discoveries.
+    pub q_value: f64,
+    /// Harmless explanations that were ruled out (leaks and suspects).
+    pub excluded: Vec<Excluded>,
+    /// What would change the verdict (leaks and suspects).
+    pub would_change: Vec<Condition>,
+}
+
+pub(super) fn gather(
+    axis: &Axis,
+    series: &SiteSeries,
+    objects: Objects,
+    container: Container,
+    class: Class,
+) -> Evidence {
+    let totals = series.totals();
+    let end_ns = axis.slots().last().map_or(0, |slot| slot.elapsed_ns);
+    let judged = class <= Class::Suspect;
+    let by_objects = judged && objects.class <= container.class;
+    let by_container = judged && container.class <= Class::Suspect;
+    let age_ns = youngest_mature_ns(axis);
+    let mut excluded = Vec::new();
+    let mut would_change = Vec::new();
+    if by_objects {
+        excluded.extend(objects_excluded(&objects, age_ns));
+        would_change.push(Condition::MaxLifetime { longer_than_ns: age_ns });
+        would_change.push(Condition::Bound { above_objects: totals.live_objects });
+    }
+    if by_container {
+        let steps = container.steps.len();
+        excluded.push(Excluded::Settled { steps, exponent: container.exponent });
+    }
+    let more = if by_objects { objects.needs_snapshots } else { container.needs_snapshots };
+    would_change.extend(more.map(|more| Condition::Snapshots { more }));
+    Evidence {
+        cohorts: if judged { bars(axis, series) } else { Vec::new() },
+        allocs: totals.allocs,
+        frees: totals.frees,
+        live_objects: totals.live_objects,
+        live_bytes: totals.live_bytes,
+        last_free_ago_ns: totals.last_free_ns.map(|ns| end_ns.saturating_sub(ns)),
+        objects_at_exit: totals.objects_at_exit,
+        objects,
+        container,
+        q_value: 1.0,
+        excluded,
+        would_change,
+    }
+}
+
+/// The age of the youngest block that counts as mature.
+fn youngest_mature_ns(axis: &Axis) -> u64 {
+    let slots = axis.slots();
+    let born = axis.mature().end.checked_sub(1).and_then(|slot| slots.get(slot));
+    match (born, slots.last()) {
+        (Some(born), Some(last)) => last.elapsed_ns.saturating_sub(born.elapsed_ns),
+        _ => 0,
+    }
+}
+
+fn objects_excluded(objects: &Objects, age_ns: u64) -> Vec<Excluded> {
+    let seen = objects.survivors.saturating_add(objects.deaths);
+    let (slots, of) = (objects.slots_with_survivors, objects.slots);
+    let mut excluded = vec![
+        Excluded::Cache { freed: objects.deaths, seen },
+        Excluded::Load { age_ns, objects: objects.survivors },
+        Excluded::WarmUp { pace: objects.pace },
+        Excluded::OneOff { slots, of },
+    ];
+    if objects.class == Class::Leak {
+        let (ups, of, e_value) = (objects.ups, objects.steps, objects.e_value);
+        excluded.push(Excluded::Chance { ups, of, e_value });
+    }
+    excluded
+}
+
+fn bars(axis: &Axis, series: &SiteSeries) -> Vec<CohortBar> {
+    let mature = axis.mature();
+    let mut cells = series.cells().iter().peekable();
+    let bar = |(index, slot): (usize, &crate::axis::Slot)| {
+        let cell = cells.next_if(|cell| cell.slot == index).copied().unwrap_or_default();
+        let stage = match index {
+            _ if index < mature.start => Stage::WarmUp,
+            _ if index < mature.end => Stage::Mature,
+            _ => Stage::Young,
+        };
+        CohortBar {
+            first_epoch: slot.first_epoch,
+            last_epoch: slot.last_epoch,
+            objects: cell.objects,
+            bytes: cell.bytes,
+            stage,
+        }
+    };
+    axis.slots().iter().enumerate().map(bar).collect()
+}

@@ -1,0 +1,245 @@
+//! Channel A: do old blocks keep piling up?
+//!
+//! Not "does the live curve rise", which is true of load, caches and warm-up alike, but: of the
+//! blocks born after warm-up, are those older than half of what remains still there, do they come
+//! from all over the run, at an undiminished rate, and do they hardly ever die?
+
+use std::cmp::Ordering;
+use std::ops::Range;
+
+use serde::Serialize;
+
+use super::evalue::Purse;
+use super::work::{self, Progress};
+use super::{Class, Rate, Rule};
+use crate::axis::Axis;
+use crate::series::{Cell, SiteSeries};
+
+/// Fewer survivors than this are no growth.
+const LEAST_SURVIVORS: f64 = 4.0;
+/// A sampled recording must have caught this many of them.
+const LEAST_SAMPLED: f64 = 8.0;
+/// The old population must rise by this share of the survivors.
+const LEAST_RISE: f64 = 0.3;
+/// Survivors must come from this many slots,
+const LEAST_SLOTS: usize = 4;
+/// and from this many of four quarters.
+const LEAST_QUARTERS: usize = 3;
+/// The second half must keep this share of the first half's rate,
+const LEAST_PACE: f64 = 0.5;
+/// and no more than this share of the mature may die per slot.
+const MOST_DEATHS: f64 = 0.2;
+
+/// What the cohorts of a site say.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Objects {
+    /// The class they give it.
+    pub class: Class,
+    /// For suspects: how many more snapshots decide.
+    pub needs_snapshots: Option<u32>,
+    /// Mature blocks born after warm-up that are alive at the end.
+    pub survivors: u64,
+    /// Their bytes.
+    pub survivor_bytes: u64,
+    /// Slots that they could have been born in,
+    pub slots: usize,
+    /// and were.
+    pub slots_with_survivors: usize,
+    /// Quarters of the work in which some were born.
+    pub quarters_with_survivors: usize,
+    /// Steps of the mature population: up,
+    pub ups: usize,
+    /// down,
+    pub downs: usize,
+    /// and in all.
+    pub steps: usize,
+    /// Evidence against "it rises by chance"; at least 0, expected to be at most 1 by chance.
+    pub e_value: f64,
+    /// Old blocks, whenever born, when the first evidence was mature,
+    pub old_at_start: u64,
+    /// and at the end.
+    pub old_at_end: u64,
+    /// Survivors per work: second half of the mature births against the first.
+    pub pace: f64,
+    /// Survivors per work: last fifth of the run against the second half.
+    pub still: f64,
+    /// Mature blocks that died,
+    pub deaths: u64,
+    /// and how many there were to die, summed over the slots.
+    pub exposure: u64,
+    /// Work done in the mature slots.
+    pub work: f64,
+}
+
+impl Objects {
+    /// Growth per unit of work.
+    pub(super) fn rate(&self, progress: &Progress) -> Rate {
+        let per_op = |count: f64| if self.work > 0.0 { count / self.work } else { 0.0 };
+        let (objects, bytes) = (self.survivors as f64, self.survivor_bytes as f64);
+        // Three standard errors of a count.
+        let upper = bytes * (1.0 + 3.0 / objects.max(1.0).sqrt());
+        Rate {
+            work: progress.name.clone(),
+            objects_per_op: per_op(objects),
+            bytes_per_op: per_op(bytes),
+            bytes_per_op_upper: per_op(upper),
+            ops_per_hour: progress.per_hour,
+        }
+    }
+}
+
+pub(super) fn judge(axis: &Axis, rule: &Rule, progress: &Progress, series: &SiteSeries) -> Objects {
+    let mature = axis.mature();
+    let (ups, downs, steps, purse) = steps(axis, series);
+    let mut objects = Objects {
+        slots: mature.len(),
+        ups,
+        downs,
+        steps,
+        e_value: purse.value(),
+        deaths: series.mature_deaths(),
+        work: progress.over(mature.clone()),
+        ..Objects::default()
+    };
+    count_survivors(&mut objects, series.cells(), progress, mature.clone());
+    compare_rates(&mut objects, series.cells(), progress, axis);
+    let rises = old_rises(&mut objects, axis, series);
+    objects.class = classify(&objects, rises, axis, rule, series);
+    if objects.class == Class::Suspect {
+        objects.needs_snapshots = Some(needs(&objects, &purse, axis, rule));
+    }
+    objects
+}
+
+/// The slots in which blocks can be mature.
+fn judged_slots(axis: &Axis) -> Range<usize> {
+    (axis.warm_up() + axis.age()).min(axis.len())..axis.len()
+}
+
+/// Bets on every step of the mature and of the old population; the poorer purse counts.
+fn steps(axis: &Axis, series: &SiteSeries) -> (usize, usize, usize, Purse) {
+    let (mut mature, mut old) = (Purse::new(), Purse::new());
+    let (mut ups, mut downs, mut steps) = (0, 0, 0);
+    for slot in judged_slots(axis).skip(1) {
+        let (before, now) = (series.row(slot - 1), series.row(slot));
+        let step = now.mature_objects.cmp(&before.mature_objects);
+        mature.bet(step);
+        old.bet(now.old_objects.cmp(&before.old_objects));
+        steps += 1;
+        ups += usize::from(step == Ordering::Greater);
+        downs += usize::from(step == Ordering::Less);
+    }
+    let poorer = if old.value() < mature.value() { old } else { mature };
+    (ups, downs, steps, poorer)
+}
+
+fn count_survivors(
+    objects: &mut Objects,
+    cells: &[Cell],
+    progress: &Progress,
+    mature: Range<usize>,
+) {
+    let quarter = |slot: usize| {
+        let share = |quarter: usize| progress.share(mature.clone(), quarter as f64 / 4.0);
+        (1..4).filter(|&quarter| slot >= share(quarter)).count()
+    };
+    let mut quarters = [false; 4];
+    for cell in cells.iter().filter(|cell| mature.contains(&cell.slot) && cell.objects > 0) {
+        objects.survivors = objects.survivors.saturating_add(cell.objects);
+        objects.survivor_bytes = objects.survivor_bytes.saturating_add(cell.bytes);
+        objects.slots_with_survivors += 1;
+        quarters[quarter(cell.slot)] = true;
+    }
+    objects.quarters_with_survivors = quarters.iter().filter(|quarter| **quarter).count();
+}
+
+fn compare_rates(objects: &mut Objects, cells: &[Cell], progress: &Progress, axis: &Axis) {
+    let rate = |slots: Range<usize>| {
+        let survivors: f64 = work::counts(cells, slots.clone()).iter().sum();
+        let work = progress.over(slots);
+        if work > 0.0 { survivors / work } else { 0.0 }
+    };
+    let mature = axis.mature();
+    let middle = progress.middle(mature.clone());
+    let (first, second) = (rate(mature.start..middle), rate(middle..mature.end));
+    let tail = axis.len() - axis.len().div_ceil(5);
+    objects.pace = ratio(second, first);
+    objects.still = ratio(rate(tail..axis.len()), second);
+}
+
+/// `a / b`, where nothing against nothing is even.
+fn ratio(a: f64, b: f64) -> f64 {
+    if b > 0.0 {
+        a / b
+    } else if a > 0.0 {
+        f64::from(u16::MAX)
+    } else {
+        1.0
+    }
+}
+
+/// The old population rises through all three thirds of the judged slots.
+fn old_rises(objects: &mut Objects, axis: &Axis, series: &SiteSeries) -> bool {
+    let slots: Vec<usize> = judged_slots(axis).collect();
+    let old = |slot: &usize| series.row(*slot).old_objects;
+    let (Some(first), Some(last)) = (slots.first(), slots.last()) else { return false };
+    (objects.old_at_start, objects.old_at_end) = (old(first), old(last));
+    let mature = |slot: &usize| series.row(*slot).mature_objects;
+    objects.exposure = slots.iter().map(mature).fold(0, u64::saturating_add);
+    let third = slots.len().div_ceil(3);
+    let least: Vec<u64> =
+        slots.chunks(third).filter_map(|third| third.iter().map(old).min()).collect();
+    let [a, b, c] = least[..] else { return false };
+    let rise = objects.old_at_end as f64 - objects.old_at_start as f64;
+    a <= b && b < c && rise >= LEAST_RISE * objects.survivors as f64
+}
+
+fn classify(
+    objects: &Objects,
+    rises: bool,
+    axis: &Axis,
+    rule: &Rule,
+    series: &SiteSeries,
+) -> Class {
+    let survivors = objects.survivors as f64;
+    let deaths_per_slot = objects.deaths as f64 / (objects.exposure as f64).max(1.0);
+    if survivors < LEAST_SURVIVORS {
+        return if follows_load(axis, series) { Class::Load } else { Class::Stable };
+    }
+    if objects.slots_with_survivors < LEAST_SLOTS
+        || objects.quarters_with_survivors < LEAST_QUARTERS
+    {
+        return Class::OneOff;
+    }
+    if !rises || deaths_per_slot > MOST_DEATHS {
+        return Class::Turnover;
+    }
+    if objects.pace < LEAST_PACE || objects.still < LEAST_PACE {
+        return Class::Saturating;
+    }
+    let caught = survivors >= LEAST_SAMPLED * sample_weight(series);
+    let proven = objects.e_value >= 1.0 / rule.alpha && axis.len() >= rule.least_slots;
+    if caught && proven { Class::Leak } else { Class::Suspect }
+}
+
+/// How many blocks a sampled one stands for; 0 in an exact recording.
+fn sample_weight(series: &SiteSeries) -> f64 {
+    let totals = series.totals();
+    totals.objects_error.powi(2) / (totals.live_objects as f64).max(1.0)
+}
+
+/// Live blocks at least double over the run, though none of them stays.
+fn follows_load(axis: &Axis, series: &SiteSeries) -> bool {
+    let live = (axis.warm_up()..axis.len()).map(|slot| series.row(slot).live_objects);
+    let (least, most) = live.fold((u64::MAX, 0), |(a, b), n| (a.min(n), b.max(n)));
+    most >= 16 && most / 2 >= least
+}
+
+/// A run of `n` slots has about `3n/8` steps; so many more of them are up as were up so far.
+fn needs(objects: &Objects, purse: &Purse, axis: &Axis, rule: &Rule) -> u32 {
+    let up_share = (objects.ups as f64 / objects.steps.max(1) as f64).max(0.1);
+    let steps = f64::from(purse.ups_to(1.0 / rule.alpha)) / up_share;
+    let slots = (steps * 8.0 / 3.0).ceil() as u32;
+    let missing = rule.least_slots.saturating_sub(axis.len()) as u32;
+    slots.max(missing).max(1)
+}
