@@ -1,0 +1,176 @@
+//! One run: its timeline in memory, its rows on disk.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use heaptide_format::{Module, ModuleId, ModuleOffset, Name, Site, SiteId, SiteRow};
+
+use super::error::{Cause, Error, Warning, Warnings};
+use super::rows::{SnapshotLines, each_row};
+use super::scalars::{Scalars, malformed};
+use super::scan::{Completeness, Scanned, Segment, Stand};
+use crate::axis::Axis;
+use crate::series::SiteSeries;
+use crate::timeline::Timeline;
+
+/// What [`Run::series`] gives: a closed series for each site that has a row.
+pub type SeriesAndWarnings = (BTreeMap<SiteId, SiteSeries>, Vec<Warning>);
+
+/// One run of one process.
+#[derive(Clone, Debug, Default)]
+pub struct Run {
+    /// Header and points.
+    pub timeline: Timeline,
+    /// Files it was read from, by segment.
+    pub files: Vec<PathBuf>,
+    /// Sites by id.
+    pub sites: BTreeMap<SiteId, Site>,
+    /// Modules by id.
+    pub modules: BTreeMap<ModuleId, Module>,
+    /// Names that stand in the recording itself; innermost inlined function first.
+    pub names: BTreeMap<(ModuleId, ModuleOffset), Vec<Name>>,
+    /// One for each point.
+    stands: Vec<Stand>,
+}
+
+/// One snapshot with the current row of every site.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct FullSnapshot {
+    /// Everything but the rows.
+    pub scalars: Scalars,
+    /// The last row of every site seen so far; one that is older than this snapshot has no ranges.
+    pub rows: BTreeMap<SiteId, SiteRow>,
+}
+
+impl Run {
+    pub(super) fn join(scanned: Scanned, warnings: &mut Warnings) -> Self {
+        let Scanned { mut segments, modules, sites, names } = scanned;
+        segments.sort_by_key(|segment| segment.header.segment);
+        let header = segments.first().map(|first| first.header.clone()).unwrap_or_default();
+        let timeline = Timeline { header, points: Vec::new() };
+        let (files, stands) = (Vec::new(), Vec::new());
+        let mut run = Self { timeline, files, sites, modules, names, stands };
+        for segment in segments {
+            run.append(segment, warnings);
+        }
+        run.warn_of_holes(warnings);
+        run
+    }
+
+    fn append(&mut self, segment: Segment, warnings: &mut Warnings) {
+        if self.files.last() != Some(&segment.file) {
+            self.files.push(segment.file.clone());
+        }
+        for (scalars, stand) in segment.snapshots {
+            let seq = scalars.seq;
+            if self.timeline.points.last().is_some_and(|last| last.seq >= seq) {
+                warnings.add(&segment.file, Some(stand.place), Cause::Repeated { seq });
+                continue;
+            }
+            self.timeline.points.push(scalars.into_point(self.timeline.header.start_mono_ns));
+            self.stands.push(Stand { file: self.files.len() - 1, ..stand });
+        }
+    }
+
+    fn warn_of_holes(&self, warnings: &mut Warnings) {
+        let (Some(file), Some(last)) = (self.files.first(), self.timeline.points.last()) else {
+            return;
+        };
+        let n_snapshots = last.seq.saturating_sub(self.timeline.points.len() as u64 - 1);
+        let mut expected = (0..).zip(&self.timeline.points);
+        if let Some((first, _)) = expected.find(|(seq, point)| point.seq != *seq) {
+            warnings.add(file, None, Cause::Missing { n_snapshots, first });
+        }
+    }
+
+    /// Index of the point with this sequence number; of the last point for `None`.
+    ///
+    /// # Errors
+    /// [`Error::NoSnapshot`].
+    pub fn point_index(&self, seq: Option<u64>) -> Result<usize, Error> {
+        let points = &self.timeline.points;
+        let found = match seq {
+            Some(seq) => points.binary_search_by_key(&seq, |point| point.seq).ok(),
+            None => points.len().checked_sub(1),
+        };
+        found.ok_or_else(|| Error::NoSnapshot {
+            file: self.files.first().cloned().unwrap_or_default(),
+            seq,
+            held: points.first().zip(points.last()).map(|(first, last)| (first.seq, last.seq)),
+        })
+    }
+
+    /// Hands over every row of every snapshot, with the index of its point, in order.
+    ///
+    /// A site without a row at a point stands as its last row says. A line damaged past its
+    /// scalars gives the rows before the damage and a warning.
+    ///
+    /// # Errors
+    /// [`Error::Unreadable`] if a file has gone or has become shorter.
+    pub fn rows(&self, mut sink: impl FnMut(usize, &SiteRow)) -> Result<Vec<Warning>, Error> {
+        self.rows_of(0..self.stands.len(), &mut sink)
+    }
+
+    /// Sums up every site on the run's axis; the series are closed.
+    ///
+    /// # Errors
+    /// Those of [`Run::rows`].
+    pub fn series(&self, axis: &Axis) -> Result<SeriesAndWarnings, Error> {
+        let mut series: BTreeMap<SiteId, SiteSeries> = BTreeMap::new();
+        let warnings =
+            self.rows(|k, row| series.entry(row.site).or_default().observe(axis, k, row))?;
+        series.values_mut().for_each(|site| site.close(axis));
+        Ok((series, warnings))
+    }
+
+    /// Restores the snapshot at a point, each site with its last row.
+    ///
+    /// # Errors
+    /// [`Error::NoSnapshot`] if there is no such point, and those of [`Run::rows`].
+    pub fn snapshot(&self, point: usize) -> Result<(FullSnapshot, Vec<Warning>), Error> {
+        let Some(stand) = self.stands.get(point) else {
+            self.point_index(Some(u64::MAX))?;
+            return Ok(Default::default());
+        };
+        let mut before = self.stands[..=point].iter();
+        let from = before.rposition(|stand| stand.rows == Completeness::Every).unwrap_or(0);
+        let mut rows = BTreeMap::new();
+        let mut fresh = BTreeSet::new();
+        let warnings = self.rows_of(from..point + 1, &mut |k, row| {
+            if k == point {
+                fresh.insert(row.site);
+            }
+            rows.insert(row.site, row.clone());
+        })?;
+        for row in rows.values_mut().filter(|row| !fresh.contains(&row.site)) {
+            (row.objects_range, row.bytes_range) = (None, None);
+        }
+        let mut lines = SnapshotLines::default();
+        let line = lines.read(self.file_of(stand), stand)?;
+        let scalars = Scalars::parse(line).unwrap_or_default();
+        Ok((FullSnapshot { scalars, rows }, warnings))
+    }
+
+    fn rows_of(
+        &self,
+        points: std::ops::Range<usize>,
+        sink: &mut impl FnMut(usize, &SiteRow),
+    ) -> Result<Vec<Warning>, Error> {
+        let mut warnings = Warnings::default();
+        let mut lines = SnapshotLines::default();
+        for k in points {
+            let stand = &self.stands[k];
+            let file = self.file_of(stand);
+            let line = lines.read(file, stand)?;
+            if let Err(err) = each_row(line, |row| sink(k, row)) {
+                let cause = Cause::Damaged(malformed(&err).to_string());
+                warnings.add(file, Some(stand.place), cause);
+            }
+        }
+        Ok(warnings.into_vec())
+    }
+
+    fn file_of(&self, stand: &Stand) -> &Path {
+        self.files.get(stand.file).map_or(Path::new(""), PathBuf::as_path)
+    }
+}

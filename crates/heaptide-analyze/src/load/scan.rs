@@ -1,0 +1,208 @@
+//! The first pass: headers, modules, sites, names and the scalars of every snapshot.
+//!
+//! Rows are skipped here. What is kept is one [`Point`] and one [`Stand`] per snapshot, so the
+//! second pass can go straight to each snapshot's line.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use heaptide_format::{
+    Error as LineError, FORMAT_VERSION, Header, Kind, Line, Module, ModuleId, ModuleOffset, Name,
+    Names, Site, SiteId,
+};
+use serde::Deserialize;
+
+use super::error::{Cause, Error, Place, Warnings};
+use super::foreign::looks_like;
+use super::input::{Chosen, Input};
+use super::lines::{Ending, Lines, RawLine};
+use super::scalars::Scalars;
+
+/// Where a snapshot's line stands.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stand {
+    /// Index into the run's files.
+    pub(crate) file: usize,
+    pub(crate) place: Place,
+    pub(crate) n_bytes: usize,
+    /// Whether it surely has a row for every site: the first snapshot of an undamaged segment.
+    pub(crate) rows: Completeness,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Completeness {
+    Every,
+    Changed,
+}
+
+/// The lines of one segment.
+#[derive(Debug)]
+pub(crate) struct Segment {
+    pub(crate) header: Header,
+    pub(crate) file: PathBuf,
+    pub(crate) chosen: Chosen,
+    pub(crate) snapshots: Vec<(Scalars, Stand)>,
+    /// The first damage, in words, with its place.
+    pub(crate) damage: Option<String>,
+}
+
+/// What all segments of one recording hold together.
+#[derive(Debug, Default)]
+pub(crate) struct Scanned {
+    pub(crate) segments: Vec<Segment>,
+    pub(crate) modules: BTreeMap<ModuleId, Module>,
+    pub(crate) sites: BTreeMap<SiteId, Site>,
+    pub(crate) names: BTreeMap<(ModuleId, ModuleOffset), Vec<Name>>,
+}
+
+/// All recordings found so far, in the order in which they were met.
+#[derive(Debug, Default)]
+pub(crate) struct Scan {
+    pub(crate) recordings: Vec<Scanned>,
+    index_by_recording: BTreeMap<String, usize>,
+    pub(crate) warnings: Warnings,
+}
+
+impl Scan {
+    pub(crate) fn file(&mut self, input: &Input) -> Result<(), Error> {
+        let mut lines = Lines::open(&input.file)?;
+        let first = lines.next()?.ok_or_else(|| Error::Empty { file: input.file.clone() })?;
+        let header = first_header(&input.file, &first)?;
+        let mut recording = self.begin_segment(header, input);
+        while let Some(line) = lines.next()? {
+            if line.bytes.trim_ascii().is_empty() {
+                continue;
+            }
+            match read_line(&line) {
+                Ok(Content::Header(header)) => {
+                    refuse_newer(&input.file, line.bytes)?;
+                    recording = self.begin_segment(header, input);
+                }
+                Ok(Content::Snapshot(scalars)) => {
+                    self.recordings[recording].snapshot(scalars, &line)
+                }
+                Ok(Content::Other(other)) => self.recordings[recording].keep(other),
+                Err(cause) => self.note(recording, &input.file, &line, &cause),
+            }
+        }
+        Ok(())
+    }
+
+    fn begin_segment(&mut self, header: Header, input: &Input) -> usize {
+        let index = match self.index_by_recording.entry(header.recording.clone()) {
+            Entry::Occupied(known) => *known.get(),
+            Entry::Vacant(new) => {
+                self.recordings.push(Scanned::default());
+                *new.insert(self.recordings.len() - 1)
+            }
+        };
+        let (file, chosen) = (input.file.clone(), input.chosen);
+        let segment = Segment { header, file, chosen, snapshots: Vec::new(), damage: None };
+        self.recordings[index].segments.push(segment);
+        index
+    }
+
+    fn note(&mut self, recording: usize, file: &Path, line: &RawLine<'_>, cause: &LineError) {
+        let cause = match (cause, line.ending) {
+            (LineError::UnknownKind(kind), _) => Cause::UnknownKind(kind.clone()),
+            (_, Ending::EndOfFile) => Cause::Torn,
+            (cause, Ending::LineFeed) => Cause::Damaged(cause.to_string()),
+        };
+        if let (Cause::Damaged(text), Some(segment)) =
+            (&cause, self.recordings[recording].segments.last_mut())
+        {
+            let Place { line, byte } = line.place;
+            segment.damage.get_or_insert_with(|| format!("line {line} (byte {byte}): {text}"));
+        }
+        self.warnings.add(file, Some(line.place), cause);
+    }
+}
+
+impl Scanned {
+    fn snapshot(&mut self, scalars: Scalars, line: &RawLine<'_>) {
+        let Some(segment) = self.segments.last_mut() else { return };
+        let rows = match segment.snapshots.is_empty() && segment.damage.is_none() {
+            true => Completeness::Every,
+            false => Completeness::Changed,
+        };
+        let stand = Stand { file: 0, place: line.place, n_bytes: line.bytes.len(), rows };
+        segment.snapshots.push((scalars, stand));
+    }
+
+    fn keep(&mut self, line: Line) {
+        match line {
+            Line::Module(module) => {
+                self.modules.entry(module.id).or_insert(module);
+            }
+            Line::Site(site) => {
+                self.sites.entry(site.id).or_insert(site);
+            }
+            Line::Names(Names { module, offsets }) => {
+                let named = offsets.into_iter().map(|named| ((module, named.offset), named.names));
+                self.names.extend(named.filter(|(_, names)| !names.is_empty()));
+            }
+            Line::Header(_) | Line::Snapshot(_) => {}
+        }
+    }
+}
+
+enum Content {
+    Header(Header),
+    Snapshot(Scalars),
+    Other(Line),
+}
+
+fn read_line(line: &RawLine<'_>) -> Result<Content, LineError> {
+    if Kind::of(line.bytes)? == Kind::Snapshot {
+        return Scalars::parse(line.bytes).map(Content::Snapshot);
+    }
+    Ok(match Line::parse(line.bytes)? {
+        Line::Header(header) => Content::Header(header),
+        other => Content::Other(other),
+    })
+}
+
+fn first_header(file: &Path, line: &RawLine<'_>) -> Result<Header, Error> {
+    let no_header = |cause: String| Error::NoHeader { file: file.to_owned(), cause };
+    match Kind::of(line.bytes) {
+        Ok(Kind::Header) => {}
+        Ok(other) => return Err(no_header(format!("it begins with a {} line", other.word()))),
+        Err(LineError::UnknownKind(kind)) if kind != "dump" => {
+            return Err(no_header(format!("it begins with a line of unknown kind `{kind}`")));
+        }
+        Err(_) => return Err(foreign(file)),
+    }
+    refuse_newer(file, line.bytes)?;
+    match (Line::parse(line.bytes), line.ending) {
+        (Ok(Line::Header(header)), _) => Ok(header),
+        (_, Ending::EndOfFile) => Err(no_header("the only line is cut off".to_owned())),
+        (Err(cause), _) => Err(no_header(cause.to_string())),
+        (Ok(_), _) => Err(foreign(file)),
+    }
+}
+
+/// A header of a later format may differ in all but this one member.
+fn refuse_newer(file: &Path, line: &[u8]) -> Result<(), Error> {
+    #[derive(Deserialize)]
+    struct Version {
+        format: u32,
+    }
+    match serde_json::from_slice(line) {
+        Ok(Version { format }) if format > FORMAT_VERSION => {
+            Err(Error::Newer { file: file.to_owned(), format })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn foreign(file: &Path) -> Error {
+    let mut beginning = Vec::new();
+    let opened = std::fs::File::open(file);
+    let read = opened.and_then(|opened| opened.take(512).read_to_end(&mut beginning));
+    match read {
+        Ok(_) => Error::Foreign { file: file.to_owned(), looks_like: looks_like(&beginning) },
+        Err(err) => Error::unreadable(file, &err),
+    }
+}
