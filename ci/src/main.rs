@@ -11,6 +11,7 @@ mod clippy;
 mod deps;
 mod docs;
 mod fmt;
+mod fuzz;
 mod jq;
 mod loom;
 mod miri;
@@ -56,7 +57,8 @@ const SET: &[Check] = &[
 ];
 
 /// Longer work, run by name.
-const BY_NAME: &[Check] = &[];
+const BY_NAME: &[Check] =
+    &[Check { name: "fuzz", about: "damaged lines for the parser, five minutes", run: fuzz::run }];
 
 fn main() -> ExitCode {
     let names: Vec<String> = std::env::args().skip(1).collect();
