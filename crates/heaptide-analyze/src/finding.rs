@@ -1,1 +1,290 @@
-//! Not written yet.
+//! Findings: sites that leak together, named and ranked.
+//!
+//! One leaked session is seven leaked allocations; a person wants one finding, not seven. Sites
+//! belong together if the same function of the user's is responsible, or if their survivors come
+//! and go in step beyond what the load explains.
+
+use serde::Serialize;
+
+use crate::axis::Axis;
+use crate::series::SiteSeries;
+use crate::verdict::{Channel, Class, Confidence, Rate, Verdict};
+
+/// Sites whose survivors correlate beyond this belong together.
+const IN_STEP: f64 = 0.98;
+/// Survivors must vary by this share of their mean for their correlation to mean anything.
+const LEAST_VARIATION: f64 = 0.01;
+/// A finding is named by the innermost frame that this share of its growth has in common.
+const MOST_OF_IT: f64 = 0.9;
+
+/// Whose code a frame is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Origin {
+    /// The user's workspace.
+    Workspace,
+    /// A crate from elsewhere.
+    Dependency,
+    /// `std`, `core` or `alloc`.
+    Std,
+    /// Unknown.
+    #[default]
+    Unknown,
+}
+
+/// One named frame.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct StackFrame {
+    /// Demangled path without hash; the address if there is no name.
+    pub function: String,
+    /// Source file.
+    pub file: Option<String>,
+    /// Line, from 1.
+    pub line: Option<u32>,
+    /// The crate it belongs to, if known.
+    pub package: Option<String>,
+    /// Whose code it is.
+    pub origin: Origin,
+}
+
+/// A site as people and files know it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Subject {
+    /// Short stable id, made from `path`.
+    pub id: String,
+    /// Stable identity: survives a rebuild; what patterns and baselines match on.
+    pub path: String,
+    /// The tag it allocated under.
+    pub tag: Option<String>,
+    /// The frame to blame: the first of the user's, else the first outside `std`.
+    pub blamed: StackFrame,
+    /// All frames, innermost first, inlined ones included.
+    pub stack: Vec<StackFrame>,
+}
+
+/// A site and what it was judged to be.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct JudgedSite {
+    /// Which site.
+    pub subject: Subject,
+    /// Its verdict.
+    pub verdict: Verdict,
+}
+
+/// What the policy makes of a finding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Gate {
+    /// Growth over budget.
+    Fail,
+    /// Too early to say.
+    Undecided,
+    /// Over budget, but not the user's code to fix.
+    Warn,
+    /// Within budget, allowed, or accepted before.
+    Pass,
+}
+
+/// The gate and the reason, as a sentence without its full stop.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Ruling {
+    /// What it means for the exit code.
+    pub gate: Gate,
+    /// Why.
+    pub because: String,
+}
+
+/// When the memory runs out at this pace.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Projection {
+    /// The limit.
+    pub limit_bytes: u64,
+    /// What is used of it now.
+    pub used_bytes: u64,
+    /// Until it is used up.
+    pub seconds: f64,
+}
+
+/// Sites that leak together.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Finding {
+    /// Id of the leading site.
+    pub id: String,
+    /// The worst class among the sites: leak or suspect.
+    pub class: Class,
+    /// The best confidence among the sites of that class.
+    pub confidence: Confidence,
+    /// The function to blame.
+    pub blamed: StackFrame,
+    /// All sites together, in the leading site's unit of work.
+    pub rate: Rate,
+    /// The sites, fastest growing first; never empty.
+    pub sites: Vec<JudgedSite>,
+    /// Index in `sites` of the container that holds the rest, where channel B sees one.
+    pub container: Option<usize>,
+    /// When it alone fills the memory; absent without a limit.
+    pub runs_out: Option<Projection>,
+    /// What the policy makes of it.
+    pub ruling: Ruling,
+}
+
+impl Finding {
+    /// The site that leads: the fastest growing of the worst class.
+    pub fn lead(&self) -> &JudgedSite {
+        &self.sites[0]
+    }
+}
+
+/// Groups leaks and suspects; ranked by class, then by bytes per hour. Other sites are ignored.
+pub fn group(axis: &Axis, sites: &[(Subject, SiteSeries)], verdicts: &[Verdict]) -> Vec<Finding> {
+    let growing: Vec<usize> = (0..sites.len().min(verdicts.len()))
+        .filter(|&i| verdicts[i].class <= Class::Suspect)
+        .collect();
+    let deviations: Vec<Option<Vec<f64>>> =
+        growing.iter().map(|&i| deviations(axis, &sites[i].1, &verdicts[i])).collect();
+    let mut groups = Groups::new(growing.len());
+    for a in 0..growing.len() {
+        for b in a + 1..growing.len() {
+            let (left, right) = (growing[a], growing[b]);
+            let same = same_blame(&sites[left].0.blamed, &sites[right].0.blamed);
+            if same || in_step(&deviations[a], &deviations[b]) {
+                groups.join(a, b);
+            }
+        }
+    }
+    let judged = |&a: &usize| {
+        let site = growing[a];
+        JudgedSite { subject: sites[site].0.clone(), verdict: verdicts[site].clone() }
+    };
+    let members = groups.members();
+    let mut findings: Vec<Finding> =
+        members.iter().map(|group| finding(group.iter().map(judged).collect())).collect();
+    findings.sort_by(|a, b| {
+        let faster = b.rate.bytes_per_hour().total_cmp(&a.rate.bytes_per_hour());
+        a.class.cmp(&b.class).then(faster).then_with(|| a.id.cmp(&b.id))
+    });
+    findings
+}
+
+fn same_blame(a: &StackFrame, b: &StackFrame) -> bool {
+    !a.function.is_empty() && a.function == b.function && a.file == b.file
+}
+
+fn finding(mut sites: Vec<JudgedSite>) -> Finding {
+    sites.sort_by(|a, b| {
+        let (left, right) = (&a.verdict, &b.verdict);
+        let faster = right.rate.bytes_per_hour().total_cmp(&left.rate.bytes_per_hour());
+        left.class.cmp(&right.class).then(faster).then_with(|| a.subject.id.cmp(&b.subject.id))
+    });
+    let lead = &sites[0];
+    let class = lead.verdict.class;
+    let leading = sites.iter().filter(|site| site.verdict.class == class);
+    let confidence = leading.filter_map(|site| site.verdict.confidence).min();
+    let container =
+        sites.iter().position(|site| site.verdict.channel == Channel::Container && sites.len() > 1);
+    Finding {
+        id: lead.subject.id.clone(),
+        class,
+        confidence: confidence.unwrap_or(Confidence::Suspect),
+        blamed: blamed(&sites),
+        rate: total_rate(&sites),
+        container,
+        runs_out: None,
+        ruling: Ruling { gate: Gate::Fail, because: "no policy was applied".into() },
+        sites,
+    }
+}
+
+/// Sums rates in the unit of the first; others are converted by their pace per hour.
+fn total_rate(sites: &[JudgedSite]) -> Rate {
+    let mut total = sites[0].verdict.rate.clone();
+    for rate in sites[1..].iter().map(|site| &site.verdict.rate) {
+        let scale = match total.ops_per_hour {
+            _ if rate.work == total.work => 1.0,
+            ops_per_hour if ops_per_hour > 0.0 => rate.ops_per_hour / ops_per_hour,
+            _ => 0.0,
+        };
+        total.objects_per_op += scale * rate.objects_per_op;
+        total.bytes_per_op += scale * rate.bytes_per_op;
+        total.bytes_per_op_upper += scale * rate.bytes_per_op_upper;
+    }
+    total
+}
+
+/// The smallest subtree of calls that explains most of the growth: the innermost frame of the
+/// user's under which it happens; the lead's own frame if there is none in common.
+fn blamed(sites: &[JudgedSite]) -> StackFrame {
+    let lead = &sites[0].subject;
+    let whole: f64 = sites.iter().map(|site| site.verdict.rate.bytes_per_hour()).sum();
+    let share_under = |frame: &StackFrame| {
+        let under = sites
+            .iter()
+            .filter(|site| site.subject.stack.iter().any(|other| same_blame(frame, other)));
+        under.map(|site| site.verdict.rate.bytes_per_hour()).sum::<f64>()
+    };
+    let users = lead.stack.iter().filter(|frame| frame.origin == Origin::Workspace);
+    let mut common = users.filter(|frame| share_under(frame) >= MOST_OF_IT * whole);
+    common.next().unwrap_or(&lead.blamed).clone()
+}
+
+/// How the mature survivors differ from what the work explains; `None` if hardly.
+fn deviations(axis: &Axis, series: &SiteSeries, verdict: &Verdict) -> Option<Vec<f64>> {
+    let mature = axis.mature();
+    let mut counts = vec![0.0; mature.len()];
+    for cell in series.cells().iter().filter(|cell| mature.contains(&cell.slot)) {
+        counts[cell.slot - mature.start] = cell.objects as f64;
+    }
+    let slots = axis.slots();
+    let done = |slot: usize| match slots[slot].work.get(&verdict.rate.work) {
+        Some(&work) => work as f64,
+        None => slots[slot].elapsed_ns as f64,
+    };
+    let work = |slot: usize| done(slot) - slot.checked_sub(1).map_or(0.0, done);
+    let (total, all) = (counts.iter().sum::<f64>(), mature.clone().map(work).sum::<f64>());
+    if total <= 0.0 || all <= 0.0 {
+        return None;
+    }
+    let differs: Vec<f64> =
+        mature.clone().zip(&counts).map(|(slot, count)| count - total * work(slot) / all).collect();
+    let scale = (differs.iter().map(|d| d * d).sum::<f64>() / differs.len() as f64).sqrt();
+    (scale >= LEAST_VARIATION * total / differs.len() as f64).then_some(differs)
+}
+
+fn in_step(a: &Option<Vec<f64>>, b: &Option<Vec<f64>>) -> bool {
+    let (Some(a), Some(b)) = (a, b) else { return false };
+    let dot = |x: &[f64], y: &[f64]| x.iter().zip(y).map(|(x, y)| x * y).sum::<f64>();
+    let scale = (dot(a, a) * dot(b, b)).sqrt();
+    a.len() >= 4 && scale > 0.0 && dot(a, b) / scale > IN_STEP
+}
+
+/// Disjoint sets, each known by its smallest member.
+struct Groups {
+    parent: Vec<usize>,
+}
+
+impl Groups {
+    fn new(len: usize) -> Self {
+        Self { parent: (0..len).collect() }
+    }
+
+    fn root(&self, mut member: usize) -> usize {
+        while self.parent[member] != member {
+            member = self.parent[member];
+        }
+        member
+    }
+
+    fn join(&mut self, a: usize, b: usize) {
+        let (a, b) = (self.root(a), self.root(b));
+        self.parent[a.max(b)] = a.min(b);
+    }
+
+    fn members(&self) -> Vec<Vec<usize>> {
+        let mut groups = vec![Vec::new(); self.parent.len()];
+        for member in 0..self.parent.len() {
+            groups[self.root(member)].push(member);
+        }
+        groups.retain(|group| !group.is_empty());
+        groups
+    }
+}

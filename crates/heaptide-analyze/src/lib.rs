@@ -10,6 +10,7 @@ pub mod baseline;
 pub mod diff;
 pub mod finding;
 pub mod identity;
+pub mod judge;
 pub mod load;
 pub mod policy;
 pub mod series;

@@ -1,1 +1,205 @@
-//! Not written yet.
+//! `heaptide.toml`: how much growth is acceptable, where, and until when.
+//!
+//! ```toml
+//! work = "requests"            # absent: the counter that explains the growth best
+//! warm_up = "30s"              # or a number of snapshots; absent: a quarter of the run
+//! max_lifetime = "15m"         # nothing younger counts as leaked
+//! memory_limit = "512 MiB"     # absent: the cgroup's
+//! inconclusive = "fail"        # or "pass"
+//!
+//! [budget]
+//! finding = "0 objects/op"     # for every finding in the workspace
+//! process = "10 MiB/h"         # for all of them together
+//! dependencies = "warn"        # or "fail", or "ignore"
+//! crates = { hyper = "1 KiB/op" }
+//!
+//! [[allow]]
+//! site = "shop::cache::*"
+//! limit = "5000 objects"       # absent: any growth
+//! reason = "bounded by its capacity"
+//! issue = "https://example.org/17"
+//! owner = "shop team"
+//! expires = "2027-01-31"
+//! ```
+
+mod error;
+mod limit;
+mod ruling;
+
+use std::collections::BTreeMap;
+
+use bytesize::ByteSize;
+use jiff::SignedDuration;
+use serde::{Deserialize, Deserializer, Serialize, de};
+use wildmatch::WildMatch;
+
+pub use error::PolicyError;
+pub use jiff::civil::Date;
+pub use limit::{Growth, Limit};
+
+use crate::axis::{Settings, WarmUp};
+use crate::verdict::Rule;
+
+/// What an inconclusive run counts as.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Inconclusive {
+    /// Exit 3.
+    #[default]
+    Fail,
+    /// Exit 0.
+    Pass,
+}
+
+/// What growth in a dependency counts as.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Dependencies {
+    /// Said, but never fatal.
+    #[default]
+    Warn,
+    /// As bad as in the workspace.
+    Fail,
+    /// Nothing.
+    Ignore,
+}
+
+/// How much growth is acceptable.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Budget {
+    /// For each finding.
+    pub finding: Limit,
+    /// For all findings of a process together.
+    pub process: Option<Limit>,
+    /// For findings that blame one of these crates, instead of `finding`.
+    pub crates: BTreeMap<String, Limit>,
+    /// What growth in a dependency without a budget of its own counts as.
+    pub dependencies: Dependencies,
+}
+
+/// Growth that is known and accepted for now.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Allow {
+    /// Pattern over the identity path; `*` is any text, `?` any character.
+    #[serde(deserialize_with = "pattern")]
+    pub site: WildMatch,
+    /// How much is allowed; absent: any growth.
+    pub limit: Option<Limit>,
+    /// Why.
+    pub reason: Option<String>,
+    /// Where it is tracked.
+    pub issue: Option<String>,
+    /// Who answers for it.
+    pub owner: Option<String>,
+    /// The last day on which it holds.
+    #[serde(default, deserialize_with = "date")]
+    pub expires: Option<Date>,
+}
+
+/// The whole policy.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Policy {
+    /// The work counter to judge by; absent: the one that explains growth best.
+    pub work: Option<String>,
+    /// Length of the warm-up.
+    #[serde(deserialize_with = "warm_up")]
+    pub warm_up: WarmUp,
+    /// The longest that anything may rightly live.
+    #[serde(rename = "max_lifetime", deserialize_with = "nanoseconds")]
+    pub max_lifetime_ns: Option<u64>,
+    /// The memory limit to project to; absent: the cgroup's.
+    #[serde(rename = "memory_limit", deserialize_with = "bytes")]
+    pub memory_limit_bytes: Option<u64>,
+    /// What an inconclusive run counts as.
+    pub inconclusive: Inconclusive,
+    /// How much growth is acceptable.
+    pub budget: Budget,
+    /// Growth that is known and accepted.
+    pub allow: Vec<Allow>,
+}
+
+/// How the allow-list was used.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct PolicyUse {
+    /// Entries that allowed a finding: pattern and number of findings.
+    pub used: Vec<(String, usize)>,
+    /// Patterns that match no site of any run.
+    pub unmatched: Vec<String>,
+    /// Patterns that have expired.
+    pub expired: Vec<String>,
+    /// One sentence each.
+    pub warnings: Vec<String>,
+    /// One sentence each.
+    pub errors: Vec<String>,
+}
+
+impl Policy {
+    /// Reads `heaptide.toml`.
+    ///
+    /// # Errors
+    /// The first mistake, with its line and column.
+    pub fn parse(text: &str) -> Result<Self, PolicyError> {
+        toml::from_str(text).map_err(|error| PolicyError::new(text, &error))
+    }
+
+    /// What it says about the axis of a run.
+    pub fn settings(&self) -> Settings {
+        Settings { warm_up: self.warm_up, max_lifetime_ns: self.max_lifetime_ns }
+    }
+
+    /// What it says about the rule.
+    pub fn rule(&self) -> Rule {
+        Rule { work: self.work.clone(), ..Rule::default() }
+    }
+}
+
+fn pattern<'de, D: Deserializer<'de>>(deserializer: D) -> Result<WildMatch, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    match text.trim().is_empty() {
+        true => Err(de::Error::custom("the pattern is empty: it would never match")),
+        false => Ok(WildMatch::new(&text)),
+    }
+}
+
+/// A date, as a TOML date or in quotes.
+fn date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Date>, D::Error> {
+    let value = toml::Value::deserialize(deserializer)?;
+    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let parsed = text.parse().map(Some);
+    parsed.map_err(|_| de::Error::custom(format!("`{text}` is not a date such as 2027-01-31")))
+}
+
+fn nanoseconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    duration_ns(&text).map(Some).map_err(de::Error::custom)
+}
+
+fn duration_ns(text: &str) -> Result<u64, String> {
+    let parsed = text.parse::<SignedDuration>().ok();
+    let ns = parsed.and_then(|duration| u64::try_from(duration.as_nanos()).ok());
+    ns.ok_or_else(|| format!("`{text}` is not a duration such as `30s`, `15m` or `1h 30m`"))
+}
+
+fn bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let parsed = text.parse::<ByteSize>().map(|size| Some(size.0));
+    parsed.map_err(|_| de::Error::custom(format!("`{text}` is not a size such as `512 MiB`")))
+}
+
+fn warm_up<'de, D: Deserializer<'de>>(deserializer: D) -> Result<WarmUp, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "expected a duration such as `30s` or a number of snapshots")]
+    enum Written {
+        Snapshots(u32),
+        Duration(String),
+    }
+    match Written::deserialize(deserializer)? {
+        Written::Snapshots(snapshots) => Ok(WarmUp::Snapshots(snapshots)),
+        Written::Duration(text) => {
+            duration_ns(&text).map(WarmUp::Nanoseconds).map_err(de::Error::custom)
+        }
+    }
+}

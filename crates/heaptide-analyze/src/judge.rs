@@ -1,0 +1,298 @@
+//! Runs in, one report out: what leaks, what the policy says, and how the command should exit.
+
+use std::collections::BTreeMap;
+
+use heaptide_format::{Dropped, HeapTotals, Mode};
+use serde::Serialize;
+
+use crate::axis::Axis;
+use crate::baseline::{Baseline, BaselineMatch};
+use crate::finding::{self, Finding, Gate, Projection, Subject};
+use crate::policy::{Date, Inconclusive, Policy, PolicyUse};
+use crate::series::SiteSeries;
+use crate::timeline::Timeline;
+use crate::verdict::{self, Class, Rule};
+
+/// One loaded run: sites with equal identities are already merged, all series closed.
+#[derive(Clone, Copy, Debug)]
+pub struct Run<'a> {
+    /// Its snapshots.
+    pub timeline: &'a Timeline,
+    /// The axis its series were summed up on.
+    pub axis: &'a Axis,
+    /// Its sites.
+    pub sites: &'a [(Subject, SiteSeries)],
+}
+
+/// How the command ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// No growth over budget.
+    Clean,
+    /// Growth over budget.
+    Growth,
+    /// The policy or the baseline does not hold.
+    Error,
+    /// Too early to say.
+    Inconclusive,
+}
+
+impl Outcome {
+    /// The exit code of every command.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::Clean => 0,
+            Self::Growth => 1,
+            Self::Error => 2,
+            Self::Inconclusive => 3,
+        }
+    }
+}
+
+/// What is known of a run, and what was found in it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RunReport {
+    /// Path of the executable.
+    pub exe: String,
+    /// Process id.
+    pub pid: u32,
+    /// Build id, if any.
+    pub build_id: Option<String>,
+    /// Exact or sampled.
+    pub mode: Mode,
+    /// Time from the start to the last snapshot.
+    pub elapsed_ns: u64,
+    /// Snapshots in the recording.
+    pub snapshots: usize,
+    /// Slots they were joined into: what the verdict counts.
+    pub slots: usize,
+    /// Work done, by counter.
+    pub work: BTreeMap<String, u64>,
+    /// The heap at the last judged snapshot.
+    pub heap: HeapTotals,
+    /// Resident set size then.
+    pub rss_bytes: u64,
+    /// The memory limit, from the policy or of the cgroup.
+    pub memory_limit_bytes: Option<u64>,
+    /// What is missing.
+    pub dropped: Dropped,
+    /// Sites judged.
+    pub sites: usize,
+    /// How many sites are of each class.
+    pub classes: BTreeMap<Class, usize>,
+    /// When all that leaks fills the memory together.
+    pub runs_out: Option<Projection>,
+    /// Leaks and suspects, worst first.
+    pub findings: Vec<Finding>,
+    /// Sites that grow or hold on to something for a healthy reason, largest first.
+    pub healthy: Vec<HealthySite>,
+}
+
+/// A site that was looked at and found healthy.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct HealthySite {
+    /// Which site.
+    pub subject: Subject,
+    /// Its class: never leak or suspect.
+    pub class: Class,
+    /// Live blocks at the end.
+    pub live_objects: u64,
+    /// Live bytes at the end.
+    pub live_bytes: u64,
+}
+
+/// Everything there is to say.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Report {
+    /// The runs, in the order given.
+    pub runs: Vec<RunReport>,
+    /// How the allow-list was used.
+    pub policy: PolicyUse,
+    /// How the baseline matched, if there was one.
+    pub baseline: Option<BaselineMatch>,
+    /// What a reader must know to trust the rest: one sentence each.
+    pub warnings: Vec<String>,
+    /// Why the outcome is an error: one sentence each.
+    pub errors: Vec<String>,
+    /// What could not be concluded: one sentence each.
+    pub undecided: Vec<String>,
+    /// How the command ends.
+    pub outcome: Outcome,
+}
+
+impl Report {
+    /// All findings of all runs: run by run, worst first.
+    pub fn findings(&self) -> impl Iterator<Item = &Finding> {
+        self.runs.iter().flat_map(|run| &run.findings)
+    }
+}
+
+/// How many healthy sites a report names.
+const HEALTHY_SITES: usize = 20;
+
+/// Judges runs by a policy; `today` decides which allow entries have expired.
+pub fn judge(
+    runs: &[Run<'_>],
+    policy: &Policy,
+    baseline: Option<&Baseline>,
+    today: Date,
+) -> Report {
+    let mut undecided = Vec::new();
+    let mut warnings = Vec::new();
+    let mut judged: Vec<RunReport> = Vec::with_capacity(runs.len());
+    for run in runs {
+        warnings.extend(doubts(run, policy));
+        undecided.extend(too_short(run, policy));
+        judged.push(judge_run(run, policy));
+    }
+    let policy_use = policy.rule_on(&mut judged, runs, today);
+    let baseline = baseline.map(|baseline| baseline.rule_on(&mut judged, runs));
+    undecided.extend(undecided_findings(&judged));
+    let mut errors = policy_use.errors.clone();
+    warnings.extend(policy_use.warnings.iter().cloned());
+    errors.extend(baseline.iter().filter_map(BaselineMatch::error));
+    if runs.is_empty() {
+        undecided.push("there is no run to judge".into());
+    }
+    let outcome = outcome(&judged, &errors, &undecided, policy);
+    Report { runs: judged, policy: policy_use, baseline, warnings, errors, undecided, outcome }
+}
+
+fn outcome(
+    runs: &[RunReport],
+    errors: &[String],
+    undecided: &[String],
+    policy: &Policy,
+) -> Outcome {
+    let fails = |finding: &Finding| finding.ruling.gate == Gate::Fail;
+    if !errors.is_empty() {
+        Outcome::Error
+    } else if runs.iter().flat_map(|run| &run.findings).any(fails) {
+        Outcome::Growth
+    } else if !undecided.is_empty() && policy.inconclusive == Inconclusive::Fail {
+        Outcome::Inconclusive
+    } else {
+        Outcome::Clean
+    }
+}
+
+fn judge_run(run: &Run<'_>, policy: &Policy) -> RunReport {
+    let rule = policy.rule();
+    let verdicts = verdict::judge_sites(run.axis, &rule, run.sites.iter().map(|(_, s)| s));
+    let mut classes: BTreeMap<Class, usize> = Class::ALL.map(|class| (class, 0)).into();
+    for verdict in &verdicts {
+        *classes.entry(verdict.class).or_default() += 1;
+    }
+    let header = &run.timeline.header;
+    let points = &run.timeline.points;
+    let judged = points.iter().enumerate().rfind(|(k, _)| run.axis.slot_of_point(*k).is_some());
+    let last = judged.map(|(_, point)| point.clone()).unwrap_or_default();
+    let limit_bytes = policy.memory_limit_bytes.or(header.memory_limit_bytes);
+    let used_bytes = last.cgroup_bytes.unwrap_or(last.rss_bytes).max(last.heap.live_bytes);
+    let projection = |bytes_per_hour: f64| project(limit_bytes, used_bytes, bytes_per_hour);
+    let mut findings = finding::group(run.axis, run.sites, &verdicts);
+    for finding in &mut findings {
+        finding.runs_out = projection(finding.rate.bytes_per_hour());
+    }
+    let leaks = findings.iter().filter(|finding| finding.class == Class::Leak);
+    let runs_out = projection(leaks.map(|leak| leak.rate.bytes_per_hour()).sum());
+    RunReport {
+        exe: header.exe.clone(),
+        pid: header.pid,
+        build_id: header.build_id.clone(),
+        mode: header.mode,
+        elapsed_ns: points.last().map_or(0, |point| point.elapsed_ns),
+        snapshots: points.len(),
+        slots: run.axis.len(),
+        work: last.work,
+        heap: last.heap,
+        rss_bytes: last.rss_bytes,
+        memory_limit_bytes: limit_bytes,
+        dropped: points.last().map(|point| point.dropped).unwrap_or_default(),
+        sites: run.sites.len(),
+        classes,
+        runs_out,
+        findings,
+        healthy: healthy(run, &verdicts),
+    }
+}
+
+fn project(limit_bytes: Option<u64>, used_bytes: u64, bytes_per_hour: f64) -> Option<Projection> {
+    let limit_bytes = limit_bytes?;
+    let left = limit_bytes.saturating_sub(used_bytes) as f64;
+    let seconds = left / bytes_per_hour * 3600.0;
+    seconds.is_finite().then_some(Projection { limit_bytes, used_bytes, seconds })
+}
+
+fn healthy(run: &Run<'_>, verdicts: &[verdict::Verdict]) -> Vec<HealthySite> {
+    let named = |verdict: &verdict::Verdict| {
+        verdict.class > Class::Suspect && verdict.class < Class::Stable
+    };
+    let mut sites: Vec<HealthySite> = run
+        .sites
+        .iter()
+        .zip(verdicts)
+        .filter(|(_, verdict)| named(verdict))
+        .map(|((subject, _), verdict)| HealthySite {
+            subject: subject.clone(),
+            class: verdict.class,
+            live_objects: verdict.evidence.live_objects,
+            live_bytes: verdict.evidence.live_bytes,
+        })
+        .collect();
+    sites.sort_by(|a, b| {
+        b.live_bytes.cmp(&a.live_bytes).then_with(|| a.subject.path.cmp(&b.subject.path))
+    });
+    sites.truncate(HEALTHY_SITES);
+    sites
+}
+
+fn too_short(run: &Run<'_>, policy: &Policy) -> Option<String> {
+    let Rule { least_slots, .. } = policy.rule();
+    let (slots, snapshots) = (run.axis.len(), run.timeline.points.len());
+    (slots < least_slots).then(|| {
+        let joined = match snapshots {
+            _ if snapshots == slots => String::new(),
+            _ => format!(" (of {snapshots}, joined where little work or time had passed)"),
+        };
+        format!("{slots} snapshots{joined} are too few to judge; it takes {least_slots}")
+    })
+}
+
+fn undecided_findings(runs: &[RunReport]) -> Vec<String> {
+    let open = |finding: &&Finding| finding.ruling.gate == Gate::Undecided;
+    let say = |finding: &Finding| {
+        let name = &finding.blamed.function;
+        match finding.lead().verdict.needs_snapshots {
+            Some(more) => format!("{name} may leak: about {more} more snapshots decide"),
+            None => format!("{name} may leak"),
+        }
+    };
+    runs.iter().flat_map(|run| &run.findings).filter(open).map(say).collect()
+}
+
+/// What is wrong with the recording itself.
+fn doubts(run: &Run<'_>, policy: &Policy) -> Vec<String> {
+    let points = &run.timeline.points;
+    let mut doubts = Vec::new();
+    let dropped = points.last().map(|point| point.dropped).unwrap_or_default();
+    let holes: u64 =
+        points.windows(2).map(|pair| pair[1].seq.saturating_sub(pair[0].seq + 1)).sum();
+    let mut doubt = |count: u64, text: &str| {
+        if count > 0 {
+            doubts.push(format!("{count} {text}"));
+        }
+    };
+    doubt(holes, "snapshots are missing; their neighbours were judged together");
+    doubt(dropped.blocks, "blocks were not counted: the shim's tables were full");
+    doubt(dropped.sites, "blocks have no site of their own: the site table was full");
+    doubt(dropped.overruns, "blocks were overrun by the program: look for a buffer overflow");
+    if let Some(name) = &policy.work {
+        let known = points.last().is_some_and(|point| point.work.contains_key(name));
+        if !known {
+            doubts.push(format!("no work was counted as `{name}`; growth is judged per second"));
+        }
+    }
+    doubts
+}

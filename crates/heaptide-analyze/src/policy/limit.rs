@@ -1,0 +1,155 @@
+//! Budgets as people write them: `"0 objects/op"`, `"1 KiB/req, 10 MiB/h"`, `"64 objects"`.
+
+use std::fmt;
+use std::str::FromStr;
+
+use bytesize::ByteSize;
+use serde::{Deserialize, Serialize};
+
+use crate::verdict::{Evidence, Rate};
+
+/// What is limited.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+enum Amount {
+    Objects(f64),
+    Bytes(f64),
+}
+
+/// Per what.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+enum Per {
+    /// Per unit of work, whatever it is called.
+    Op,
+    /// Per this many seconds.
+    Seconds(f64),
+    /// Alive at the end of the run.
+    Run,
+}
+
+/// One or more bounds, all of which hold.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Limit {
+    text: String,
+    bounds: Vec<(Amount, Per)>,
+}
+
+/// What is held against a limit.
+#[derive(Clone, Copy, Debug)]
+pub struct Growth<'a> {
+    /// Growth per unit of work.
+    pub rate: &'a Rate,
+    /// Live blocks at the end.
+    pub live_objects: u64,
+    /// Live bytes at the end.
+    pub live_bytes: u64,
+}
+
+impl<'a> Growth<'a> {
+    /// Growth at one site.
+    pub fn of_site(rate: &'a Rate, evidence: &Evidence) -> Self {
+        Self { rate, live_objects: evidence.live_objects, live_bytes: evidence.live_bytes }
+    }
+}
+
+impl Limit {
+    /// At most this many live blocks at the end.
+    pub fn objects(objects: u64) -> Self {
+        let text = format!("{objects} objects");
+        Self { text, bounds: vec![(Amount::Objects(objects as f64), Per::Run)] }
+    }
+
+    /// At most this many live bytes at the end.
+    pub fn bytes(bytes: u64) -> Self {
+        Self { text: format!("{bytes} B"), bounds: vec![(Amount::Bytes(bytes as f64), Per::Run)] }
+    }
+
+    /// No growth at all.
+    pub fn zero() -> Self {
+        let nothing = [(Amount::Objects(0.0), Per::Op), (Amount::Bytes(0.0), Per::Op)];
+        Self { text: "0 objects/op, 0 B/op".into(), bounds: nothing.into() }
+    }
+
+    /// Growth stays within all bounds.
+    pub fn admits(&self, growth: Growth<'_>) -> bool {
+        self.bounds.iter().all(|(amount, per)| {
+            let (objects, bytes) = match per {
+                Per::Op => (growth.rate.objects_per_op, growth.rate.bytes_per_op),
+                Per::Seconds(seconds) => {
+                    let hours = seconds / 3600.0;
+                    (growth.rate.objects_per_hour() * hours, growth.rate.bytes_per_hour() * hours)
+                }
+                Per::Run => (growth.live_objects as f64, growth.live_bytes as f64),
+            };
+            match *amount {
+                Amount::Objects(most) => objects <= most,
+                Amount::Bytes(most) => bytes <= most,
+            }
+        })
+    }
+}
+
+impl Default for Limit {
+    fn default() -> Self {
+        Self::zero()
+    }
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl From<Limit> for String {
+    fn from(limit: Limit) -> Self {
+        limit.text
+    }
+}
+
+impl TryFrom<String> for Limit {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let bounds = text.split(',').map(bound).collect::<Result<_, _>>()?;
+        Ok(Self { text, bounds })
+    }
+}
+
+impl FromStr for Limit {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        text.to_owned().try_into()
+    }
+}
+
+fn bound(text: &str) -> Result<(Amount, Per), String> {
+    let (amount_text, per_text) = match text.split_once('/') {
+        Some((amount, per)) => (amount.trim(), Some(per.trim())),
+        None => (text.trim(), None),
+    };
+    let amount = amount(amount_text).ok_or_else(|| {
+        format!("`{amount_text}` is not an amount: write `0 objects/op`, `1 KiB/op` or `10 MiB/h`")
+    })?;
+    let per = match per_text {
+        None => Per::Run,
+        Some("") => return Err(format!("`{}` does not say per what", text.trim())),
+        Some("s" | "sec" | "second") => Per::Seconds(1.0),
+        Some("m" | "min" | "minute") => Per::Seconds(60.0),
+        Some("h" | "hour") => Per::Seconds(3600.0),
+        Some("d" | "day") => Per::Seconds(86_400.0),
+        Some(_) => Per::Op,
+    };
+    Ok((amount, per))
+}
+
+fn amount(text: &str) -> Option<Amount> {
+    let counted = ["objects", "object", "obj"].iter().find_map(|unit| text.strip_suffix(unit));
+    let amount = match counted {
+        Some(count) => Amount::Objects(count.trim().parse().ok()?),
+        None => Amount::Bytes(text.parse::<ByteSize>().ok()?.0 as f64),
+    };
+    let (Amount::Objects(value) | Amount::Bytes(value)) = amount;
+    (value.is_finite() && value >= 0.0).then_some(amount)
+}

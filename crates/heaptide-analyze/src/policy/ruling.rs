@@ -1,0 +1,177 @@
+//! What the policy makes of the findings: budgets first, then what is allowed and until when.
+
+use jiff::ToSpan;
+use jiff::civil::Date;
+
+use super::{Allow, Dependencies, Growth, Limit, Policy, PolicyUse};
+use crate::finding::{Finding, Gate, Origin, Ruling};
+use crate::judge::{Run, RunReport};
+use crate::verdict::{Class, Rate};
+
+/// An entry is announced this long before it expires.
+const NOTICE_DAYS: i32 = 14;
+
+impl Policy {
+    /// Rules on every finding, and says how the allow-list was used.
+    pub(crate) fn rule_on(
+        &self,
+        reports: &mut [RunReport],
+        runs: &[Run<'_>],
+        today: Date,
+    ) -> PolicyUse {
+        let mut used = vec![0; self.allow.len()];
+        for finding in reports.iter_mut().flat_map(|run| &mut run.findings) {
+            finding.ruling = self.rule_on_finding(finding, today, &mut used);
+        }
+        let mut policy_use = PolicyUse::default();
+        for (entry, count) in self.allow.iter().zip(used) {
+            self.report_use(entry, count, runs, today, &mut policy_use);
+        }
+        let over = reports.iter().filter_map(|run| self.process_over_budget(run));
+        let over: Vec<String> = over.collect();
+        if !over.is_empty() {
+            reports.iter_mut().for_each(|run| self.fail_process(run));
+        }
+        policy_use.warnings.extend(over);
+        policy_use
+    }
+
+    fn rule_on_finding(&self, finding: &Finding, today: Date, used: &mut [usize]) -> Ruling {
+        let rule = |gate, because: String| Ruling { gate, because };
+        let growth = whole(finding);
+        let package = finding.blamed.package.as_deref().unwrap_or_default();
+        let own_budget = self.budget.crates.get(package);
+        let budget = own_budget.unwrap_or(&self.budget.finding);
+        if budget.admits(growth) {
+            return rule(Gate::Pass, format!("within the budget of {budget}"));
+        }
+        if let Some(index) = self.allowed(finding, today) {
+            used[index] += 1;
+            return rule(Gate::Pass, allowance(&self.allow[index]));
+        }
+        let theirs = own_budget.is_none() && finding.blamed.origin != Origin::Workspace;
+        let theirs = theirs && finding.blamed.origin != Origin::Unknown;
+        match self.budget.dependencies {
+            Dependencies::Warn if theirs => rule(Gate::Warn, "in a dependency".into()),
+            Dependencies::Ignore if theirs => {
+                rule(Gate::Pass, "in a dependency, which the policy ignores".into())
+            }
+            _ if finding.class == Class::Suspect => {
+                rule(Gate::Undecided, "too early to say".into())
+            }
+            _ => rule(Gate::Fail, format!("over the budget of {budget}")),
+        }
+    }
+
+    /// The entry that allows all sites of a finding; each site needs one that still holds.
+    fn allowed(&self, finding: &Finding, today: Date) -> Option<usize> {
+        let entry_for = |path: &str, growth: Growth<'_>| {
+            self.allow.iter().position(|entry| {
+                let within = entry.limit.as_ref().is_none_or(|limit| limit.admits(growth));
+                holds(entry, today) && entry.site.matches(path) && within
+            })
+        };
+        let of_site = |site: &crate::finding::JudgedSite| {
+            let growth = Growth::of_site(&site.verdict.rate, &site.verdict.evidence);
+            entry_for(&site.subject.path, growth)
+        };
+        let entries: Option<Vec<usize>> = finding.sites.iter().map(of_site).collect();
+        entries?.first().copied()
+    }
+
+    fn report_use(
+        &self,
+        entry: &Allow,
+        count: usize,
+        runs: &[Run<'_>],
+        today: Date,
+        policy_use: &mut PolicyUse,
+    ) {
+        let pattern = entry.site.to_string();
+        let mut subjects = runs.iter().flat_map(|run| run.sites);
+        let matched = subjects.any(|(subject, _)| entry.site.matches(&subject.path));
+        if let Some(expires) = entry.expires {
+            if !holds(entry, today) {
+                let owner =
+                    entry.owner.as_deref().map_or(String::new(), |o| format!(" (owner: {o})"));
+                policy_use.errors.push(format!(
+                    "the allow entry for `{pattern}` expired on {expires}{owner}: fix it or renew it"
+                ));
+                policy_use.expired.push(pattern);
+                return;
+            }
+            if today.saturating_add(NOTICE_DAYS.days()) >= expires {
+                let text = format!("the allow entry for `{pattern}` expires on {expires}");
+                policy_use.warnings.push(text);
+            }
+        }
+        if !matched {
+            policy_use.warnings.push(format!("the allow entry for `{pattern}` matches no site"));
+            policy_use.unmatched.push(pattern);
+        } else if count > 0 {
+            policy_use.used.push((pattern, count));
+        }
+    }
+
+    /// A sentence if the leaks that are left exceed the budget of the process.
+    fn process_over_budget(&self, run: &RunReport) -> Option<String> {
+        let limit = self.budget.process.as_ref()?;
+        let over = !process_within(limit, run);
+        over.then(|| format!("{} as a whole is over its budget of {limit}", run.exe))
+    }
+
+    fn fail_process(&self, run: &mut RunReport) {
+        let Some(limit) = self.budget.process.as_ref() else { return };
+        if process_within(limit, run) {
+            return;
+        }
+        let counted = |finding: &&mut Finding| finding.class == Class::Leak;
+        for finding in run.findings.iter_mut().filter(counted) {
+            let because = format!("the process is over its budget of {limit}");
+            finding.ruling = Ruling { gate: Gate::Fail, because };
+        }
+    }
+}
+
+fn process_within(limit: &Limit, run: &RunReport) -> bool {
+    let leaks = || run.findings.iter().filter(|finding| finding.class == Class::Leak);
+    let Some(first) = leaks().next() else { return true };
+    let per_hour = |of: fn(&Rate) -> f64| leaks().map(|leak| of(&leak.rate)).sum::<f64>();
+    let ops_per_hour = first.rate.ops_per_hour;
+    let per_op = |per_hour: f64| if ops_per_hour > 0.0 { per_hour / ops_per_hour } else { 0.0 };
+    let rate = Rate {
+        objects_per_op: per_op(per_hour(Rate::objects_per_hour)),
+        bytes_per_op: per_op(per_hour(Rate::bytes_per_hour)),
+        ..first.rate.clone()
+    };
+    let (live_objects, live_bytes) = (run.heap.live_objects, run.heap.live_bytes);
+    limit.admits(Growth { rate: &rate, live_objects, live_bytes })
+}
+
+fn holds(entry: &Allow, today: Date) -> bool {
+    entry.expires.is_none_or(|expires| today <= expires)
+}
+
+fn allowance(entry: &Allow) -> String {
+    let mut because = match &entry.limit {
+        Some(limit) => format!("allowed up to {limit}"),
+        None => "allowed".to_owned(),
+    };
+    for detail in [&entry.reason, &entry.issue].into_iter().flatten() {
+        because.push_str(": ");
+        because.push_str(detail);
+    }
+    if let Some(expires) = entry.expires {
+        because.push_str(&format!(" (until {expires})"));
+    }
+    because
+}
+
+fn whole(finding: &Finding) -> Growth<'_> {
+    let sites = || finding.sites.iter().map(|site| &site.verdict.evidence);
+    Growth {
+        rate: &finding.rate,
+        live_objects: sites().fold(0, |sum, e| e.live_objects.saturating_add(sum)),
+        live_bytes: sites().fold(0, |sum, e| e.live_bytes.saturating_add(sum)),
+    }
+}
