@@ -1,0 +1,49 @@
+//! Names from unpacked split debug information (`.dwo` files), which need another reader.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use addr2line::Loader;
+use heaptide_format::{ModuleOffset, Name};
+
+/// Names of return addresses in `file`; its `.dwo` files are found by the paths it holds.
+pub(super) fn names(
+    file: &Path,
+    offsets: &[ModuleOffset],
+) -> Result<BTreeMap<ModuleOffset, Vec<Name>>, String> {
+    let loader = Loader::new(file).map_err(|err| err.to_string())?;
+    let mut found = BTreeMap::new();
+    for offset in offsets {
+        let names = names_at(&loader, offset.0.saturating_sub(1));
+        if !names.is_empty() {
+            found.insert(*offset, names);
+        }
+    }
+    Ok(found)
+}
+
+fn names_at(loader: &Loader, call: u64) -> Vec<Name> {
+    let mut names = Vec::new();
+    if let Ok(mut frames) = loader.find_frames(call) {
+        while let Ok(Some(frame)) = frames.next() {
+            let function = frame.function.as_ref().and_then(|function| function.raw_name().ok());
+            names.push(Name {
+                function: function.map(|name| demangled(&name)).unwrap_or_default(),
+                file: frame.location.as_ref().and_then(|at| at.file).map(str::to_owned),
+                line: frame.location.as_ref().and_then(|at| at.line).filter(|line| *line > 0),
+            });
+        }
+    }
+    if names.iter().all(|name| name.function.is_empty()) {
+        let symbol = loader.find_symbol(call).map(demangled);
+        names.clear();
+        names.extend(symbol.map(|function| Name { function, file: None, line: None }));
+    }
+    names.retain(|name| !name.function.is_empty());
+    names
+}
+
+/// Without hashes and crate disambiguators.
+fn demangled(name: &str) -> String {
+    format!("{:#}", rustc_demangle::demangle(name))
+}

@@ -1,0 +1,159 @@
+//! From `module + offset` to functions, files and lines, after the fact and by build id.
+//!
+//! The watched process stores addresses only; here they get names. Names that stand in the
+//! recording with a line are believed (they were resolved when the right file was at hand); the
+//! rest is looked up in executables, one batch per module; what is left keeps the recorded name
+//! without a line, or shows as `module+0xoffset`.
+
+mod build_id;
+mod dwo;
+mod elf;
+mod problem;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use heaptide_format::{Frame, Module, ModuleId, ModuleOffset, Name, NamedOffset, Names, Site};
+
+pub use elf::ElfResolver;
+pub use problem::Problem;
+
+use crate::identity::{NamedFrame, Origin, Stack};
+use crate::load::Run;
+
+/// Something that knows names of addresses.
+pub trait Resolve {
+    /// Names of return addresses in a module, as far as they are known. `offsets` are sorted and
+    /// stand as in frames: the call itself lies before them.
+    fn resolve(&mut self, module: &Module, offsets: &[ModuleOffset]) -> Resolved;
+}
+
+/// What a resolver found out about one module.
+#[derive(Clone, Debug, Default)]
+pub struct Resolved {
+    /// Innermost inlined function first, never empty; unknown offsets are left out.
+    pub names: BTreeMap<ModuleOffset, Vec<Name>>,
+    /// Why names or lines are missing, if a person can do something about it.
+    pub problem: Option<Problem>,
+}
+
+/// A resolver that opens no file: only names that stand in the recording are used.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RecordedOnly;
+
+impl Resolve for RecordedOnly {
+    fn resolve(&mut self, _: &Module, _: &[ModuleOffset]) -> Resolved {
+        Resolved::default()
+    }
+}
+
+/// Names of all frames of a run.
+#[derive(Clone, Debug, Default)]
+pub struct Symbols {
+    names: BTreeMap<(ModuleId, ModuleOffset), Vec<Name>>,
+    modules: BTreeMap<ModuleId, String>,
+    exe: String,
+    /// Why names or lines are missing, one per module at most.
+    pub problems: Vec<Problem>,
+}
+
+impl Symbols {
+    /// Names every frame of every site of `run`.
+    pub fn look_up(run: &Run, resolver: &mut dyn Resolve) -> Self {
+        let file_name = |path: &str| path.rsplit('/').next().unwrap_or(path).to_owned();
+        let mut symbols = Self {
+            names: BTreeMap::new(),
+            modules: run
+                .modules
+                .iter()
+                .map(|(id, module)| (*id, file_name(&module.path)))
+                .collect(),
+            exe: file_name(&run.timeline.header.exe),
+            problems: Vec::new(),
+        };
+        for (id, offsets) in offsets_by_module(run) {
+            let Some(module) = run.modules.get(&id) else { continue };
+            symbols.name_module(run, module, offsets, resolver);
+        }
+        symbols
+    }
+
+    fn name_module(
+        &mut self,
+        run: &Run,
+        module: &Module,
+        offsets: BTreeSet<ModuleOffset>,
+        resolver: &mut dyn Resolve,
+    ) {
+        let recorded = |offset: &ModuleOffset| run.names.get(&(module.id, *offset));
+        let has_line = |names: &&Vec<Name>| names.iter().any(|name| name.line.is_some());
+        let wanted: Vec<_> = offsets
+            .iter()
+            .copied()
+            .filter(|offset| recorded(offset).filter(has_line).is_none())
+            .collect();
+        let mut found = match wanted.is_empty() {
+            true => Resolved::default(),
+            false => resolver.resolve(module, &wanted),
+        };
+        self.problems.extend(found.problem.take());
+        for offset in offsets {
+            let names = found.names.remove(&offset).or_else(|| recorded(&offset).cloned());
+            if let Some(names) = names.filter(|names| !names.is_empty()) {
+                self.names.insert((module.id, offset), names);
+            }
+        }
+    }
+
+    /// A site's frames with their names, innermost first; inlined functions are frames of their own.
+    pub fn stack(&self, site: &Site) -> Stack {
+        let frames = site.frames.iter().flat_map(|frame| self.frames_at(*frame)).collect();
+        Stack { frames, truncated: site.truncated }
+    }
+
+    fn frames_at(&self, frame: Frame) -> Vec<NamedFrame> {
+        let module = frame.module.and_then(|id| self.modules.get(&id));
+        let module = module.cloned().unwrap_or_else(|| "?".to_owned());
+        let names = frame.module.and_then(|id| self.names.get(&(id, frame.offset)));
+        let Some(names) = names else {
+            return vec![NamedFrame::unnamed(module, frame.offset)];
+        };
+        let last = names.len() - 1;
+        let named = names.iter().enumerate().map(|(depth, name)| NamedFrame {
+            function: name.function.clone(),
+            file: name.file.clone(),
+            line: name.line,
+            inlined: depth < last,
+            origin: Origin::of(name, &module, &self.exe),
+            module: module.clone(),
+            offset: frame.offset,
+        });
+        named.collect()
+    }
+}
+
+/// Looks up what the recording does not name yet, as lines to append to it.
+pub fn names_for(run: &Run, resolver: &mut dyn Resolve) -> (Vec<Names>, Vec<Problem>) {
+    let symbols = Symbols::look_up(run, resolver);
+    let mut lines: Vec<Names> = Vec::new();
+    for ((module, offset), names) in symbols.names {
+        if run.names.get(&(module, offset)) == Some(&names) {
+            continue;
+        }
+        let named = NamedOffset { offset, names };
+        match lines.last_mut().filter(|line| line.module == module) {
+            Some(line) => line.offsets.push(named),
+            None => lines.push(Names { module, offsets: vec![named] }),
+        }
+    }
+    (lines, symbols.problems)
+}
+
+fn offsets_by_module(run: &Run) -> BTreeMap<ModuleId, BTreeSet<ModuleOffset>> {
+    let mut offsets: BTreeMap<ModuleId, BTreeSet<ModuleOffset>> = BTreeMap::new();
+    for frame in run.sites.values().flat_map(|site| &site.frames) {
+        if let Some(module) = frame.module {
+            offsets.entry(module).or_default().insert(frame.offset);
+        }
+    }
+    offsets
+}
