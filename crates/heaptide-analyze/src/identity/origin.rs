@@ -1,0 +1,217 @@
+//! Whose code a frame is: read off its file, or its crate where no file is known.
+
+use heaptide_format::Name;
+use serde::{Deserialize, Serialize};
+
+use super::function::{crate_of, plain};
+
+/// Whose code a frame is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// The user's own workspace.
+    Workspace,
+    /// A crate from a registry, a git repository or a vendor directory, or a shared library.
+    Dependency(String),
+    /// The standard library, the C library, containers' internals, and the shim itself.
+    Std,
+    /// Nothing tells.
+    #[default]
+    Unknown,
+}
+
+/// Crates whose frames only stand between the caller and the allocator.
+const PLUMBING_CRATES: &[&str] = &[
+    "core",
+    "alloc",
+    "std",
+    "__rustc",
+    "proc_macro",
+    "compiler_builtins",
+    "hashbrown",
+    "allocator_api2",
+    "heaptide",
+];
+
+/// Symbols of the allocator and the start-up code, which no crate name marks.
+const PLUMBING_SYMBOLS: &[&str] = &[
+    "__rust_alloc",
+    "__rust_realloc",
+    "__rust_alloc_zeroed",
+    "__rdl_alloc",
+    "__rg_alloc",
+    "malloc",
+    "calloc",
+    "realloc",
+    "_start",
+    "__libc_start_main",
+    "__libc_start_call_main",
+    "__libc_start_main_impl",
+    "start_thread",
+    "clone",
+    "clone3",
+    "__clone",
+    "__clone3",
+    "__rust_begin_short_backtrace",
+    "__rust_try",
+];
+
+const SYSTEM_LIBRARIES: &[&str] = &[
+    "libc.so",
+    "libc-",
+    "libpthread",
+    "libgcc_s",
+    "libm.so",
+    "libdl",
+    "librt",
+    "ld-linux",
+    "ld-musl",
+    "libstd-",
+];
+
+impl Origin {
+    /// The origin of a function in the module with this file name; `exe` is the program's.
+    pub fn of(name: &Name, module: &str, exe: &str) -> Self {
+        let function = plain(&name.function);
+        let of_crate = crate_of(&function);
+        if of_crate.is_some_and(|name| PLUMBING_CRATES.contains(&name))
+            || PLUMBING_SYMBOLS.contains(&function.as_str())
+            || SYSTEM_LIBRARIES.iter().any(|start| module.starts_with(start))
+        {
+            return Self::Std;
+        }
+        let file = name.file.as_deref().map(|file| file.replace('\\', "/"));
+        let by_file = file.and_then(|file| Self::of_file(&file, of_crate));
+        by_file.unwrap_or_else(|| Self::of_crate(of_crate, module, exe))
+    }
+
+    fn of_file(file: &str, of_crate: Option<&str>) -> Option<Self> {
+        if is_std_file(file) {
+            return Some(Self::Std);
+        }
+        if let Some(package) = package_of(file) {
+            return Some(Self::Dependency(package.to_owned()));
+        }
+        if file.contains("/git/checkouts/") {
+            return of_crate.map(|name| Self::Dependency(name.to_owned()));
+        }
+        // Generated code stands in a build directory whoever it belongs to.
+        let is_generated = file.contains("/build/") && file.contains("/out/");
+        (file.ends_with(".rs") && !is_generated).then_some(Self::Workspace)
+    }
+
+    fn of_crate(of_crate: Option<&str>, module: &str, exe: &str) -> Self {
+        match of_crate {
+            Some(name) if is_crate_of(name, exe) => Self::Workspace,
+            Some(name) => Self::Dependency(name.to_owned()),
+            None if module != exe && module.contains(".so") => Self::Dependency(module.to_owned()),
+            None => Self::Unknown,
+        }
+    }
+}
+
+/// Cargo names a binary after its crate, and a test binary after it and a hash.
+fn is_crate_of(name: &str, exe: &str) -> bool {
+    let stem = exe.replace('-', "_");
+    let rest = stem.strip_prefix(name);
+    rest.is_some_and(|rest| {
+        let hash = rest.strip_prefix('_').unwrap_or(rest);
+        rest.is_empty() || hash.len() == 16 && hash.bytes().all(|b| b.is_ascii_hexdigit())
+    })
+}
+
+fn is_std_file(file: &str) -> bool {
+    let library = |krate| file.contains(&format!("library/{krate}/src/"));
+    file.contains("/rustc/")
+        || file.contains("/lib/rustlib/src/")
+        || file.contains("/rust/deps/")
+        || ["alloc", "core", "std", "test", "panic_unwind"].into_iter().any(library)
+}
+
+/// The package of a file of a registry or vendor directory, or of a path trimmed to
+/// `package-1.2.3/src/…`.
+fn package_of(file: &str) -> Option<&str> {
+    if let Some((_, after)) = file.split_once("/registry/src/") {
+        return after.split('/').nth(1).map(without_version);
+    }
+    if let Some((_, after)) = file.split_once("/vendor/") {
+        let (package, rest) = after.split_once('/')?;
+        return rest.starts_with("src/").then(|| without_version(package));
+    }
+    let (first, rest) = file.split_once('/')?;
+    let package = without_version(first);
+    (package != first && rest.starts_with("src/")).then_some(package)
+}
+
+/// `dashmap-6.1.0` is `dashmap`; `tower-http` stays.
+fn without_version(dir: &str) -> &str {
+    let is_version =
+        |tail: &str| tail.starts_with(|c: char| c.is_ascii_digit()) && tail.contains('.');
+    let mut dashes = dir.match_indices('-');
+    dashes.find(|(at, _)| is_version(&dir[at + 1..])).map_or(dir, |(at, _)| &dir[..at])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_and_crates_tell_whose_code_it_is() {
+        let dependency = |name: &str| Origin::Dependency(name.to_owned());
+        for (function, file, module, expected) in [
+            ("shop::login", "/home/me/shop/src/main.rs", "shop", Origin::Workspace),
+            ("shop::login", "src/main.rs", "shop", Origin::Workspace),
+            ("shop::login", "", "shop", Origin::Workspace),
+            ("lib::login", "", "shop", dependency("lib")),
+            (
+                "dashmap::DashMap::insert",
+                "/c/registry/src/index-1a/dashmap-6.1.0/src/lib.rs",
+                "shop",
+                dependency("dashmap"),
+            ),
+            (
+                "tower_http::f",
+                "/c/registry/src/index-1a/tower-http-0.6.1-rc.1/src/lib.rs",
+                "shop",
+                dependency("tower-http"),
+            ),
+            ("x::f", "/c/git/checkouts/x-12/34/src/lib.rs", "shop", dependency("x")),
+            ("x::f", "/w/vendor/x/src/lib.rs", "shop", dependency("x")),
+            ("shop::vendor::f", "/w/src/vendor/mod.rs", "shop", Origin::Workspace),
+            ("x::f", "x-1.2.3/src/lib.rs", "shop", dependency("x")),
+            (
+                "alloc::vec::Vec::push",
+                "/rustc/abc/library/alloc/src/vec/mod.rs",
+                "shop",
+                Origin::Std,
+            ),
+            ("alloc::vec::Vec::push", "", "shop", Origin::Std),
+            (
+                "hashbrown::raw::reserve",
+                "/rust/deps/hashbrown-0.16.1/src/raw.rs",
+                "shop",
+                Origin::Std,
+            ),
+            (
+                "<heaptide::Heaptide as GlobalAlloc>::alloc",
+                "crates/heaptide/src/lib.rs",
+                "shop",
+                Origin::Std,
+            ),
+            ("__libc_start_main", "../csu/libc-start.c", "libc.so.6", Origin::Std),
+            ("sqlite3Malloc", "", "libsqlite3.so.0", dependency("libsqlite3.so.0")),
+            ("helper", "helper.c", "shop", Origin::Unknown),
+        ] {
+            let file = Some(file.to_owned()).filter(|file| !file.is_empty());
+            let name = Name { function: function.to_owned(), file, line: None };
+            assert_eq!(Origin::of(&name, module, "shop"), expected, "{name:?}");
+        }
+    }
+
+    #[test]
+    fn a_test_binary_is_its_crate_and_a_hash() {
+        assert!(is_crate_of("shop_api", "shop-api"));
+        assert!(is_crate_of("shop", "shop-0123456789abcdef"));
+        assert!(!is_crate_of("shop", "shopping"));
+    }
+}
