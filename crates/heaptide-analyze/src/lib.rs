@@ -8,6 +8,7 @@
 pub mod axis;
 pub mod baseline;
 pub mod diff;
+pub mod dump;
 pub mod finding;
 pub mod identity;
 pub mod judge;
