@@ -1,1 +1,21 @@
-//! Under construction in the first commits.
+//! Findings in, bytes out: one pure writer per output.
+//!
+//! Each output is a module with a `write`: the same report gives the same bytes. What people read
+//! takes its words from `sentence`, `phrase` and `number`, so all outputs say the same.
+
+#![forbid(unsafe_code)]
+
+pub mod github;
+pub mod human;
+pub mod json;
+pub mod junit;
+pub mod markdown;
+mod number;
+mod phrase;
+pub mod sarif;
+mod sentence;
+mod spark;
+pub mod tap;
+mod view;
+
+pub use view::{Colour, View};

@@ -1,0 +1,63 @@
+//! GitHub workflow commands: annotations where the leaks are, and one summary.
+//!
+//! A step shows about ten annotations, so the worst few get one each and the rest are counted.
+
+use heaptide_analyze::finding::{Finding, Gate};
+use heaptide_analyze::judge::{Outcome, Report};
+
+use crate::number::plural;
+use crate::phrase;
+use crate::view::View;
+
+const MOST: usize = 5;
+
+/// Writes the report.
+pub fn write(report: &Report, view: &View) -> String {
+    let open: Vec<&Finding> =
+        report.findings().filter(|finding| finding.ruling.gate != Gate::Pass).collect();
+    let mut lines: Vec<String> =
+        open.iter().take(MOST).map(|finding| annotation(finding, view)).collect();
+    let rest = open.len().saturating_sub(MOST) as u64;
+    if rest > 0 {
+        let findings = plural(rest, "more finding", "more findings");
+        lines.push(format!("::warning title=heaptide::{findings}; see the full report"));
+    }
+    lines
+        .extend(report.errors.iter().map(|text| format!("::error title=heaptide::{}", data(text))));
+    let level = match report.outcome {
+        Outcome::Clean => "notice",
+        Outcome::Inconclusive => "warning",
+        Outcome::Growth | Outcome::Error => "error",
+    };
+    let title = property(&format!("heaptide: {}", phrase::outcome(report.outcome)));
+    lines.push(format!("::{level} title={title}::{}", data(&phrase::conclusion(report))));
+    lines.join("\n") + "\n"
+}
+
+fn annotation(finding: &Finding, view: &View) -> String {
+    let level = match finding.ruling.gate {
+        Gate::Fail => "error",
+        Gate::Undecided | Gate::Warn | Gate::Pass => "warning",
+    };
+    let mut properties = Vec::new();
+    if let Some(file) = view.file(&finding.blamed) {
+        properties.push(format!("file={}", property(file)));
+    }
+    if let Some(line) = finding.blamed.line {
+        properties.push(format!("line={line}"));
+    }
+    let title = format!("{} in {}", finding.class.word(), finding.blamed.function);
+    properties.push(format!("title={}", property(&title)));
+    let text = format!("{}\n{}", phrase::growth(&finding.rate), finding.ruling.because);
+    format!("::{level} {}::{}", properties.join(","), data(&text))
+}
+
+/// The text of a command: one line.
+fn data(text: &str) -> String {
+    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+}
+
+/// The value of a property: neither colon nor comma.
+fn property(text: &str) -> String {
+    data(text).replace(':', "%3A").replace(',', "%2C")
+}

@@ -1,0 +1,248 @@
+//! The report for a person at a terminal: verdict, place, evidence, and one plain sentence.
+
+use anstyle::Style;
+use heaptide_analyze::finding::{Finding, Gate, Origin, StackFrame};
+use heaptide_analyze::judge::{Outcome, Report, RunReport};
+use heaptide_analyze::verdict::{Class, CohortBar, Stage};
+
+use crate::number::{bytes, count, duration, objects, plural};
+use crate::view::{BAD, DOUBTFUL, FAINT, GOOD, STRONG, View};
+use crate::{phrase, sentence, spark};
+
+/// How many callers of the blamed frame are named.
+const CALLERS: usize = 3;
+
+/// Writes the report.
+pub fn write(report: &Report, view: &View) -> String {
+    let mut page = Page { view, text: String::new() };
+    for run in &report.runs {
+        page.run(run);
+    }
+    for warning in &report.warnings {
+        page.note("warning", DOUBTFUL, warning);
+    }
+    for error in &report.errors {
+        page.note("error", BAD, error);
+    }
+    for undecided in &report.undecided {
+        page.note("undecided", DOUBTFUL, undecided);
+    }
+    page.policy(report);
+    page.conclusion(report);
+    page.text
+}
+
+struct Page<'a> {
+    view: &'a View,
+    text: String,
+}
+
+impl Page<'_> {
+    fn run(&mut self, run: &RunReport) {
+        self.wrapped("", "  ", &phrase::run(run));
+        self.wrapped("  ", "  ", &format!("classes: {}", phrase::classes(run)));
+        if let Some(projection) = &run.runs_out {
+            self.wrapped("  ", "  ", &format!("at this pace {}", phrase::runs_out(projection)));
+        }
+        self.blank();
+        for finding in &run.findings {
+            self.finding(finding);
+            self.blank();
+        }
+    }
+
+    fn finding(&mut self, finding: &Finding) {
+        self.headline(finding);
+        self.wrapped("  ", "  ", &phrase::growth(&finding.rate));
+        self.place(finding);
+        self.container(finding);
+        self.evidence(finding);
+        if let Some(projection) = &finding.runs_out {
+            self.wrapped("  ", "  ", &format!("alone, {}", phrase::runs_out(projection)));
+        }
+        let ruling = format!("{}: {}", phrase::gate(finding.ruling.gate), finding.ruling.because);
+        self.wrapped("  ", "  ", &ruling);
+    }
+
+    fn headline(&mut self, finding: &Finding) {
+        let (word, style) = match (finding.class, finding.ruling.gate) {
+            (Class::Leak, Gate::Fail) => ("LEAK", BAD),
+            (Class::Leak, _) => ("LEAK", DOUBTFUL),
+            _ => ("SUSPECT", DOUBTFUL),
+        };
+        let sure = phrase::confidence(finding.confidence);
+        let id = format!("site {}", finding.id);
+        let used = word.len() + sure.len() + id.len() + 2;
+        let gap = " ".repeat(self.view.width.saturating_sub(used).max(2));
+        let word = self.view.paint(style, word);
+        let id = self.view.paint(FAINT, &id);
+        self.line(&format!("{word}  {sure}{gap}{id}"));
+    }
+
+    fn place(&mut self, finding: &Finding) {
+        let blamed = &finding.blamed;
+        let function = self.view.paint(STRONG, &blamed.function);
+        self.line(&format!("  {function}"));
+        if let Some(place) = self.view.place(blamed) {
+            self.line(&format!("      at {place}"));
+        }
+        for caller in callers(finding) {
+            let place =
+                self.view.place(caller).map(|place| format!("  {place}")).unwrap_or_default();
+            let text = format!("      <- {}{place}", caller.function);
+            self.line(&self.view.paint(FAINT, &text));
+        }
+        if let Some(tag) = &finding.lead().subject.tag {
+            self.line(&format!("      tagged {tag}"));
+        }
+    }
+
+    fn container(&mut self, finding: &Finding) {
+        let Some(held) = finding.container.and_then(|index| finding.sites.get(index)) else {
+            return;
+        };
+        let container = &held.verdict.evidence.container;
+        let place = self.view.place(&held.subject.blamed).unwrap_or_default();
+        let (size, steps) = (bytes(container.bytes), container.steps.len() as u64);
+        let steps = plural(steps, "step", "steps");
+        let text = format!("held by a container that has grown to {size} in {steps}  {place}");
+        self.wrapped("  ", "    ", text.trim_end());
+    }
+
+    fn evidence(&mut self, finding: &Finding) {
+        let evidence = &finding.lead().verdict.evidence;
+        self.cohorts(&evidence.cohorts);
+        let mut counts = format!(
+            "{} allocated, {} freed, {} alive ({})",
+            count(evidence.allocs),
+            count(evidence.frees),
+            count(evidence.live_objects),
+            bytes(evidence.live_bytes)
+        );
+        match evidence.last_free_ago_ns {
+            Some(ns) => counts += &format!("; last free {} ago", duration(ns)),
+            None => counts += "; never a free",
+        }
+        if let Some(left) = evidence.objects_at_exit {
+            counts += &format!("; {} left at exit", objects(left));
+        }
+        self.wrapped("  ", "    ", &counts);
+        if finding.sites.len() > 1 {
+            let n = finding.sites.len();
+            self.wrapped(
+                "  ",
+                "    ",
+                &format!("{n} call sites leak together; the largest is shown"),
+            );
+        }
+        for excluded in &evidence.excluded {
+            self.wrapped("  ", "    ", &sentence::excluded(excluded));
+        }
+        let change: Vec<_> = evidence.would_change.iter().map(sentence::condition).collect();
+        if !change.is_empty() {
+            let text = format!("would look different if: {}", change.join("; "));
+            self.wrapped("  ", "    ", &text);
+        }
+    }
+
+    /// What is alive by birth, oldest left: warm-up, mature, young.
+    fn cohorts(&mut self, bars: &[CohortBar]) {
+        if bars.is_empty() {
+            return;
+        }
+        let label = "alive by birth  ";
+        let room = self.view.width.saturating_sub(label.len() + 6).max(8);
+        let numbers: Vec<u64> = bars.iter().map(|bar| bar.objects).collect();
+        let line = spark::draw(&numbers, room);
+        let per_column = numbers.len().div_ceil(room).max(1);
+        let stage_of = |column: usize| bars.get(column * per_column).map(|bar| bar.stage);
+        let mut drawn = String::new();
+        for (column, bar) in line.chars().enumerate() {
+            if column > 0 && stage_of(column) != stage_of(column - 1) {
+                drawn.push('|');
+            }
+            drawn.push(bar);
+        }
+        self.line(&format!("  {label}{drawn}"));
+        let stages = [Stage::WarmUp, Stage::Mature, Stage::Young];
+        let present = stages.into_iter().filter(|stage| bars.iter().any(|bar| bar.stage == *stage));
+        let words: Vec<_> = present.map(stage_word).collect();
+        let legend = format!("  {}oldest first: {}", " ".repeat(label.len()), words.join(" | "));
+        self.line(&self.view.paint(FAINT, &legend));
+    }
+
+    fn policy(&mut self, report: &Report) {
+        for (pattern, n) in &report.policy.used {
+            let findings = plural(*n as u64, "finding", "findings");
+            self.note("allowed", FAINT, &format!("{findings} by {pattern}"));
+        }
+        if let Some(matched) = &report.baseline {
+            let text = format!(
+                "{} of {} entries matched; {} unchanged, {} worse, {} new, {} fixed",
+                matched.matched,
+                matched.entries,
+                matched.unchanged.len(),
+                matched.worse.len(),
+                matched.new.len(),
+                matched.fixed.len()
+            );
+            self.note("baseline", FAINT, &text);
+        }
+    }
+
+    fn conclusion(&mut self, report: &Report) {
+        let style = match report.outcome {
+            Outcome::Clean => GOOD,
+            Outcome::Growth | Outcome::Error => BAD,
+            Outcome::Inconclusive => DOUBTFUL,
+        };
+        let (word, code) = (phrase::outcome(report.outcome), report.outcome.exit_code());
+        let word = self.view.paint(style, word);
+        self.line(&format!("{word} (exit {code})"));
+        self.wrapped("", "", &phrase::conclusion(report));
+    }
+
+    fn note(&mut self, word: &str, style: Style, text: &str) {
+        let filled = self.fill(&format!("{word}: "), "  ", text);
+        let rest = filled.strip_prefix(word).unwrap_or(&filled);
+        self.line(&format!("{}{rest}", self.view.paint(style, word)));
+    }
+
+    fn wrapped(&mut self, first: &str, rest: &str, text: &str) {
+        let filled = self.fill(first, rest, text);
+        self.line(&filled);
+    }
+
+    fn fill(&self, first: &str, rest: &str, text: &str) -> String {
+        let options = textwrap::Options::new(self.view.width.max(20))
+            .initial_indent(first)
+            .subsequent_indent(rest)
+            .break_words(false);
+        textwrap::fill(text, options)
+    }
+
+    fn line(&mut self, line: &str) {
+        self.text.push_str(line);
+        self.text.push('\n');
+    }
+
+    fn blank(&mut self) {
+        self.text.push('\n');
+    }
+}
+
+fn stage_word(stage: Stage) -> &'static str {
+    match stage {
+        Stage::WarmUp => "warm-up",
+        Stage::Mature => "mature",
+        Stage::Young => "young",
+    }
+}
+
+/// The user's own frames above the blamed one.
+fn callers(finding: &Finding) -> impl Iterator<Item = &StackFrame> {
+    let stack = &finding.lead().subject.stack;
+    let blamed = stack.iter().position(|frame| *frame == finding.blamed);
+    let above = stack.iter().skip(blamed.map_or(stack.len(), |at| at + 1));
+    above.filter(|frame| frame.origin == Origin::Workspace).take(CALLERS)
+}

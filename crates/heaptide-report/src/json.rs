@@ -1,0 +1,30 @@
+//! The report for programs: everything, under a version.
+
+use heaptide_analyze::judge::Report;
+use serde::Serialize;
+
+/// The version of the document; it grows when a member changes its meaning or goes.
+pub const REPORT_VERSION: u32 = 1;
+
+#[derive(Serialize)]
+struct Document<'a> {
+    schema: &'static str,
+    version: u32,
+    exit_code: u8,
+    #[serde(flatten)]
+    report: &'a Report,
+}
+
+/// Writes the report, indented, with a final line feed.
+pub fn write(report: &Report) -> String {
+    let exit_code = report.outcome.exit_code();
+    let document =
+        Document { schema: "heaptide-report", version: REPORT_VERSION, exit_code, report };
+    pretty(&document)
+}
+
+/// Indented JSON with a final line feed.
+pub(crate) fn pretty(document: &impl Serialize) -> String {
+    // Structs, strings and maps with string keys always have a JSON form.
+    serde_json::to_string_pretty(document).map(|text| text + "\n").unwrap_or_default()
+}

@@ -1,0 +1,117 @@
+//! JUnit XML: a suite per run, a case per finding; a clean run is one case that passes.
+
+use std::io;
+
+use heaptide_analyze::finding::{Finding, Gate};
+use heaptide_analyze::judge::{Outcome, Report, RunReport};
+use quick_xml::Writer;
+use quick_xml::events::{BytesDecl, BytesText, Event};
+
+use crate::view::View;
+use crate::{phrase, sentence};
+
+/// Writes the report.
+pub fn write(report: &Report, view: &View) -> String {
+    let mut writer = Writer::new_with_indent(Vec::new(), b' ', 2);
+    // Writing to a vector cannot fail.
+    let _ = document(&mut writer, report, view);
+    String::from_utf8_lossy(&writer.into_inner()).into_owned() + "\n"
+}
+
+type Xml = Writer<Vec<u8>>;
+
+fn document(xml: &mut Xml, report: &Report, view: &View) -> io::Result<()> {
+    xml.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?;
+    xml.create_element("testsuites").with_attribute(("name", "heaptide")).write_inner_content(
+        |xml| {
+            report.runs.iter().try_for_each(|run| suite(xml, run, view))?;
+            overall(xml, report)
+        },
+    )?;
+    Ok(())
+}
+
+fn suite(xml: &mut Xml, run: &RunReport, view: &View) -> io::Result<()> {
+    let name = format!("{} (pid {})", phrase::program(run), run.pid);
+    let count = |gate| run.findings.iter().filter(|finding| finding.ruling.gate == gate).count();
+    let seconds = format!("{:.3}", run.elapsed_ns as f64 / 1e9);
+    xml.create_element("testsuite")
+        .with_attribute(("name", name.as_str()))
+        .with_attribute(("tests", run.findings.len().to_string().as_str()))
+        .with_attribute(("failures", count(Gate::Fail).to_string().as_str()))
+        .with_attribute(("skipped", count(Gate::Undecided).to_string().as_str()))
+        .with_attribute(("time", seconds.as_str()))
+        .write_inner_content(|xml| {
+            run.findings.iter().try_for_each(|finding| case(xml, finding, view))
+        })?;
+    Ok(())
+}
+
+fn case(xml: &mut Xml, finding: &Finding, view: &View) -> io::Result<()> {
+    let mut element = xml
+        .create_element("testcase")
+        .with_attribute(("classname", finding.blamed.function.as_str()))
+        .with_attribute(("name", finding.id.as_str()));
+    if let Some(file) = view.file(&finding.blamed) {
+        element = element.with_attribute(("file", file));
+    }
+    if let Some(line) = finding.blamed.line {
+        element = element.with_attribute(("line", line.to_string().as_str()));
+    }
+    let growth = phrase::growth(&finding.rate);
+    let tag = match finding.ruling.gate {
+        Gate::Fail => "failure",
+        Gate::Undecided => "skipped",
+        Gate::Warn | Gate::Pass => "system-out",
+    };
+    element.write_inner_content(|xml| {
+        let mut element = xml.create_element(tag);
+        if tag != "system-out" {
+            element = element.with_attribute(("message", growth.as_str()));
+        }
+        element.write_text_content(BytesText::new(&evidence(finding)))?;
+        Ok(())
+    })?;
+    Ok(())
+}
+
+fn evidence(finding: &Finding) -> String {
+    let mut lines =
+        vec![format!("{}: {}", phrase::gate(finding.ruling.gate), finding.ruling.because)];
+    lines.extend(finding.lead().verdict.evidence.excluded.iter().map(sentence::excluded));
+    lines.join("\n")
+}
+
+/// What belongs to no finding: a suite of one case that tells the outcome.
+fn overall(xml: &mut Xml, report: &Report) -> io::Result<()> {
+    let (tag, notes) = match report.outcome {
+        Outcome::Error => (Some("error"), &report.errors),
+        Outcome::Inconclusive => (Some("skipped"), &report.undecided),
+        Outcome::Clean | Outcome::Growth => (None, &report.warnings),
+    };
+    let message = phrase::conclusion(report);
+    let count = |wanted: &str| u8::from(tag == Some(wanted)).to_string();
+    xml.create_element("testsuite")
+        .with_attribute(("name", "verdict"))
+        .with_attribute(("tests", "1"))
+        .with_attribute(("errors", count("error").as_str()))
+        .with_attribute(("skipped", count("skipped").as_str()))
+        .write_inner_content(|xml| {
+            let case = xml
+                .create_element("testcase")
+                .with_attribute(("classname", "heaptide"))
+                .with_attribute(("name", phrase::outcome(report.outcome)));
+            case.write_inner_content(|xml| {
+                let text = notes.join("\n");
+                let element = xml.create_element(tag.unwrap_or("system-out"));
+                let element = match tag {
+                    Some(_) => element.with_attribute(("message", message.as_str())),
+                    None => element,
+                };
+                element.write_text_content(BytesText::new(&text))?;
+                Ok(())
+            })?;
+            Ok(())
+        })?;
+    Ok(())
+}

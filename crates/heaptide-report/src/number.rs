@@ -1,0 +1,133 @@
+//! Numbers as people read them.
+
+use bytesize::ByteSize;
+
+/// `0 B`, `184 B`, `63.2 MiB`.
+pub(crate) fn bytes(bytes: u64) -> String {
+    ByteSize(bytes).display().iec().to_string()
+}
+
+/// As [`bytes`], for rates, which may be fractions: `0.25 B`.
+pub(crate) fn rate_bytes(rate: f64) -> String {
+    match rate {
+        rate if rate >= 10.0 => bytes(rate.round() as u64),
+        rate => format!("{} B", significant(rate)),
+    }
+}
+
+/// `1,480`
+pub(crate) fn count(n: u64) -> String {
+    let digits = n.to_string();
+    let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
+    for (place, digit) in digits.char_indices() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+/// Three significant digits without trailing zeros: `1`, `0.25`, `12.3`, `0.00071`, `9.7e3`.
+pub(crate) fn significant(x: f64) -> String {
+    if x == 0.0 || !x.is_finite() {
+        return x.to_string();
+    }
+    let magnitude = x.abs().log10().floor() as i32;
+    if !(-4..=3).contains(&magnitude) {
+        return format!("{x:.1e}");
+    }
+    let decimals = usize::try_from(2 - magnitude).unwrap_or(0);
+    let fixed = format!("{x:.decimals$}");
+    match fixed.contains('.') {
+        true => fixed.trim_end_matches('0').trim_end_matches('.').to_owned(),
+        false => fixed,
+    }
+}
+
+const NS_PER_SECOND: u64 = 1_000_000_000;
+
+/// `0.4 s`, `12 s`, `4m 10s`, `3h 5m`, `2d 4h`.
+pub(crate) fn duration(ns: u64) -> String {
+    let seconds = ns / NS_PER_SECOND;
+    let two = |high: u64, high_unit, low: u64, low_unit| match low {
+        0 => format!("{high}{high_unit}"),
+        _ => format!("{high}{high_unit} {low}{low_unit}"),
+    };
+    match seconds {
+        0..10 => format!("{} s", significant((ns as f64 / 1e9 * 10.0).round() / 10.0)),
+        10..60 => format!("{seconds} s"),
+        60..3_600 => two(seconds / 60, "m", seconds % 60, "s"),
+        3_600..86_400 => two(seconds / 3_600, "h", seconds % 3_600 / 60, "m"),
+        86_400.. => two(seconds / 86_400, "d", seconds % 86_400 / 3_600, "h"),
+    }
+}
+
+/// One unit of a work counter: `requests` gives `request`, `seconds` gives `s`.
+pub(crate) fn unit(work: &str) -> &str {
+    match work {
+        "seconds" => "s",
+        "queries" => "query",
+        work => work.strip_suffix('s').filter(|one| one.len() > 1).unwrap_or(work),
+    }
+}
+
+/// `1 object`, `2 objects`.
+pub(crate) fn objects(n: u64) -> String {
+    plural(n, "object", "objects")
+}
+
+/// `1 site`, `1,480 sites`.
+pub(crate) fn plural(n: u64, one: &str, several: &str) -> String {
+    format!("{} {}", count(n), if n == 1 { one } else { several })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_are_grouped() {
+        for (n, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (1_234_567, "1,234,567")] {
+            assert_eq!(count(n), text);
+        }
+    }
+
+    #[test]
+    fn three_digits_tell_enough() {
+        for (x, text) in [
+            (1.0, "1"),
+            (0.25, "0.25"),
+            (12.345, "12.3"),
+            (0.000_71, "0.00071"),
+            (9_700.0, "9700"),
+            (97_000.0, "9.7e4"),
+            (0.0, "0"),
+        ] {
+            assert_eq!(significant(x), text);
+        }
+        assert_eq!(rate_bytes(0.25), "0.25 B");
+        assert_eq!(rate_bytes(184.4), "184 B");
+        assert_eq!(rate_bytes(2_048.0), "2.0 KiB");
+    }
+
+    #[test]
+    fn durations_have_two_units_at_most() {
+        for (ns, text) in [
+            (430_000_000, "0.4 s"),
+            (59 * NS_PER_SECOND, "59 s"),
+            (250 * NS_PER_SECOND, "4m 10s"),
+            (7_200 * NS_PER_SECOND, "2h"),
+            (100_000 * NS_PER_SECOND, "1d 3h"),
+        ] {
+            assert_eq!(duration(ns), text);
+        }
+    }
+
+    #[test]
+    fn a_unit_of_work_is_singular() {
+        for (work, one) in [("requests", "request"), ("seconds", "s"), ("s", "s"), ("ops", "op")] {
+            assert_eq!(unit(work), one);
+        }
+    }
+}

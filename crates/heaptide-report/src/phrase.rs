@@ -1,0 +1,147 @@
+//! Short phrases that several outputs share: how fast, how much, whose, how it ends.
+
+use heaptide_analyze::finding::{Finding, Gate, Projection};
+use heaptide_analyze::judge::{Outcome, Report, RunReport};
+use heaptide_analyze::verdict::{Confidence, Rate};
+
+use crate::number::{bytes, count, duration, plural, rate_bytes, significant, unit};
+
+/// `+1 object/request`
+pub(crate) fn objects_per_op(rate: &Rate) -> String {
+    format!("+{}/{}", kept(rate), unit(&rate.work))
+}
+
+/// `1 object`, `0.25 objects`
+fn kept(rate: &Rate) -> String {
+    let n = significant(rate.objects_per_op);
+    let noun = if n == "1" { "object" } else { "objects" };
+    format!("{n} {noun}")
+}
+
+/// `+184 B/request`
+pub(crate) fn bytes_per_op(rate: &Rate) -> String {
+    format!("+{}/{}", rate_bytes(rate.bytes_per_op), unit(&rate.work))
+}
+
+/// `+63.2 MiB/h`
+pub(crate) fn bytes_per_hour(rate: &Rate) -> String {
+    format!("+{}/h", rate_bytes(rate.bytes_per_hour()))
+}
+
+/// `+1 object/request  +184 B/request  (+63.2 MiB/h at 96 requests/s)`
+pub(crate) fn growth(rate: &Rate) -> String {
+    let mut parts = Vec::new();
+    if rate.objects_per_op > 0.0 {
+        parts.push(objects_per_op(rate));
+    }
+    parts.push(bytes_per_op(rate));
+    let pace = match rate.work.as_str() {
+        "seconds" => String::new(),
+        work => format!(" at {} {work}/s", significant(rate.ops_per_hour / 3600.0)),
+    };
+    format!("{}  ({}{pace})", parts.join("  "), bytes_per_hour(rate))
+}
+
+/// `the limit of 512.0 MiB is reached in 8h 5m`
+pub(crate) fn runs_out(projection: &Projection) -> String {
+    let limit = bytes(projection.limit_bytes);
+    match projection.seconds {
+        seconds if seconds < 1.0 => format!("the limit of {limit} is reached"),
+        // Beyond some centuries the cast saturates, which is as good as any answer.
+        seconds => {
+            format!("the limit of {limit} is reached in {}", duration((seconds * 1e9) as u64))
+        }
+    }
+}
+
+pub(crate) fn confidence(confidence: Confidence) -> &'static str {
+    match confidence {
+        Confidence::Certain => "certain",
+        Confidence::Likely => "likely",
+        Confidence::Suspect => "undecided",
+    }
+}
+
+pub(crate) fn gate(gate: Gate) -> &'static str {
+    match gate {
+        Gate::Fail => "fails",
+        Gate::Undecided => "undecided",
+        Gate::Warn => "warns",
+        Gate::Pass => "passes",
+    }
+}
+
+/// The word of the result, and what it does to the exit code.
+pub(crate) fn outcome(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Clean => "clean",
+        Outcome::Growth => "growth over budget",
+        Outcome::Error => "the policy or the baseline does not hold",
+        Outcome::Inconclusive => "inconclusive",
+    }
+}
+
+/// `shop (pid 4711): 41 snapshots in 16 s, 9,812 requests, 3.1 MiB live at 214 sites`
+pub(crate) fn run(run: &RunReport) -> String {
+    let mut parts = vec![format!(
+        "{} in {}",
+        plural(run.snapshots as u64, "snapshot", "snapshots"),
+        duration(run.elapsed_ns)
+    )];
+    parts.extend(run.work.iter().map(|(name, n)| format!("{} {name}", count(*n))));
+    let sites = plural(run.sites as u64, "site", "sites");
+    parts.push(format!("{} live at {sites}", bytes(run.heap.live_bytes)));
+    format!("{} (pid {}): {}", program(run), run.pid, parts.join(", "))
+}
+
+/// The file name of the executable.
+pub(crate) fn program(run: &RunReport) -> &str {
+    run.exe.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or("program")
+}
+
+/// `1 leak, 2 turnover, 211 stable`, the classes that occur.
+pub(crate) fn classes(run: &RunReport) -> String {
+    let found = run.classes.iter().filter(|(_, n)| **n > 0);
+    let parts: Vec<_> =
+        found.map(|(class, n)| format!("{} {}", count(*n as u64), class.word())).collect();
+    parts.join(", ")
+}
+
+/// One sentence for a tired person.
+pub(crate) fn conclusion(report: &Report) -> String {
+    let worst = |gate| report.findings().find(|finding: &&Finding| finding.ruling.gate == gate);
+    match report.outcome {
+        Outcome::Growth => match worst(Gate::Fail) {
+            Some(finding) => leaks(finding),
+            None => "Memory grows over budget.".into(),
+        },
+        Outcome::Error => {
+            report.errors.first().map_or_else(String::new, |first| format!("{first}."))
+        }
+        Outcome::Inconclusive => match report.undecided.first() {
+            Some(first) => format!("It is too early to say: {first}."),
+            None => "It is too early to say.".into(),
+        },
+        Outcome::Clean => match report.findings().count() {
+            0 => "Nothing leaks: no old objects pile up anywhere.".into(),
+            _ => "What grows is within what the policy accepts.".into(),
+        },
+    }
+}
+
+fn leaks(finding: &Finding) -> String {
+    let rate = &finding.rate;
+    let function = &finding.blamed.function;
+    let each = match unit(&rate.work) {
+        "s" => "second".to_owned(),
+        unit => unit.to_owned(),
+    };
+    let size = rate_bytes(rate.bytes_per_op);
+    match rate.objects_per_op > 0.0 {
+        true => {
+            let kept = kept(rate);
+            format!("Each {each} leaves {kept} ({size}) behind that nobody frees: {function}.")
+        }
+        false => format!("Each {each} grows a container by {size} for good: {function}."),
+    }
+}

@@ -1,0 +1,141 @@
+//! SARIF 2.1.0, for code scanning services.
+//!
+//! `partialFingerprints` holds the stable id of the site, so that a service knows a finding again
+//! after a rebuild and after lines have moved.
+
+use heaptide_analyze::finding::{Finding, Gate, StackFrame};
+use heaptide_analyze::judge::Report;
+use heaptide_analyze::verdict::Class;
+use serde_json::{Value, json};
+
+use crate::view::View;
+use crate::{json, phrase, sentence};
+
+const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
+const HOME: &str = "https://github.com/heaptide/heaptide";
+
+/// Writes the report. Findings that pass are left out: a service would show them as open.
+pub fn write(report: &Report, view: &View) -> String {
+    let open = report.findings().filter(|finding| finding.ruling.gate != Gate::Pass);
+    let results: Vec<Value> = open.map(|finding| result(finding, view)).collect();
+    let driver = json!({
+        "name": "heaptide",
+        "informationUri": HOME,
+        "version": env!("CARGO_PKG_VERSION"),
+        "rules": [
+            rule(Class::Leak, "Memory that is never given back"),
+            rule(Class::Suspect, "Memory that may never be given back"),
+        ],
+    });
+    let notes = report.errors.iter().map(|text| note("error", text));
+    let notes: Vec<Value> =
+        notes.chain(report.warnings.iter().map(|text| note("warning", text))).collect();
+    let invocation = json!({
+        "executionSuccessful": report.errors.is_empty(),
+        "exitCode": report.outcome.exit_code(),
+        "toolExecutionNotifications": notes,
+    });
+    json::pretty(&json!({
+        "$schema": SCHEMA,
+        "version": "2.1.0",
+        "runs": [{
+            "tool": { "driver": driver },
+            "invocations": [invocation],
+            "results": results,
+        }],
+    }))
+}
+
+fn rule(class: Class, text: &str) -> Value {
+    json!({
+        "id": rule_id(class),
+        "shortDescription": { "text": text },
+        "helpUri": HOME,
+    })
+}
+
+fn rule_id(class: Class) -> String {
+    format!("heaptide/{}", class.word())
+}
+
+fn note(level: &str, text: &str) -> Value {
+    json!({ "level": level, "message": { "text": text } })
+}
+
+fn result(finding: &Finding, view: &View) -> Value {
+    let level = match finding.ruling.gate {
+        Gate::Fail => "error",
+        Gate::Warn | Gate::Undecided => "warning",
+        Gate::Pass => "note",
+    };
+    let lead = finding.lead();
+    let frames: Vec<Value> =
+        lead.subject.stack.iter().map(|frame| stack_frame(frame, view)).collect();
+    json!({
+        "ruleId": rule_id(finding.class),
+        "level": level,
+        "message": { "text": message(finding) },
+        "locations": locations(&finding.blamed, view),
+        "partialFingerprints": { "heaptideSite/v1": finding.id },
+        "stacks": [{ "message": { "text": "allocated here" }, "frames": frames }],
+        "properties": { "rate": finding.rate, "site": lead.subject.path },
+    })
+}
+
+fn message(finding: &Finding) -> String {
+    let mut sentences = vec![format!(
+        "{} leaves memory behind: {}.",
+        finding.blamed.function,
+        phrase::growth(&finding.rate)
+    )];
+    let excluded = &finding.lead().verdict.evidence.excluded;
+    sentences.extend(excluded.iter().map(|excluded| format!("{}.", sentence::excluded(excluded))));
+    sentences.join("\n")
+}
+
+fn locations(frame: &StackFrame, view: &View) -> Vec<Value> {
+    physical(frame, view).map(|place| json!({ "physicalLocation": place })).into_iter().collect()
+}
+
+fn stack_frame(frame: &StackFrame, view: &View) -> Value {
+    let mut location = json!({ "message": { "text": frame.function } });
+    if let Some(place) = physical(frame, view) {
+        location["physicalLocation"] = place;
+    }
+    json!({ "location": location })
+}
+
+fn physical(frame: &StackFrame, view: &View) -> Option<Value> {
+    let file = view.file(frame)?;
+    let artifact = match file.starts_with('/') {
+        true => json!({ "uri": format!("file://{}", uri(file)) }),
+        false => json!({ "uri": uri(file), "uriBaseId": "%SRCROOT%" }),
+    };
+    let mut place = json!({ "artifactLocation": artifact });
+    if let Some(line) = frame.line.filter(|&line| line > 0) {
+        place["region"] = json!({ "startLine": line });
+    }
+    Some(place)
+}
+
+/// A path as a URI: what may not stand in one, percent-encoded.
+fn uri(path: &str) -> String {
+    let mut uri = String::with_capacity(path.len());
+    for byte in path.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
+                uri.push(byte.into());
+            }
+            other => uri.push_str(&format!("%{other:02X}")),
+        }
+    }
+    uri
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn paths_become_uris() {
+        assert_eq!(super::uri("/a b/ü.rs"), "/a%20b/%C3%BC.rs");
+    }
+}

@@ -1,0 +1,82 @@
+//! Who will look at the output: how wide, in which colours, and from which directory.
+
+use std::path::PathBuf;
+
+use anstyle::{AnsiColor, Style};
+use heaptide_analyze::finding::StackFrame;
+
+/// Whether escape sequences are wanted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Colour {
+    /// Text alone.
+    #[default]
+    Plain,
+    /// With ANSI escape sequences.
+    Ansi,
+}
+
+/// What a writer must know of its reader.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct View {
+    /// Columns.
+    pub width: usize,
+    /// Colours.
+    pub colour: Colour,
+    /// Files below this directory are named relative to it.
+    pub root: PathBuf,
+}
+
+impl Default for View {
+    fn default() -> Self {
+        Self { width: 80, colour: Colour::Plain, root: PathBuf::new() }
+    }
+}
+
+pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
+pub(crate) const DOUBTFUL: Style = AnsiColor::Yellow.on_default().bold();
+pub(crate) const GOOD: Style = AnsiColor::Green.on_default().bold();
+pub(crate) const STRONG: Style = Style::new().bold();
+pub(crate) const FAINT: Style = Style::new().dimmed();
+
+impl View {
+    pub(crate) fn paint(&self, style: Style, text: &str) -> String {
+        match self.colour {
+            Colour::Plain => text.to_owned(),
+            Colour::Ansi => format!("{style}{text}{style:#}"),
+        }
+    }
+
+    /// The file of a frame, relative to the root where it lies below it.
+    pub(crate) fn file<'a>(&self, frame: &'a StackFrame) -> Option<&'a str> {
+        let file = frame.file.as_deref()?;
+        let root = self.root.to_str().filter(|root| !root.is_empty());
+        let below = root.and_then(|root| file.strip_prefix(root)?.strip_prefix('/'));
+        Some(below.unwrap_or(file))
+    }
+
+    /// `src/session.rs:88`, as far as it is known.
+    pub(crate) fn place(&self, frame: &StackFrame) -> Option<String> {
+        let file = self.file(frame)?;
+        Some(match frame.line {
+            Some(line) => format!("{file}:{line}"),
+            None => file.to_owned(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_named_from_the_root() {
+        let view = View { root: "/home/me/shop".into(), ..View::default() };
+        let check = |file: &str, line, expected: &str| {
+            let frame = StackFrame { file: Some(file.into()), line, ..StackFrame::default() };
+            assert_eq!(view.place(&frame).as_deref(), Some(expected));
+        };
+        check("/home/me/shop/src/main.rs", Some(8), "src/main.rs:8");
+        check("/home/me/shopping/src/main.rs", None, "/home/me/shopping/src/main.rs");
+        check("src/main.rs", Some(8), "src/main.rs:8");
+    }
+}

@@ -1,0 +1,62 @@
+//! Every output against a golden file. `UPDATE=1 cargo test` writes them anew.
+
+mod golden;
+mod sample;
+
+use heaptide_report::{Colour, View, github, human, json, junit, markdown, sarif, tap};
+
+use crate::golden::check;
+
+fn view() -> View {
+    View { width: 80, colour: Colour::Plain, root: "/build/shop".into() }
+}
+
+#[test]
+fn growth_in_every_format() {
+    let report = sample::growth();
+    check("growth.txt", &human::write(&report, &view()));
+    check("growth.json", &json::write(&report));
+    check("growth.md", &markdown::write(&report, &view()));
+    check("growth.sarif", &sarif::write(&report, &view()));
+    check("growth.xml", &junit::write(&report, &view()));
+    check("growth.github", &github::write(&report, &view()));
+    check("growth.tap", &tap::write(&report, &view()));
+}
+
+#[test]
+fn clean_in_every_format() {
+    let report = sample::clean();
+    check("clean.txt", &human::write(&report, &view()));
+    check("clean.md", &markdown::write(&report, &view()));
+    check("clean.sarif", &sarif::write(&report, &view()));
+    check("clean.xml", &junit::write(&report, &view()));
+    check("clean.github", &github::write(&report, &view()));
+    check("clean.tap", &tap::write(&report, &view()));
+}
+
+#[test]
+fn too_short_in_every_format() {
+    let report = sample::too_short();
+    check("short.txt", &human::write(&report, &view()));
+    check("short.xml", &junit::write(&report, &view()));
+    check("short.github", &github::write(&report, &view()));
+    check("short.tap", &tap::write(&report, &view()));
+}
+
+#[test]
+fn colours_change_no_word() {
+    let report = sample::growth();
+    let coloured = human::write(&report, &View { colour: Colour::Ansi, ..view() });
+    let stripped = anstream::adapter::strip_str(&coloured).to_string();
+    assert_ne!(coloured, stripped);
+    assert_eq!(stripped, human::write(&report, &view()));
+}
+
+#[test]
+fn sentences_fit_the_terminal() {
+    for width in [60, 80, 120] {
+        let page = human::write(&sample::growth(), &View { width, ..view() });
+        let too_wide = page.lines().find(|line| line.chars().count() > width);
+        assert_eq!(too_wide, None, "at {width} columns");
+    }
+}

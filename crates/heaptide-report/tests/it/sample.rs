@@ -1,0 +1,254 @@
+//! Reports to write: the leaking shop, a clean one, and one that was stopped too early.
+
+use std::collections::BTreeMap;
+
+use heaptide_analyze::finding::{
+    Finding, Gate, JudgedSite, Origin, Projection, Ruling, StackFrame, Subject,
+};
+use heaptide_analyze::judge::{HealthySite, Outcome, Report, RunReport};
+use heaptide_analyze::policy::PolicyUse;
+use heaptide_analyze::verdict::{
+    Channel, Class, CohortBar, Condition, Confidence, Container, ContainerStep, Evidence, Excluded,
+    Objects, Rate, Stage, Verdict,
+};
+use heaptide_format::{Dropped, Epoch, HeapTotals, Mode};
+
+pub(crate) fn growth() -> Report {
+    let findings = vec![sessions(), queue(), pool()];
+    let undecided = vec!["worker::Queue::push may leak: about 12 more snapshots decide".into()];
+    Report {
+        runs: vec![run(findings)],
+        warnings: vec!["3 snapshots are missing; their neighbours were judged together".into()],
+        undecided,
+        outcome: Outcome::Growth,
+        ..clean()
+    }
+}
+
+pub(crate) fn clean() -> Report {
+    Report {
+        runs: vec![run(Vec::new())],
+        policy: PolicyUse::default(),
+        baseline: None,
+        warnings: Vec::new(),
+        errors: Vec::new(),
+        undecided: Vec::new(),
+        outcome: Outcome::Clean,
+    }
+}
+
+pub(crate) fn too_short() -> Report {
+    let undecided = vec!["7 snapshots are too few to judge; it takes 20".into()];
+    let run = RunReport { snapshots: 7, slots: 7, ..run(Vec::new()) };
+    Report { runs: vec![run], undecided, outcome: Outcome::Inconclusive, ..clean() }
+}
+
+fn run(findings: Vec<Finding>) -> RunReport {
+    let n_leaks = findings.len();
+    let runs_out = findings.first().and_then(|first| first.runs_out);
+    RunReport {
+        exe: "/build/shop/target/release/shop".into(),
+        pid: 4711,
+        build_id: Some("5eb7a1".into()),
+        mode: Mode::Exact,
+        elapsed_ns: 16_200_000_000,
+        snapshots: 41,
+        slots: 40,
+        work: BTreeMap::from([("requests".to_owned(), 9_812)]),
+        heap: HeapTotals { live_bytes: 3_250_586, live_objects: 12_345, ..HeapTotals::default() },
+        rss_bytes: 12 << 20,
+        memory_limit_bytes: Some(512 << 20),
+        dropped: Dropped::default(),
+        sites: 214,
+        classes: BTreeMap::from([(Class::Leak, n_leaks), (Class::Stable, 214 - n_leaks)]),
+        runs_out,
+        findings,
+        healthy: vec![HealthySite {
+            subject: subject("c0ffee00", frame("shop::cache::Cache::insert", "cache.rs", 40)),
+            class: Class::Turnover,
+            live_objects: 1_000,
+            live_bytes: 64_000,
+        }],
+    }
+}
+
+fn sessions() -> Finding {
+    let create = frame("shop::session::Sessions::create", "session.rs", 88);
+    let rate = rate(1.0, 184.0);
+    let strings = site("7f3a91c2", create.clone(), verdict(rate.clone(), objects_evidence()));
+    let mut table = verdict(Rate { objects_per_op: 0.0, ..rate.clone() }, container_evidence());
+    table.channel = Channel::Container;
+    let table = site("11aa22bb", create.clone(), table);
+    Finding {
+        id: "7f3a91c2".into(),
+        class: Class::Leak,
+        confidence: Confidence::Certain,
+        blamed: create,
+        rate,
+        sites: vec![strings, table],
+        container: Some(1),
+        runs_out: Some(Projection {
+            limit_bytes: 512 << 20,
+            used_bytes: 12 << 20,
+            seconds: 28_800.0,
+        }),
+        ruling: ruling(Gate::Fail, "over the budget of 0 objects/op, 0 B/op"),
+    }
+}
+
+fn queue() -> Finding {
+    let push = frame("worker::Queue::push", "worker.rs", 12);
+    let rate = rate(0.25, 12.5);
+    let mut verdict = verdict(rate.clone(), objects_evidence());
+    verdict.class = Class::Suspect;
+    verdict.confidence = Some(Confidence::Suspect);
+    verdict.needs_snapshots = Some(12);
+    verdict.evidence.would_change.push(Condition::Snapshots { more: 12 });
+    Finding {
+        id: "9e8d7c6b".into(),
+        class: Class::Suspect,
+        confidence: Confidence::Suspect,
+        blamed: push.clone(),
+        rate,
+        sites: vec![site("9e8d7c6b", push, verdict)],
+        container: None,
+        runs_out: None,
+        ruling: ruling(Gate::Undecided, "too early to say"),
+    }
+}
+
+fn pool() -> Finding {
+    let rate = Rate { work: "seconds".into(), ops_per_hour: 3_600.0, ..rate(0.0, 2_048.0) };
+    let place = StackFrame {
+        function: "<hyper::Pool<T, K> as Keep>::put".into(),
+        file: Some("/registry/hyper-1.0.0/src/pool, \"new\".rs".into()),
+        line: Some(7),
+        package: Some("hyper".into()),
+        origin: Origin::Dependency,
+    };
+    let mut verdict = verdict(rate.clone(), container_evidence());
+    verdict.channel = Channel::Container;
+    Finding {
+        id: "00112233".into(),
+        class: Class::Leak,
+        confidence: Confidence::Likely,
+        blamed: place.clone(),
+        rate,
+        sites: vec![site("00112233", place, verdict)],
+        container: None,
+        runs_out: None,
+        ruling: ruling(Gate::Warn, "in a dependency"),
+    }
+}
+
+fn ruling(gate: Gate, because: &str) -> Ruling {
+    Ruling { gate, because: because.into() }
+}
+
+fn rate(objects_per_op: f64, bytes_per_op: f64) -> Rate {
+    Rate {
+        work: "requests".into(),
+        objects_per_op,
+        bytes_per_op,
+        bytes_per_op_upper: bytes_per_op * 1.1,
+        ops_per_hour: 345_600.0,
+    }
+}
+
+fn site(id: &str, blamed: StackFrame, verdict: Verdict) -> JudgedSite {
+    JudgedSite { subject: subject(id, blamed), verdict }
+}
+
+fn subject(id: &str, blamed: StackFrame) -> Subject {
+    let std = StackFrame {
+        function: "alloc::string::String::clone".into(),
+        origin: Origin::Std,
+        ..StackFrame::default()
+    };
+    let callers =
+        [frame("shop::routes::login", "routes.rs", 31), frame("shop::main", "main.rs", 9)];
+    Subject {
+        id: id.into(),
+        path: format!("{}@src/session.rs", blamed.function),
+        tag: None,
+        blamed: blamed.clone(),
+        stack: [std, blamed].into_iter().chain(callers).collect(),
+    }
+}
+
+fn frame(function: &str, file: &str, line: u32) -> StackFrame {
+    StackFrame {
+        function: function.into(),
+        file: Some(format!("/build/shop/src/{file}")),
+        line: Some(line),
+        package: Some("shop".into()),
+        origin: Origin::Workspace,
+    }
+}
+
+fn verdict(rate: Rate, evidence: Evidence) -> Verdict {
+    Verdict {
+        class: Class::Leak,
+        channel: Channel::Objects,
+        confidence: Some(Confidence::Certain),
+        rate,
+        needs_snapshots: None,
+        evidence,
+    }
+}
+
+fn objects_evidence() -> Evidence {
+    Evidence {
+        cohorts: (0..40).map(bar).collect(),
+        allocs: 3_120,
+        frees: 1_560,
+        live_objects: 1_560,
+        live_bytes: 287_040,
+        last_free_ago_ns: Some(400_000_000),
+        objects_at_exit: Some(1_560),
+        objects: Objects::default(),
+        container: Container::default(),
+        q_value: 0.002,
+        excluded: vec![
+            Excluded::Cache { freed: 0, seen: 1_480 },
+            Excluded::Load { age_ns: 6_200_000_000, objects: 1_480 },
+            Excluded::WarmUp { pace: 1.02 },
+            Excluded::OneOff { slots: 15, of: 15 },
+            Excluded::Chance { ups: 15, of: 15, e_value: 9_700.0 },
+        ],
+        would_change: vec![
+            Condition::MaxLifetime { longer_than_ns: 6_200_000_000 },
+            Condition::Bound { above_objects: 1_560 },
+        ],
+    }
+}
+
+fn bar(k: u32) -> CohortBar {
+    let objects = if k < 2 { 0 } else { 35 + u64::from(k * 7 % 10) };
+    let stage = match k {
+        0..10 => Stage::WarmUp,
+        10..25 => Stage::Mature,
+        _ => Stage::Young,
+    };
+    let epoch = Epoch(k);
+    CohortBar { first_epoch: epoch, last_epoch: epoch, objects, bytes: objects * 184, stage }
+}
+
+fn container_evidence() -> Evidence {
+    let steps: Vec<_> = (0..9)
+        .map(|k| ContainerStep { work: 10.0 * f64::from(1 << k), bytes: 1_024 << k })
+        .collect();
+    let bytes = steps.last().map_or(0, |step| step.bytes);
+    Evidence {
+        cohorts: Vec::new(),
+        allocs: 9,
+        frees: 8,
+        live_objects: 1,
+        live_bytes: bytes,
+        objects_at_exit: None,
+        container: Container { steps, bytes, exponent: 0.98, ..Container::default() },
+        excluded: vec![Excluded::Settled { steps: 9, exponent: 0.98 }],
+        would_change: Vec::new(),
+        ..objects_evidence()
+    }
+}
