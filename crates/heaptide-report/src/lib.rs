@@ -15,6 +15,7 @@ mod phrase;
 pub mod sarif;
 mod sentence;
 mod spark;
+pub mod table;
 pub mod tap;
 mod view;
 

@@ -15,6 +15,28 @@ pub(crate) fn rate_bytes(rate: f64) -> String {
     }
 }
 
+/// `+184 B`, `-1.5 KiB`, `0 B`.
+pub(crate) fn signed_bytes(change: i128) -> String {
+    format!("{}{}", sign(change), bytes(magnitude(change)))
+}
+
+/// `+1,480`, `-3`, `0`.
+pub(crate) fn signed_count(change: i128) -> String {
+    format!("{}{}", sign(change), count(magnitude(change)))
+}
+
+fn sign(change: i128) -> &'static str {
+    match change {
+        ..=-1 => "-",
+        0 => "",
+        1.. => "+",
+    }
+}
+
+fn magnitude(change: i128) -> u64 {
+    u64::try_from(change.unsigned_abs()).unwrap_or(u64::MAX)
+}
+
 /// `1,480`
 pub(crate) fn count(n: u64) -> String {
     let digits = n.to_string();
@@ -91,6 +113,9 @@ mod tests {
         for (n, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (1_234_567, "1,234,567")] {
             assert_eq!(count(n), text);
         }
+        assert_eq!(signed_count(-1_480), "-1,480");
+        assert_eq!(signed_bytes(184), "+184 B");
+        assert_eq!(signed_bytes(0), "0 B");
     }
 
     #[test]

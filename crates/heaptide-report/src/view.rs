@@ -48,19 +48,27 @@ impl View {
 
     /// The file of a frame, relative to the root where it lies below it.
     pub(crate) fn file<'a>(&self, frame: &'a StackFrame) -> Option<&'a str> {
-        let file = frame.file.as_deref()?;
-        let root = self.root.to_str().filter(|root| !root.is_empty());
-        let below = root.and_then(|root| file.strip_prefix(root)?.strip_prefix('/'));
-        Some(below.unwrap_or(file))
+        frame.file.as_deref().map(|file| self.relative(file))
     }
 
     /// `src/session.rs:88`, as far as it is known.
     pub(crate) fn place(&self, frame: &StackFrame) -> Option<String> {
-        let file = self.file(frame)?;
-        Some(match frame.line {
+        self.place_of(frame.file.as_deref(), frame.line)
+    }
+
+    /// The same for a file and a line.
+    pub(crate) fn place_of(&self, file: Option<&str>, line: Option<u32>) -> Option<String> {
+        let file = self.relative(file?);
+        Some(match line {
             Some(line) => format!("{file}:{line}"),
             None => file.to_owned(),
         })
+    }
+
+    fn relative<'a>(&self, file: &'a str) -> &'a str {
+        let root = self.root.to_str().filter(|root| !root.is_empty());
+        let below = root.and_then(|root| file.strip_prefix(root)?.strip_prefix('/'));
+        below.unwrap_or(file)
     }
 }
 

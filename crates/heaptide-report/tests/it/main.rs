@@ -3,7 +3,10 @@
 mod golden;
 mod sample;
 
-use heaptide_report::{Colour, View, github, human, json, junit, markdown, sarif, tap};
+use heaptide_report::{Colour, View, github, human, json, junit, markdown, sarif, table, tap};
+
+use heaptide_analyze::diff::Diff;
+use heaptide_analyze::dump::Dump;
 
 use crate::golden::check;
 
@@ -57,6 +60,29 @@ fn sentences_fit_the_terminal() {
     for width in [60, 80, 120] {
         let page = human::write(&sample::growth(), &View { width, ..view() });
         let too_wide = page.lines().find(|line| line.chars().count() > width);
+        assert_eq!(too_wide, None, "at {width} columns");
+    }
+}
+
+fn dump(text: &str) -> Dump {
+    serde_json::from_str(text).expect("the sample is a dump")
+}
+
+#[test]
+fn tables_of_sites() {
+    let before = dump(include_str!("before.json"));
+    let after = dump(include_str!("after.json"));
+    check("show-size.table", &table::show(&after, table::Order::Size, 20, &view()));
+    check("show-age.table", &table::show(&after, table::Order::Age, 1, &view()));
+    check("diff.table", &table::diff(&Diff::new(&before, &after), 20, &view()));
+}
+
+#[test]
+fn tables_fit_the_terminal_from_60_columns_on() {
+    let after = dump(include_str!("after.json"));
+    for width in [60, 80, 120] {
+        let table = table::show(&after, table::Order::Size, 20, &View { width, ..view() });
+        let too_wide = table.lines().skip(1).find(|line| line.chars().count() > width);
         assert_eq!(too_wide, None, "at {width} columns");
     }
 }

@@ -1,0 +1,141 @@
+//! Tables of call sites: one snapshot, or the difference of two. They fit the given width.
+
+use std::cmp::Reverse;
+
+use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement, Table, presets};
+use heaptide_analyze::diff::{Change, Diff, SiteDiff};
+use heaptide_analyze::dump::{Dump, DumpSite};
+use heaptide_analyze::identity::NamedFrame;
+
+use crate::number::{bytes, count, plural, signed_bytes, signed_count};
+use crate::view::View;
+
+/// What the sites of a snapshot are ordered by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Most live bytes first.
+    Size,
+    /// Oldest live blocks first, then by size.
+    Age,
+}
+
+/// A snapshot: its `most` first sites.
+pub fn show(dump: &Dump, order: Order, most: usize, view: &View) -> String {
+    let mut sites: Vec<&DumpSite> =
+        dump.sites.iter().filter(|site| site.row.live_objects > 0).collect();
+    sites.sort_by_key(|site| {
+        let age = if order == Order::Age { age_epochs(dump, site) } else { None };
+        (Reverse(age), Reverse(site.row.live_bytes), site.identity, site.row.site)
+    });
+    let mut table = columns(&["live", "objects", "oldest", "allocated", "site"], view);
+    for site in sites.iter().take(most) {
+        let age = age_epochs(dump, site);
+        let age = age.map(|age| plural(age.into(), "epoch", "epochs")).unwrap_or_default();
+        table.add_row([
+            right(bytes(site.row.live_bytes)),
+            right(count(site.row.live_objects)),
+            right(age),
+            right(count(site.row.allocs)),
+            Cell::new(place(&site.path, site.tag.as_deref(), &site.frames, view)),
+        ]);
+    }
+    let heap = &dump.scalars.heap;
+    let summary = format!(
+        "snapshot {} of {} (pid {}): {} live in {}",
+        dump.scalars.seq,
+        dump.header.exe,
+        dump.header.pid,
+        bytes(heap.live_bytes),
+        plural(heap.live_objects, "object", "objects"),
+    );
+    format!("{summary}\n\n{}\n{}", drawn(&mut table), rest(sites.len(), most))
+}
+
+/// A difference: its `most` largest changes.
+pub fn diff(diff: &Diff, most: usize, view: &View) -> String {
+    let changed = |site: &&SiteDiff| site.change != Change::Same;
+    let sites: Vec<&SiteDiff> = diff.sites.iter().filter(changed).collect();
+    let mut table = columns(&["bytes", "objects", "allocated", "", "site"], view);
+    for site in sites.iter().take(most) {
+        table.add_row([
+            right(signed_bytes(site.delta_bytes())),
+            right(signed_count(site.delta_objects())),
+            right(signed_count(site.delta_allocs())),
+            Cell::new(word(site.change)),
+            Cell::new(place(&site.path, site.tag.as_deref(), &site.frames, view)),
+        ]);
+    }
+    let delta = |before: u64, after: u64| i128::from(after) - i128::from(before);
+    let (before, after) = (&diff.heap_before, &diff.heap_after);
+    let summary = format!(
+        "live: {} -> {} ({}), {} objects",
+        bytes(before.live_bytes),
+        bytes(after.live_bytes),
+        signed_bytes(delta(before.live_bytes, after.live_bytes)),
+        signed_count(delta(before.live_objects, after.live_objects)),
+    );
+    format!("{summary}\n\n{}\n{}", drawn(&mut table), rest(sites.len(), most))
+}
+
+fn columns(names: &[&str], view: &View) -> Table {
+    let mut table = Table::new();
+    let width = u16::try_from(view.width).unwrap_or(u16::MAX);
+    table
+        .load_style(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_width(width)
+        .force_no_tty()
+        .set_header(names.iter().map(|name| match *name {
+            "site" => Cell::new(name),
+            name => right(name.to_owned()),
+        }));
+    table
+}
+
+/// The numbers keep their width; the site takes what is left.
+fn drawn(table: &mut Table) -> String {
+    for column in table.column_iter_mut().take(4) {
+        column.set_constraint(ColumnConstraint::ContentWidth);
+    }
+    table.trim_fmt()
+}
+
+fn right(text: String) -> Cell {
+    Cell::new(text).set_alignment(CellAlignment::Right)
+}
+
+fn word(change: Change) -> &'static str {
+    match change {
+        Change::New => "new",
+        Change::Gone => "gone",
+        Change::Changed | Change::Same => "",
+    }
+}
+
+/// How many epochs ago the oldest live block was born.
+fn age_epochs(dump: &Dump, site: &DumpSite) -> Option<u32> {
+    let oldest = site.row.cohorts.iter().map(|cohort| cohort.0).min()?;
+    Some(dump.scalars.epoch.0.saturating_sub(oldest.0))
+}
+
+/// The responsible function over its place.
+fn place(path: &str, tag: Option<&str>, frames: &[NamedFrame], view: &View) -> String {
+    let responsible = frames.iter().find(|frame| is_named(frame, path));
+    let at = responsible.and_then(|frame| view.place_of(frame.file.as_deref(), frame.line));
+    let tag = tag.map(|tag| format!("[{tag}] ")).unwrap_or_default();
+    match at {
+        Some(at) => format!("{tag}{path}\n  {at}"),
+        None => format!("{tag}{path}"),
+    }
+}
+
+fn is_named(frame: &NamedFrame, path: &str) -> bool {
+    heaptide_analyze::identity::plain(&frame.function) == path
+}
+
+fn rest(n_sites: usize, most: usize) -> String {
+    match n_sites.saturating_sub(most) as u64 {
+        0 => String::new(),
+        n => format!("{} not shown (--top)\n", plural(n, "more site", "more sites")),
+    }
+}
