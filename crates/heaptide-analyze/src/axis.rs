@@ -17,6 +17,12 @@ pub const MAX_SLOTS: usize = 128;
 
 /// A step shorter than this share of the median step is joined with its neighbour.
 const SHORT_STEP: f64 = 0.125;
+/// A slot counts for at most this many median ones: nothing grows old while nothing happens.
+const LONG_SLOT: f64 = 3.0;
+/// The share of a run that is warm-up unless the user says otherwise.
+const WARM_UP: f64 = 0.25;
+/// Blocks older than this share of a run are mature.
+const MATURITY: f64 = 0.3;
 
 /// How long a run warms up: blocks born before the end of it are never evidence.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,8 +63,11 @@ pub struct Slot {
 pub struct Axis {
     slots: Vec<Slot>,
     slot_of_point: Vec<Option<u16>>,
+    /// Where each slot ends, as a share of the run.
+    ends: Vec<f64>,
     warm_up: usize,
-    age: usize,
+    /// At the end of each slot: how many slots are old enough.
+    mature: Vec<u16>,
     start_mono_ns: u64,
 }
 
@@ -66,15 +75,18 @@ impl Axis {
     /// Lays the axis through a run.
     pub fn new(timeline: &Timeline, settings: &Settings) -> Self {
         let judged = judged_points(&timeline.points);
-        let ends = slot_ends(judged);
-        let slots = slots(judged, &ends);
+        let last_points = slot_ends(judged);
+        let slots = slots(judged, &last_points);
         let slot_of_point = (0..timeline.points.len())
-            .map(|k| (k < judged.len()).then(|| ends.partition_point(|&end| end < k) as u16))
+            .map(|k| (k < judged.len()).then(|| last_points.partition_point(|&end| end < k) as u16))
             .collect();
-        let warm_up = warm_up_slots(&slots, settings.warm_up);
-        let age = age_slots(&slots, warm_up, settings.max_lifetime_ns);
+        let ends = ends(&slots);
+        let warm_up = warm_up_slots(&slots, &ends, settings.warm_up);
+        let lifetime_ns = settings.max_lifetime_ns.unwrap_or(0);
+        let mature =
+            (0..slots.len()).map(|k| mature_slots(&slots, &ends, k, lifetime_ns)).collect();
         let start_mono_ns = timeline.header.start_mono_ns;
-        Self { slots, slot_of_point, warm_up, age, start_mono_ns }
+        Self { slots, slot_of_point, ends, warm_up, mature, start_mono_ns }
     }
 
     /// The slots, oldest first.
@@ -97,9 +109,15 @@ impl Axis {
         self.warm_up
     }
 
-    /// Blocks born at least this many slots ago are mature: the `a` of the rule.
-    pub fn age(&self) -> usize {
-        self.age
+    /// Blocks born in fewer slots than this are mature at the end of `slot`.
+    pub fn mature_at(&self, slot: usize) -> usize {
+        self.mature.get(slot).copied().map_or(0, usize::from)
+    }
+
+    /// The slots that end within a range of shares of the run.
+    pub fn between(&self, from: f64, to: f64) -> std::ops::Range<usize> {
+        let until = |share: f64| self.ends.partition_point(|&end| end <= share + 1e-9);
+        until(from)..until(to)
     }
 
     /// The slot a snapshot belongs to; `None` if it is not judged (the exit snapshot).
@@ -120,7 +138,7 @@ impl Axis {
 
     /// Slots whose births are evidence and are mature at the end.
     pub fn mature(&self) -> std::ops::Range<usize> {
-        let end = self.slots.len().saturating_sub(self.age);
+        let end = self.mature.last().copied().map_or(0, usize::from);
         self.warm_up.min(end)..end
     }
 }
@@ -201,26 +219,38 @@ fn slots(points: &[Point], ends: &[usize]) -> Vec<Slot> {
     slots
 }
 
-fn warm_up_slots(slots: &[Slot], warm_up: WarmUp) -> usize {
+/// Where each slot ends, as a share of the run in which no slot counts for too much.
+fn ends(slots: &[Slot]) -> Vec<f64> {
+    let times = || slots.iter().map(|slot| slot.elapsed_ns as f64);
+    let gaps: Vec<f64> =
+        times().zip(std::iter::once(0.0).chain(times())).map(|(b, a)| b - a).collect();
+    let mut sorted = gaps.clone();
+    sorted.sort_by(f64::total_cmp);
+    // Without any time between them, slots count alike.
+    let median = sorted.get(sorted.len() / 2).copied().unwrap_or(0.0);
+    let length = |gap: f64| if median > 0.0 { gap.clamp(0.0, LONG_SLOT * median) } else { 1.0 };
+    let whole: f64 = gaps.iter().map(|&gap| length(gap)).sum();
+    let mut end = 0.0;
+    let ends = gaps.iter().map(|&gap| {
+        end += length(gap) / whole;
+        end
+    });
+    ends.collect()
+}
+
+fn warm_up_slots(slots: &[Slot], ends: &[f64], warm_up: WarmUp) -> usize {
     match warm_up {
-        WarmUp::Quarter => slots.len().div_ceil(4).max(2),
+        WarmUp::Quarter => ends.partition_point(|&end| end < WARM_UP - 1e-9) + 1,
         WarmUp::Snapshots(snapshots) => slots.partition_point(|slot| slot.last_epoch.0 < snapshots),
         WarmUp::Nanoseconds(ns) => slots.partition_point(|slot| slot.elapsed_ns <= ns),
     }
 }
 
-/// Half of what is left after warm-up, and no less than the longest rightful life.
-fn age_slots(slots: &[Slot], warm_up: usize, max_lifetime_ns: Option<u64>) -> usize {
-    let half = (slots.len().saturating_sub(warm_up) / 2).max(2);
-    let Some(lifetime_ns) = max_lifetime_ns else { return half };
-    let widest = (0..slots.len()).map(|slot| slots_to_live(slots, slot, lifetime_ns)).max();
-    half.max(widest.unwrap_or(0))
-}
-
-/// How many slots a block born at the end of `slot` needs to become older than `lifetime_ns`.
-fn slots_to_live(slots: &[Slot], slot: usize, lifetime_ns: u64) -> usize {
-    let dies_ns = slots[slot].elapsed_ns.saturating_add(lifetime_ns);
-    let alive = slots[slot..].partition_point(|later| later.elapsed_ns <= dies_ns);
-    // Near the end of the run nothing lives to the end of its time; earlier slots answer for it.
-    if slot + alive >= slots.len() && slot > 0 { 0 } else { alive }
+/// How many slots are mature at the end of slot `k`: old for this run, and older than anything may
+/// rightly live.
+fn mature_slots(slots: &[Slot], ends: &[f64], k: usize, lifetime_ns: u64) -> u16 {
+    let old = ends.partition_point(|&end| end <= ends[k] - MATURITY + 1e-9);
+    let age_ns = |slot: &Slot| slots[k].elapsed_ns.saturating_sub(slot.elapsed_ns);
+    let overdue = slots[..=k].partition_point(|slot| age_ns(slot) >= lifetime_ns);
+    old.min(overdue).min(k) as u16
 }

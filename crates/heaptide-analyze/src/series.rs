@@ -18,9 +18,9 @@ pub struct SlotRow {
     pub mature_objects: u64,
     /// Live blocks that are mature, whenever born: `O` of the rule.
     pub old_objects: u64,
-    /// Live blocks.
-    pub live_objects: u64,
-    /// The fewest live bytes in the slot.
+    /// The fewest live blocks in the slot,
+    pub trough_objects: u64,
+    /// and the fewest live bytes.
     pub trough_bytes: u64,
 }
 
@@ -64,6 +64,14 @@ pub struct Totals {
     pub objects_at_exit: Option<u64>,
 }
 
+/// The slot whose rows are being read, and its troughs so far.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Open {
+    slot: usize,
+    objects: u64,
+    bytes: u64,
+}
+
 /// One site over a run.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SiteSeries {
@@ -73,8 +81,8 @@ pub struct SiteSeries {
     totals: Totals,
     growth: Vec<Growth>,
     mature_deaths: u64,
-    /// The slot whose rows are being read, and its trough so far.
-    open: Option<(usize, u64)>,
+    /// The slot whose rows are being read.
+    open: Option<Open>,
 }
 
 impl SiteSeries {
@@ -91,9 +99,11 @@ impl SiteSeries {
             return;
         };
         self.open_slot(axis, slot);
-        let trough = row.bytes_range.map_or(row.live_bytes, |(least, _)| least.min(row.live_bytes));
-        if let Some((_, bytes)) = &mut self.open {
-            *bytes = trough.min(*bytes);
+        let least =
+            |range: Option<(u64, u64)>, live: u64| range.map_or(live, |(least, _)| least.min(live));
+        if let Some(open) = &mut self.open {
+            open.objects = open.objects.min(least(row.objects_range, row.live_objects));
+            open.bytes = open.bytes.min(least(row.bytes_range, row.live_bytes));
         }
         self.take_cells(axis, slot, row);
         self.take_totals(axis, row);
@@ -156,38 +166,34 @@ impl SiteSeries {
 
     /// Writes the slots before `slot` and opens it.
     fn open_slot(&mut self, axis: &Axis, slot: usize) {
-        let live = self.totals.live_bytes;
-        let Some((from, trough)) = self.open else {
-            self.open = Some((slot, u64::MAX));
+        let opened = Open { slot, objects: u64::MAX, bytes: u64::MAX };
+        let Some(open) = self.open.replace(opened) else { return };
+        if open.slot == slot {
+            self.open = Some(open);
             return;
-        };
-        for done in from..slot {
-            let trough_bytes = if done == from { trough } else { live };
-            self.push_row(axis, done, trough_bytes);
         }
-        if slot > from {
-            self.open = Some((slot, u64::MAX));
+        self.push_row(axis, open);
+        let (objects, bytes) = (self.totals.live_objects, self.totals.live_bytes);
+        for silent in open.slot + 1..slot {
+            self.push_row(axis, Open { slot: silent, objects, bytes });
         }
     }
 
-    fn push_row(&mut self, axis: &Axis, slot: usize, trough_bytes: u64) {
-        let born_by = |end: Option<usize>| {
-            let end = end.map_or(0, |end| self.cells.partition_point(|cell| cell.slot <= end));
-            &self.cells[..end]
-        };
-        let old = born_by(slot.checked_sub(axis.age()));
+    fn push_row(&mut self, axis: &Axis, closed: Open) {
+        let mature = axis.mature_at(closed.slot);
+        let old = &self.cells[..self.cells.partition_point(|cell| cell.slot < mature)];
         let warm = old.partition_point(|cell| cell.slot < axis.warm_up());
         let row = SlotRow {
             mature_objects: objects(&old[warm..]),
             old_objects: objects(old),
-            live_objects: self.totals.live_objects,
-            trough_bytes,
+            trough_objects: closed.objects,
+            trough_bytes: closed.bytes,
         };
         // A site that never holds anything between snapshots costs no memory.
         if self.rows.is_empty() && row == SlotRow::default() {
             return;
         }
-        *self.row_mut(slot) = row;
+        *self.row_mut(closed.slot) = row;
     }
 
     fn row_mut(&mut self, slot: usize) -> &mut SlotRow {
@@ -212,8 +218,8 @@ impl SiteSeries {
             let (objects, bytes) = (cohort.1, cohort.2);
             self.add_cell(Cell { slot: axis.slot_of_epoch(cohort.0), objects, bytes });
         }
-        let mature_before =
-            |cell: &&Cell| cell.slot >= axis.warm_up() && cell.slot + axis.age() < slot;
+        let mature = slot.checked_sub(1).map_or(0, |before| axis.mature_at(before));
+        let mature_before = |cell: &&Cell| (axis.warm_up()..mature).contains(&cell.slot);
         for cell in before.iter().filter(mature_before) {
             let died = cell.objects.saturating_sub(self.objects_born_in(cell.slot));
             self.mature_deaths = self.mature_deaths.saturating_add(died);
@@ -272,7 +278,7 @@ fn sum_rows(a: SlotRow, b: SlotRow) -> SlotRow {
     SlotRow {
         mature_objects: a.mature_objects.saturating_add(b.mature_objects),
         old_objects: a.old_objects.saturating_add(b.old_objects),
-        live_objects: a.live_objects.saturating_add(b.live_objects),
+        trough_objects: a.trough_objects.saturating_add(b.trough_objects),
         trough_bytes: a.trough_bytes.saturating_add(b.trough_bytes),
     }
 }

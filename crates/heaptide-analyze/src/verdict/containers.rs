@@ -83,13 +83,15 @@ pub(super) fn judge(
     let bytes = |slot: usize| series.row(slot).trough_bytes;
     let steps = steps(axis, progress, series);
     let factor = median_factor(&steps);
-    let before = |share: f64| {
-        let slot = progress.at.partition_point(|&work| work < now * share);
-        slot.min(last)
-    };
+    // The last slot in which at most this share of the work was done: a window too long by a
+    // slot is judged by its true length, one too short would miss a step.
+    let before =
+        |share: f64| progress.at.partition_point(|&work| work <= now * share).saturating_sub(1);
     let exponent = |share: f64| {
-        let (then, now) = (bytes(before(share)).max(1) as f64, bytes(last).max(1) as f64);
-        (now / then).ln() / -share.ln()
+        let then = before(share);
+        let span = now / progress.at[then];
+        let grown = bytes(last).max(1) as f64 / bytes(then).max(1) as f64;
+        if span > 1.0 && span.is_finite() { grown.ln() / span.ln() } else { 0.0 }
     };
     let mut container = Container {
         factor,
@@ -161,7 +163,8 @@ fn classify(
 fn blocks_grow(series: &SiteSeries, axis: &Axis, eighth: usize) -> bool {
     let mean = |slot: usize| {
         let row = series.row(slot);
-        row.trough_bytes as f64 / (row.live_objects as f64).max(1.0)
+        row.trough_bytes as f64 / (row.trough_objects as f64).max(1.0)
     };
-    mean(axis.len() - 1) >= 2.0 * mean(eighth)
+    let then = mean(eighth);
+    then > 0.0 && mean(axis.len() - 1) >= 2.0 * then
 }

@@ -19,16 +19,24 @@ use crate::series::{Cell, SiteSeries};
 const LEAST_SURVIVORS: f64 = 4.0;
 /// A sampled recording must have caught this many of them.
 const LEAST_SAMPLED: f64 = 8.0;
-/// The old population must rise by this share of the survivors.
+/// The old population must rise by this share of the survivors,
 const LEAST_RISE: f64 = 0.3;
+/// and in the last third of the steps still at this share of its pace before.
+const LEAST_LATE_RISE: f64 = 0.25;
 /// Survivors must come from this many slots,
 const LEAST_SLOTS: usize = 4;
 /// and from this many of four quarters.
 const LEAST_QUARTERS: usize = 3;
 /// The second half must keep this share of the first half's rate,
 const LEAST_PACE: f64 = 0.5;
-/// and no more than this share of the mature may die per slot.
-const MOST_DEATHS: f64 = 0.2;
+/// and the blocks that are almost mature this share of the rate before.
+const LEAST_STILL: f64 = 0.4;
+/// Of each mature block as many may die in the time it takes to mature;
+const MOST_DEATHS: f64 = 2.4;
+/// if the older a cohort the fewer are left of it, no more often than this.
+const MOST_DEATHS_FADING: f64 = 0.5;
+/// Second half against first half of the survivors, above which they fade with age.
+const FADING: f64 = 1.5;
 
 /// What the cohorts of a site say.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -61,8 +69,10 @@ pub struct Objects {
     pub old_at_end: u64,
     /// Survivors per work: second half of the mature births against the first.
     pub pace: f64,
-    /// Survivors per work: last fifth of the run against the second half.
+    /// Survivors per work: those that are almost mature against the mature.
     pub still: f64,
+    /// Rise of the old population per step: last third of the steps against the others.
+    pub late_rise: f64,
     /// Mature blocks that died,
     pub deaths: u64,
     /// and how many there were to die, summed over the slots.
@@ -98,22 +108,34 @@ pub(super) fn judge(axis: &Axis, rule: &Rule, progress: &Progress, series: &Site
         steps,
         e_value: purse.value(),
         deaths: series.mature_deaths(),
-        work: progress.over(mature.clone()),
         ..Objects::default()
     };
-    count_survivors(&mut objects, series.cells(), progress, mature.clone());
-    compare_rates(&mut objects, series.cells(), progress, axis);
+    // A leak counts from its start.
+    let born = series.cells().iter().find(|cell| mature.contains(&cell.slot) && cell.objects > 0);
+    let since = born.map_or(mature.start, |cell| cell.slot)..mature.end;
+    objects.work = progress.over(since.clone());
+    count_survivors(&mut objects, series.cells(), progress, since.clone());
+    let slows =
+        slows_down(&mut objects, series.cells(), progress, axis, since, sample_weight(series));
     let rises = old_rises(&mut objects, axis, series);
-    objects.class = classify(&objects, rises, axis, rule, series);
+    objects.class = classify(&objects, Trend { rises, slows }, axis, rule, series);
     if objects.class == Class::Suspect {
         objects.needs_snapshots = Some(needs(&objects, &purse, axis, rule));
     }
     objects
 }
 
-/// The slots in which blocks can be mature.
+/// What the old population and the survivors do over the run.
+#[derive(Clone, Copy)]
+struct Trend {
+    rises: bool,
+    slows: bool,
+}
+
+/// The slots at whose end some block can be mature.
 fn judged_slots(axis: &Axis) -> Range<usize> {
-    (axis.warm_up() + axis.age()).min(axis.len())..axis.len()
+    let first = (0..axis.len()).find(|&slot| axis.mature_at(slot) > axis.warm_up());
+    first.unwrap_or(axis.len())..axis.len()
 }
 
 /// Bets on every step of the mature and of the old population; the poorer purse counts.
@@ -153,18 +175,34 @@ fn count_survivors(
     objects.quarters_with_survivors = quarters.iter().filter(|quarter| **quarter).count();
 }
 
-fn compare_rates(objects: &mut Objects, cells: &[Cell], progress: &Progress, axis: &Axis) {
-    let rate = |slots: Range<usize>| {
-        let survivors: f64 = work::counts(cells, slots.clone()).iter().sum();
-        let work = progress.over(slots);
-        if work > 0.0 { survivors / work } else { 0.0 }
-    };
-    let mature = axis.mature();
-    let middle = progress.middle(mature.clone());
-    let (first, second) = (rate(mature.start..middle), rate(middle..mature.end));
-    let tail = axis.len() - axis.len().div_ceil(5);
-    objects.pace = ratio(second, first);
-    objects.still = ratio(rate(tail..axis.len()), second);
+/// Compares the rates of survival: first half, second half, and almost mature.
+fn slows_down(
+    objects: &mut Objects,
+    cells: &[Cell],
+    progress: &Progress,
+    axis: &Axis,
+    since: Range<usize>,
+    weight: f64,
+) -> bool {
+    let count = |slots: Range<usize>| -> f64 { work::counts(cells, slots).iter().sum() };
+    let rate = |count: f64, slots: Range<usize>| ratio_or_zero(count, progress.over(slots));
+    let middle = progress.middle(since.clone());
+    let (first, second) = (since.start..middle, middle..since.end);
+    // Young enough to show whether births go on, and old enough that the short-lived are gone.
+    let tail = axis.between(0.75, 0.9);
+    let (a, b, c) = (count(first.clone()), count(second.clone()), count(tail.clone()));
+    objects.pace = ratio(rate(b, second.clone()), rate(a, first.clone()));
+    let whole = rate(a + b, since);
+    objects.still = ratio(rate(c, tail.clone()), whole);
+    // A small count has the benefit of one standard error.
+    let slack = |count: f64| count + (weight * (count + weight)).sqrt();
+    let before = whole.max(rate(a, first.clone()));
+    rate(slack(b), second) < LEAST_PACE * rate(a, first)
+        || rate(slack(c), tail) < LEAST_STILL * before
+}
+
+fn ratio_or_zero(a: f64, b: f64) -> f64 {
+    if b > 0.0 { a / b } else { 0.0 }
 }
 
 /// `a / b`, where nothing against nothing is even.
@@ -191,18 +229,28 @@ fn old_rises(objects: &mut Objects, axis: &Axis, series: &SiteSeries) -> bool {
         slots.chunks(third).filter_map(|third| third.iter().map(old).min()).collect();
     let [a, b, c] = least[..] else { return false };
     let rise = objects.old_at_end as f64 - objects.old_at_start as f64;
-    a <= b && b < c && rise >= LEAST_RISE * objects.survivors as f64
+    let turn = slots[slots.len() - third];
+    let late = objects.old_at_end as f64 - old(&turn) as f64;
+    let weight = sample_weight(series);
+    let early_steps = (slots.len() - third) as f64;
+    let pace = ratio_or_zero(rise - late, early_steps);
+    objects.late_rise = ratio(late / third as f64, pace);
+    let goes_on =
+        late + (weight * (late.max(0.0) + weight)).sqrt() >= LEAST_LATE_RISE * pace * third as f64;
+    a <= b && b < c && goes_on && rise >= LEAST_RISE * objects.survivors as f64
 }
 
 fn classify(
     objects: &Objects,
-    rises: bool,
+    trend: Trend,
     axis: &Axis,
     rule: &Rule,
     series: &SiteSeries,
 ) -> Class {
     let survivors = objects.survivors as f64;
     let deaths_per_slot = objects.deaths as f64 / (objects.exposure as f64).max(1.0);
+    let deaths = deaths_per_slot * (axis.len() - axis.mature().end) as f64;
+    let fades = objects.pace > FADING && deaths > MOST_DEATHS_FADING;
     if survivors < LEAST_SURVIVORS {
         return if follows_load(axis, series) { Class::Load } else { Class::Stable };
     }
@@ -211,26 +259,27 @@ fn classify(
     {
         return Class::OneOff;
     }
-    if !rises || deaths_per_slot > MOST_DEATHS {
+    if !trend.rises || deaths > MOST_DEATHS || fades {
         return Class::Turnover;
     }
-    if objects.pace < LEAST_PACE || objects.still < LEAST_PACE {
+    if trend.slows {
         return Class::Saturating;
     }
-    let caught = survivors >= LEAST_SAMPLED * sample_weight(series);
+    let weight = sample_weight(series);
+    let caught = weight <= 1.0 || survivors >= LEAST_SAMPLED * weight;
     let proven = objects.e_value >= 1.0 / rule.alpha && axis.len() >= rule.least_slots;
     if caught && proven { Class::Leak } else { Class::Suspect }
 }
 
-/// How many blocks a sampled one stands for; 0 in an exact recording.
+/// How many blocks a sampled one stands for; 1 in an exact recording.
 fn sample_weight(series: &SiteSeries) -> f64 {
     let totals = series.totals();
-    totals.objects_error.powi(2) / (totals.live_objects as f64).max(1.0)
+    1.0 + totals.objects_error.powi(2) / (totals.live_objects as f64).max(1.0)
 }
 
 /// Live blocks at least double over the run, though none of them stays.
 fn follows_load(axis: &Axis, series: &SiteSeries) -> bool {
-    let live = (axis.warm_up()..axis.len()).map(|slot| series.row(slot).live_objects);
+    let live = (axis.warm_up()..axis.len()).map(|slot| series.row(slot).trough_objects);
     let (least, most) = live.fold((u64::MAX, 0), |(a, b), n| (a.min(n), b.max(n)));
     most >= 16 && most / 2 >= least
 }
