@@ -11,14 +11,14 @@ const BATCH: usize = 700;
 
 #[derive(Default)]
 struct Exporter {
-    batch: Vec<Box<[u64; 3]>>,
-    refused: Vec<Vec<Box<[u64; 3]>>>,
+    batch: Vec<String>,
+    refused: Vec<Vec<String>>,
     attempts: u64,
 }
 
 impl Exporter {
     fn collect(&mut self, event: u64) {
-        self.batch.push(Box::new([event; 3]));
+        self.batch.push(format!("user {event} signed in"));
         if self.batch.len() == BATCH {
             self.flush();
         }
@@ -30,7 +30,7 @@ impl Exporter {
         }
         let batch = std::mem::take(&mut self.batch);
         self.attempts += 1;
-        if self.attempts % 5 == 0 {
+        if self.attempts.is_multiple_of(5) {
             self.refused.push(batch);
         }
     }

@@ -16,7 +16,7 @@ fn main() -> Outcome {
 
 fn handle_visit(sessions: &DashMap<u64, Session>, visitor: u64) {
     sessions.insert(visitor, [visitor; 6]);
-    let logs_out = visitor % 5 == 0;
+    let logs_out = visitor.is_multiple_of(5);
     if logs_out || cfg!(not(feature = "leaky")) {
         sessions.remove(&visitor);
     }

@@ -18,7 +18,7 @@ fn main() -> Outcome {
 
 fn handle_request(names: &mut Vec<&'static str>, request: u64) -> usize {
     let shard = request as usize % SHARDS;
-    if cfg!(feature = "leaky") && request % 10 == 0 {
+    if cfg!(feature = "leaky") && request.is_multiple_of(10) {
         return static_name(request).len();
     }
     while names.len() <= shard {

@@ -14,7 +14,7 @@ fn main() -> Outcome {
 
 fn serve_client(limits: &mut LruCache<String, u64>, client: u64) {
     let name = format!("client-number-{client}");
-    let hangs_up = client % 3 == 0;
+    let hangs_up = client.is_multiple_of(3);
     limits.put(name.clone(), client);
     if hangs_up {
         limits.pop(&name);

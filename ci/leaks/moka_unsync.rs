@@ -18,7 +18,7 @@ fn main() -> Outcome {
 
 fn handle_query(results: &mut Cache<String, u64>, query: u64) {
     results.insert(format!("q={query}"), query);
-    if query % 250 == 0 {
+    if query.is_multiple_of(250) {
         thread::sleep(IDLE / 3);
     }
 }

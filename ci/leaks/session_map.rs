@@ -38,7 +38,7 @@ fn main() -> Outcome {
 
 fn handle_login(sessions: &mut Sessions, id: u64) {
     sessions.create(id);
-    if cfg!(not(feature = "leaky")) && id % 100 == 0 {
+    if cfg!(not(feature = "leaky")) && id.is_multiple_of(100) {
         sessions.reap(id);
     }
 }

@@ -50,7 +50,7 @@ fn handle_job(slab: &mut Slab, running: &mut VecDeque<(u64, usize)>, job: u64) {
     if running.len() > IN_FLIGHT
         && let Some((done, slot)) = running.pop_front()
     {
-        let cancelled = done % 4 == 0;
+        let cancelled = done.is_multiple_of(4);
         if !cancelled || cfg!(not(feature = "leaky")) {
             slab.give_back(slot);
         }

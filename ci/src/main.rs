@@ -13,6 +13,7 @@ mod docs;
 mod fmt;
 mod fuzz;
 mod jq;
+mod leaks;
 mod loom;
 mod miri;
 mod oracle;
@@ -57,8 +58,14 @@ const SET: &[Check] = &[
 ];
 
 /// Longer work, run by name.
-const BY_NAME: &[Check] =
-    &[Check { name: "fuzz", about: "damaged lines for the parser, five minutes", run: fuzz::run }];
+const BY_NAME: &[Check] = &[
+    Check { name: "fuzz", about: "damaged lines for the parser, five minutes", run: fuzz::run },
+    Check {
+        name: "leaks",
+        about: "every leak of the corpus is found where it is, no healthy twin accused",
+        run: leaks::run,
+    },
+];
 
 fn main() -> ExitCode {
     let names: Vec<String> = std::env::args().skip(1).collect();

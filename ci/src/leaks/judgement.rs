@@ -1,0 +1,120 @@
+//! What the analyzer makes of a recording, and how the heap really grew.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::Result;
+use heaptide_analyze::axis::Axis;
+use heaptide_analyze::finding::{Finding, Origin, StackFrame, Subject};
+use heaptide_analyze::identity::{self, Identity, NamedFrame, SiteKey, WorkspaceCrates};
+use heaptide_analyze::judge::{Run, judge};
+use heaptide_analyze::load::{self, load_one};
+use heaptide_analyze::policy::{Date, Policy};
+use heaptide_analyze::series::SiteSeries;
+use heaptide_analyze::symbols::{ElfResolver, Symbols};
+use heaptide_analyze::timeline::Timeline;
+use heaptide_analyze::verdict::Class;
+
+pub(crate) struct Judgement {
+    /// The worst that was found: leak, suspect, or stable.
+    pub(crate) class: Class,
+    /// Where, if it leaks or is suspect: the first finding.
+    pub(crate) place: Option<Place>,
+    pub(crate) growth: Growth,
+}
+
+/// The function that a finding blames.
+pub(crate) struct Place {
+    pub(crate) in_crate: String,
+    /// Plain path: without hash, closures and generic arguments.
+    pub(crate) function: String,
+    /// Plain path, file and line.
+    pub(crate) shown: String,
+}
+
+/// How the whole heap grew per operation, from the first snapshot to the last before the end.
+pub(crate) struct Growth {
+    pub(crate) objects_per_op: f64,
+    pub(crate) bytes_per_op: f64,
+}
+
+/// Judges a recording by the default policy.
+pub(crate) fn of(recording: &Path) -> Result<Judgement> {
+    let (run, _) = load_one(recording)?;
+    let policy = Policy::default();
+    let axis = Axis::new(&run.timeline, &policy.settings());
+    let sites = sites(&run, &axis)?;
+    let run = Run { timeline: &run.timeline, axis: &axis, sites: &sites };
+    let report = judge(&[run], &policy, None, Date::default());
+    let worst = report.findings().next();
+    Ok(Judgement {
+        class: worst.map_or(Class::Stable, |finding| finding.class),
+        place: worst.map(Place::of),
+        growth: Growth::of(run.timeline),
+    })
+}
+
+/// The run's sites by name; those of the same name are one.
+fn sites(run: &load::Run, axis: &Axis) -> Result<Vec<(Subject, SiteSeries)>> {
+    let symbols = Symbols::look_up(run, &mut ElfResolver::new(Vec::new()));
+    let mut sites: BTreeMap<SiteKey, (Subject, SiteSeries)> = BTreeMap::new();
+    for (id, series) in run.series(axis)?.0 {
+        let Some(site) = run.sites.get(&id) else { continue };
+        let stack = symbols.stack(site);
+        let identity = Identity::of(&stack, site.tag.as_deref(), &WorkspaceCrates::new());
+        let key = identity.id;
+        let named = || {
+            let subject = Subject {
+                id: key.to_string(),
+                path: identity.path,
+                tag: site.tag.clone(),
+                blamed: identity.responsible.as_ref().map(frame).unwrap_or_default(),
+                stack: stack.frames.iter().map(frame).collect(),
+            };
+            (subject, SiteSeries::default())
+        };
+        sites.entry(key).or_insert_with(named).1.merge(&series);
+    }
+    Ok(sites.into_values().collect())
+}
+
+fn frame(frame: &NamedFrame) -> StackFrame {
+    StackFrame {
+        function: frame.function.clone(),
+        file: frame.file.clone(),
+        line: frame.line,
+        package: frame.crate_name(),
+        origin: match frame.origin {
+            identity::Origin::Workspace => Origin::Workspace,
+            identity::Origin::Dependency(_) => Origin::Dependency,
+            identity::Origin::Std => Origin::Std,
+            identity::Origin::Unknown => Origin::Unknown,
+        },
+    }
+}
+
+impl Place {
+    fn of(finding: &Finding) -> Self {
+        let StackFrame { file, line, .. } = &finding.blamed;
+        let function = identity::plain(&finding.blamed.function);
+        let file = file.as_deref().and_then(|file| Path::new(file).file_name()).unwrap_or_default();
+        let shown = format!("{function} {}:{}", file.display(), line.unwrap_or_default());
+        let in_crate = function.split("::").next().unwrap_or_default().to_owned();
+        Self { in_crate, function, shown }
+    }
+}
+
+impl Growth {
+    fn of(timeline: &Timeline) -> Self {
+        // The last snapshot is taken at the end, after whatever the program had still to free.
+        let points = timeline.points.split_last().map_or(&[][..], |(_, before)| before);
+        let (Some(first), Some(last)) = (points.first(), points.last()) else {
+            return Self { objects_per_op: 0.0, bytes_per_op: 0.0 };
+        };
+        let work = |work: &BTreeMap<String, u64>| work.get("ops").copied().unwrap_or_default();
+        let done = (work(&last.work) - work(&first.work)).max(1) as f64;
+        let objects = last.heap.live_objects as f64 - first.heap.live_objects as f64;
+        let bytes = last.heap.live_bytes as f64 - first.heap.live_bytes as f64;
+        Self { objects_per_op: objects / done, bytes_per_op: bytes / done }
+    }
+}
