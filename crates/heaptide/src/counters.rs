@@ -1,0 +1,440 @@
+//! What one thread counted at each site: slots, and the birth cohorts in them.
+//!
+//! Every counter has one writer, the thread that owns it, and is read by the recorder thread while
+//! it is written. Nothing here is a read-modify-write. The recorder gets a sum that never goes
+//! negative by reading all deaths before all births: a death is counted after its birth, and both
+//! are release stores.
+
+#![forbid(unsafe_code)]
+
+use heaptide_format::{BUCKETS, Bucket};
+
+use crate::arena::{Arena, Link};
+use crate::labels::WorkCounters;
+use crate::record::{Birth, MAX_SITES, SiteIndex};
+use crate::state::State;
+use crate::sync::Ordering::{Acquire, Relaxed, Release};
+use crate::sync::{AtomicU32, AtomicU64, add};
+
+const SLOTS_PER_CHUNK: usize = 32;
+const CELLS_PER_CHUNK: usize = 8;
+const CELL_CHUNKS: usize = (BUCKETS as usize).div_ceil(CELLS_PER_CHUNK);
+/// Growth events kept per site and thread.
+const GROWTH_EVENTS: usize = 8;
+/// Blocks below this size are not watched for growth: no container worth a finding is smaller.
+const GROWTH_FLOOR_BYTES: u64 = 256;
+
+/// Births and deaths of the blocks born in one bucket at one site, as one thread counted them.
+#[derive(Debug)]
+pub(crate) struct Cell {
+    births: AtomicU64,
+    birth_bytes: AtomicU64,
+    deaths: AtomicU64,
+    death_bytes: AtomicU64,
+}
+
+/// All that one thread counted at one site. The first cache line is what a birth touches.
+#[derive(Debug)]
+#[repr(C, align(128))]
+pub(crate) struct SiteSlot {
+    /// The tick for which the fields below are current.
+    tick: AtomicU32,
+    /// The recording that the counts belong to; other counts are void.
+    generation: AtomicU32,
+    birth_cell: Link<Cell>,
+    allocs: AtomicU64,
+    frees: AtomicU64,
+    max_objects: AtomicU64,
+    net_bytes: AtomicU64,
+    max_bytes: AtomicU64,
+    /// Size of the largest block so far.
+    largest_bytes: AtomicU64,
+    /// The bucket of `death_cell`, as a key; 0 when there is none.
+    death_key: AtomicU32,
+    death_cell: Link<Cell>,
+    min_objects: AtomicU64,
+    min_bytes: AtomicU64,
+    reallocs: AtomicU64,
+    detail: Link<SlotDetail>,
+}
+
+/// The rarely touched part of a slot.
+#[derive(Debug)]
+pub(crate) struct SlotDetail {
+    cells: [Link<[Cell; CELLS_PER_CHUNK]>; CELL_CHUNKS],
+    growth: Link<GrowthRing>,
+}
+
+/// The last few blocks that outgrew all before them at their site and thread.
+#[derive(Debug)]
+pub(crate) struct GrowthRing {
+    written: AtomicU64,
+    bytes: [AtomicU64; GROWTH_EVENTS],
+    bucket: [AtomicU32; GROWTH_EVENTS],
+    work: [WorkCounters; GROWTH_EVENTS],
+}
+
+/// Where a count goes that needs more than the slot: memory, and the work done so far.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Surroundings {
+    pub(crate) arena: &'static Arena,
+    pub(crate) work: &'static WorkCounters,
+}
+
+/// The slots of one thread, by site.
+pub(crate) type SlotChunks = [Link<[SiteSlot; SLOTS_PER_CHUNK]>; MAX_SITES / SLOTS_PER_CHUNK];
+
+#[inline]
+fn find(chunks: &SlotChunks, site: SiteIndex) -> Option<&'static SiteSlot> {
+    let site = site.0 as usize;
+    chunks.get(site / SLOTS_PER_CHUNK)?.get()?.get(site % SLOTS_PER_CHUNK)
+}
+
+/// The current slot of `site`; `None` without memory.
+#[inline]
+fn current(
+    chunks: &SlotChunks,
+    around: Surroundings,
+    state: State,
+    site: SiteIndex,
+) -> Option<&'static SiteSlot> {
+    match find(chunks, site) {
+        Some(slot) if slot.tick.load(Relaxed) == state.tick() => Some(slot),
+        _ => catch_up(chunks, around, state, site),
+    }
+}
+
+#[cold]
+fn catch_up(
+    chunks: &SlotChunks,
+    around: Surroundings,
+    state: State,
+    site: SiteIndex,
+) -> Option<&'static SiteSlot> {
+    let link = chunks.get(site.0 as usize / SLOTS_PER_CHUNK)?;
+    if link.get().is_none() {
+        link.set(Some(around.arena.one()?));
+    }
+    let slot = find(chunks, site)?;
+    slot.catch_up(around.arena, state)?;
+    Some(slot)
+}
+
+/// Counts a block of `bytes` born now. False if there is no memory to count it in.
+#[inline]
+pub(crate) fn birth(
+    chunks: &SlotChunks,
+    around: Surroundings,
+    state: State,
+    site: SiteIndex,
+    bytes: u64,
+) -> bool {
+    let Some(slot) = current(chunks, around, state, site) else { return false };
+    let Some(cell) = slot.birth_cell.get() else { return false };
+    add(&cell.births, 1);
+    add(&cell.birth_bytes, bytes);
+    add(&slot.allocs, 1);
+    add(&slot.net_bytes, bytes);
+    raise(&slot.max_objects, slot.net_objects());
+    raise(&slot.max_bytes, slot.net_bytes.load(Relaxed));
+    if bytes > slot.largest_bytes.load(Relaxed) {
+        slot.note_largest(around, state.key().bucket(), bytes);
+    }
+    true
+}
+
+/// Counts the end of a block of `bytes`, whose record is `birth`. False without memory.
+#[inline]
+pub(crate) fn death(
+    chunks: &SlotChunks,
+    around: Surroundings,
+    state: State,
+    birth: Birth,
+    bytes: u64,
+) -> bool {
+    let Some(slot) = current(chunks, around, state, birth.site) else { return false };
+    let Some(cell) = slot.death_cell(around.arena, birth) else { return false };
+    add(&cell.deaths, 1);
+    add(&cell.death_bytes, bytes);
+    add(&slot.frees, 1);
+    add(&slot.net_bytes, bytes.wrapping_neg());
+    lower(&slot.min_objects, slot.net_objects());
+    lower(&slot.min_bytes, slot.net_bytes.load(Relaxed));
+    true
+}
+
+/// Counts a block that was resized: it keeps its site and its birth. False without memory.
+pub(crate) fn resize(
+    chunks: &SlotChunks,
+    around: Surroundings,
+    state: State,
+    birth: Birth,
+    old_bytes: u64,
+    new_bytes: u64,
+) -> bool {
+    let Some(slot) = current(chunks, around, state, birth.site) else { return false };
+    let Some(cell) = slot.death_cell(around.arena, birth) else { return false };
+    add(&cell.birth_bytes, new_bytes);
+    add(&cell.death_bytes, old_bytes);
+    add(&slot.reallocs, 1);
+    add(&slot.net_bytes, new_bytes.wrapping_sub(old_bytes));
+    raise(&slot.max_bytes, slot.net_bytes.load(Relaxed));
+    lower(&slot.min_bytes, slot.net_bytes.load(Relaxed));
+    if new_bytes > slot.largest_bytes.load(Relaxed) {
+        slot.note_largest(around, state.key().bucket(), new_bytes);
+    }
+    true
+}
+
+impl SiteSlot {
+    /// Blocks born less blocks ended, as this thread saw them: negative (in two's complement)
+    /// when it frees what others allocate.
+    #[inline]
+    fn net_objects(&self) -> u64 {
+        self.allocs.load(Relaxed).wrapping_sub(self.frees.load(Relaxed))
+    }
+
+    /// Brings the slot to the present epoch: voids counts of an earlier recording, opens the
+    /// birth cell, starts new ranges. `None` without memory.
+    fn catch_up(&self, arena: &Arena, state: State) -> Option<()> {
+        let generation = state.key().generation();
+        if self.generation.load(Relaxed) != generation {
+            self.clear();
+        }
+        let cell = self.cell(arena, state.key().bucket())?;
+        self.birth_cell.set(Some(cell));
+        let (objects, bytes) = (self.net_objects(), self.net_bytes.load(Relaxed));
+        for (range, now) in [
+            (&self.max_objects, objects),
+            (&self.min_objects, objects),
+            (&self.max_bytes, bytes),
+            (&self.min_bytes, bytes),
+        ] {
+            range.store(now, Relaxed);
+        }
+        self.generation.store(generation, Release);
+        self.tick.store(state.tick(), Release);
+        Some(())
+    }
+
+    fn clear(&self) {
+        // The recorder of the new recording passes over this slot until the generation is set.
+        for counter in
+            [&self.allocs, &self.frees, &self.reallocs, &self.net_bytes, &self.largest_bytes]
+        {
+            counter.store(0, Relaxed);
+        }
+        self.death_key.store(0, Relaxed);
+        let Some(detail) = self.detail.get() else { return };
+        for cell in detail.cells.iter().filter_map(Link::get).flatten() {
+            for counter in [&cell.births, &cell.birth_bytes, &cell.deaths, &cell.death_bytes] {
+                counter.store(0, Relaxed);
+            }
+        }
+        if let Some(growth) = detail.growth.get() {
+            growth.written.store(0, Relaxed);
+        }
+    }
+
+    #[inline]
+    fn death_cell(&self, arena: &Arena, birth: Birth) -> Option<&'static Cell> {
+        if self.death_key.load(Relaxed) == birth.key.0 {
+            return self.death_cell.get();
+        }
+        let cell = self.cell(arena, birth.key.bucket())?;
+        self.death_cell.set(Some(cell));
+        self.death_key.store(birth.key.0, Relaxed);
+        Some(cell)
+    }
+
+    fn cell(&self, arena: &Arena, bucket: Bucket) -> Option<&'static Cell> {
+        let at = bucket.0 as usize;
+        let link = self.detail(arena)?.cells.get(at / CELLS_PER_CHUNK)?;
+        if link.get().is_none() {
+            link.set(Some(arena.one()?));
+        }
+        link.get()?.get(at % CELLS_PER_CHUNK)
+    }
+
+    fn detail(&self, arena: &Arena) -> Option<&'static SlotDetail> {
+        if self.detail.get().is_none() {
+            self.detail.set(Some(arena.one()?));
+        }
+        self.detail.get()
+    }
+
+    #[cold]
+    fn note_largest(&self, around: Surroundings, bucket: Bucket, bytes: u64) {
+        self.largest_bytes.store(bytes, Relaxed);
+        if bytes < GROWTH_FLOOR_BYTES {
+            return;
+        }
+        let Some(detail) = self.detail(around.arena) else { return };
+        if detail.growth.get().is_none() {
+            let Some(ring) = around.arena.one() else { return };
+            detail.growth.set(Some(ring));
+        }
+        let Some(ring) = detail.growth.get() else { return };
+        // A fifth more than the last is what counts as growth.
+        let last = ring.last_bytes();
+        if bytes >= last.saturating_add(last / 5) {
+            ring.push(bucket, bytes, around.work);
+        }
+    }
+}
+
+impl GrowthRing {
+    fn last_bytes(&self) -> u64 {
+        let last = self.written.load(Relaxed).checked_sub(1);
+        let last = last.and_then(|last| self.bytes.get(last as usize % GROWTH_EVENTS));
+        last.map_or(0, |bytes| bytes.load(Relaxed))
+    }
+
+    fn push(&self, bucket: Bucket, bytes: u64, work: &WorkCounters) {
+        let written = self.written.load(Relaxed);
+        let at = written as usize % GROWTH_EVENTS;
+        if let Some(to) = self.bytes.get(at) {
+            to.store(bytes, Relaxed);
+        }
+        if let Some(to) = self.bucket.get(at) {
+            to.store(bucket.0, Relaxed);
+        }
+        for (to, from) in self.work.get(at).into_iter().flatten().zip(work) {
+            to.store(from.load(Relaxed), Relaxed);
+        }
+        self.written.store(written.wrapping_add(1), Release);
+    }
+}
+
+#[inline]
+fn raise(max: &AtomicU64, to: u64) {
+    if (to as i64) > max.load(Relaxed) as i64 {
+        max.store(to, Relaxed);
+    }
+}
+
+#[inline]
+fn lower(min: &AtomicU64, to: u64) {
+    if (to as i64) < min.load(Relaxed) as i64 {
+        min.store(to, Relaxed);
+    }
+}
+
+// --- the reading side: the recorder thread ---------------------------------------------------
+
+/// One thread's view of one site, for the recorder.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SlotView(&'static SiteSlot);
+
+/// What a thread last saw of a site's net counts since the epoch began; may be negative.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Ranges {
+    pub(crate) objects: (i64, i64),
+    pub(crate) bytes: (i64, i64),
+}
+
+/// A block that outgrew all before it at its site and thread.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct GrowthEvent {
+    pub(crate) bucket: Bucket,
+    pub(crate) bytes: u64,
+    pub(crate) work: Vec<u64>,
+}
+
+/// Every slot of a thread that counts in this recording, with its site, of the first `n_sites`.
+pub(crate) fn views(
+    chunks: &SlotChunks,
+    generation: u32,
+    n_sites: usize,
+) -> impl Iterator<Item = (SiteIndex, SlotView)> {
+    chunks
+        .iter()
+        .take(n_sites.div_ceil(SLOTS_PER_CHUNK))
+        .enumerate()
+        .filter_map(|(at, chunk)| Some((at, chunk.get()?)))
+        .flat_map(|(at, slots)| {
+            let first = at * SLOTS_PER_CHUNK;
+            slots.iter().enumerate().map(move |(i, slot)| (SiteIndex((first + i) as u32), slot))
+        })
+        .filter(move |(_, slot)| slot.generation.load(Acquire) == generation)
+        .map(|(site, slot)| (site, SlotView(slot)))
+}
+
+/// One thread's view of one site.
+pub(crate) fn view(chunks: &SlotChunks, generation: u32, site: SiteIndex) -> Option<SlotView> {
+    let slot = find(chunks, site)?;
+    (slot.generation.load(Acquire) == generation).then_some(SlotView(slot))
+}
+
+impl SlotView {
+    /// Grows with everything counted here: if the sum over threads stands still, nothing
+    /// happened at the site.
+    pub(crate) fn n_events(self) -> u64 {
+        [&self.0.allocs, &self.0.frees, &self.0.reallocs]
+            .map(|counter| counter.load(Acquire))
+            .into_iter()
+            .fold(0, u64::wrapping_add)
+    }
+
+    pub(crate) fn largest_bytes(self) -> u64 {
+        self.0.largest_bytes.load(Relaxed)
+    }
+
+    pub(crate) fn n_reallocs(self) -> u64 {
+        self.0.reallocs.load(Acquire)
+    }
+
+    /// Deaths by bucket up to `end`: objects and bytes. To be read, over all threads, before the births.
+    pub(crate) fn deaths(self, end: Bucket, mut each: impl FnMut(Bucket, u64, u64)) {
+        self.cells(end, |bucket, cell| {
+            each(bucket, cell.deaths.load(Acquire), cell.death_bytes.load(Acquire));
+        });
+    }
+
+    /// Births by bucket up to `end`: objects and bytes.
+    pub(crate) fn births(self, end: Bucket, mut each: impl FnMut(Bucket, u64, u64)) {
+        self.cells(end, |bucket, cell| {
+            each(bucket, cell.births.load(Acquire), cell.birth_bytes.load(Acquire));
+        });
+    }
+
+    /// The ranges since the epoch of `state` began.
+    pub(crate) fn ranges(self, state: State) -> Ranges {
+        let slot = self.0;
+        let (objects, bytes) = (slot.net_objects() as i64, slot.net_bytes.load(Relaxed) as i64);
+        if slot.tick.load(Acquire) != state.tick() {
+            return Ranges { objects: (objects, objects), bytes: (bytes, bytes) };
+        }
+        let at = |range: &AtomicU64| range.load(Relaxed) as i64;
+        Ranges {
+            objects: (at(&slot.min_objects).min(objects), at(&slot.max_objects).max(objects)),
+            bytes: (at(&slot.min_bytes).min(bytes), at(&slot.max_bytes).max(bytes)),
+        }
+    }
+
+    /// The last growth events, oldest first.
+    pub(crate) fn growth(self) -> Vec<GrowthEvent> {
+        let Some(ring) = self.0.detail.get().and_then(|detail| detail.growth.get()) else {
+            return Vec::new();
+        };
+        let written = ring.written.load(Acquire);
+        (written.saturating_sub(GROWTH_EVENTS as u64)..written)
+            .filter_map(|n| {
+                let at = n as usize % GROWTH_EVENTS;
+                let work = ring.work.get(at)?.iter().map(|work| work.load(Relaxed)).collect();
+                let bucket = Bucket(ring.bucket.get(at)?.load(Relaxed));
+                Some(GrowthEvent { bucket, bytes: ring.bytes.get(at)?.load(Relaxed), work })
+            })
+            .collect()
+    }
+
+    fn cells(self, end: Bucket, mut each: impl FnMut(Bucket, &Cell)) {
+        let Some(detail) = self.0.detail.get() else { return };
+        let chunks = end.0 as usize / CELLS_PER_CHUNK + 1;
+        for (at, chunk) in detail.cells.iter().take(chunks).enumerate() {
+            for (i, cell) in chunk.get().into_iter().flatten().enumerate() {
+                each(Bucket((at * CELLS_PER_CHUNK + i) as u32), cell);
+            }
+        }
+    }
+}

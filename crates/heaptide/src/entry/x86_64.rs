@@ -1,0 +1,43 @@
+//! x86-64, System V ABI: arguments in rdi, rsi, rdx, rcx, r8, r9; the call pushed the return
+//! address.
+
+use core::alloc::GlobalAlloc;
+use core::arch::naked_asm;
+
+/// Jumps to [`crate::hook::alloc`] with the caller's registers.
+///
+/// # Safety
+/// As [`GlobalAlloc::alloc`].
+#[unsafe(naked)]
+pub(crate) unsafe extern "C" fn alloc<A: GlobalAlloc>(
+    inner: &A,
+    size: usize,
+    align: usize,
+) -> *mut u8 {
+    naked_asm!(
+        "lea rcx, [rsp + 8]",
+        "mov r8, rbp",
+        "mov r9, [rsp]",
+        "jmp {body}",
+        body = sym crate::hook::alloc::<A>,
+    )
+}
+
+/// Jumps to [`crate::hook::alloc_zeroed`] with the caller's registers.
+///
+/// # Safety
+/// As [`GlobalAlloc::alloc_zeroed`].
+#[unsafe(naked)]
+pub(crate) unsafe extern "C" fn alloc_zeroed<A: GlobalAlloc>(
+    inner: &A,
+    size: usize,
+    align: usize,
+) -> *mut u8 {
+    naked_asm!(
+        "lea rcx, [rsp + 8]",
+        "mov r8, rbp",
+        "mov r9, [rsp]",
+        "jmp {body}",
+        body = sym crate::hook::alloc_zeroed::<A>,
+    )
+}

@@ -1,0 +1,243 @@
+//! The hook: `GlobalAlloc` over the inner allocator. It calls the inner allocator once, for the
+//! caller, and tells [`crate::recording`]; nothing else.
+//!
+//! Order is everything here (`docs/SAFETY.md`, rule 4): a block is recorded after it exists, and
+//! its record is taken out before it goes. No lock is held and no stack is unwound while the inner
+//! allocator works.
+
+use core::alloc::{GlobalAlloc, Layout};
+use core::ffi::c_void;
+
+use crate::Heaptide;
+use crate::entry;
+use crate::record::{RECORD_BYTES, Record};
+use crate::recording;
+use crate::state::{Phase, State};
+use crate::threads::ThreadBlock;
+use crate::unwind::{Caller, StackMemory};
+
+/// The stack of the calling thread, from the hook's caller on.
+#[derive(Debug)]
+struct OwnStack(());
+
+impl OwnStack {
+    /// # Safety
+    /// Words may only be asked for inside frames that the unwind tables, applied step by step
+    /// from the hook's caller, say are there; the walk and the memo do that.
+    unsafe fn assume_walked() -> Self {
+        Self(())
+    }
+}
+
+impl StackMemory for OwnStack {
+    #[inline(always)]
+    fn word(&self, at: u64) -> u64 {
+        // SAFETY: `at` lies in a frame of this thread's own stack (`assume_walked`), which is
+        // mapped and does not change while the thread is in the hook.
+        unsafe { (at as *const u64).read_unaligned() }
+    }
+}
+
+// SAFETY: every block comes from `inner` with a layout of at least the size asked for and the
+// alignment asked for, goes back with the layout it came with, and null is passed on. Nothing here
+// unwinds: no panics (tested under `panic = "abort"` entry points, `extern "C"`), no allocation.
+unsafe impl<A: GlobalAlloc> GlobalAlloc for Heaptide<A> {
+    #[inline]
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        match self.state().phase() {
+            // SAFETY: the caller's promise on `layout`.
+            Phase::Off => unsafe { self.inner.alloc(layout) },
+            // SAFETY: as above.
+            _ => unsafe { entry::alloc(&self.inner, layout.size(), layout.align()) },
+        }
+    }
+
+    #[inline]
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        match self.state().phase() {
+            // SAFETY: the caller's promise on `layout`.
+            Phase::Off => unsafe { self.inner.alloc_zeroed(layout) },
+            // SAFETY: as above.
+            _ => unsafe { entry::alloc_zeroed(&self.inner, layout.size(), layout.align()) },
+        }
+    }
+
+    #[inline]
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        let state = crate::STATE.load();
+        if state.phase() == Phase::Off {
+            // SAFETY: the caller's promise: `block` came from us with `layout`.
+            return unsafe { self.inner.dealloc(block, layout) };
+        }
+        // SAFETY: as above, and blocks carry records, since the state is not off.
+        unsafe { dealloc(&self.inner, state, block, layout) };
+    }
+
+    #[inline]
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        let state = crate::STATE.load();
+        if state.phase() == Phase::Off {
+            // SAFETY: the caller's promise on all three.
+            return unsafe { self.inner.realloc(block, layout, new_size) };
+        }
+        // SAFETY: as above, and blocks carry records, since the state is not off.
+        unsafe { realloc(&self.inner, state, block, layout, new_size) }
+    }
+}
+
+/// Which of the inner allocator's calls makes the block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fill {
+    Any,
+    Zero,
+}
+
+/// The body of `alloc`, entered from [`entry::alloc`] with the caller's registers.
+///
+/// # Safety
+/// As [`GlobalAlloc::alloc`] for `size` and `align`; the registers must be those of the frame that
+/// called the entry point.
+pub(crate) unsafe extern "C" fn alloc<A: GlobalAlloc>(
+    inner: &A,
+    size: usize,
+    align: usize,
+    sp: u64,
+    fp: u64,
+    ra: u64,
+) -> *mut u8 {
+    // SAFETY: the caller's promise.
+    unsafe { make::<A>(inner, size, align, Caller { ra, sp, fp }, Fill::Any) }
+}
+
+/// The body of `alloc_zeroed`, likewise.
+///
+/// # Safety
+/// As [`alloc`].
+pub(crate) unsafe extern "C" fn alloc_zeroed<A: GlobalAlloc>(
+    inner: &A,
+    size: usize,
+    align: usize,
+    sp: u64,
+    fp: u64,
+    ra: u64,
+) -> *mut u8 {
+    // SAFETY: the caller's promise.
+    unsafe { make::<A>(inner, size, align, Caller { ra, sp, fp }, Fill::Zero) }
+}
+
+/// # Safety
+/// As [`alloc`].
+#[inline(always)]
+unsafe fn make<A: GlobalAlloc>(
+    inner: &A,
+    size: usize,
+    align: usize,
+    caller: Caller,
+    fill: Fill,
+) -> *mut u8 {
+    let Some(padded) = padded(size, align) else { return core::ptr::null_mut() };
+    let block = match fill {
+        // SAFETY: `padded` is not of size zero.
+        Fill::Any => unsafe { inner.alloc(padded) },
+        // SAFETY: as above.
+        Fill::Zero => unsafe { inner.alloc_zeroed(padded) },
+    };
+    if block.is_null() {
+        return block;
+    }
+    let state = crate::STATE.load();
+    let record = if state.phase() == Phase::Recording {
+        // SAFETY: from here on only the walk and the memo ask, starting at `caller`.
+        let stack = unsafe { OwnStack::assume_walked() };
+        recording::birth(&stack, state, caller, block.addr(), size)
+    } else {
+        Record::uncounted(block.addr())
+    };
+    // SAFETY: the block has `size` bytes and room for a record behind them.
+    unsafe { write_record(block, size, record) };
+    block
+}
+
+/// # Safety
+/// As [`GlobalAlloc::dealloc`]; the block must have been made by this module.
+#[inline]
+unsafe fn dealloc<A: GlobalAlloc>(inner: &A, state: State, block: *mut u8, layout: Layout) {
+    // SAFETY: the block carries a record behind its `layout.size()` bytes.
+    let record = unsafe { read_record(block, layout.size()) };
+    recording::death(state, record, block.addr(), layout.size());
+    // SAFETY: it was made with this size and alignment, so this layout is valid.
+    let padded = unsafe { padded_unchecked(layout.size(), layout.align()) };
+    // SAFETY: the layout it was made with.
+    unsafe { inner.dealloc(block, padded) };
+}
+
+/// # Safety
+/// As [`GlobalAlloc::realloc`]; the block must have been made by this module.
+unsafe fn realloc<A: GlobalAlloc>(
+    inner: &A,
+    state: State,
+    block: *mut u8,
+    layout: Layout,
+    new_size: usize,
+) -> *mut u8 {
+    let (old_size, align) = (layout.size(), layout.align());
+    let Some(new_padded) = padded(new_size, align) else { return core::ptr::null_mut() };
+    // SAFETY: the block carries a record behind its `old_size` bytes.
+    let record = unsafe { read_record(block, old_size) };
+    let old_addr = block.addr();
+    // SAFETY: it was made with this size and alignment.
+    let old_padded = unsafe { padded_unchecked(old_size, align) };
+    // SAFETY: the layout it was made with, and a size that `padded` found valid. The record's
+    // place moves with the end; if this fails, block and record stay as they are.
+    let moved = unsafe { inner.realloc(block, old_padded, new_padded.size()) };
+    if moved.is_null() {
+        return moved;
+    }
+    let record = recording::resize(state, record, (old_addr, old_size), (moved.addr(), new_size));
+    // SAFETY: the block has `new_size` bytes and room for a record behind them.
+    unsafe { write_record(moved, new_size, record) };
+    moved
+}
+
+/// The layout of a block with its record; `None` if no such block can exist.
+#[inline]
+fn padded(size: usize, align: usize) -> Option<Layout> {
+    Layout::from_size_align(size.checked_add(RECORD_BYTES)?, align).ok()
+}
+
+/// # Safety
+/// [`padded`] must have been `Some` for these.
+#[inline]
+unsafe fn padded_unchecked(size: usize, align: usize) -> Layout {
+    // SAFETY: the caller's promise.
+    unsafe { Layout::from_size_align_unchecked(size + RECORD_BYTES, align) }
+}
+
+/// # Safety
+/// `block` must have `size` bytes and a record behind them.
+#[inline]
+unsafe fn read_record(block: *const u8, size: usize) -> Record {
+    // SAFETY: the caller's promise.
+    let at = unsafe { block.add(size) };
+    // SAFETY: as above; the record need not be aligned.
+    Record::from_bits(unsafe { at.cast::<u64>().read_unaligned() })
+}
+
+/// # Safety
+/// `block` must have `size` bytes and room for a record behind them.
+#[inline]
+unsafe fn write_record(block: *mut u8, size: usize, record: Record) {
+    // SAFETY: the caller's promise.
+    let at = unsafe { block.add(size) };
+    // SAFETY: as above; the record need not be aligned.
+    unsafe { at.cast::<u64>().write_unaligned(record.to_bits()) };
+}
+
+/// The end of a thread, called by the C library with what [`crate::threads::adopt`] left there.
+///
+/// # Safety
+/// `block` must be the block that this thread adopted.
+pub(crate) unsafe extern "C" fn thread_ended(block: *mut c_void) {
+    // SAFETY: the caller's promise; blocks live as long as the process.
+    crate::threads::retire(unsafe { &*block.cast::<ThreadBlock>() });
+}

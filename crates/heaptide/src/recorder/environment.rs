@@ -1,0 +1,202 @@
+//! Recordings without code: what the environment asks for.
+//!
+//! A value that makes no sense gets one line on standard error, and the program goes on
+//! unrecorded; it is never harmed by its environment.
+
+#![forbid(unsafe_code)]
+
+use std::time::Duration;
+
+use super::{ACTIVE, Builder, Recorder};
+use crate::STATE;
+use crate::arena::RowLink;
+use crate::recording::ARENA;
+use crate::state::{Phase, StateCell};
+use crate::sys;
+
+const KNOWN: [&str; 6] = [
+    "HEAPTIDE_FINISH_ON_TERM",
+    "HEAPTIDE_INTERVAL",
+    "HEAPTIDE_MODE",
+    "HEAPTIDE_NAMES",
+    "HEAPTIDE_OUT",
+    "HEAPTIDE_SIGNAL",
+];
+
+static INNER: RowLink<u8> = RowLink::nothing();
+
+/// The type of the inner allocator, as the first allocation found it.
+pub(crate) fn inner_allocator() -> &'static str {
+    core::str::from_utf8(INNER.get().unwrap_or(&[])).unwrap_or_default()
+}
+
+/// Settles, in the first allocation of the process and without allocating, whether blocks carry
+/// records.
+pub(crate) fn decide(state: &StateCell, unasked: Phase, inner: fn() -> &'static str) {
+    let mode = sys::environment(c"HEAPTIDE_MODE");
+    let out = sys::environment(c"HEAPTIDE_OUT");
+    let phase = match mode.map(core::ffi::CStr::to_bytes) {
+        Some(b"off") => Phase::Off,
+        Some(_) => Phase::Armed,
+        None if out.is_some() => Phase::Armed,
+        None => unasked,
+    };
+    if phase == Phase::Armed {
+        sys::watch_thread_exits(crate::hook::thread_ended);
+        if let Some(name) = ARENA.copy(inner().as_bytes()) {
+            INNER.set(name);
+        }
+    }
+    state.decide(phase);
+}
+
+/// The phase, after making sure that something was allocated if we are the allocator.
+pub(crate) fn phase_after_an_allocation() -> Phase {
+    drop(std::hint::black_box(Box::new(0u8)));
+    STATE.load().phase()
+}
+
+/// Called before `main`.
+pub(crate) extern "C" fn start_if_asked() {
+    if sys::environment(c"HEAPTIDE_OUT").is_none() {
+        return;
+    }
+    match start() {
+        Ok(Some(recorder)) => std::mem::forget(recorder),
+        Ok(None) => {}
+        Err(why) => sys::complain(&[b"heaptide: not recording: ", why.as_bytes()]),
+    }
+}
+
+fn start() -> Result<Option<Recorder>, String> {
+    let _internal = crate::threads::InternalGuard::enter();
+    for name in std::env::vars_os().map(|(name, _)| name) {
+        let name = name.to_string_lossy();
+        if name.starts_with("HEAPTIDE_") && !KNOWN.contains(&&*name) {
+            sys::complain(&[b"heaptide: unknown variable ", name.as_bytes()]);
+        }
+    }
+    match var("HEAPTIDE_MODE")?.as_deref() {
+        None | Some("exact") => {}
+        Some("off") => return Ok(None),
+        Some(other) => {
+            return Err(format!("HEAPTIDE_MODE={other} is not `exact` or `off`"));
+        }
+    }
+    if ACTIVE.get().is_some() {
+        return Ok(None);
+    }
+    let builder = configure(Recorder::builder())?;
+    builder.start().map(Some).map_err(|err| err.to_string())
+}
+
+fn configure(mut builder: Builder) -> Result<Builder, String> {
+    if let Some(out) = std::env::var_os("HEAPTIDE_OUT") {
+        if out.is_empty() {
+            return Err("HEAPTIDE_OUT is empty; give a file or a directory".to_owned());
+        }
+        builder = builder.output(out);
+    }
+    if let Some(text) = var("HEAPTIDE_INTERVAL")? {
+        let interval = parse_interval(&text).ok_or_else(|| {
+            format!("HEAPTIDE_INTERVAL={text} is not a time such as 500ms, 5s or 2m")
+        })?;
+        builder = builder.interval(interval);
+    }
+    if let Some(text) = var("HEAPTIDE_SIGNAL")? {
+        let signal = parse_signal(&text)
+            .ok_or_else(|| format!("HEAPTIDE_SIGNAL={text} is not a signal such as USR2"))?;
+        builder = builder.signal(signal);
+    }
+    if flag("HEAPTIDE_FINISH_ON_TERM")? {
+        builder = builder.finish_on_termination();
+    }
+    if flag("HEAPTIDE_NAMES")? {
+        builder = builder.names_in_process();
+    }
+    Ok(builder)
+}
+
+fn var(name: &str) -> Result<Option<String>, String> {
+    match std::env::var(name) {
+        Ok(value) => Ok(Some(value)),
+        Err(std::env::VarError::NotPresent) => Ok(None),
+        Err(std::env::VarError::NotUnicode(_)) => Err(format!("{name} is not UTF-8")),
+    }
+}
+
+fn flag(name: &str) -> Result<bool, String> {
+    match var(name)?.as_deref() {
+        None | Some("" | "0") => Ok(false),
+        Some("1") => Ok(true),
+        Some(other) => Err(format!("{name}={other} is not 0 or 1")),
+    }
+}
+
+fn parse_interval(text: &str) -> Option<Duration> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let number: f64 = digits.parse().ok()?;
+    let unit = match &text[digits.len()..] {
+        "ms" => 1e-3,
+        "s" | "" => 1.0,
+        "m" => 60.0,
+        "h" => 3600.0,
+        _ => return None,
+    };
+    Duration::try_from_secs_f64(number * unit).ok()
+}
+
+const SIGNALS: [(&str, i32); 8] = [
+    ("HUP", libc::SIGHUP),
+    ("INT", libc::SIGINT),
+    ("QUIT", libc::SIGQUIT),
+    ("USR1", libc::SIGUSR1),
+    ("USR2", libc::SIGUSR2),
+    ("TERM", libc::SIGTERM),
+    ("ALRM", libc::SIGALRM),
+    ("URG", libc::SIGURG),
+];
+
+fn parse_signal(text: &str) -> Option<i32> {
+    let name = text.strip_prefix("SIG").unwrap_or(text);
+    let known = SIGNALS.iter().find(|(known, _)| *known == name);
+    known.map(|&(_, number)| number).or_else(|| text.parse().ok())
+}
+
+/// The name of a signal, as `HEAPTIDE_SIGNAL` takes it.
+pub(crate) fn signal_name(signal: i32) -> String {
+    let known = SIGNALS.iter().find(|&&(_, number)| number == signal);
+    known.map_or_else(|| signal.to_string(), |&(name, _)| name.to_owned())
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn intervals() {
+        let check = |text: &str, ms: Option<u64>| {
+            assert_eq!(parse_interval(text), ms.map(Duration::from_millis), "{text}");
+        };
+        check("5s", Some(5000));
+        check("500ms", Some(500));
+        check("0.5s", Some(500));
+        check("2m", Some(120_000));
+        check("0", Some(0));
+        check("soon", None);
+        check("-1s", None);
+        check("5d", None);
+        check("", None);
+    }
+
+    #[test]
+    fn signals_are_read_as_they_are_written() {
+        for (name, number) in SIGNALS {
+            assert_eq!(parse_signal(name), Some(number));
+            assert_eq!(parse_signal(&format!("SIG{name}")), Some(number));
+            assert_eq!(parse_signal(&signal_name(number)), Some(number));
+        }
+        assert_eq!(parse_signal("34"), Some(34));
+        assert_eq!(parse_signal("USR3"), None);
+    }
+}

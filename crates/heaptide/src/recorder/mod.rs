@@ -1,0 +1,324 @@
+//! Recordings: started from code or from the environment, written by a thread of their own.
+//!
+//! The thread that records does everything slow: sums the counters, reads `/proc`, writes lines.
+//! The hook never waits for it and it never waits for the hook. What it allocates itself is not
+//! the program's and is not counted.
+
+mod collect;
+pub(crate) mod environment;
+mod error;
+mod file;
+mod names;
+mod process;
+mod session;
+mod thin;
+mod thread;
+
+use std::path::PathBuf;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use once_cell::sync::OnceCell;
+
+pub use error::Error;
+pub use heaptide_format::Mode;
+
+use crate::STATE;
+use crate::arena::Link;
+use crate::recording::{self, ARENA, REGISTRY, Unwinder, WORK};
+use crate::state::{MAX_GENERATION, Phase};
+use crate::sync::Ordering::{AcqRel, Relaxed};
+use crate::sync::{AtomicBool, AtomicU32};
+use crate::sys;
+use crate::threads::{self, InternalGuard};
+use session::Session;
+use thread::Request;
+
+/// The recording that runs in this process.
+static ACTIVE: Link<Handle> = Link::nothing();
+/// Held from before a recording starts until after it ended.
+static TAKEN: AtomicBool = AtomicBool::new(false);
+static GENERATION: AtomicU32 = AtomicU32::new(0);
+
+/// How to reach the recorder thread.
+#[derive(Debug)]
+struct Handle {
+    requests: mpsc::Sender<Request>,
+    pid: u32,
+}
+
+/// A recording that runs. Dropping it finishes it.
+#[derive(Debug)]
+pub struct Recorder {
+    handle: &'static Handle,
+}
+
+impl Recorder {
+    /// Starts with the defaults: exact, no interval, no signal, into the current directory.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// Takes a snapshot now and returns its sequence number when it is in the file.
+    ///
+    /// # Errors
+    /// [`Error::Write`] if it could not be written, [`Error::Ended`] if the recording ended, or
+    /// runs in the process that this one was forked from.
+    pub fn snapshot(&self) -> Result<u64, Error> {
+        self.handle.ask(Request::Snapshot)
+    }
+
+    /// Takes the last snapshot and returns when everything is on disk.
+    ///
+    /// # Errors
+    /// As [`Recorder::snapshot`].
+    pub fn finish(self) -> Result<(), Error> {
+        let done = self.handle.ask(Request::Finish).map(drop);
+        std::mem::forget(self);
+        done
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        // Whoever wants to know about failure calls `finish`.
+        let _ = self.handle.ask(Request::Finish);
+    }
+}
+
+impl Handle {
+    fn ask<T>(
+        &self,
+        request: impl FnOnce(mpsc::Sender<Result<T, Error>>) -> Request,
+    ) -> Result<T, Error> {
+        if self.pid != sys::process_id() {
+            return Err(Error::Ended);
+        }
+        let _internal = InternalGuard::enter();
+        let (reply, answer) = mpsc::channel();
+        self.requests.send(request(reply)).map_err(|_| Error::Ended)?;
+        sys::wake(sys::Call::Request);
+        answer.recv().map_err(|_| Error::Ended)?
+    }
+}
+
+/// What to record and where; see [`Recorder::builder`].
+#[derive(Clone, Debug)]
+pub struct Builder {
+    output: PathBuf,
+    interval: Duration,
+    signal: Option<i32>,
+    on_termination: OnTermination,
+    names: Names,
+    segment_bytes: u64,
+    total_bytes: u64,
+    unwinder: Unwinder,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum OnTermination {
+    LeaveAlone,
+    Finish,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Names {
+    ByReader,
+    InProcess,
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        let walks = crate::unwind::IS_KNOWN;
+        Self {
+            output: PathBuf::from("."),
+            interval: Duration::ZERO,
+            signal: None,
+            on_termination: OnTermination::LeaveAlone,
+            names: Names::ByReader,
+            segment_bytes: 64 << 20,
+            total_bytes: 1 << 30,
+            unwinder: if walks { Unwinder::EhFrame } else { Unwinder::Backtrace },
+        }
+    }
+}
+
+impl Builder {
+    /// A file, or a directory: then `EXE.PID.jsonl` inside it. Missing directories are made; a
+    /// file that exists is kept, renamed to `NAME.1`, `NAME.2` and so on.
+    pub fn output(mut self, path: impl Into<PathBuf>) -> Self {
+        self.output = path.into();
+        self
+    }
+
+    /// Takes a snapshot every so often; zero (the default) means never.
+    pub fn interval(mut self, interval: Duration) -> Self {
+        self.interval = interval;
+        self
+    }
+
+    /// Takes a snapshot when this signal arrives. Whoever handled it before is still called.
+    pub fn signal(mut self, signal: i32) -> Self {
+        self.signal = Some(signal);
+        self
+    }
+
+    /// On SIGTERM and SIGINT, finishes the recording and then lets the signal end the process;
+    /// not for a signal that the program handles itself.
+    pub fn finish_on_termination(mut self) -> Self {
+        self.on_termination = OnTermination::Finish;
+        self
+    }
+
+    /// Writes names of functions into the recording when it finishes, for readers that have only
+    /// the file. The first look-up costs tens of megabytes and a tenth of a second or more.
+    pub fn names_in_process(mut self) -> Self {
+        self.names = Names::InProcess;
+        self
+    }
+
+    /// Takes stacks with the `backtrace` crate, as on machines whose stacks we cannot walk:
+    /// for comparison; about a hundred times slower.
+    pub fn unwind_with_backtrace(mut self) -> Self {
+        self.unwinder = Unwinder::Backtrace;
+        self
+    }
+
+    /// Begins a new segment file when one has this many bytes (default 64 MiB).
+    pub fn segment_bytes(mut self, bytes: u64) -> Self {
+        self.segment_bytes = bytes;
+        self
+    }
+
+    /// Keeps all segments together under this many bytes (default 1 GiB) by dropping every second
+    /// of the older snapshots; what was dropped is counted.
+    pub fn total_bytes(mut self, bytes: u64) -> Self {
+        self.total_bytes = bytes;
+        self
+    }
+
+    /// Starts recording.
+    ///
+    /// # Errors
+    /// [`Error::AlreadyRecording`], [`Error::NotInstalled`] without the `#[global_allocator]`
+    /// line, [`Error::Off`] under `HEAPTIDE_MODE=off`, [`Error::Output`] for a path that cannot be
+    /// written, [`Error::Config`] for a signal that cannot be handled, [`Error::Resources`] when
+    /// the system has no memory, thread or descriptor left.
+    pub fn start(self) -> Result<Recorder, Error> {
+        let _internal = InternalGuard::enter();
+        match environment::phase_after_an_allocation() {
+            Phase::Undecided => return Err(Error::NotInstalled),
+            Phase::Off => return Err(Error::Off),
+            Phase::Armed | Phase::Recording => {}
+        }
+        if TAKEN.swap(true, AcqRel) {
+            return Err(Error::AlreadyRecording);
+        }
+        let started = self.start_alone();
+        if started.is_err() {
+            TAKEN.store(false, Relaxed);
+        }
+        started
+    }
+
+    fn start_alone(self) -> Result<Recorder, Error> {
+        watch_process();
+        let generation = GENERATION.load(Relaxed) + 1;
+        if generation > MAX_GENERATION {
+            return Err(Error::Config(format!(
+                "this process has made {MAX_GENERATION} recordings; no more can be told apart"
+            )));
+        }
+        let no_memory = || Error::Resources(std::io::ErrorKind::OutOfMemory.into());
+        let tables = recording::prepare(self.unwinder).ok_or_else(no_memory)?;
+        let waker = sys::Waker::open().map_err(Error::Resources)?;
+        let session = Session::open(&self, tables, generation)?;
+        self.handle_signals()?;
+        let (requests, inbox) = mpsc::channel();
+        sys::with_all_signals_blocked(|| {
+            let thread = std::thread::Builder::new().name("heaptide".into());
+            thread.spawn(move || thread::run(session, &waker, &inbox))
+        })
+        .map_err(Error::Resources)?;
+        let handle: &Handle = Box::leak(Box::new(Handle { requests, pid: sys::process_id() }));
+        GENERATION.store(generation, Relaxed);
+        ACTIVE.set(Some(handle));
+        STATE.begin(generation);
+        Ok(Recorder { handle })
+    }
+
+    fn handle_signals(&self) -> Result<(), Error> {
+        let cannot = |signal: i32| {
+            move |err| Error::Config(format!("signal {signal} cannot be handled: {err}"))
+        };
+        if let Some(signal) = self.signal {
+            sys::handle_signal(signal, sys::OnSignal::Snapshot).map_err(cannot(signal))?;
+        }
+        if self.on_termination == OnTermination::Finish {
+            for signal in [libc::SIGTERM, libc::SIGINT] {
+                sys::handle_signal(signal, sys::OnSignal::Finish).map_err(cannot(signal))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Installs, once, what outlives a recording: the ends of threads and of the process, forks.
+fn watch_process() {
+    static WATCHED: OnceCell<()> = OnceCell::new();
+    WATCHED.get_or_init(|| {
+        sys::watch_process_exit(at_process_exit);
+        sys::watch_forks(in_forked_child);
+    });
+}
+
+/// `process::exit`, or `main` returning: the last snapshot.
+extern "C" fn at_process_exit() {
+    if let Some(handle) = ACTIVE.get() {
+        let _ = handle.ask(Request::Finish);
+    }
+}
+
+/// A forked child records nothing, and leaves the parent's file and pipe alone.
+extern "C" fn in_forked_child() {
+    STATE.end();
+    sys::forget_wake();
+    ACTIVE.set(None);
+    TAKEN.store(false, Relaxed);
+}
+
+/// Called by the recorder thread when it is done.
+fn ended() {
+    STATE.end();
+    ACTIVE.set(None);
+    TAKEN.store(false, Relaxed);
+}
+
+pub(crate) fn work(name: &str, n: u64) {
+    if STATE.load().phase() != Phase::Recording {
+        return;
+    }
+    let Some(tables) = recording::tables() else { return };
+    let number = tables.work.number(&ARENA, name) as usize;
+    if let Some(counter) = WORK.get(number.wrapping_sub(1)) {
+        counter.fetch_add(n, Relaxed);
+    }
+}
+
+/// Puts a tag in force; what was in force before, or `None` if nothing is recorded.
+pub(crate) fn enter_tag(name: &str) -> Option<u32> {
+    if STATE.load().phase() != Phase::Recording {
+        return None;
+    }
+    let number = recording::tables()?.tags.number(&ARENA, name);
+    let block = threads::own_block().or_else(|| threads::adopt(&REGISTRY, &ARENA))?;
+    let before = block.tag.load(Relaxed);
+    block.tag.store(number, Relaxed);
+    Some(before)
+}
+
+pub(crate) fn leave_tag(before: u32) {
+    if let Some(block) = threads::own_block() {
+        block.tag.store(before, Relaxed);
+    }
+}

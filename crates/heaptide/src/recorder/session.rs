@@ -1,0 +1,292 @@
+//! One recording from its header to its last snapshot.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use heaptide_format::{
+    Dropped, Epoch, FORMAT_VERSION, Frame, Header, Line, Mode, Module, ModuleId, ModuleOffset,
+    Reason, Site, SiteId, Snapshot,
+};
+
+use super::collect::Collector;
+use super::file::SegmentedFile;
+use super::process::{self, Cgroup};
+use super::{Builder, Error, Names, names};
+use crate::labels::Labels;
+use crate::record::SiteIndex;
+use crate::recording::{ARENA, MODULES, REGISTRY, Tables, Unwinder, WORK};
+use crate::sites::SiteEntry;
+use crate::sync::Ordering::Relaxed;
+use crate::unwind::modules::LoadedModule;
+use crate::{STATE, sys};
+
+/// The state of a recording; lives in the recorder thread.
+#[derive(Debug)]
+pub(crate) struct Session {
+    header: Header,
+    interval: Duration,
+    names: Names,
+    tables: &'static Tables,
+    file: SegmentedFile,
+    collector: Collector,
+    /// What the lines of this segment have introduced so far.
+    introduced: Introduced,
+    cgroup: Option<Cgroup>,
+    epoch: Epoch,
+    next_seq: u64,
+    /// Process-lifetime counts at the start of the recording.
+    dropped_before: Dropped,
+    work_before: Vec<u64>,
+    snapshots_lost: u64,
+}
+
+#[derive(Debug, Default)]
+struct Introduced {
+    modules: Vec<bool>,
+    sites: Vec<bool>,
+}
+
+impl Session {
+    /// Opens the output and writes the header.
+    pub(crate) fn open(
+        builder: &Builder,
+        tables: &'static Tables,
+        generation: u32,
+    ) -> Result<Self, Error> {
+        let header = header(builder);
+        let file = SegmentedFile::create(
+            &builder.output,
+            &header,
+            builder.segment_bytes,
+            builder.total_bytes,
+        )?;
+        let mut session = Self {
+            header,
+            interval: builder.interval,
+            names: builder.names,
+            tables,
+            file,
+            collector: Collector::new(generation),
+            introduced: Introduced::default(),
+            cgroup: Cgroup::of_this_process(),
+            epoch: Epoch(0),
+            next_seq: 0,
+            dropped_before: dropped_so_far(),
+            work_before: WORK.iter().map(|counter| counter.load(Relaxed)).collect(),
+            snapshots_lost: 0,
+        };
+        let mut line = Vec::new();
+        Line::Header(session.header.clone()).write_to(&mut line);
+        session.file.append(&line).map_err(Error::Write)?;
+        Ok(session)
+    }
+
+    pub(crate) fn interval(&self) -> Duration {
+        self.interval
+    }
+
+    /// Takes a snapshot.
+    pub(crate) fn take(&mut self, reason: Reason) -> Result<(), Error> {
+        self.take_numbered(reason).map(drop)
+    }
+
+    /// Takes a snapshot; its sequence number.
+    pub(crate) fn take_numbered(&mut self, reason: Reason) -> Result<u64, Error> {
+        MODULES.refresh(&ARENA);
+        let state = STATE.load();
+        let everything = self.file.wants_new_segment();
+        let sites = self.collector.collect(&self.tables.sites, state, everything);
+        let mut snapshot = Snapshot {
+            seq: self.next_seq,
+            mono_ns: sys::monotonic_ns(),
+            epoch: self.epoch,
+            reason,
+            work: self.work_since_start(),
+            tags: self.collector.tag_totals(self.tables),
+            heap: self.collector.totals(),
+            rss_bytes: process::resident_bytes(),
+            cgroup_bytes: self.cgroup.as_ref().and_then(Cgroup::usage_bytes),
+            dropped: self.dropped(),
+            own_bytes: ARENA.resident_bytes(),
+            sites: Vec::new(),
+        };
+        let (names, before) = (&self.tables.work, &self.work_before);
+        self.collector.finish_rows(sites, snapshot.mono_ns, &mut snapshot.sites, |work| {
+            since(names, before, work)
+        });
+        let written = self.write(&snapshot, everything);
+        self.epoch = Epoch(self.epoch.0.saturating_add(1));
+        STATE.advance(self.epoch);
+        match written {
+            Ok(()) => {
+                self.next_seq += 1;
+                Ok(snapshot.seq)
+            }
+            Err(source) => {
+                self.snapshots_lost += 1;
+                self.collector.rewrite_everything();
+                Err(Error::Write(source))
+            }
+        }
+    }
+
+    /// Takes the last snapshot and brings everything to disk.
+    pub(crate) fn finish(&mut self) -> Result<u64, Error> {
+        let last = self.take_numbered(Reason::Exit);
+        STATE.end();
+        if self.names == Names::InProcess {
+            self.write_names().map_err(Error::Write)?;
+        }
+        self.file.sync().map_err(Error::Write)?;
+        last
+    }
+
+    fn write(&mut self, snapshot: &Snapshot, new_segment: bool) -> std::io::Result<()> {
+        let mut bytes = Vec::new();
+        if new_segment {
+            self.introduced = Introduced::default();
+            self.header.segment += 1;
+            self.snapshots_lost += self.file.next_segment(self.header.segment)?;
+            Line::Header(self.header.clone()).write_to(&mut bytes);
+        }
+        for row in &snapshot.sites {
+            self.introduce(row.site, &mut bytes);
+        }
+        Line::Snapshot(snapshot.clone()).write_to(&mut bytes);
+        self.file.append(&bytes).inspect_err(|_| self.introduced = Introduced::default())
+    }
+
+    /// Writes the lines that a row of `site` refers to, if this segment does not have them.
+    fn introduce(&mut self, site: SiteId, out: &mut Vec<u8>) {
+        if !note(&mut self.introduced.sites, site.0 as usize) {
+            return;
+        }
+        let entry = self.tables.sites.get(SiteIndex(site.0));
+        let frames = entry.map_or(&[][..], SiteEntry::frames);
+        let frames = frames.iter().map(|frame| self.locate(frame.load(Relaxed), out)).collect();
+        let tag = entry.and_then(|entry| self.tables.tags.name(entry.tag()));
+        let truncated = entry.is_none_or(SiteEntry::truncated);
+        Line::Site(Site { id: site, tag: tag.map(str::to_owned), frames, truncated }).write_to(out);
+    }
+
+    fn locate(&mut self, address: u64, out: &mut Vec<u8>) -> Frame {
+        // The call lies before the return address, which may already be another module's.
+        let call = address.wrapping_sub(1);
+        let (_, latest) =
+            MODULES.all().enumerate().filter(|(_, module)| module.contains(call)).last().unzip();
+        let Some(module) = latest else {
+            return Frame { module: None, offset: ModuleOffset(address) };
+        };
+        let at = MODULES.all().position(|known| core::ptr::eq(known, module)).unwrap_or(0);
+        if note(&mut self.introduced.modules, at) {
+            Line::Module(self.describe(at, module)).write_to(out);
+        }
+        Frame {
+            module: Some(ModuleId(at as u32)),
+            offset: ModuleOffset(address.wrapping_sub(module.bias())),
+        }
+    }
+
+    fn describe(&self, at: usize, module: &LoadedModule) -> Module {
+        let path = String::from_utf8_lossy(module.path()).into_owned();
+        Module {
+            id: ModuleId(at as u32),
+            path: if path.is_empty() && at == 0 { self.header.exe.clone() } else { path },
+            build_id: module.build_id().map(hex),
+            bias: ModuleOffset(module.bias()),
+        }
+    }
+
+    fn write_names(&mut self) -> std::io::Result<()> {
+        let mut bytes = Vec::new();
+        let sites = (0..self.introduced.sites.len())
+            .filter(|&at| self.introduced.sites[at])
+            .filter_map(|at| self.tables.sites.get(SiteIndex(at as u32)));
+        let mut addresses: Vec<u64> =
+            sites.flat_map(SiteEntry::frames).map(|frame| frame.load(Relaxed)).collect();
+        addresses.sort_unstable();
+        addresses.dedup();
+        for names in names::resolve(&addresses) {
+            Line::Names(names).write_to(&mut bytes);
+        }
+        self.file.append(&bytes)
+    }
+
+    fn work_since_start(&self) -> BTreeMap<String, u64> {
+        let now: Vec<u64> = WORK.iter().map(|counter| counter.load(Relaxed)).collect();
+        since(&self.tables.work, &self.work_before, &now)
+    }
+
+    fn dropped(&self) -> Dropped {
+        let (now, before) = (dropped_so_far(), self.dropped_before);
+        Dropped {
+            sites: now.sites - before.sites,
+            frames: now.frames - before.frames,
+            samples: now.samples - before.samples,
+            blocks: now.blocks - before.blocks,
+            overruns: now.overruns - before.overruns,
+            snapshots: self.snapshots_lost,
+        }
+    }
+}
+
+/// Work counted since the recording began, by name.
+fn since(names: &Labels, before: &[u64], now: &[u64]) -> BTreeMap<String, u64> {
+    let counted = now.iter().zip(before).zip(1..).filter(|((now, before), _)| now > before);
+    let named = counted
+        .filter_map(|((now, before), number)| Some((names.name(number)?.to_owned(), now - before)));
+    named.collect()
+}
+
+/// Sets entry `at`, growing the list; whether it was not set before.
+fn note(list: &mut Vec<bool>, at: usize) -> bool {
+    if list.len() <= at {
+        list.resize(at + 1, false);
+    }
+    !std::mem::replace(&mut list[at], true)
+}
+
+fn dropped_so_far() -> Dropped {
+    REGISTRY.all().fold(Dropped::default(), |sum, block| {
+        let tally = &block.tally;
+        Dropped {
+            sites: sum.sites + tally.siteless.load(Relaxed),
+            frames: sum.frames + tally.truncated.load(Relaxed),
+            blocks: sum.blocks + tally.uncounted.load(Relaxed),
+            overruns: sum.overruns + tally.overruns.load(Relaxed),
+            ..sum
+        }
+    })
+}
+
+fn header(builder: &Builder) -> Header {
+    let exe = process::executable();
+    let pid = sys::process_id();
+    let (start_unix_ns, start_mono_ns) = (process::unix_ns(), sys::monotonic_ns());
+    Header {
+        format: FORMAT_VERSION,
+        writer: concat!("heaptide ", env!("CARGO_PKG_VERSION")).to_owned(),
+        recording: format!("{pid}-{start_unix_ns:x}"),
+        segment: 0,
+        pid,
+        exe: exe.to_string_lossy().into_owned(),
+        build_id: MODULES.all().next().and_then(LoadedModule::build_id).map(hex),
+        host: process::host(),
+        arch: std::env::consts::ARCH.to_owned(),
+        start_unix_ns,
+        start_mono_ns,
+        mode: Mode::Exact,
+        interval_ns: u64::try_from(builder.interval.as_nanos()).unwrap_or(u64::MAX),
+        signal: builder.signal.map(super::environment::signal_name),
+        inner: super::environment::inner_allocator().to_owned(),
+        unwinder: match builder.unwinder {
+            Unwinder::EhFrame => "eh_frame".to_owned(),
+            Unwinder::Backtrace => "backtrace".to_owned(),
+        },
+        memory_limit_bytes: Cgroup::of_this_process().and_then(|group| group.limit_bytes()),
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,140 @@
+//! Dropping every second snapshot of a closed segment, without losing what its rows said.
+//!
+//! Rows are absolute, so a row of a dropped snapshot is only needed if the next kept one has none
+//! for the same site: it then moves there. The segment is rewritten beside the old one and takes
+//! its place by a rename, so a crash leaves one or the other.
+
+#![forbid(unsafe_code)]
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, BufWriter, Write};
+use std::path::Path;
+
+use heaptide_format::{Kind, Line, SiteId, SiteRow, Snapshot};
+
+/// What is left of a segment.
+#[derive(Debug)]
+pub(crate) struct Thinned {
+    pub(crate) n_dropped: u64,
+    pub(crate) bytes: u64,
+}
+
+/// Rewrites `path` with the 1st, 3rd, 5th … of its snapshots, and always its last.
+pub(crate) fn thin(path: &Path) -> io::Result<Thinned> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".thin");
+    let from = BufReader::new(File::open(path)?);
+    let mut to = Counted { to: BufWriter::new(File::create(&beside)?), bytes: 0 };
+    let n_dropped = copy_thinned(from, &mut to)?;
+    to.to.flush()?;
+    to.to.get_ref().sync_data()?;
+    to.to.get_ref().set_permissions(fs::metadata(path)?.permissions())?;
+    fs::rename(&beside, path)?;
+    Ok(Thinned { n_dropped, bytes: to.bytes })
+}
+
+fn copy_thinned(mut from: impl BufRead, to: &mut impl Write) -> io::Result<u64> {
+    let (mut n_seen, mut n_dropped) = (0u64, 0);
+    let mut held: Option<Snapshot> = None;
+    let mut line = Vec::new();
+    while {
+        line.clear();
+        from.read_until(b'\n', &mut line)?
+    } > 0
+    {
+        if !matches!(Kind::of(&line), Ok(Kind::Snapshot)) {
+            to.write_all(&line)?;
+            continue;
+        }
+        let Ok(Line::Snapshot(mut snapshot)) = Line::parse(&line) else { continue };
+        n_seen += 1;
+        if let Some(dropped) = held.take() {
+            n_dropped += 1;
+            inherit(&mut snapshot, dropped);
+        }
+        if n_seen % 2 == 0 {
+            held = Some(snapshot);
+        } else {
+            write(snapshot, to)?;
+        }
+    }
+    held.map_or(Ok(()), |last| write(last, to))?;
+    Ok(n_dropped)
+}
+
+fn write(snapshot: Snapshot, to: &mut impl Write) -> io::Result<()> {
+    let mut line = Vec::new();
+    Line::Snapshot(snapshot).write_to(&mut line);
+    to.write_all(&line)
+}
+
+/// Gives `kept` the rows that only `dropped` has.
+fn inherit(kept: &mut Snapshot, dropped: Snapshot) {
+    let mut rows: BTreeMap<SiteId, SiteRow> =
+        dropped.sites.into_iter().map(|row| (row.site, row)).collect();
+    rows.extend(kept.sites.drain(..).map(|row| (row.site, row)));
+    kept.sites = rows.into_values().collect();
+}
+
+struct Counted<W> {
+    to: W,
+    bytes: u64,
+}
+
+impl<W: Write> Write for Counted<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let n = self.to.write(bytes)?;
+        self.bytes += n as u64;
+        Ok(n)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.to.flush()
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use heaptide_format::HeapTotals;
+
+    use super::*;
+
+    fn row(site: u32, allocs: u64) -> SiteRow {
+        let text = format!(
+            r#"{{"site":{site},"allocs":{allocs},"frees":0,"alloc_bytes":0,"freed_bytes":0,
+            "live_objects":{allocs},"live_bytes":0}}"#
+        );
+        serde_json::from_str(&text).expect("a row")
+    }
+
+    fn snapshot(seq: u64, rows: &[(u32, u64)]) -> Line {
+        Line::Snapshot(Snapshot {
+            seq,
+            heap: HeapTotals::default(),
+            sites: rows.iter().map(|&(site, allocs)| row(site, allocs)).collect(),
+            ..Snapshot::default()
+        })
+    }
+
+    #[test]
+    fn what_a_dropped_snapshot_said_moves_to_the_next() {
+        let mut text = Vec::new();
+        snapshot(0, &[(1, 1), (2, 1)]).write_to(&mut text);
+        snapshot(1, &[(2, 5), (3, 7)]).write_to(&mut text);
+        snapshot(2, &[(2, 6)]).write_to(&mut text);
+        snapshot(3, &[(1, 9)]).write_to(&mut text);
+        let mut thinned = Vec::new();
+        assert_eq!(copy_thinned(&text[..], &mut thinned).expect("in memory"), 1);
+        let kept: Vec<Line> = thinned
+            .split_inclusive(|&b| b == b'\n')
+            .map(|l| Line::parse(l).expect("line"))
+            .collect();
+        let expected = [
+            snapshot(0, &[(1, 1), (2, 1)]),
+            snapshot(2, &[(2, 6), (3, 7)]),
+            snapshot(3, &[(1, 9)]),
+        ];
+        assert_eq!(kept, expected);
+    }
+}

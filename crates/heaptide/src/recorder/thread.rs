@@ -1,0 +1,91 @@
+//! The recorder thread: waits for the clock, a signal or a request, and takes snapshots.
+
+use std::sync::mpsc::{Receiver, Sender};
+use std::time::Duration;
+
+use heaptide_format::Reason;
+
+use super::Error;
+use super::session::Session;
+use crate::sys::{self, Call, Waker};
+use crate::threads::InternalGuard;
+
+/// What the program asks for, and where the answer goes.
+#[derive(Debug)]
+pub(crate) enum Request {
+    /// A snapshot; its sequence number.
+    Snapshot(Sender<Result<u64, Error>>),
+    /// The end; the last sequence number.
+    Finish(Sender<Result<u64, Error>>),
+}
+
+/// Runs until the recording is finished.
+pub(crate) fn run(mut session: Session, waker: &Waker, inbox: &Receiver<Request>) {
+    let _internal = InternalGuard::enter();
+    let mut clock = Clock::new(session.interval());
+    loop {
+        let mut calls = Vec::new();
+        waker.wait(clock.wait_ms(), |call| calls.push(call));
+        if clock.is_due() {
+            session.take(Reason::Interval).unwrap_or_else(|err| complain(&err));
+        }
+        if calls.contains(&Call::Signal) {
+            session.take(Reason::Signal).unwrap_or_else(|err| complain(&err));
+        }
+        while let Ok(request) = inbox.try_recv() {
+            match request {
+                Request::Snapshot(reply) => drop(reply.send(session.take_numbered(Reason::Call))),
+                Request::Finish(reply) => {
+                    let last = session.finish();
+                    super::ended();
+                    drop(reply.send(last));
+                    return;
+                }
+            }
+        }
+        if calls.contains(&Call::Terminate) {
+            session.finish().map_or_else(|err| complain(&err), drop);
+            super::ended();
+            if let Some(signal) = sys::terminated_by() {
+                sys::die_of(signal);
+            }
+            return;
+        }
+    }
+}
+
+fn complain(err: &Error) {
+    sys::complain(&[b"heaptide: ", err.to_string().as_bytes()]);
+}
+
+/// When the next snapshot is due. Late ones are skipped, not caught up with.
+#[derive(Debug)]
+struct Clock {
+    interval_ns: u64,
+    next_ns: u64,
+}
+
+impl Clock {
+    fn new(interval: Duration) -> Self {
+        let interval_ns = u64::try_from(interval.as_nanos()).unwrap_or(u64::MAX);
+        Self { interval_ns, next_ns: sys::monotonic_ns().saturating_add(interval_ns) }
+    }
+
+    fn wait_ms(&self) -> i32 {
+        if self.interval_ns == 0 {
+            return -1;
+        }
+        let left_ns = self.next_ns.saturating_sub(sys::monotonic_ns());
+        i32::try_from(left_ns.div_ceil(1_000_000)).unwrap_or(i32::MAX)
+    }
+
+    fn is_due(&mut self) -> bool {
+        let now = sys::monotonic_ns();
+        if self.interval_ns == 0 || now < self.next_ns {
+            return false;
+        }
+        let missed = (now - self.next_ns) / self.interval_ns;
+        self.next_ns += (missed + 1) * self.interval_ns;
+        true
+    }
+}

@@ -1,0 +1,198 @@
+//! Thread blocks: everything one thread owns, and who owns what.
+//!
+//! A block is claimed by a thread at its first recorded allocation and released when the thread
+//! ends; the next new thread takes it over with its sums in it. The list of blocks only grows, to
+//! the largest number of threads that were ever counting at once.
+//!
+//! Two kinds of calls find no block of their own: those of a thread that is past its end (other
+//! libraries' destructors still allocate), and those of a signal handler that interrupted the hook.
+//! They borrow a free block for the one call, so that they are counted like all others.
+
+#![forbid(unsafe_code)]
+
+use core::cell::Cell;
+
+use crate::arena::{Arena, Link};
+use crate::counters::SlotChunks;
+use crate::memo::{Context, Memo};
+use crate::sync::Ordering::{Acquire, Relaxed, Release};
+use crate::sync::{AtomicU32, AtomicU64};
+use crate::unwind::{RuleCache, Scratch};
+
+const FREE: u32 = 0;
+const OWNED: u32 = 1;
+
+/// All that belongs to one thread; single writer, except for `owner`.
+#[derive(Debug)]
+pub(crate) struct ThreadBlock {
+    owner: AtomicU32,
+    /// The hook is at work on this block; a second entry comes from a signal handler.
+    busy: AtomicU32,
+    /// The tag in force; 0 is none.
+    pub(crate) tag: AtomicU32,
+    /// Unloaded modules that `rules` knows of.
+    unloads_seen: AtomicU32,
+    next: Link<ThreadBlock>,
+    pub(crate) tally: Tally,
+    pub(crate) slots: SlotChunks,
+    pub(crate) memo: Memo,
+    pub(crate) rules: RuleCache,
+    pub(crate) scratch: Scratch,
+}
+
+/// What one thread could not do, or did the long way; cumulative over the process's life.
+#[derive(Debug)]
+pub(crate) struct Tally {
+    /// Stacks that had to be unwound.
+    pub(crate) misses: AtomicU64,
+    /// Of these, stacks that cannot be remembered.
+    pub(crate) uncacheable: AtomicU64,
+    /// Stacks that were not followed to their root.
+    pub(crate) truncated: AtomicU64,
+    /// Blocks whose site found no room.
+    pub(crate) siteless: AtomicU64,
+    /// Blocks not counted for want of memory.
+    pub(crate) uncounted: AtomicU64,
+    /// Blocks whose record was not intact.
+    pub(crate) overruns: AtomicU64,
+}
+
+impl ThreadBlock {
+    /// Marks the block as in use by the hook; false if it already was.
+    #[inline]
+    pub(crate) fn enter(&self) -> bool {
+        if self.busy.load(Relaxed) != 0 {
+            return false;
+        }
+        self.busy.store(1, Relaxed);
+        true
+    }
+
+    #[inline]
+    pub(crate) fn leave(&self) {
+        self.busy.store(0, Relaxed);
+    }
+
+    /// Drops the rules of addresses that may mean something else since modules were unloaded.
+    pub(crate) fn forget_unloaded(&self, context: Context) {
+        if self.unloads_seen.load(Relaxed) != context.unloads() {
+            self.rules.clear();
+            self.unloads_seen.store(context.unloads(), Relaxed);
+        }
+    }
+
+    /// Gives the block up; its counts stay. The next owner sees them.
+    pub(crate) fn release(&self) {
+        self.tag.store(0, Relaxed);
+        self.owner.store(FREE, Release);
+    }
+}
+
+/// The list of all blocks. One per process; tests make their own.
+#[derive(Debug)]
+pub(crate) struct Registry {
+    newest: Link<ThreadBlock>,
+}
+
+impl Registry {
+    #[cfg(not(loom))]
+    pub(crate) const fn new() -> Self {
+        Self { newest: Link::nothing() }
+    }
+
+    /// A block for the caller alone, until it is released; `None` without memory.
+    pub(crate) fn claim(&self, arena: &Arena) -> Option<&'static ThreadBlock> {
+        self.claim_free().or_else(|| self.add(arena))
+    }
+
+    /// Every block there is, owned or not.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &'static ThreadBlock> {
+        core::iter::successors(self.newest.get(), |block| block.next.get())
+    }
+
+    fn claim_free(&self) -> Option<&'static ThreadBlock> {
+        self.all().find(|block| {
+            block.owner.load(Relaxed) == FREE
+                && block.owner.compare_exchange(FREE, OWNED, Acquire, Relaxed).is_ok()
+        })
+    }
+
+    fn add(&self, arena: &Arena) -> Option<&'static ThreadBlock> {
+        let block = arena.one::<ThreadBlock>()?;
+        block.owner.store(OWNED, Relaxed);
+        loop {
+            let newest = self.newest.get();
+            block.next.set(newest);
+            if self.newest.replace(newest, Some(block)) {
+                return Some(block);
+            }
+        }
+    }
+}
+
+/// What the calling thread is to the hook.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    /// It has not been seen, or it has a block.
+    Ordinary,
+    /// It works for the recorder: what it allocates is not the program's.
+    Internal,
+    /// It is past its end: its block was released.
+    Gone,
+}
+
+thread_local! {
+    static BLOCK: Cell<Option<&'static ThreadBlock>> = const { Cell::new(None) };
+    static STANDING: Cell<Standing> = const { Cell::new(Standing::Ordinary) };
+}
+
+/// The calling thread's block, if it has one.
+#[inline(always)]
+pub(crate) fn own_block() -> Option<&'static ThreadBlock> {
+    BLOCK.try_with(Cell::get).ok().flatten()
+}
+
+/// Whether the calling thread works for the recorder.
+pub(crate) fn is_internal() -> bool {
+    STANDING.try_with(Cell::get) == Ok(Standing::Internal)
+}
+
+/// Gives an ordinary thread a block of its own; `None` for all others and without memory.
+pub(crate) fn adopt(registry: &Registry, arena: &Arena) -> Option<&'static ThreadBlock> {
+    if STANDING.try_with(Cell::get) != Ok(Standing::Ordinary) {
+        return None;
+    }
+    let block = registry.claim(arena)?;
+    BLOCK.try_with(|own| own.set(Some(block))).ok()?;
+    crate::sys::at_thread_exit(block);
+    Some(block)
+}
+
+/// Called when a thread ends, with its block.
+pub(crate) fn retire(block: &ThreadBlock) {
+    let _ = STANDING.try_with(|standing| standing.set(Standing::Gone));
+    let _ = BLOCK.try_with(|own| own.set(None));
+    block.release();
+}
+
+/// While it lives, what the calling thread allocates is the recorder's, not the program's.
+#[derive(Debug)]
+pub(crate) struct InternalGuard {
+    block: Option<&'static ThreadBlock>,
+    standing: Standing,
+}
+
+impl InternalGuard {
+    pub(crate) fn enter() -> Self {
+        let block = BLOCK.try_with(|own| own.replace(None)).ok().flatten();
+        let standing = STANDING.try_with(|standing| standing.replace(Standing::Internal));
+        Self { block, standing: standing.unwrap_or(Standing::Gone) }
+    }
+}
+
+impl Drop for InternalGuard {
+    fn drop(&mut self) {
+        let _ = STANDING.try_with(|standing| standing.set(self.standing));
+        let _ = BLOCK.try_with(|own| own.set(self.block));
+    }
+}

@@ -1,0 +1,30 @@
+//! Stacks by the `backtrace` crate, for machines that the walk does not know: slow, but complete.
+//!
+//! `trace_unsynchronized` takes no lock of its own and does not allocate; the safe `trace` does
+//! both, which inside an allocator is a deadlock. Such stacks are never remembered.
+
+use super::{Outcome, Scratch};
+use crate::memo::Draft;
+use crate::sync::Ordering::Relaxed;
+
+/// Fills `frames` with the stack of this very call; the hook's own frames are trimmed by readers,
+/// like all allocator plumbing.
+pub(crate) fn walk(frames: &Scratch, draft: &mut Draft<'_>) -> Outcome {
+    draft.usable = false;
+    let mut n_frames = 0;
+    let mut truncated = false;
+    let note = |frame: &backtrace::Frame| {
+        match frames.get(n_frames) {
+            Some(to) => {
+                to.store(frame.ip().addr() as u64, Relaxed);
+                n_frames += 1;
+            }
+            None => truncated = true,
+        }
+        !truncated
+    };
+    // SAFETY: what this function leaves unsynchronised is symbolication, which we do not use; its
+    // unwinder is the platform's and is safe to run on several threads at once.
+    unsafe { backtrace::trace_unsynchronized(note) };
+    Outcome { n_frames, truncated }
+}

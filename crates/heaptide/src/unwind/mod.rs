@@ -1,0 +1,47 @@
+//! Unwinding: from the caller of the hook to the root of its stack, exactly, without frame
+//! pointers, locks or allocation.
+//!
+//! The tables of every module (`.eh_frame`) say for each code address where its frame ends and
+//! where it keeps its return address; [`tables`] boils one address down to a [`Rule`] of eight
+//! bytes, [`RuleCache`] keeps those, [`walk`] applies them. Reading the stack is a capability that
+//! the caller hands in ([`StackMemory`]), so all of this is safe code that tests run over made-up
+//! stacks; only [`modules`] and the hook touch real memory.
+
+mod arch;
+pub(crate) mod fallback;
+pub(crate) mod modules;
+mod rule;
+mod tables;
+mod walk;
+
+pub(crate) use arch::IS_KNOWN;
+pub(crate) use rule::RuleCache;
+pub(crate) use walk::{Outcome, walk};
+
+use crate::sync::AtomicU64;
+
+/// Frames that are followed; what lies beyond is cut off and counted. The innermost frames are the
+/// ones kept: they say what allocated.
+pub(crate) const MAX_FRAMES: usize = 256;
+/// Words a walk can rely on: a return address and a base pointer per frame.
+pub(crate) const MAX_CHECKS: usize = 2 * MAX_FRAMES;
+
+/// Frames of the stack being walked.
+pub(crate) type Scratch = [AtomicU64; MAX_FRAMES];
+
+/// The machine state right after the hook returns to its caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Caller {
+    /// Return address of the hook.
+    pub(crate) ra: u64,
+    /// Stack pointer after the return.
+    pub(crate) sp: u64,
+    /// Base pointer register.
+    pub(crate) fp: u64,
+}
+
+/// The right to read the words of one stack.
+pub(crate) trait StackMemory {
+    /// The eight bytes at `at`, which the caller has shown to belong to a frame of this stack.
+    fn word(&self, at: u64) -> u64;
+}
