@@ -14,6 +14,7 @@ pub mod identity;
 pub mod judge;
 pub mod load;
 pub mod policy;
+pub mod recorded;
 pub mod series;
 pub mod symbols;
 pub mod timeline;
