@@ -4,14 +4,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Result;
-use heaptide_analyze::axis::Axis;
-use heaptide_analyze::finding::{Finding, Origin, StackFrame, Subject};
-use heaptide_analyze::identity::{self, Identity, NamedFrame, SiteKey, WorkspaceCrates};
-use heaptide_analyze::judge::{Run, judge};
-use heaptide_analyze::load::{self, load_one};
-use heaptide_analyze::policy::{Date, Policy};
-use heaptide_analyze::series::SiteSeries;
-use heaptide_analyze::symbols::{ElfResolver, Symbols};
+use heaptide_analyze::finding::{Finding, StackFrame};
+use heaptide_analyze::identity;
+use heaptide_analyze::load::load_one;
+use heaptide_analyze::recorded::{self, Terms};
+use heaptide_analyze::symbols::ElfResolver;
 use heaptide_analyze::timeline::Timeline;
 use heaptide_analyze::verdict::Class;
 
@@ -40,57 +37,14 @@ pub(crate) struct Growth {
 
 /// Judges a recording by the default policy.
 pub(crate) fn of(recording: &Path) -> Result<Judgement> {
-    let (run, _) = load_one(recording)?;
-    let policy = Policy::default();
-    let axis = Axis::new(&run.timeline, &policy.settings());
-    let sites = sites(&run, &axis)?;
-    let run = Run { timeline: &run.timeline, axis: &axis, sites: &sites };
-    let report = judge(&[run], &policy, None, Date::default());
+    let mut resolver = ElfResolver::new(Vec::new());
+    let report = recorded::judge(&[recording.to_owned()], &mut resolver, &Terms::default())?;
     let worst = report.findings().next();
     Ok(Judgement {
         class: worst.map_or(Class::Stable, |finding| finding.class),
         place: worst.map(Place::of),
-        growth: Growth::of(run.timeline),
+        growth: Growth::of(&load_one(recording)?.0.timeline),
     })
-}
-
-/// The run's sites by name; those of the same name are one.
-fn sites(run: &load::Run, axis: &Axis) -> Result<Vec<(Subject, SiteSeries)>> {
-    let symbols = Symbols::look_up(run, &mut ElfResolver::new(Vec::new()));
-    let mut sites: BTreeMap<SiteKey, (Subject, SiteSeries)> = BTreeMap::new();
-    for (id, series) in run.series(axis)?.0 {
-        let Some(site) = run.sites.get(&id) else { continue };
-        let stack = symbols.stack(site);
-        let identity = Identity::of(&stack, site.tag.as_deref(), &WorkspaceCrates::new());
-        let key = identity.id;
-        let named = || {
-            let subject = Subject {
-                id: key.to_string(),
-                path: identity.path,
-                tag: site.tag.clone(),
-                blamed: identity.responsible.as_ref().map(frame).unwrap_or_default(),
-                stack: stack.frames.iter().map(frame).collect(),
-            };
-            (subject, SiteSeries::default())
-        };
-        sites.entry(key).or_insert_with(named).1.merge(&series);
-    }
-    Ok(sites.into_values().collect())
-}
-
-fn frame(frame: &NamedFrame) -> StackFrame {
-    StackFrame {
-        function: frame.function.clone(),
-        file: frame.file.clone(),
-        line: frame.line,
-        package: frame.crate_name(),
-        origin: match frame.origin {
-            identity::Origin::Workspace => Origin::Workspace,
-            identity::Origin::Dependency(_) => Origin::Dependency,
-            identity::Origin::Std => Origin::Std,
-            identity::Origin::Unknown => Origin::Unknown,
-        },
-    }
 }
 
 impl Place {
