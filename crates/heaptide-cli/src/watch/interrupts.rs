@@ -1,0 +1,44 @@
+//! Signals that are meant for the program we run, and reach us.
+
+use std::io::{self, IsTerminal};
+
+use nix::sys::signal::Signal;
+use nix::unistd::{getpgrp, tcgetpgrp};
+use tokio::signal::unix::{self, SignalKind};
+
+/// The three signals by which people and supervisors end things.
+#[derive(Debug)]
+pub(crate) struct Interrupts {
+    interrupt: unix::Signal,
+    terminate: unix::Signal,
+    hang_up: unix::Signal,
+}
+
+impl Interrupts {
+    /// Catches them from now on.
+    pub(crate) fn listen() -> io::Result<Self> {
+        Ok(Self {
+            interrupt: unix::signal(SignalKind::interrupt())?,
+            terminate: unix::signal(SignalKind::terminate())?,
+            hang_up: unix::signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// The next one.
+    pub(crate) async fn next(&mut self) -> Signal {
+        tokio::select! {
+            _ = self.interrupt.recv() => Signal::SIGINT,
+            _ = self.terminate.recv() => Signal::SIGTERM,
+            _ = self.hang_up.recv() => Signal::SIGHUP,
+        }
+    }
+}
+
+/// Whether the terminal has sent this signal to our whole process group, the program included, so
+/// that passing it on would send it twice.
+pub(crate) fn was_sent_to_all(signal: Signal) -> bool {
+    let stdin = io::stdin();
+    signal != Signal::SIGTERM
+        && stdin.is_terminal()
+        && tcgetpgrp(stdin).is_ok_and(|foreground| foreground == getpgrp())
+}

@@ -1,0 +1,138 @@
+//! A process that is recording right now, and how to ask it for a snapshot without harming it.
+//!
+//! A signal that a program does not catch ends it. So nothing is sent before `/proc` has shown
+//! that this process has a recording open, and that it catches the signal the recording names.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::recordings::{self, Segment};
+use super::tail::Tail;
+
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// A live process and the recording it has open.
+#[derive(Debug)]
+pub(crate) struct LiveRecording {
+    pid: Pid,
+    pub(crate) segment: Segment,
+}
+
+impl LiveRecording {
+    /// Finds the recording that process `pid` has open.
+    pub(crate) fn of(pid: i32) -> anyhow::Result<Self> {
+        let segment = open_segment(pid)?.with_context(|| {
+            format!(
+                "process {pid} has no recording open; start it with HEAPTIDE_OUT=DIR or under \
+                 `heaptide run`, with `#[global_allocator] static HEAP: heaptide::Heaptide` in it"
+            )
+        })?;
+        Ok(Self { pid: Pid::from_raw(pid), segment })
+    }
+
+    /// Asks for a snapshot and waits until it is on disk.
+    pub(crate) async fn snapshot(&self, patience: Duration) -> anyhow::Result<(PathBuf, u64)> {
+        let signal = self.signal()?;
+        let mut tail = Tail::from_end(&self.segment.path)?;
+        kill(self.pid, signal).with_context(|| format!("cannot signal process {}", self.pid))?;
+        let waited = tokio::time::timeout(patience, self.arrival(&mut tail)).await;
+        waited.with_context(|| {
+            let shown = humantime::format_duration(patience);
+            format!("process {} wrote no snapshot within {shown} of {signal}", self.pid)
+        })?
+    }
+
+    /// The signal that asks for a snapshot, once it is known to be caught.
+    fn signal(&self) -> anyhow::Result<Signal> {
+        let path = self.segment.path.display();
+        let Some(word) = &self.segment.header.signal else {
+            bail!("{path} takes no snapshots by signal; set HEAPTIDE_SIGNAL=USR2 in its process");
+        };
+        let signal = Signal::from_str(&format!("SIG{}", word.trim_start_matches("SIG")))
+            .with_context(|| format!("{path} names an unknown signal `{word}`"))?;
+        if !is_caught(self.pid, signal)? {
+            bail!("process {} does not catch {signal}: sending it would end it", self.pid);
+        }
+        Ok(signal)
+    }
+
+    async fn arrival(&self, tail: &mut Tail) -> anyhow::Result<(PathBuf, u64)> {
+        let mut n_newer = 0;
+        loop {
+            for taken in tail.read()? {
+                n_newer += 1;
+                // The second newer one was begun after the signal, whatever it was taken for.
+                if taken.reason == heaptide_format::Reason::Signal || n_newer == 2 {
+                    return Ok((tail.path().to_owned(), taken.seq));
+                }
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+            match open_segment(self.pid.as_raw())? {
+                None => bail!("process {} ended before its snapshot was written", self.pid),
+                Some(segment) if segment.path != tail.path() => {
+                    *tail = Tail::from_start(&segment.path)?;
+                }
+                Some(_) => {}
+            }
+        }
+    }
+}
+
+/// The newest segment that a process has open; `None` if it records nothing.
+fn open_segment(pid: i32) -> anyhow::Result<Option<Segment>> {
+    let dir = PathBuf::from(format!("/proc/{pid}/fd"));
+    let entries = match fs::read_dir(&dir) {
+        Ok(entries) => entries,
+        Err(_) if !Path::new(&format!("/proc/{pid}")).exists() => bail!("no process {pid}"),
+        Err(cause) => {
+            return Err(cause).with_context(|| format!("cannot see what process {pid} has open"));
+        }
+    };
+    let open = entries.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
+    let jsonl = open.filter(|path| path.extension().is_some_and(|extension| extension == "jsonl"));
+    let own = jsonl.filter_map(|path| recordings::segment(&path));
+    let own = own.filter(|segment| i64::from(segment.header.pid) == i64::from(pid));
+    Ok(own.max_by_key(|segment| (segment.header.start_unix_ns, segment.header.segment)))
+}
+
+fn is_caught(pid: Pid, signal: Signal) -> anyhow::Result<bool> {
+    let path = format!("/proc/{pid}/status");
+    let status = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
+    Ok(caught_mask(&status).is_some_and(|mask| mask & (1 << (signal as i32 - 1)) != 0))
+}
+
+/// `SigCgt` of a `/proc/PID/status`: one bit per caught signal, signal 1 lowest.
+fn caught_mask(status: &str) -> Option<u64> {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:"))?;
+    u64::from_str_radix(mask.trim(), 16).ok()
+}
+
+/// Whether a process is there and has a recording open.
+pub(crate) fn is_recording(pid: u32) -> bool {
+    i32::try_from(pid).is_ok_and(|pid| matches!(open_segment(pid), Ok(Some(_))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn caught_signals_are_read_from_status() {
+        let status = "Name:\tshop\nSigIgn:\t0000000000001000\nSigCgt:\t0000000000000800\n";
+        assert_eq!(caught_mask(status), Some(1 << (Signal::SIGUSR2 as i32 - 1)));
+        assert_eq!(caught_mask("Name:\tshop\n"), None);
+    }
+
+    #[test]
+    fn a_process_without_a_recording_is_told_so() {
+        let own = i32::try_from(std::process::id()).unwrap_or_default();
+        let said = LiveRecording::of(own).map_err(|err| err.to_string());
+        assert!(said.is_err_and(|said| said.contains("has no recording open")));
+    }
+}

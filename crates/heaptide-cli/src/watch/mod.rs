@@ -1,0 +1,11 @@
+//! Watching a program from outside: starting it, waiting until it is ready, asking it for
+//! snapshots, stopping it gently, and finding what it recorded.
+
+pub(crate) mod interrupts;
+pub(crate) mod live;
+pub(crate) mod load;
+pub(crate) mod outcome;
+pub(crate) mod program;
+pub(crate) mod ready;
+pub(crate) mod recordings;
+pub(crate) mod tail;
