@@ -1,0 +1,366 @@
+//! The command line as it was typed: names, types, help texts, and nothing that acts.
+//!
+//! One definition gives the parser, both helps, the man page and the completions.
+
+use std::convert::Infallible;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand, ValueEnum, ValueHint};
+use heaptide_analyze::load::Location;
+
+const EXAMPLES: &str = "\
+Examples:
+  heaptide demo                                        see a leak being found, in under a minute
+  heaptide run --for 60s -- ./target/release/shop      watch a service for a minute and judge it
+  heaptide run --load 'oha -z 30s http://127.0.0.1:8080' --ready 127.0.0.1:8080 -- ./shop
+  heaptide check target/heaptide/*.jsonl --format sarif > heaptide.sarif
+  heaptide diff run.jsonl@10 run.jsonl@40              what grew between two snapshots
+
+Exit codes:
+  0  clean          1  growth over budget
+  2  could not do what was asked (usage, unreadable input, a wrong or expired policy)
+  3  inconclusive (too few snapshots or too little work; see --inconclusive)";
+
+/// Finds memory leaks in Rust services: records every live allocation by call site, decides which
+/// sites leak, and fails the build when one does.
+#[derive(Debug, Parser)]
+#[command(name = "heaptide", version, max_term_width = 100, after_help = EXAMPLES)]
+#[command(disable_help_subcommand = true)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Run(Run),
+    Check(Check),
+    Diff(Diff),
+    Show(Show),
+    Snapshot(Snapshot),
+    Baseline(Baseline),
+    Init(Init),
+    Demo(Demo),
+    Completions(Completions),
+    Man(Man),
+    #[command(hide = true)]
+    DemoShop(DemoShop),
+}
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  heaptide run --for 60s -- ./target/release/shop --port 8080
+  heaptide run --ready http://127.0.0.1:8080/health --load './load.sh' -- ./target/release/shop
+  heaptide run --until-decided --for 10m -- ./target/release/worker queue.toml
+
+The program needs the shim: `#[global_allocator] static HEAP: heaptide::Heaptide = …`.
+Its standard output is passed on to standard error; standard output belongs to the report.";
+
+/// Run a program, record its heap, judge it, and exit with the verdict.
+#[derive(Debug, clap::Args)]
+#[command(after_help = RUN_EXAMPLES)]
+pub(crate) struct Run {
+    /// Time between snapshots [default: so that 48 fit into --for; 250ms without it].
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(crate) interval: Option<Duration>,
+    /// Directory for the recordings.
+    #[arg(long, value_name = "DIR", default_value = "target/heaptide", value_hint = ValueHint::DirPath)]
+    pub(crate) out: PathBuf,
+    /// Shell command that drives load; the program is stopped when it ends.
+    #[arg(long, value_name = "CMD", value_hint = ValueHint::CommandString)]
+    pub(crate) load: Option<String>,
+    /// Stop the program after this time, counted from when it is ready.
+    #[arg(long = "for", value_name = "TIME", value_parser = duration)]
+    pub(crate) stop_after: Option<Duration>,
+    /// Besides a recording, wait for this before load begins: an http:// address that answers
+    /// with success, or HOST:PORT that accepts a connection.
+    #[arg(long, value_name = "URL|HOST:PORT|none", default_value = "none")]
+    pub(crate) ready: Ready,
+    /// How long to wait for the program to be ready.
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
+    pub(crate) ready_timeout: Duration,
+    /// How long the program may take to end after SIGTERM, before it is killed.
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
+    pub(crate) grace: Duration,
+    /// Stop as soon as two judgements in a row agree and more snapshots would not change them.
+    #[arg(long)]
+    pub(crate) until_decided: bool,
+    #[command(flatten)]
+    pub(crate) judging: Judging,
+    /// The program and its arguments.
+    #[arg(required = true, last = true, value_name = "CMD", value_hint = ValueHint::CommandWithArguments)]
+    pub(crate) program: Vec<String>,
+}
+
+/// Judge recordings that exist already.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Check {
+    /// Recordings, or directories of them.
+    #[arg(required = true, value_name = "REC", value_hint = ValueHint::AnyPath)]
+    pub(crate) recordings: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) judging: Judging,
+}
+
+/// How to judge and how to say it.
+#[derive(Debug, Default, clap::Args)]
+pub(crate) struct Judging {
+    /// Policy file [default: heaptide.toml, where there is one].
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) config: Option<PathBuf>,
+    /// Accepted growth (see `heaptide baseline`): only new or worse growth fails.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) baseline: Option<PathBuf>,
+    /// How to write the report.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
+    /// Let an inconclusive result pass or fail, instead of exiting with 3.
+    #[arg(long, value_enum, value_name = "WHAT")]
+    pub(crate) inconclusive: Option<Inconclusive>,
+    /// Where else to look for executables and debug files.
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) symbol_path: Vec<PathBuf>,
+    /// The work counter to judge growth by [default: the policy's, else the busiest].
+    #[arg(long, value_name = "NAME")]
+    pub(crate) work: Option<String>,
+}
+
+/// Compare two snapshots, or the last snapshots of two runs, by call site.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Diff {
+    /// The earlier one: a recording, `RECORDING@SEQ`, or a dump.
+    #[arg(value_name = "A[@SEQ]", value_parser = location, value_hint = ValueHint::FilePath)]
+    pub(crate) before: Location,
+    /// The later one.
+    #[arg(value_name = "B[@SEQ]", value_parser = location, value_hint = ValueHint::FilePath)]
+    pub(crate) after: Location,
+    /// Where else to look for executables and debug files.
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) symbol_path: Vec<PathBuf>,
+    /// How many call sites to show.
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub(crate) top: usize,
+}
+
+/// Show one snapshot by call site, with names.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Show {
+    /// A recording (its last snapshot), `RECORDING@SEQ`, or a dump.
+    #[arg(value_name = "REC[@SEQ]", value_parser = location, value_hint = ValueHint::FilePath)]
+    pub(crate) snapshot: Location,
+    /// Write the whole snapshot as one self-contained JSON document.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// What to order the sites by.
+    #[arg(long, value_enum, default_value_t, conflicts_with = "json")]
+    pub(crate) by: Order,
+    /// How many call sites to show.
+    #[arg(long, value_name = "N", default_value_t = 20, conflicts_with = "json")]
+    pub(crate) top: usize,
+    /// Where else to look for executables and debug files.
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) symbol_path: Vec<PathBuf>,
+}
+
+/// Ask a running process for a snapshot and wait until it is on disk.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Snapshot {
+    /// Process id of a program that is recording.
+    #[arg(value_name = "PID", value_parser = clap::value_parser!(i32).range(1..))]
+    pub(crate) pid: i32,
+    /// Write that snapshot alone, as a readable JSON document.
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) output: Option<PathBuf>,
+    /// How long to wait for it.
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
+    pub(crate) timeout: Duration,
+}
+
+/// Accept today's growth: from now on, only new or worse growth fails.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Baseline {
+    /// Recordings, or directories of them.
+    #[arg(required = true, value_name = "REC", value_hint = ValueHint::AnyPath)]
+    pub(crate) recordings: Vec<PathBuf>,
+    /// The baseline file to write.
+    #[arg(long, required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) update: PathBuf,
+    /// Policy file [default: heaptide.toml, where there is one].
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) config: Option<PathBuf>,
+    /// Where else to look for executables and debug files.
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) symbol_path: Vec<PathBuf>,
+}
+
+/// Write a commented heaptide.toml and a CI workflow; never overwrites.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Init {
+    /// The directory of the project.
+    #[arg(default_value = ".", value_hint = ValueHint::DirPath)]
+    pub(crate) dir: PathBuf,
+}
+
+/// Replay an outage on this machine, and find its cause: under a minute, needs nothing else.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Demo {
+    /// Keep the recordings in this directory.
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) out: Option<PathBuf>,
+}
+
+/// Print completions for a shell.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Completions {
+    /// Which shell.
+    pub(crate) shell: clap_complete::Shell,
+}
+
+/// Print the manual, or write one page per subcommand into a directory.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Man {
+    /// Write heaptide.1, heaptide-run.1, … into this directory.
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) out: Option<PathBuf>,
+}
+
+/// The web shop that `heaptide demo` watches.
+#[derive(Debug, clap::Args)]
+pub(crate) struct DemoShop {
+    /// Leave abandoned sessions where they are.
+    #[arg(long)]
+    pub(crate) no_reaper: bool,
+}
+
+/// How a report is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people, in a terminal.
+    #[default]
+    Human,
+    /// Everything, for programs.
+    Json,
+    /// For a job summary or a pull request comment.
+    Markdown,
+    /// For code scanning services.
+    Sarif,
+    /// A test suite, one test case per finding.
+    Junit,
+    /// GitHub workflow commands: annotations at the lines that leak.
+    Github,
+    /// Test Anything Protocol.
+    Tap,
+}
+
+/// What an inconclusive result counts as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Inconclusive {
+    /// Exit with 0.
+    Pass,
+    /// Exit with 1.
+    Fail,
+}
+
+/// What the sites of a snapshot are ordered by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Order {
+    /// Most live bytes first.
+    #[default]
+    Size,
+    /// Most growth since the first snapshot first.
+    Growth,
+    /// Oldest live blocks first.
+    Age,
+}
+
+/// Besides a recording, what tells that a program is ready.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Ready {
+    /// The recording alone.
+    Recording,
+    /// A connection to HOST:PORT.
+    Tcp(String),
+    /// A successful answer from HOST:PORT to a GET of this path.
+    Http { address: String, path: String },
+}
+
+impl FromStr for Ready {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "none" {
+            return Ok(Self::Recording);
+        }
+        if text.starts_with("https://") {
+            return Err("only http:// can be asked; give HOST:PORT to wait for a connection".into());
+        }
+        let Some(rest) = text.strip_prefix("http://") else {
+            return host_and_port(text).map(Self::Tcp);
+        };
+        let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        let address = host_and_port(host).or_else(|_| host_and_port(&format!("{host}:80")))?;
+        Ok(Self::Http { address, path: if path.is_empty() { "/".into() } else { path.into() } })
+    }
+}
+
+fn host_and_port(text: &str) -> Result<String, String> {
+    let port = text.rsplit_once(':').filter(|(host, _)| !host.is_empty()).map(|(_, port)| port);
+    match port.map(str::parse::<u16>) {
+        Some(Ok(_)) => Ok(text.to_owned()),
+        _ => Err("expected http://HOST[:PORT]/PATH, HOST:PORT or none".into()),
+    }
+}
+
+/// `REC[@SEQ]`; any text is one.
+fn location(text: &str) -> Result<Location, Infallible> {
+    Ok(Location::parse(text))
+}
+
+/// Reads `1s`, `500ms`, `2m`, `1h 30m`; not zero.
+fn duration(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(Duration::ZERO) => Err("must be longer than nothing".into()),
+        Ok(duration) => Ok(duration),
+        Err(cause) => Err(format!("{cause}; write it like 500ms, 1s or 2m")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn readiness_is_a_connection_or_an_answer() {
+        let check = |text: &str, expected: Result<Ready, ()>| {
+            assert_eq!(text.parse::<Ready>().map_err(drop), expected, "{text}");
+        };
+        let http = |address: &str, path: &str| {
+            Ok(Ready::Http { address: address.into(), path: path.into() })
+        };
+        check("none", Ok(Ready::Recording));
+        check("localhost:80", Ok(Ready::Tcp("localhost:80".into())));
+        check("http://localhost:8080/health?a=1", http("localhost:8080", "/health?a=1"));
+        check("http://localhost", http("localhost:80", "/"));
+        check("https://localhost/", Err(()));
+        check("localhost", Err(()));
+        check(":80", Err(()));
+    }
+
+    #[test]
+    fn durations_need_a_unit_and_a_length() {
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(duration("2m"), Ok(Duration::from_secs(120)));
+        assert!(duration("0s").is_err());
+        assert!(duration("5").is_err());
+    }
+}
