@@ -1,3 +1,10 @@
-//! Under construction in the first commits.
+//! `heaptide …`
 
-fn main() {}
+use std::process::ExitCode;
+
+#[global_allocator]
+static HEAP: heaptide::Heaptide = heaptide::Heaptide::off_unless_asked();
+
+fn main() -> ExitCode {
+    heaptide_cli::main("heaptide", std::env::args_os())
+}

@@ -1,0 +1,48 @@
+//! `heaptide init`: a policy and a CI workflow to start from.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::Path;
+
+use anyhow::{Context, bail};
+
+use crate::args::Init;
+use crate::exit::Exit;
+
+const FILES: [(&str, &str); 2] = [
+    ("heaptide.toml", include_str!("init/heaptide.toml")),
+    (".github/workflows/heaptide.yml", include_str!("init/workflow.yml")),
+];
+
+pub(crate) fn run(args: &Init) -> anyhow::Result<Exit> {
+    if !args.dir.is_dir() {
+        bail!("{} is not a directory", args.dir.display());
+    }
+    let mut written = 0;
+    for (name, text) in FILES {
+        let path = args.dir.join(name);
+        if write_new(&path, text).with_context(|| format!("cannot write {}", path.display()))? {
+            written += 1;
+            println!("wrote {}", path.display());
+        } else {
+            println!("left {} as it is", path.display());
+        }
+    }
+    if written > 0 {
+        println!("\nNext: set the program and its load in the workflow, then try it here:");
+        println!("  heaptide run --for 30s -- ./target/release/YOUR-SERVICE");
+    }
+    Ok(Exit::Clean)
+}
+
+/// Writes a file that is not there yet; `false` if it is.
+fn write_new(path: &Path, text: &str) -> io::Result<bool> {
+    if let Some(dir) = path.parent() {
+        fs::create_dir_all(dir)?;
+    }
+    match File::create_new(path) {
+        Ok(mut file) => file.write_all(text.as_bytes()).map(|()| true),
+        Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(cause) => Err(cause),
+    }
+}

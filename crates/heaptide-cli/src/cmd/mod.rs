@@ -1,0 +1,33 @@
+//! One file per subcommand. Each takes what was typed and returns how to exit.
+
+mod baseline;
+mod check;
+mod completions;
+mod demo;
+mod demo_shop;
+mod diff;
+mod init;
+mod man;
+mod run;
+mod show;
+mod snapshot;
+
+use crate::args::Command;
+use crate::exit::Exit;
+
+/// Does what was asked.
+pub(crate) fn run(command: Command) -> anyhow::Result<Exit> {
+    match command {
+        Command::Run(args) => run::run(&args),
+        Command::Demo(args) => demo::run(&args),
+        Command::Check(args) => check::run(&args),
+        Command::Diff(args) => diff::run(&args),
+        Command::Show(args) => show::run(&args),
+        Command::Baseline(args) => baseline::run(&args),
+        Command::Snapshot(args) => snapshot::run(&args),
+        Command::Init(args) => init::run(&args),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
+        Command::DemoShop(args) => demo_shop::run(&args),
+    }
+}

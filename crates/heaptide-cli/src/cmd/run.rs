@@ -1,0 +1,197 @@
+//! `heaptide run -- CMD`: start, wait until ready, load, stop gently, name, judge.
+
+use std::process::ExitStatus;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use heaptide_analyze::judge::{Outcome as Judgement, Report};
+use nix::sys::signal::Signal;
+use tokio::time::sleep;
+
+use crate::args::{Inconclusive, Run};
+use crate::exit::Exit;
+use crate::judging::Judge;
+use crate::output::{self, tell};
+use crate::watch::interrupts::Interrupts;
+use crate::watch::load::Load;
+use crate::watch::outcome::{EndedBy, Outcome};
+use crate::watch::program::{self, Output, Program, Start};
+use crate::watch::ready;
+use crate::watch::recordings::{OutDir, Taken};
+
+/// How many snapshots the default interval aims at, and its bounds.
+const SNAPSHOTS: u32 = 48;
+const SHORTEST: Duration = Duration::from_millis(250);
+const LONGEST: Duration = Duration::from_secs(5);
+/// A clean run is not believed before it has this many slots: a leak may start late.
+const LEAST_CLEAN_SLOTS: usize = 40;
+const LEAST_BETWEEN_JUDGEMENTS: Duration = Duration::from_secs(1);
+
+pub(crate) fn run(args: &Run) -> anyhow::Result<Exit> {
+    // Mistakes in the policy are found before the program is started.
+    let judge = Arc::new(Judge::new(&args.judging)?);
+    let out = OutDir::open(&args.out)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let watched = runtime.block_on(watch(args, &out, &judge))?;
+    let taken = out.taken(watched.pid)?;
+    let name = &args.program[0];
+    let how = watched.outcome.in_words();
+    if taken.judged.is_empty() {
+        anyhow::bail!("{name} {how}; {}", ready::no_recording());
+    }
+    for segment in &taken.too_short {
+        tell(&format!("left out {}: too short to judge", segment.path.display()));
+    }
+    let report = named_and_judged(&judge, &taken)?;
+    let exit = output::report(&report, args.judging.format)?;
+    if watched.outcome.is_crash() {
+        tell(&format!("{name} {how}; what it recorded until then was judged"));
+    }
+    Ok(worsened(exit, &watched, args.judging.inconclusive))
+}
+
+/// A clean verdict on a run that did not go as planned is not clean.
+fn worsened(exit: Exit, watched: &Watched, inconclusive: Option<Inconclusive>) -> Exit {
+    match exit {
+        Exit::Clean if watched.load == LoadEnd::Failed => Exit::Failed,
+        Exit::Clean if watched.outcome.is_crash() && inconclusive != Some(Inconclusive::Pass) => {
+            Exit::Inconclusive
+        }
+        exit => exit,
+    }
+}
+
+/// Appends names to the recordings, so that they can be read elsewhere, and judges them.
+pub(super) fn named_and_judged(judge: &Judge, taken: &Taken) -> anyhow::Result<Report> {
+    let paths: Vec<_> = taken.judged.iter().map(|segment| segment.path.clone()).collect();
+    judge.append_names(&paths)?;
+    judge.judge(&paths)
+}
+
+/// How a run went.
+#[derive(Debug)]
+struct Watched {
+    pid: u32,
+    outcome: Outcome,
+    load: LoadEnd,
+}
+
+/// How the load went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum LoadEnd {
+    /// To its end, or to where it was stopped.
+    Done,
+    /// The load command failed.
+    Failed,
+}
+
+/// Why watching stops.
+enum Stop {
+    Ended(std::io::Result<ExitStatus>),
+    Interrupted(Signal),
+    Loaded(anyhow::Result<LoadEnd>),
+}
+
+async fn watch(args: &Run, out: &OutDir, judge: &Arc<Judge>) -> anyhow::Result<Watched> {
+    let mut interrupts = Interrupts::listen()?;
+    let interval = interval(args);
+    let start = Start { out: out.path(), interval, output: Output::PassedOn, grace: args.grace };
+    let mut program = Program::start(&args.program, &start)?;
+    let pid = program.pid();
+    let shown = humantime::format_duration(interval);
+    tell(&format!("{} (pid {pid}), a snapshot every {shown}", args.program[0]));
+    let stop = tokio::select! {
+        status = program.wait() => Stop::Ended(status),
+        signal = interrupts.next() => Stop::Interrupted(signal),
+        loaded = load_phase(args, out, interval, judge) => Stop::Loaded(loaded),
+    };
+    let (status, ended_by, load) = match stop {
+        Stop::Ended(status) => (status?, EndedBy::Itself, Ok(LoadEnd::Done)),
+        Stop::Interrupted(signal) => {
+            tell(&format!("{signal}: ending the program"));
+            (program.interrupt(signal).await?, EndedBy::Us, Ok(LoadEnd::Done))
+        }
+        Stop::Loaded(load) => (program.stop().await?, EndedBy::Us, load),
+    };
+    program::stop_others(out, args.grace).await?;
+    Ok(Watched { pid, outcome: Outcome { status, ended_by }, load: load? })
+}
+
+/// Waits until the program is ready, then until it need not run any longer.
+async fn load_phase(
+    args: &Run,
+    out: &OutDir,
+    interval: Duration,
+    judge: &Arc<Judge>,
+) -> anyhow::Result<LoadEnd> {
+    ready::wait(out, &args.ready, args.ready_timeout).await?;
+    tell("it is ready and records");
+    tokio::select! {
+        end = drive(args.load.as_deref()) => end,
+        () = run_out(args.stop_after) => Ok(LoadEnd::Done),
+        decided = decided(args, out, interval, judge) => decided.map(|()| LoadEnd::Done),
+    }
+}
+
+async fn drive(command: Option<&str>) -> anyhow::Result<LoadEnd> {
+    let Some(command) = command else { return std::future::pending().await };
+    let status = Load::start(command)?.wait().await.context("cannot wait for --load")?;
+    if status.success() {
+        tell("the load is done");
+        return Ok(LoadEnd::Done);
+    }
+    let how = Outcome { status, ended_by: EndedBy::Itself }.in_words();
+    tell(&format!("the load command {how}"));
+    Ok(LoadEnd::Failed)
+}
+
+async fn run_out(stop_after: Option<Duration>) {
+    match stop_after {
+        Some(time) => sleep(time).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Judges again and again until two judgements in a row settle it.
+async fn decided(
+    args: &Run,
+    out: &OutDir,
+    interval: Duration,
+    judge: &Arc<Judge>,
+) -> anyhow::Result<()> {
+    if !args.until_decided {
+        return std::future::pending().await;
+    }
+    let mut last = None;
+    loop {
+        sleep((interval * 4).max(LEAST_BETWEEN_JUDGEMENTS)).await;
+        let paths: Vec<_> = out.fresh(0)?.into_iter().map(|segment| segment.path).collect();
+        let judge = Arc::clone(judge);
+        let judged = tokio::task::spawn_blocking(move || judge.judge(&paths)).await?;
+        let Ok(report) = judged else { continue };
+        let settled = settled(&report);
+        if settled.is_some() && settled == last {
+            tell("it is decided");
+            return Ok(());
+        }
+        last = settled;
+    }
+}
+
+/// The outcome, if more snapshots would hardly change it.
+fn settled(report: &Report) -> Option<Judgement> {
+    let long_enough = report.runs.iter().all(|run| run.slots >= LEAST_CLEAN_SLOTS);
+    match report.outcome {
+        Judgement::Growth => Some(Judgement::Growth),
+        Judgement::Clean if long_enough && report.undecided.is_empty() => Some(Judgement::Clean),
+        _ => None,
+    }
+}
+
+fn interval(args: &Run) -> Duration {
+    let by_length = args.stop_after.map(|time| (time / SNAPSHOTS).clamp(SHORTEST, LONGEST));
+    let interval = args.interval.or(by_length).unwrap_or(SHORTEST);
+    // Whole milliseconds, as they are handed on.
+    Duration::from_millis(u64::try_from(interval.as_millis()).unwrap_or(u64::MAX))
+}

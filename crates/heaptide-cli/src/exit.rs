@@ -1,0 +1,63 @@
+//! Exit codes: decided here and nowhere else.
+
+use std::fmt::Write;
+use std::io;
+use std::process::ExitCode;
+
+use anstyle::{AnsiColor, Style};
+
+const ERROR: Style = AnsiColor::Red.on_default().bold();
+
+/// How the command ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// No growth over budget, or there was nothing to judge.
+    Clean,
+    /// Growth over budget.
+    Growth,
+    /// What was asked could not be done.
+    Failed,
+    /// Too little was seen to judge.
+    Inconclusive,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Clean => 0,
+            Exit::Growth => 1,
+            Exit::Failed => 2,
+            Exit::Inconclusive => 3,
+        })
+    }
+}
+
+/// Whether our reader went away: it has what it wanted.
+pub(crate) fn is_broken_pipe(cause: &anyhow::Error) -> bool {
+    let io_errors = cause.chain().filter_map(|cause| cause.downcast_ref::<io::Error>());
+    io_errors.into_iter().any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
+}
+
+/// An error with its causes, one a line.
+pub(crate) fn in_words(cause: &anyhow::Error) -> String {
+    let mut words = format!("{ERROR}error:{ERROR:#} {cause}");
+    for deeper in cause.chain().skip(1) {
+        // Writing to a string cannot fail.
+        let _ = write!(words, "\n  {deeper}");
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Context;
+
+    use super::*;
+
+    #[test]
+    fn a_broken_pipe_is_seen_through_its_context() {
+        let io = |kind| Err::<(), _>(io::Error::from(kind)).context("cannot write the report");
+        assert!(io(io::ErrorKind::BrokenPipe).is_err_and(|cause| is_broken_pipe(&cause)));
+        assert!(io(io::ErrorKind::NotFound).is_err_and(|cause| !is_broken_pipe(&cause)));
+    }
+}

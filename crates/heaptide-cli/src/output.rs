@@ -1,0 +1,64 @@
+//! What goes to standard output: reports in the format asked for, whole or not at all.
+
+use std::io::{self, Write};
+
+use anyhow::Context;
+use heaptide_analyze::judge::{Outcome, Report};
+use heaptide_report::{Colour, View, github, human, json, junit, markdown, sarif, tap};
+
+use crate::args::Format;
+use crate::exit::Exit;
+use crate::terminal;
+
+/// Our reader, as far as it can be known.
+pub(crate) fn view() -> View {
+    let wants_colour = anstream::AutoStream::choice(&io::stdout()) != anstream::ColorChoice::Never;
+    View {
+        width: terminal::width(),
+        colour: if wants_colour { Colour::Ansi } else { Colour::Plain },
+        root: std::env::current_dir().unwrap_or_default(),
+    }
+}
+
+/// Writes a report and says how to exit.
+pub(crate) fn report(report: &Report, format: Format) -> anyhow::Result<Exit> {
+    let view = view();
+    let text = match format {
+        Format::Human => human::write(report, &view),
+        Format::Json => json::write(report),
+        Format::Markdown => markdown::write(report, &view),
+        Format::Sarif => sarif::write(report, &view),
+        Format::Junit => junit::write(report, &view),
+        Format::Github => github::write(report, &view),
+        Format::Tap => tap::write(report, &view),
+    };
+    text_out(&text)?;
+    Ok(exit(report.outcome))
+}
+
+/// Writes text to standard output.
+pub(crate) fn text_out(text: &str) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).context("cannot write the output")
+}
+
+/// Writes notes about the input to standard error, one a line.
+pub(crate) fn warn(notes: impl IntoIterator<Item = impl std::fmt::Display>) {
+    for note in notes {
+        anstream::eprintln!("warning: {note}");
+    }
+}
+
+/// One line of progress on standard error.
+pub(crate) fn tell(text: &str) {
+    anstream::eprintln!("heaptide: {text}");
+}
+
+pub(crate) fn exit(outcome: Outcome) -> Exit {
+    match outcome {
+        Outcome::Clean => Exit::Clean,
+        Outcome::Growth => Exit::Growth,
+        Outcome::Error => Exit::Failed,
+        Outcome::Inconclusive => Exit::Inconclusive,
+    }
+}
