@@ -218,6 +218,7 @@ impl fmt::Display for Cause {
                 write!(f, "skipped a line of unknown kind `{kind}`: a newer heaptide wrote it")
             }
             Self::Repeated { seq } => write!(f, "snapshot {seq} is out of order and was skipped"),
+            Self::Missing { n_snapshots: 1, first } => write!(f, "snapshot {first} is missing"),
             Self::Missing { n_snapshots, first } => {
                 write!(f, "{n_snapshots} snapshots are missing, the first is {first}")
             }

@@ -1,0 +1,255 @@
+//! Recordings as they come: whole, in segments, cut, damaged, foreign.
+
+mod recording;
+
+use std::path::PathBuf;
+
+use heaptide_analyze::load::{Run, load, load_one};
+use heaptide_format::SiteId;
+use proptest::prelude::*;
+use recording::{Dir, MODULE, header, site, snapshot, whole};
+
+/// Everything a reader sees of a run, as text.
+fn picture(run: &Run) -> String {
+    let seqs: Vec<_> = run.timeline.points.iter().map(|point| point.seq).collect();
+    let mut rows = Vec::new();
+    let warnings = run.rows(|k, row| rows.push((k, row.site.0, row.live_objects)));
+    let warnings = warnings.map(|warnings| warnings.len());
+    let sites: Vec<_> = run.sites.keys().map(|id| id.0).collect();
+    format!("{seqs:?} {sites:?} {rows:?} {warnings:?}")
+}
+
+/// Loads files and describes runs, warnings or the error; the test's directory is left out.
+fn described(dir: &Dir, paths: &[PathBuf]) -> String {
+    let text = match load(paths) {
+        Err(error) => format!("error: {error}"),
+        Ok(loaded) => {
+            let runs = loaded.runs.iter().map(|run| format!("run {}\n", picture(run)));
+            let warnings = loaded.warnings.iter().map(|warning| format!("warning {warning}\n"));
+            runs.chain(warnings).collect()
+        }
+    };
+    text.replace(&format!("{}/", dir.0.display()), "").replace(&dir.0.display().to_string(), "DIR")
+}
+
+/// `LINE (byte OFFSET)` of a line of [`whole`], from 1; the line after the last one has an offset too.
+fn at(line: usize) -> String {
+    let bytes: usize = whole().split_inclusive('\n').take(line - 1).map(str::len).sum();
+    format!("{line} (byte {bytes})")
+}
+
+fn check(test: &str, files: &[(&str, &str)], named: &[&str], expected: &str) {
+    let dir = Dir::new(test);
+    for (name, text) in files {
+        dir.write(name, text);
+    }
+    let paths: Vec<_> = named.iter().map(|name| dir.0.join(name)).collect();
+    assert_eq!(described(&dir, &paths).trim_end(), expected.trim_end(), "{test}");
+}
+
+const WHOLE: &str =
+    "run [0, 1, 2] [1, 2] [(0, 1, 1), (0, 2, 5), (1, 1, 2), (2, 1, 3), (2, 2, 6)] Ok(0)\n";
+
+#[test]
+fn a_whole_recording_has_nothing_to_say() {
+    check("whole", &[("a.jsonl", &whole())], &["a.jsonl"], WHOLE);
+    check("twice", &[("a.jsonl", &whole())], &["a.jsonl", "", "a.jsonl"], WHOLE);
+}
+
+#[test]
+fn segments_are_joined_and_runs_told_apart() {
+    let first = [&header("r", 0, "00ff"), MODULE, &site(1), &snapshot(0, &[(1, 1)])].concat();
+    let second = [&header("r", 1, "00ff"), MODULE, &site(1), &snapshot(1, &[(1, 2)])].concat();
+    let other = [header("s", 0, "11ee"), site(1), snapshot(0, &[(1, 9)])].concat();
+    let joined = "run [0, 1] [1] [(0, 1, 1), (1, 1, 2)] Ok(0)\n";
+    let apart = format!(
+        "{joined}run [0] [1] [(0, 1, 9)] Ok(0)\n\
+         warning a.jsonl: the runs come from 2 different builds of the program\n"
+    );
+    let backwards = [("a.jsonl", second.as_str()), ("b.jsonl", first.as_str())];
+    check("segments", &backwards, &[""], joined);
+    let one_file = [first.as_str(), &second, &other].concat();
+    check("one-file", &[("a.jsonl", &one_file)], &[""], &apart);
+    let three = [("a.jsonl", first.as_str()), ("b.jsonl", &second), ("c.jsonl", &other)];
+    check("three", &three, &[""], &apart);
+}
+
+#[test]
+fn what_is_wrong_is_said_with_its_place() {
+    let torn = &whole()[..whole().len() - 20];
+    let kept = "run [0, 1] [1, 2] [(0, 1, 1), (0, 2, 5), (1, 1, 2)] Ok(0)\n";
+    let said =
+        format!("{kept}warning a.jsonl:{}: the last line is cut off; what it held is lost", at(7));
+    check("torn", &[("a.jsonl", torn)], &["a.jsonl"], &said);
+
+    let unknown = whole() + "{\"kind\":\"later\",\"x\":1}\n";
+    let said = format!(
+        "{WHOLE}warning a.jsonl:{}: skipped a line of unknown kind `later`: a newer heaptide wrote it",
+        at(8)
+    );
+    check("unknown", &[("a.jsonl", &unknown)], &["a.jsonl"], &said);
+
+    let damaged = whole().replacen("\"seq\":1", "\"seq\":!", 1);
+    let said = format!(
+        "run [0, 2] [1, 2] [(0, 1, 1), (0, 2, 5), (1, 1, 3), (1, 2, 6)] Ok(0)\n\
+         warning a.jsonl:{}: damaged line skipped: expected value at byte 26 of the line\n\
+         warning a.jsonl: snapshot 1 is missing",
+        at(6)
+    );
+    check("damaged", &[("a.jsonl", &damaged)], &["a.jsonl"], &said);
+
+    let repeated = whole() + &snapshot(1, &[(1, 9)]);
+    let said =
+        format!("{WHOLE}warning a.jsonl:{}: snapshot 1 is out of order and was skipped", at(8));
+    check("repeated", &[("a.jsonl", &repeated)], &["a.jsonl"], &said);
+}
+
+#[test]
+fn a_damaged_row_loses_the_rest_of_its_line() {
+    let dir = Dir::new("bad-row");
+    let text = whole().replacen("{\"site\":2,\"allocs\":5", "{\"site\":2,\"allocs\":{}", 1);
+    let (run, warnings) = load_one(&dir.write("a.jsonl", text)).expect("a run");
+    assert_eq!(warnings, []);
+    let mut rows = Vec::new();
+    let warnings = run.rows(|k, row| rows.push((k, row.site.0))).expect("readable");
+    assert_eq!(rows, [(0, 1), (1, 1), (2, 1), (2, 2)]);
+    let said = warnings[0].to_string();
+    let place = format!("a.jsonl:{}: damaged line skipped: invalid type", at(5));
+    assert!(said.contains(&place), "{said}");
+}
+
+#[test]
+fn what_cannot_be_read_is_an_error() {
+    let newer = header("r", 0, "00ff").replace("\"format\":1", "\"format\":7");
+    let bare = header("r", 0, "00ff");
+    let lost = [bare.as_str(), "{\"kind\":\"snapshot\",\"seq\":0}\n"].concat();
+    for (test, text, expected) in [
+        (
+            "empty",
+            "",
+            "error: a.jsonl: the file is empty: nothing was recorded, or the recording was cut off",
+        ),
+        (
+            "text",
+            "hello\n",
+            "error: a.jsonl: not a heaptide recording: this is text of another kind",
+        ),
+        (
+            "json",
+            "{\"a\":1}\n",
+            "error: a.jsonl: not a heaptide recording: this is JSON of another kind: its first member is not \"kind\"",
+        ),
+        ("binary", "\u{1}\u{2}", "error: a.jsonl: not a heaptide recording: this is a binary file"),
+        (
+            "elf",
+            "\u{7f}ELF\0\0",
+            "error: a.jsonl: not a heaptide recording: this is an executable, not the recording it wrote",
+        ),
+        (
+            "newer",
+            &newer,
+            "error: a.jsonl: written by a newer heaptide (format 7; this one reads up to 1): upgrade",
+        ),
+        (
+            "headless",
+            MODULE,
+            "error: a.jsonl:1 (byte 0): no header, it begins with a module line: record again",
+        ),
+        (
+            "cut-header",
+            &bare[..40],
+            "error: a.jsonl:1 (byte 0): no header, the only line is cut off: record again",
+        ),
+        (
+            "lost",
+            &lost,
+            "error: a.jsonl: no snapshot is readable; first damage: line 2 (byte 138): missing field `mono_ns` at byte 27 of the line",
+        ),
+        ("bare", &bare, "run [] [] [] Ok(0)"),
+    ] {
+        check(test, &[("a.jsonl", text)], &["a.jsonl"], expected);
+    }
+    check("absent", &[], &["a.jsonl"], "error: a.jsonl: No such file or directory (os error 2)");
+    check(
+        "none",
+        &[("a.txt", "x")],
+        &[""],
+        "error: DIR/: no recording (*.jsonl) in this directory",
+    );
+    let mixed = [("a.jsonl", ""), ("b.jsonl", &whole())];
+    let said = format!(
+        "{WHOLE}warning left out: a.jsonl: the file is empty: nothing was recorded, or the \
+         recording was cut off"
+    );
+    check("mixed", &mixed, &[""], &said);
+}
+
+#[test]
+fn one_snapshot_is_restored_in_full() {
+    let dir = Dir::new("restored");
+    let (run, _) = load_one(&dir.write("a.jsonl", whole())).expect("a run");
+    let (snapshot, warnings) =
+        run.snapshot(run.point_index(Some(1)).expect("seq 1")).expect("read");
+    assert_eq!(warnings, []);
+    assert_eq!((snapshot.scalars.seq, snapshot.scalars.rss_bytes), (1, 4096));
+    let row = |id| &snapshot.rows[&SiteId(id)];
+    assert_eq!((row(1).live_objects, row(1).objects_range), (2, Some((0, 2))));
+    // Unchanged since snapshot 0: the numbers stand, the range of then does not.
+    assert_eq!((row(2).live_objects, row(2).objects_range), (5, None));
+    assert_eq!(run.point_index(None).expect("a last one"), 2);
+    let error = run.point_index(Some(9)).expect_err("there is no snapshot 9").to_string();
+    assert!(error.ends_with("a.jsonl: no snapshot 9; it holds 0 to 2"), "{error}");
+}
+
+/// Reads everything there is to read; only a panic or a hang can fail here.
+fn read_all(paths: &[PathBuf]) -> Option<(usize, u64)> {
+    let loaded = load(paths).ok()?;
+    let mut live = 0u64;
+    for run in &loaded.runs {
+        let sum = |_, row: &heaptide_format::SiteRow| live = live.wrapping_add(row.live_objects);
+        run.rows(sum).ok()?;
+        for k in 0..run.timeline.points.len() {
+            run.snapshot(k).ok()?;
+        }
+    }
+    Some((loaded.runs.iter().map(|run| run.timeline.points.len()).sum(), live))
+}
+
+#[test]
+fn a_recording_cut_anywhere_keeps_what_was_whole() {
+    let dir = Dir::new("cut");
+    let whole = whole();
+    // A line is whole from its closing brace on, with or without its line feed.
+    let ends = |end: &usize, lines: &mut dyn Iterator<Item = &str>| {
+        let mut at = 0;
+        lines
+            .filter(|line| (at += line.len(), at - 1 <= *end && line.contains("\"seq\"")).1)
+            .count()
+    };
+    let header_bytes = header("r", 0, "00ff").len() - 1;
+    for end in 0..=whole.len() {
+        let read = read_all(&[dir.write("a.jsonl", &whole[..end])]);
+        let n_points = read.map(|(n_points, _)| n_points);
+        let expected = ends(&end, &mut whole.split_inclusive('\n'));
+        assert_eq!(n_points, (end >= header_bytes).then_some(expected), "cut at {end}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn no_damage_makes_a_reader_panic(
+        flips in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
+        cut in any::<prop::sample::Index>(),
+    ) {
+        let dir = Dir::new("flips");
+        let mut bytes = whole().into_bytes();
+        for (at, byte) in flips {
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+        }
+        bytes.truncate(cut.index(bytes.len() * 2));
+        read_all(&[dir.write("a.jsonl", bytes)]);
+    }
+}
