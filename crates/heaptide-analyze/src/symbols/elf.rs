@@ -9,6 +9,7 @@ use heaptide_format::{Module, ModuleOffset, Name};
 
 use super::build_id::{Debug, Facts};
 use super::{Problem, Resolve, Resolved, dwo};
+use crate::identity::Origin;
 
 const SYSTEM_DEBUG_DIR: &str = "/usr/lib/debug";
 
@@ -17,6 +18,7 @@ const SYSTEM_DEBUG_DIR: &str = "/usr/lib/debug";
 pub struct ElfResolver {
     symbol_paths: Vec<PathBuf>,
     symbolizer: Symbolizer,
+    symbol_table: Symbolizer,
 }
 
 /// A file whose build id is the module's.
@@ -36,7 +38,8 @@ impl ElfResolver {
             .enable_auto_reload(false)
             .set_debug_dirs(Some(debug_dirs))
             .build();
-        Self { symbol_paths, symbolizer }
+        let symbol_table = Symbolizer::builder().enable_auto_reload(false).build();
+        Self { symbol_paths, symbolizer, symbol_table }
     }
 
     /// The first match that has debug information, else the first match.
@@ -95,7 +98,31 @@ impl ElfResolver {
             let names = names_of(symbol.as_sym()?);
             (!names.is_empty()).then_some((*offset, names))
         });
-        Ok(named.collect())
+        let mut named = named.collect();
+        self.lengthen_bare_names(file, &mut named);
+        Ok(named)
+    }
+
+    /// Line tables alone name functions without their path; the symbol table has the path of those
+    /// that are not inlined.
+    fn lengthen_bare_names(&self, file: &Path, named: &mut Names) {
+        let is_bare = |names: &Vec<Name>| {
+            names.last().is_some_and(|outermost| !outermost.function.contains("::"))
+        };
+        let bare: Vec<_> = named.iter_mut().filter(|(_, names)| is_bare(names)).collect();
+        let calls: Vec<u64> = bare.iter().map(|(offset, _)| offset.0.saturating_sub(1)).collect();
+        let source = Source::Elf(Elf { debug_syms: false, ..Elf::new(file) });
+        let Ok(symbols) = self.symbol_table.symbolize(&source, Input::VirtOffset(&calls)) else {
+            return;
+        };
+        for ((_, names), symbol) in bare.into_iter().zip(&symbols) {
+            let (Some(outermost), Some(symbol)) = (names.last_mut(), symbol.as_sym()) else {
+                continue;
+            };
+            if symbol.name.contains("::") {
+                outermost.function = symbol.name.to_string();
+            }
+        }
     }
 }
 
@@ -121,13 +148,21 @@ impl Resolve for ElfResolver {
     }
 }
 
-/// Rust programs without lines can be rebuilt with them; system libraries cannot.
+/// What a person can do to get more than this.
 fn remark(module: &Module, found: &Found, names: &Names) -> Option<Problem> {
     if module.build_id.is_none() {
         return Some(Problem::Unchecked { module: PathBuf::from(&module.path) });
     }
-    let is_rust = names.values().flatten().any(|name| name.function.contains("::"));
-    (found.debug == Debug::None && is_rust).then(|| Problem::NoLines { file: found.file.clone() })
+    let file = found.file.clone();
+    if names.is_empty() {
+        return Some(Problem::NoSymbols { file });
+    }
+    // The standard library comes with lines of its own; system libraries cannot be rebuilt.
+    let is_rust =
+        |name: &&Name| name.function.contains("::") && Origin::of(name, "", "") != Origin::Std;
+    let mut own = names.values().flatten().filter(is_rust).peekable();
+    let no_lines = own.peek().is_some() && own.all(|name| name.line.is_none());
+    no_lines.then_some(Problem::NoLines { file })
 }
 
 fn unchecked(path: &Path) -> Result<Found, Option<Problem>> {

@@ -30,6 +30,11 @@ pub enum Problem {
         /// The file.
         file: PathBuf,
     },
+    /// The file was stripped of all names.
+    NoSymbols {
+        /// The file.
+        file: PathBuf,
+    },
     /// The file could not be read as an executable.
     Unreadable {
         /// The file.
@@ -64,6 +69,12 @@ impl fmt::Display for Problem {
                 f,
                 "{}: no debug information, so there are function names but no files and lines: \
                  build with `debug = 1` in the Cargo profile",
+                file.display()
+            ),
+            Self::NoSymbols { file } => write!(
+                f,
+                "{}: no symbols: it was stripped; give the file it was stripped from with \
+                 --symbol-path, or build with `strip = false`",
                 file.display()
             ),
             Self::Unreadable { file, cause } => write!(f, "{}: {cause}", file.display()),
