@@ -1,0 +1,131 @@
+//! Identities of stacks: what changes them and what does not.
+
+use heaptide_analyze::identity::{Identity, NamedFrame, Origin, Stack, WorkspaceCrates};
+use heaptide_format::{ModuleOffset, Name};
+
+/// Frames from lines of `function @ file:line`, innermost first, as in the program `shop`.
+fn stack(text: &str) -> Stack {
+    let frame = |(index, line): (usize, &str)| {
+        let (function, place) = line.trim().split_once(" @ ").unwrap_or((line.trim(), ""));
+        let (file, line) = match place.rsplit_once(':') {
+            Some((file, line)) => (Some(file.to_owned()), line.parse().ok()),
+            None => (None, None),
+        };
+        let name = Name { function: function.to_owned(), file, line };
+        NamedFrame {
+            origin: Origin::of(&name, "shop", "shop"),
+            function: name.function,
+            file: name.file,
+            line: name.line,
+            inlined: false,
+            module: "shop".to_owned(),
+            offset: ModuleOffset(0x1000 + index as u64),
+        }
+    };
+    let lines = text.trim().lines().filter(|line| !line.trim().is_empty());
+    Stack { frames: lines.enumerate().map(frame).collect(), truncated: false }
+}
+
+fn identity(text: &str) -> Identity {
+    Identity::of(&stack(text), None, &WorkspaceCrates::new())
+}
+
+const LOGIN: &str = "
+    <heaptide::Heaptide as core::alloc::GlobalAlloc>::alloc @ crates/heaptide/src/lib.rs:90
+    __rust_alloc
+    alloc::raw_vec::RawVec<T,A>::grow_one @ /rustc/ab/library/alloc/src/raw_vec/mod.rs:344
+    alloc::vec::Vec<T,A>::push @ /rustc/ab/library/alloc/src/vec/mod.rs:2466
+    shop::session::Store<K>::login::h0123456789abcdef @ /home/me/shop/src/session.rs:88
+    shop::api::login::{{closure}} @ /home/me/shop/src/api.rs:12
+    <axum::handler::Future as core::future::Future>::poll @ /c/registry/src/i-1/axum-0.8.1/src/lib.rs:9
+    tokio::runtime::block_on @ /c/registry/src/i-1/tokio-1.54.0/src/lib.rs:4
+    shop::main @ /home/me/shop/src/main.rs:3
+    std::rt::lang_start @ /rustc/ab/library/std/src/rt.rs:206
+    __libc_start_main
+";
+
+#[test]
+fn the_first_frame_of_the_users_is_responsible() {
+    let login = identity(LOGIN);
+    assert_eq!(login.path, "shop::session::Store::login");
+    assert_eq!(login.via.as_deref(), Some("alloc::vec::Vec::push"));
+    let place = |frame: &Option<NamedFrame>| frame.as_ref().and_then(NamedFrame::place);
+    assert_eq!(place(&login.responsible).as_deref(), Some("/home/me/shop/src/session.rs:88"));
+    assert_eq!(place(&login.entry).as_deref(), Some("/home/me/shop/src/main.rs:3"));
+    // Fixed for ever: baselines hold it.
+    assert_eq!(login.id.to_string(), "bf594c38");
+}
+
+#[test]
+fn a_rebuild_keeps_the_identity() {
+    let login = identity(LOGIN).id;
+    for (change, from, to) in [
+        ("lines move", ":88", ":93"),
+        ("hashes change", "h0123456789abcdef", "hfedcba9876543210"),
+        (
+            "another mangling",
+            "shop::session::Store<K>::login",
+            "<shop::session::Store<u64>>::login",
+        ),
+        ("another closure", "{{closure}}", "{closure#3}"),
+        ("another checkout", "/home/me/shop/", "/builds/7/shop/"),
+        ("a relative path", "/home/me/shop/src", "src"),
+        ("another toolchain", "/rustc/ab/", "/rustc/cd/"),
+        ("another way to the allocator", "RawVec<T,A>::grow_one", "RawVec<T,A>::reserve"),
+        ("a newer runtime", "tokio::runtime::block_on", "tokio::runtime::park::block_on"),
+        (
+            "recursion",
+            "shop::api::login::{{closure}} @",
+            "shop::session::Store::login @ src/session.rs:90\n    shop::api::login @",
+        ),
+        ("no start-up frames", "__libc_start_main", ""),
+    ] {
+        assert!(LOGIN.contains(from), "{change}");
+        assert_eq!(identity(&LOGIN.replace(from, to)).id, login, "{change}");
+    }
+}
+
+#[test]
+fn another_site_has_another_identity() {
+    let login = identity(LOGIN).id;
+    for (change, from, to) in [
+        ("another function", "shop::session::Store<K>::login", "shop::session::Store<K>::renew"),
+        ("another caller", "shop::api::login", "shop::api::checkout"),
+        (
+            "another container",
+            "alloc::vec::Vec<T,A>::push",
+            "std::collections::HashMap<K,V>::insert",
+        ),
+        (
+            "another crate of the workspace",
+            "/home/me/shop/src/session.rs",
+            "/home/me/shop/src/cart.rs",
+        ),
+    ] {
+        assert!(LOGIN.contains(from), "{change}");
+        assert_ne!(identity(&LOGIN.replace(from, to)).id, login, "{change}");
+    }
+    let tagged = Identity::of(&stack(LOGIN), Some("checkout"), &WorkspaceCrates::new());
+    assert_ne!(tagged.id, login, "another tag");
+    assert_eq!(tagged.path, "shop::session::Store::login");
+}
+
+#[test]
+fn without_a_frame_of_the_users_a_dependency_is_responsible() {
+    let tokio = "
+        alloc::boxed::Box<T>::new @ /rustc/ab/library/alloc/src/boxed.rs:1
+        hashbrown::raw::RawTable::reserve @ /c/registry/src/i-1/hashbrown-0.15.0/src/raw.rs:1
+        dashmap::DashMap<K,V>::insert @ /c/registry/src/i-1/dashmap-6.1.0/src/lib.rs:1
+        tokio::task::poll @ /c/registry/src/i-1/tokio-1.54.0/src/lib.rs:4
+        std::thread::start @ /rustc/ab/library/std/src/thread.rs:1";
+    assert_eq!(identity(tokio).path, "dashmap::DashMap::insert");
+    let named = ["dashmap", "tokio"].map(str::to_owned).into();
+    assert_eq!(Identity::of(&stack(tokio), None, &named).path, "dashmap::DashMap::insert");
+    let named = ["tokio"].map(str::to_owned).into();
+    assert_eq!(Identity::of(&stack(tokio), None, &named).path, "tokio::task::poll");
+    let std =
+        "alloc::sync::Arc<T>::new @ /rustc/ab/library/alloc/src/sync.rs:1\nstd::thread::start";
+    assert_eq!(identity(std).path, "std::thread::start");
+    assert_eq!(identity("").path, "(no stack)");
+    assert_eq!(identity("shop+0x1000").path, "shop+0x1000");
+}
