@@ -70,6 +70,8 @@ fn segments_are_joined_and_runs_told_apart() {
     check("segments", &backwards, &[""], joined);
     let one_file = [first.as_str(), &second, &other].concat();
     check("one-file", &[("a.jsonl", &one_file)], &[""], &apart);
+    let rotated = [("a.jsonl", first.as_str()), ("a.001.jsonl", &second), ("a.002.jsonl", &other)];
+    check("rotated", &rotated, &["a.jsonl"], joined);
     let three = [("a.jsonl", first.as_str()), ("b.jsonl", &second), ("c.jsonl", &other)];
     check("three", &three, &[""], &apart);
 }

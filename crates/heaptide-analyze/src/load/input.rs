@@ -12,30 +12,64 @@ pub(crate) struct Input {
     pub(crate) chosen: Chosen,
 }
 
-/// A file that was named must be readable; one of a directory may be left out with a warning.
+/// A file that was named must be readable; others may be left out with a warning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Chosen {
+    /// By the user.
     Named,
+    /// As one of a directory.
     Listed,
+    /// As a later segment of a named one, to judge by its name; counts only if its header agrees.
+    Beside,
 }
 
-/// Files in the order given; a directory stands for its `*.jsonl` by name. No file comes twice.
+/// Files in the order given; a directory stands for its `*.jsonl` by name, and a file brings its
+/// later segments (`shop.001.jsonl` beside `shop.jsonl`) with it. No file comes twice.
 pub(crate) fn expand(paths: &[PathBuf]) -> Result<Vec<Input>, Error> {
     let mut seen = BTreeSet::new();
     let mut inputs = Vec::new();
     for path in paths {
-        let (files, chosen) = match path.is_dir() {
-            true => (recordings_in(path)?, Chosen::Listed),
-            false => (vec![path.clone()], Chosen::Named),
+        let chosen = match path.is_dir() {
+            true => inputs_of(recordings_in(path)?, Chosen::Listed),
+            false => with_later_segments(path),
         };
-        for file in files {
-            let canonical = file.canonicalize().map_err(|err| Error::unreadable(&file, &err))?;
+        for input in chosen {
+            let canonical = input.file.canonicalize();
+            let canonical = canonical.map_err(|err| Error::unreadable(&input.file, &err))?;
             if seen.insert(canonical) {
-                inputs.push(Input { file, chosen });
+                inputs.push(input);
             }
         }
     }
     Ok(inputs)
+}
+
+fn inputs_of(files: Vec<PathBuf>, chosen: Chosen) -> Vec<Input> {
+    files.into_iter().map(|file| Input { file, chosen }).collect()
+}
+
+fn with_later_segments(first: &Path) -> Vec<Input> {
+    let dir = match first.parent() {
+        Some(dir) if !dir.as_os_str().is_empty() => dir,
+        _ => Path::new("."),
+    };
+    let mut inputs = inputs_of(vec![first.to_owned()], Chosen::Named);
+    if first.extension().is_some_and(|ext| ext == "jsonl") {
+        let mut beside = recordings_in(dir).unwrap_or_default();
+        beside.retain(|file| is_later_segment(first, file));
+        inputs.extend(inputs_of(beside, Chosen::Beside));
+    }
+    inputs
+}
+
+/// Whether `file` is named as `first` with a number before the ending.
+fn is_later_segment(first: &Path, file: &Path) -> bool {
+    let stem = |path: &Path| path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+    let (Some(first), Some(file)) = (stem(first), stem(file)) else { return false };
+    let number = file.strip_prefix(&first).and_then(|rest| rest.strip_prefix('.'));
+    number.is_some_and(|digits| {
+        !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit())
+    })
 }
 
 fn recordings_in(dir: &Path) -> Result<Vec<PathBuf>, Error> {

@@ -70,6 +70,11 @@ impl Scan {
         let mut lines = Lines::open(&input.file)?;
         let first = lines.next()?.ok_or_else(|| Error::Empty { file: input.file.clone() })?;
         let header = first_header(&input.file, &first)?;
+        if input.chosen == Chosen::Beside
+            && !self.index_by_recording.contains_key(&header.recording)
+        {
+            return Ok(());
+        }
         let mut recording = self.begin_segment(header, input);
         while let Some(line) = lines.next()? {
             if line.bytes.trim_ascii().is_empty() {
