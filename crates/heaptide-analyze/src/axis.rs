@@ -136,6 +136,12 @@ impl Axis {
         mono_ns.saturating_sub(self.start_mono_ns)
     }
 
+    /// The first slot that ends after this share of the way from the end of `from` to the end.
+    pub fn share_of(&self, from: usize, share: f64) -> usize {
+        let start = self.ends.get(from).copied().unwrap_or(1.0);
+        self.ends.partition_point(|&end| end <= start + share * (1.0 - start) + 1e-9)
+    }
+
     /// Slots whose births are evidence and are mature at the end.
     pub fn mature(&self) -> std::ops::Range<usize> {
         let end = self.mature.last().copied().map_or(0, usize::from);

@@ -14,7 +14,7 @@ mod work;
 use serde::{Deserialize, Serialize};
 
 pub use containers::{Container, ContainerStep};
-pub use evalue::e_bh;
+pub use evalue::{e_bh, e_value};
 pub use evidence::{CohortBar, Condition, Evidence, Excluded, Stage};
 pub use objects::Objects;
 pub use work::Progress;

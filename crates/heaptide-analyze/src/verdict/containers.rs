@@ -20,6 +20,8 @@ const LEAST_STEPS: usize = 3;
 const LEAST_BYTES: f64 = 4096.0;
 /// Bytes grow at least like work to this power.
 const LEAST_EXPONENT: f64 = 0.6;
+/// Nothing that doubles pauses longer than until the work has grown by this factor.
+const LONGEST_GAP: f64 = 2.0;
 /// How much later than due the next step may be.
 const GRACE: f64 = 1.1;
 
@@ -98,7 +100,7 @@ pub(super) fn judge(
         exponent: exponent(1.0 / 8.0),
         late_exponent: exponent(1.0 / 4.0),
         work: now,
-        due: steps.last().map_or(0.0, |step| step.work * factor),
+        due: due(&steps, factor),
         bytes: bytes(last),
         grown_bytes: bytes(last) as f64 - bytes(before(1.0 / 8.0)) as f64,
         steps,
@@ -123,6 +125,15 @@ fn steps(axis: &Axis, progress: &Progress, series: &SiteSeries) -> Vec<Container
         }
     }
     steps
+}
+
+/// The work at which the next step is due: a longest gap after the last. Shards that double one
+/// after another take many small steps and then pause.
+fn due(steps: &[ContainerStep], factor: f64) -> f64 {
+    let Some(last) = steps.last() else { return 0.0 };
+    let recent = |pair: &&[ContainerStep]| pair[0].work > 0.0 && pair[1].work * 8.0 >= last.work;
+    let gaps = steps.windows(2).filter(recent).map(|pair| pair[1].work / pair[0].work);
+    last.work * gaps.fold(factor, f64::max).min(LONGEST_GAP)
 }
 
 fn median_factor(steps: &[ContainerStep]) -> f64 {

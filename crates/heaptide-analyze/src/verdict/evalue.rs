@@ -50,6 +50,13 @@ impl Purse {
     }
 }
 
+/// The evidence that a population which took these steps does not rise by chance.
+pub fn e_value(steps: &[Ordering]) -> f64 {
+    let mut purse = Purse::new();
+    steps.iter().for_each(|&step| purse.bet(step));
+    purse.value()
+}
+
 /// The q-value of each e-value: the smallest α at which the e-BH procedure would reject it. The
 /// false discovery rate is at most α whatever the sites' dependence (Wang & Ramdas, "False
 /// discovery rate control with e-values", 2022).

@@ -18,11 +18,11 @@ use crate::series::{Cell, SiteSeries};
 /// Fewer survivors than this are no growth.
 const LEAST_SURVIVORS: f64 = 4.0;
 /// A sampled recording must have caught this many of them.
-const LEAST_SAMPLED: f64 = 8.0;
+const LEAST_SAMPLED: f64 = 16.0;
 /// The old population must rise by this share of the survivors,
 const LEAST_RISE: f64 = 0.3;
-/// and in the last third of the steps still at this share of its pace before.
-const LEAST_LATE_RISE: f64 = 0.25;
+/// and in the last quarter of the steps still at this share of its pace before.
+const LEAST_LATE_RISE: f64 = 0.4;
 /// Survivors must come from this many slots,
 const LEAST_SLOTS: usize = 4;
 /// and from this many of four quarters.
@@ -71,7 +71,7 @@ pub struct Objects {
     pub pace: f64,
     /// Survivors per work: those that are almost mature against the mature.
     pub still: f64,
-    /// Rise of the old population per step: last third of the steps against the others.
+    /// Rise of the old population per work: last quarter of the steps against the others.
     pub late_rise: f64,
     /// Mature blocks that died,
     pub deaths: u64,
@@ -115,9 +115,9 @@ pub(super) fn judge(axis: &Axis, rule: &Rule, progress: &Progress, series: &Site
     let since = born.map_or(mature.start, |cell| cell.slot)..mature.end;
     objects.work = progress.over(since.clone());
     count_survivors(&mut objects, series.cells(), progress, since.clone());
-    let slows =
-        slows_down(&mut objects, series.cells(), progress, axis, since, sample_weight(series));
-    let rises = old_rises(&mut objects, axis, series);
+    let weight = sample_weight(series);
+    let slows = slows_down(&mut objects, series.cells(), progress, axis, since, weight);
+    let rises = old_rises(&mut objects, axis, progress, series);
     objects.class = classify(&objects, Trend { rises, slows }, axis, rule, series);
     if objects.class == Class::Suspect {
         objects.needs_snapshots = Some(needs(&objects, &purse, axis, rule));
@@ -216,27 +216,30 @@ fn ratio(a: f64, b: f64) -> f64 {
     }
 }
 
-/// The old population rises through all three thirds of the judged slots.
-fn old_rises(objects: &mut Objects, axis: &Axis, series: &SiteSeries) -> bool {
-    let slots: Vec<usize> = judged_slots(axis).collect();
-    let old = |slot: &usize| series.row(*slot).old_objects;
-    let (Some(first), Some(last)) = (slots.first(), slots.last()) else { return false };
+/// The old population rises through all three thirds of the judged slots, to the last.
+fn old_rises(objects: &mut Objects, axis: &Axis, progress: &Progress, series: &SiteSeries) -> bool {
+    let slots = judged_slots(axis);
+    let old = |slot: usize| series.row(slot).old_objects;
+    let (Some(first), Some(last)) = (slots.clone().next(), slots.clone().last()) else {
+        return false;
+    };
     (objects.old_at_start, objects.old_at_end) = (old(first), old(last));
-    let mature = |slot: &usize| series.row(*slot).mature_objects;
-    objects.exposure = slots.iter().map(mature).fold(0, u64::saturating_add);
-    let third = slots.len().div_ceil(3);
-    let least: Vec<u64> =
-        slots.chunks(third).filter_map(|third| third.iter().map(old).min()).collect();
-    let [a, b, c] = least[..] else { return false };
+    let mature = |slot: usize| series.row(slot).mature_objects;
+    objects.exposure = slots.clone().map(mature).fold(0, u64::saturating_add);
+    let after = |share: f64| axis.share_of(first, share).max(first);
+    let least = |slots: Range<usize>| slots.map(old).min();
+    let (second, third, turn) = (after(1.0 / 3.0), after(2.0 / 3.0), after(0.75));
+    let thirds = (least(first..second), least(second..third), least(third..last + 1));
+    let (Some(a), Some(b), Some(c)) = thirds else { return false };
     let rise = objects.old_at_end as f64 - objects.old_at_start as f64;
-    let turn = slots[slots.len() - third];
-    let late = objects.old_at_end as f64 - old(&turn) as f64;
-    let weight = sample_weight(series);
-    let early_steps = (slots.len() - third) as f64;
-    let pace = ratio_or_zero(rise - late, early_steps);
-    objects.late_rise = ratio(late / third as f64, pace);
-    let goes_on =
-        late + (weight * (late.max(0.0) + weight)).sqrt() >= LEAST_LATE_RISE * pace * third as f64;
+    let late = objects.old_at_end as f64 - old(turn) as f64;
+    // What matures late was born in these slots.
+    let born = axis.mature_at(turn)..axis.mature_at(last);
+    let born_before = axis.mature_at(first)..axis.mature_at(turn);
+    let pace = ratio_or_zero(rise - late, progress.over(born_before));
+    let expected = pace * progress.over(born);
+    objects.late_rise = ratio(late, expected);
+    let goes_on = late + (late.max(0.0) + 1.0).sqrt() >= LEAST_LATE_RISE * expected;
     a <= b && b < c && goes_on && rise >= LEAST_RISE * objects.survivors as f64
 }
 
