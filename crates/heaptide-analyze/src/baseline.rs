@@ -25,6 +25,8 @@ const FLOOR_BYTES_PER_OP: f64 = 1.0;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Accepted {
+    /// The function that allocates, for readers.
+    pub path: String,
     /// What it was judged to be.
     pub class: Class,
     /// The unit of work.
@@ -35,13 +37,13 @@ pub struct Accepted {
     pub bytes_per_op: f64,
 }
 
-/// All accepted sites, by identity path.
+/// All accepted sites, by identity.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Baseline {
     /// [`BASELINE_VERSION`] of the writer.
     pub version: u32,
-    /// Accepted sites by identity path.
+    /// Accepted sites by identity: [`crate::finding::Subject::id`].
     pub accepted: BTreeMap<String, Accepted>,
 }
 
@@ -98,12 +100,13 @@ impl Baseline {
         for site in report.findings().flat_map(|finding| &finding.sites) {
             let rate = &site.verdict.rate;
             let accepted = Accepted {
+                path: site.subject.path.clone(),
                 class: site.verdict.class,
                 work: rate.work.clone(),
                 objects_per_op: rounded(rate.objects_per_op),
                 bytes_per_op: rounded(rate.bytes_per_op_upper),
             };
-            let worst = baseline.accepted.entry(site.subject.path.clone());
+            let worst = baseline.accepted.entry(site.subject.id.clone());
             let worst = worst.or_insert_with(|| accepted.clone());
             if accepted.bytes_per_op > worst.bytes_per_op {
                 *worst = accepted;
@@ -142,20 +145,20 @@ impl Baseline {
         let known: BTreeSet<&str> = runs
             .iter()
             .flat_map(|run| run.sites)
-            .map(|(subject, _)| subject.path.as_str())
-            .filter(|path| self.accepted.contains_key(*path))
+            .map(|(subject, _)| subject.id.as_str())
+            .filter(|id| self.accepted.contains_key(*id))
             .collect();
         matched.matched = known.len();
         let mut growing = BTreeSet::new();
         for finding in reports.iter_mut().flat_map(|run| &mut run.findings) {
-            growing.extend(finding.sites.iter().map(|site| site.subject.path.clone()));
+            growing.extend(finding.sites.iter().map(|site| site.subject.id.clone()));
             self.rule_on_finding(finding, &mut matched);
         }
-        let fixed = known.iter().filter(|path| !growing.contains(**path));
-        matched.fixed = fixed.map(|path| (*path).to_owned()).collect();
-        for paths in [&mut matched.unchanged, &mut matched.worse, &mut matched.new] {
-            paths.sort();
-            paths.dedup();
+        let fixed = known.iter().filter(|id| !growing.contains(**id));
+        matched.fixed = fixed.map(|id| (*id).to_owned()).collect();
+        for ids in [&mut matched.unchanged, &mut matched.worse, &mut matched.new] {
+            ids.sort();
+            ids.dedup();
         }
         matched
     }
@@ -163,18 +166,18 @@ impl Baseline {
     fn rule_on_finding(&self, finding: &mut Finding, matched: &mut BaselineMatch) {
         let (mut worse, mut new) = (None, false);
         for site in &finding.sites {
-            let path = site.subject.path.clone();
+            let id = site.subject.id.clone();
             let rate = &site.verdict.rate;
-            match self.accepted.get(&path) {
+            match self.accepted.get(&id) {
                 None => {
                     new = true;
-                    matched.new.push(path);
+                    matched.new.push(id);
                 }
                 Some(accepted) if accepted.is_exceeded_by(rate.bytes_per_op) => {
                     worse = Some((accepted.bytes_per_op, rate.bytes_per_op));
-                    matched.worse.push(path);
+                    matched.worse.push(id);
                 }
-                Some(_) => matched.unchanged.push(path),
+                Some(_) => matched.unchanged.push(id),
             }
         }
         if !matches!(finding.ruling.gate, Gate::Fail | Gate::Undecided) {
