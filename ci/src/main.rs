@@ -22,6 +22,7 @@ mod test;
 mod tidy;
 mod tool;
 mod tsan;
+mod verdict;
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -60,6 +61,7 @@ const SET: &[Check] = &[
 /// Longer work, run by name.
 const BY_NAME: &[Check] = &[
     Check { name: "fuzz", about: "damaged lines for the parser, five minutes", run: fuzz::run },
+    Check { name: "verdict", about: "the rule's error rates on made-up sites", run: verdict::run },
     Check {
         name: "leaks",
         about: "every leak of the corpus is found where it is, no healthy twin accused",

@@ -1,0 +1,268 @@
+//! A made-up site: every block it ever allocates, and how a recording would show it.
+
+use std::collections::BTreeMap;
+
+use heaptide_analyze::axis::{Axis, Settings};
+use heaptide_analyze::series::SiteSeries;
+use heaptide_analyze::timeline::{Point, Timeline};
+use heaptide_format::{Bucket, Cohort, Epoch, Header, Reason, SiteId, SiteRow};
+
+/// One block; times are in epochs since the recording began.
+#[derive(Clone, Debug)]
+pub(super) struct Block {
+    pub(super) birth: f64,
+    /// Infinite if it is never freed.
+    pub(super) death: f64,
+    pub(super) bytes: u64,
+    /// `realloc` calls: when, and to what size.
+    pub(super) resized: Vec<(f64, u64)>,
+}
+
+impl Block {
+    pub(super) fn new(birth: f64, life: f64, bytes: u64) -> Self {
+        Self { birth, death: birth + life, bytes, resized: Vec::new() }
+    }
+
+    fn bytes_at(&self, time: f64) -> u64 {
+        self.resized.iter().rfind(|(when, _)| *when <= time).map_or(self.bytes, |(_, bytes)| *bytes)
+    }
+}
+
+/// All blocks of a site, and when work was done.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Trace {
+    pub(super) blocks: Vec<Block>,
+    /// Times of units of work, in any order.
+    pub(super) work: Vec<f64>,
+}
+
+/// How the snapshots are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rhythm {
+    /// On an even interval.
+    Even,
+    /// At uneven times, some missing, and an exit snapshot that sees nothing alive.
+    Uneven,
+    /// Evenly, of one block in eight.
+    Sampled,
+}
+
+/// A site as the analyzer sees it, and the live counts that a trend test would see.
+#[derive(Clone, Debug)]
+pub(super) struct Seen {
+    pub(super) axis: Axis,
+    pub(super) series: SiteSeries,
+    pub(super) live: Vec<f64>,
+    pub(super) work: Vec<f64>,
+    /// Birth epochs with live blocks, by snapshot.
+    pub(super) generations: Vec<f64>,
+}
+
+const SAMPLED: u64 = 8;
+const INTERVAL_NS: f64 = 5e9;
+
+impl Trace {
+    /// What a recording with `n` snapshots shows of the site.
+    pub(super) fn record(&self, n: usize, rhythm: Rhythm, rng: &mut fastrand::Rng) -> Seen {
+        let times = times(n, rhythm, rng);
+        let mut heap = Heap::new(self, &times, rhythm, rng);
+        let mut work = self.work.clone();
+        work.sort_by(f64::total_cmp);
+        let mut timeline = Timeline { header: Header::default(), points: Vec::new() };
+        let mut rows = Vec::new();
+        for (k, &time) in times.iter().enumerate() {
+            heap.advance(k, time);
+            if rhythm != Rhythm::Uneven || k % 13 != 7 {
+                timeline.points.push(point(k, time, work.partition_point(|t| *t <= time)));
+                rows.push(heap.row());
+            }
+        }
+        if rhythm == Rhythm::Uneven {
+            let mut exit = point(times.len(), n as f64 + 0.01, work.len());
+            exit.reason = Reason::Exit;
+            timeline.points.push(exit);
+            rows.push(heap.torn_down());
+        }
+        let axis = Axis::new(&timeline, &Settings::default());
+        let mut series = SiteSeries::new();
+        let mut before: Option<&SiteRow> = None;
+        for (k, row) in rows.iter().enumerate() {
+            // As in a recording, a row that says nothing new is left out.
+            if before != Some(row) {
+                series.observe(&axis, k, row);
+            }
+            before = Some(row);
+        }
+        series.close(&axis);
+        let judged = timeline.points.iter().filter(|point| point.reason != Reason::Exit);
+        let work = judged.map(|point| point.work["requests"] as f64).collect::<Vec<_>>();
+        let rows = &rows[..work.len()];
+        let live = rows.iter().map(|row| row.live_objects as f64).collect();
+        let generations = rows.iter().map(|row| row.cohorts.len() as f64).collect();
+        Seen { axis, series, live, work, generations }
+    }
+}
+
+/// When the snapshots are taken, in epochs.
+fn times(n: usize, rhythm: Rhythm, rng: &mut fastrand::Rng) -> Vec<f64> {
+    if rhythm != Rhythm::Uneven {
+        return (1..=n).map(|k| k as f64).collect();
+    }
+    let gaps: Vec<f64> = (0..n).map(|_| 0.4 + 1.2 * rng.f64()).collect();
+    let scale = n as f64 / gaps.iter().sum::<f64>();
+    let mut time = 0.0;
+    let mut times: Vec<f64> = gaps
+        .iter()
+        .map(|gap| {
+            time += gap * scale;
+            time
+        })
+        .collect();
+    // Somebody asks for two more, right after another.
+    times.push(0.5 * n as f64 + 0.01);
+    times.push(0.5 * n as f64 + 0.02);
+    times.sort_by(f64::total_cmp);
+    times
+}
+
+fn point(k: usize, time: f64, done: usize) -> Point {
+    Point {
+        seq: k as u64,
+        elapsed_ns: (time * INTERVAL_NS) as u64,
+        epoch: Epoch(k as u32),
+        work: BTreeMap::from([("requests".to_owned(), done as u64)]),
+        ..Point::default()
+    }
+}
+
+/// The site's heap at one moment after another.
+struct Heap<'a> {
+    /// Blocks that the recording sees, and how many each stands for.
+    blocks: Vec<(&'a Block, u64)>,
+    born: Vec<Vec<usize>>,
+    died: Vec<Vec<usize>>,
+    epochs: Vec<usize>,
+    cohorts: BTreeMap<Epoch, (u64, u64)>,
+    now: SiteRow,
+    variance: f64,
+}
+
+impl<'a> Heap<'a> {
+    fn new(trace: &'a Trace, times: &[f64], rhythm: Rhythm, rng: &mut fastrand::Rng) -> Self {
+        let epoch_of = |time: f64| times.partition_point(|&end| end <= time);
+        let mut heap = Self {
+            blocks: Vec::new(),
+            born: vec![Vec::new(); times.len() + 1],
+            died: vec![Vec::new(); times.len() + 1],
+            epochs: Vec::new(),
+            cohorts: BTreeMap::new(),
+            now: empty_row(),
+            variance: 0.0,
+        };
+        for block in &trace.blocks {
+            // Large blocks are always sampled.
+            let small = block.bytes < 4096 && block.resized.is_empty();
+            let sparse = rhythm == Rhythm::Sampled && small;
+            if sparse && rng.u64(..SAMPLED) != 0 {
+                continue;
+            }
+            let born = epoch_of(block.birth);
+            heap.born[born].push(heap.blocks.len());
+            heap.died[epoch_of(block.death)].push(heap.blocks.len());
+            heap.blocks.push((block, if sparse { SAMPLED } else { 1 }));
+            heap.epochs.push(born);
+        }
+        heap
+    }
+
+    fn advance(&mut self, k: usize, time: f64) {
+        for index in std::mem::take(&mut self.born[k]) {
+            let (block, weight) = self.blocks[index];
+            self.now.allocs += weight;
+            self.now.alloc_bytes += weight * block.bytes;
+            self.count(index, block.bytes);
+        }
+        for index in 0..self.resized() {
+            self.resize(index, k, time);
+        }
+        for index in std::mem::take(&mut self.died[k]) {
+            let (block, weight) = self.blocks[index];
+            let cohort = self.cohorts.get_mut(&self.cohort_of(index)).expect("it was born");
+            cohort.0 -= weight;
+            cohort.1 -= weight * block.bytes;
+            self.now.frees += weight;
+            self.now.freed_bytes += weight * block.bytes;
+            self.variance -= (weight * (weight - 1)) as f64;
+        }
+    }
+
+    /// Only the first block of a trace is ever resized, and it is never freed.
+    fn resized(&self) -> usize {
+        self.blocks.first().map_or(0, |(block, _)| usize::from(!block.resized.is_empty()))
+    }
+
+    fn resize(&mut self, index: usize, k: usize, time: f64) {
+        if self.epochs[index] > k {
+            return;
+        }
+        let (block, _) = self.blocks[index];
+        let epoch = self.cohort_of(index);
+        let cohort = self.cohorts.get_mut(&epoch).expect("it was born");
+        let bytes = block.bytes_at(time);
+        self.now.alloc_bytes += bytes;
+        self.now.freed_bytes += cohort.1;
+        cohort.1 = bytes;
+    }
+
+    fn count(&mut self, index: usize, bytes: u64) {
+        let weight = self.blocks[index].1;
+        let cohort = self.cohorts.entry(self.cohort_of(index)).or_default();
+        cohort.0 += weight;
+        cohort.1 += weight * bytes;
+        self.variance += (weight * (weight - 1)) as f64;
+    }
+
+    fn cohort_of(&self, index: usize) -> Epoch {
+        Bucket::of(Epoch(self.epochs[index] as u32)).first_epoch()
+    }
+
+    fn row(&self) -> SiteRow {
+        let live = self.cohorts.iter().filter(|(_, cohort)| cohort.0 > 0);
+        let error = (self.variance > 0.0).then(|| self.variance.sqrt());
+        SiteRow {
+            live_objects: self.now.allocs - self.now.frees,
+            live_bytes: self.now.alloc_bytes - self.now.freed_bytes,
+            cohorts: live.map(|(epoch, (n, bytes))| Cohort(*epoch, *n, *bytes)).collect(),
+            objects_error: error,
+            bytes_error: error,
+            ..self.now.clone()
+        }
+    }
+
+    /// What an exit snapshot shows of a program that drops all it holds.
+    fn torn_down(&self) -> SiteRow {
+        let (frees, freed_bytes) = (self.now.allocs, self.now.alloc_bytes);
+        SiteRow { frees, freed_bytes, ..self.now.clone() }
+    }
+}
+
+fn empty_row() -> SiteRow {
+    SiteRow {
+        site: SiteId(1),
+        allocs: 0,
+        frees: 0,
+        alloc_bytes: 0,
+        freed_bytes: 0,
+        reallocs: 0,
+        live_objects: 0,
+        live_bytes: 0,
+        objects_range: None,
+        bytes_range: None,
+        cohorts: Vec::new(),
+        largest_bytes: 0,
+        growth: Vec::new(),
+        last_free_ns: None,
+        objects_error: None,
+        bytes_error: None,
+    }
+}
