@@ -11,7 +11,7 @@ use std::process::Command;
 use heaptide_analyze::identity::plain;
 use heaptide_analyze::load::{Run, load_one};
 use heaptide_analyze::symbols::{ElfResolver, RecordedOnly, Resolve, Symbols, names_for};
-use heaptide_format::{Line, ModuleId, Name};
+use heaptide_format::{Line, ModuleId, ModuleOffset, Name};
 use recording::Dir;
 
 const PROGRAM: &str = r#"
@@ -166,6 +166,23 @@ fn separate_debug_files_are_found() {
     check(&shop, &run, &[], UNNAMED, "shop: no symbols");
     shop.tool("objcopy", &["--add-gnu-debuglink=linked.debug", "shop"]);
     check(&shop, &run, &[], FULL, "");
+}
+
+/// A call that does not return may be a function's last instruction: its return address is the
+/// first byte after the function.
+#[test]
+fn a_return_address_belongs_to_the_call_before_it() {
+    let shop = Shop::build("after", &["-Cdebuginfo=1"]);
+    let mut run = shop.record();
+    let symbols = Command::new("nm").arg("-S").arg(&shop.exe).output().expect("nm runs").stdout;
+    let symbols = String::from_utf8(symbols).expect("text");
+    let login = symbols.lines().find(|line| line.contains("5login")).expect("a symbol");
+    let number = |nth| login.split(' ').nth(nth).and_then(|hex| u64::from_str_radix(hex, 16).ok());
+    let end = number(0).zip(number(1)).map(|(start, size)| ModuleOffset(start + size));
+    run.sites.values_mut().for_each(|site| site.frames[0].offset = end.expect("numbers"));
+    let (frames, _) = named(&shop, &run, &mut ElfResolver::new(Vec::new()));
+    let outermost = frames.last().map(String::as_str).unwrap_or_default();
+    assert!(outermost.starts_with("shop::session::Store::login"), "{frames:?}");
 }
 
 #[test]
