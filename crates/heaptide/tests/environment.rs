@@ -1,0 +1,117 @@
+//! Recordings that the environment starts, before `main` and without a line of code; and what a wrong
+//! value gets: one line on standard error, and a program that goes on.
+
+mod rig;
+
+use std::hint::black_box;
+use std::process::{ExitCode, Output};
+use std::thread;
+use std::time::Duration;
+
+use heaptide::{Heaptide, Recorder};
+use heaptide_format::Reason;
+use rig::recording::Recording;
+use rig::{program, scratch};
+
+#[global_allocator]
+static HEAP: Heaptide = Heaptide::new();
+
+fn main() -> ExitCode {
+    rig::main(
+        &[
+            ("out_starts_a_recording", out_starts_a_recording),
+            ("interval_and_signal_are_obeyed", interval_and_signal_are_obeyed),
+            ("a_wrong_value_is_one_line", a_wrong_value_is_one_line),
+            ("off_is_off", off_is_off),
+            ("nothing_set_nothing_done", nothing_set_nothing_done),
+        ],
+        &[("leaks", leaks), ("waits", waits), ("wants to record", wants_to_record)],
+    )
+}
+
+fn leaks() {
+    let _scope = heaptide::tag("leak");
+    (0..100).for_each(|_| std::mem::forget(black_box(vec![1u8; 1000])));
+    println!("done");
+}
+
+fn waits() {
+    thread::sleep(Duration::from_millis(200));
+}
+
+fn wants_to_record() {
+    let refused = Recorder::builder().output(scratch("wanted")).start();
+    println!("{}", refused.err().map_or("recording".into(), |err| err.to_string()));
+}
+
+fn out_starts_a_recording() {
+    let path = scratch("out");
+    let output = program("leaks").env("HEAPTIDE_OUT", &path).output().expect("it starts");
+    assert!(output.status.success(), "{output:?}");
+    let recording = Recording::read(&path);
+    assert_eq!(recording.last().reason, Reason::Exit);
+    assert_eq!(recording.under(recording.last().seq, "leak").live_bytes, 100_000);
+}
+
+fn interval_and_signal_are_obeyed() {
+    let path = scratch("obeyed");
+    let output = program("waits")
+        .env("HEAPTIDE_OUT", &path)
+        .env("HEAPTIDE_INTERVAL", "10ms")
+        .env("HEAPTIDE_SIGNAL", "USR2")
+        .output()
+        .expect("it starts");
+    assert!(output.status.success(), "{output:?}");
+    let recording = Recording::read(&path);
+    assert_eq!(recording.header.interval_ns, 10_000_000);
+    assert_eq!(recording.header.signal.as_deref(), Some("USR2"));
+    assert!(recording.snapshots.len() >= 2);
+}
+
+/// The program did as it always does and said one line, with these words in it.
+fn check_complaint(output: &Output, words: &[&str]) {
+    let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{words:?}: {output:?}");
+    assert_eq!(output.stdout, b"done\n", "{words:?}");
+    assert_eq!(complaint.lines().count(), 1, "{words:?}: {complaint}");
+    assert!(words.iter().all(|word| complaint.contains(word)), "{words:?}: {complaint}");
+}
+
+fn a_wrong_value_is_one_line() {
+    let wrong = [
+        ("HEAPTIDE_INTERVAL", "soon"),
+        ("HEAPTIDE_INTERVAL", "-1s"),
+        ("HEAPTIDE_INTERVAL", "5 fortnights"),
+        ("HEAPTIDE_SIGNAL", "USR9"),
+        ("HEAPTIDE_SIGNAL", "KILL"),
+        ("HEAPTIDE_MODE", "thorough"),
+        ("HEAPTIDE_MODE", "sampled:much"),
+        ("HEAPTIDE_MODE", "sampled:0"),
+    ];
+    for (variable, value) in wrong {
+        let path = scratch("wrong");
+        let output = program("leaks").env("HEAPTIDE_OUT", &path).env(variable, value).output();
+        check_complaint(&output.expect("it starts"), &[variable, value]);
+        assert!(!path.exists(), "{variable}={value} was recorded all the same");
+    }
+    let nowhere = "/proc/nowhere/shop.jsonl";
+    let output = program("leaks").env("HEAPTIDE_OUT", nowhere).output().expect("it starts");
+    check_complaint(&output, &[nowhere]);
+}
+
+fn off_is_off() {
+    let path = scratch("off");
+    let mut off = program("leaks");
+    let output = off.env("HEAPTIDE_MODE", "off").env("HEAPTIDE_OUT", &path).output();
+    assert!(output.expect("it starts").status.success());
+    assert!(!path.exists());
+    let mut off = program("wants to record");
+    let output = off.env("HEAPTIDE_MODE", "off").output().expect("it starts");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success() && said.contains("HEAPTIDE_MODE"), "{said}");
+}
+
+fn nothing_set_nothing_done() {
+    let output = program("leaks").output().expect("it starts");
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+}

@@ -1,0 +1,308 @@
+//! The recorder from the program's side: when snapshots are taken, what stands in them, and what a
+//! wrong request gets.
+
+mod rig;
+
+use std::hint::black_box;
+use std::os::unix::fs::PermissionsExt;
+use std::process::ExitCode;
+use std::thread;
+use std::time::Duration;
+
+use heaptide::{Error, Heaptide, Recorder};
+use heaptide_format::{Mode, Reason};
+use rig::recording::Recording;
+use rig::scratch;
+
+#[global_allocator]
+static HEAP: Heaptide = Heaptide::new();
+
+fn main() -> ExitCode {
+    rig::main(
+        &[
+            ("snapshots_are_numbered", snapshots_are_numbered),
+            ("the_header_says_what_was_recorded", the_header_says_what_was_recorded),
+            ("drop_finishes", drop_finishes),
+            ("an_interval_adds_snapshots", an_interval_adds_snapshots),
+            ("recordings_may_follow_one_another", recordings_may_follow_one_another),
+            ("a_second_recording_is_refused", a_second_recording_is_refused),
+            ("an_unwritable_output_is_refused", an_unwritable_output_is_refused),
+            ("a_folder_gets_a_file_of_its_own", a_folder_gets_a_file_of_its_own),
+            ("work_and_tags_are_written", work_and_tags_are_written),
+            ("without_a_recording_they_do_nothing", without_a_recording_they_do_nothing),
+            ("cohorts_tell_births_apart", cohorts_tell_births_apart),
+            ("a_site_is_a_whole_stack", a_site_is_a_whole_stack),
+            ("an_unchanged_site_is_left_out", an_unchanged_site_is_left_out),
+            ("growth_is_noted", growth_is_noted),
+        ],
+        &[],
+    )
+}
+
+fn record(name: &str) -> (Recorder, std::path::PathBuf) {
+    let path = scratch(name);
+    let recorder = Recorder::builder().output(&path).start().expect("a recording starts");
+    (recorder, path)
+}
+
+fn keep(bytes: usize) -> Vec<u8> {
+    black_box(vec![1u8; bytes])
+}
+
+fn snapshots_are_numbered() {
+    let (recorder, path) = record("numbered");
+    let taken: Vec<u64> = (0..3).map(|_| recorder.snapshot().expect("a snapshot")).collect();
+    recorder.finish().expect("the end");
+    assert_eq!(taken, [0, 1, 2]);
+    let recording = Recording::read(&path);
+    let shown: Vec<_> = recording.snapshots.iter().map(|s| (s.seq, s.epoch.0, s.reason)).collect();
+    let call = Reason::Call;
+    assert_eq!(shown, [(0, 0, call), (1, 1, call), (2, 2, call), (3, 3, Reason::Exit)]);
+    assert!(recording.snapshots.is_sorted_by_key(|snapshot| snapshot.mono_ns));
+    assert!(recording.snapshots.iter().all(|s| s.rss_bytes > 0 && s.own_bytes > 0));
+}
+
+fn the_header_says_what_was_recorded() {
+    let (recorder, path) = record("header");
+    drop(keep(1));
+    recorder.finish().expect("the end");
+    let recording = Recording::read(&path);
+    let header = &recording.header;
+    assert_eq!(header.format, heaptide_format::FORMAT_VERSION);
+    assert_eq!(header.pid, std::process::id());
+    let exe = std::env::current_exe().expect("a path");
+    assert_eq!(header.exe, exe.to_string_lossy());
+    assert_eq!(header.mode, Mode::Exact);
+    assert_eq!((header.segment, header.interval_ns), (0, 0));
+    assert_eq!(header.arch, std::env::consts::ARCH);
+    assert!(header.start_mono_ns <= recording.last().mono_ns);
+    let of_exe = recording.modules.iter().find(|module| module.path == header.exe);
+    assert_eq!(of_exe.expect("our own module").build_id, header.build_id);
+    let mode = std::fs::metadata(&path).expect("the file").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+fn drop_finishes() {
+    let (recorder, path) = record("drop");
+    drop(recorder);
+    assert_eq!(Recording::read(&path).last().reason, Reason::Exit);
+}
+
+fn an_interval_adds_snapshots() {
+    let path = scratch("interval");
+    let interval = Duration::from_millis(5);
+    let recorder = Recorder::builder().output(&path).interval(interval).start();
+    let recorder = recorder.expect("a recording starts");
+    while Recording::read_so_far(&path).is_none_or(|so_far| so_far.snapshots.len() < 3) {
+        thread::sleep(interval);
+    }
+    recorder.finish().expect("the end");
+    let recording = Recording::read(&path);
+    assert_eq!(recording.header.interval_ns, 5_000_000);
+    assert_eq!(recording.at(0).reason, Reason::Interval);
+}
+
+fn recordings_may_follow_one_another() {
+    let mut ids = Vec::new();
+    let mut left = Vec::new();
+    for round in 0..5 {
+        let (recorder, path) = record(&format!("round{round}"));
+        left.clear();
+        let seq = {
+            let _scope = heaptide::tag("round");
+            left.extend((0..10 + round).map(|_| keep(100)));
+            recorder.snapshot().expect("a snapshot")
+        };
+        recorder.finish().expect("the end");
+        let recording = Recording::read(&path);
+        let total = recording.under(seq, "round");
+        let vector = u64::from(total.allocs > 10 + round as u64);
+        assert_eq!(total.allocs, 10 + round as u64 + vector, "round {round}");
+        assert_eq!(total.frees, 0, "what an earlier recording saw born is freed uncounted");
+        ids.push(recording.header.recording);
+    }
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), 5);
+}
+
+fn a_second_recording_is_refused() {
+    let (first, path) = record("first");
+    let second = Recorder::builder().output(scratch("second")).start();
+    assert!(matches!(second, Err(Error::AlreadyRecording)), "{second:?}");
+    first.snapshot().expect("the first goes on");
+    first.finish().expect("the end");
+    assert_eq!(Recording::read(&path).snapshots.len(), 2);
+}
+
+fn an_unwritable_output_is_refused() {
+    let refused = Recorder::builder().output("/proc/nowhere/shop.jsonl").start();
+    let refusal = refused.expect_err("nobody can write there").to_string();
+    assert!(refusal.contains("/proc/nowhere"), "{refusal}");
+    let (recorder, _) = record("writable");
+    recorder.finish().expect("a refused start leaves nothing behind");
+}
+
+fn a_folder_gets_a_file_of_its_own() {
+    let folder = scratch("folder").with_extension("d");
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let recorder = Recorder::builder().output(&folder).start().expect("a recording starts");
+    recorder.finish().expect("the end");
+    let exe = std::env::current_exe().expect("a path");
+    let exe = exe.file_name().expect("a name").to_string_lossy().into_owned();
+    Recording::read(&folder.join(format!("{exe}.{}.jsonl", std::process::id())));
+}
+
+fn work_and_tags_are_written() {
+    let (recorder, path) = record("work");
+    heaptide::work("requests", 3);
+    let kept = {
+        let _outer = heaptide::tag("outer");
+        let outer = keep(1000);
+        let inner = {
+            let _inner = heaptide::tag("inner");
+            keep(200)
+        };
+        (outer, inner, keep(30))
+    };
+    thread::scope(|scope| {
+        (0..4).for_each(|_| drop(scope.spawn(|| heaptide::work("requests", 10))));
+    });
+    let seq = recorder.snapshot().expect("a snapshot");
+    drop(kept);
+    recorder.finish().expect("the end");
+    let recording = Recording::read(&path);
+    assert_eq!(recording.at(seq).work["requests"], 43);
+    let tags: Vec<_> = recording
+        .at(seq)
+        .tags
+        .iter()
+        .map(|tag| (tag.tag.as_str(), tag.live_objects, tag.live_bytes))
+        .collect();
+    assert_eq!(tags, [("inner", 1, 200), ("outer", 2, 1030)]);
+    assert_eq!(recording.under(seq, "outer").live_bytes, 1030);
+}
+
+fn without_a_recording_they_do_nothing() {
+    heaptide::work("requests", 1000);
+    let scope = heaptide::tag("too soon");
+    let (recorder, path) = record("nothing");
+    drop(scope);
+    heaptide::work("requests", 1);
+    recorder.finish().expect("the end");
+    heaptide::work("requests", 1000);
+    drop(heaptide::tag("too late"));
+    assert_eq!(Recording::read(&path).last().work["requests"], 1);
+}
+
+fn cohorts_tell_births_apart() {
+    let (recorder, path) = record("cohorts");
+    let mut kept: Vec<Vec<Vec<u8>>> = Vec::with_capacity(8);
+    for epoch in 0..4 {
+        let mut born = Vec::with_capacity(8);
+        let _scope = heaptide::tag("cohort");
+        for _ in 0..epoch + 1 {
+            born.push(keep(10));
+        }
+        kept.push(born);
+        recorder.snapshot().expect("a snapshot");
+    }
+    kept[1].pop();
+    kept[2].clear();
+    let seq = recorder.snapshot().expect("a snapshot");
+    recorder.finish().expect("the end");
+    let recording = Recording::read(&path);
+    let cohorts = |seq| -> Vec<_> {
+        let rows = recording.tagged(seq, "cohort");
+        let ten = rows.iter().find(|row| row.largest_bytes == 10).expect("the ten-byte site");
+        ten.cohorts.iter().map(|cohort| (cohort.0.0, cohort.1, cohort.2)).collect()
+    };
+    assert_eq!(cohorts(3), [(0, 1, 10), (1, 2, 20), (2, 3, 30), (3, 4, 40)]);
+    assert_eq!(cohorts(seq), [(0, 1, 10), (1, 1, 10), (3, 4, 40)]);
+}
+
+#[inline(never)]
+fn one_way(bytes: usize) -> Vec<u8> {
+    let kept = keep(bytes);
+    black_box(kept)
+}
+
+#[inline(never)]
+fn other_way(bytes: usize) -> Vec<u8> {
+    let kept = keep(bytes);
+    black_box(kept)
+}
+
+#[inline(never)]
+fn deep(depth: u32) -> Vec<u8> {
+    let kept = if depth == 0 { keep(7) } else { deep(depth - 1) };
+    black_box(kept)
+}
+
+fn a_site_is_a_whole_stack() {
+    let (recorder, path) = record("sites");
+    let scope = heaptide::tag("stacks");
+    let mut kept = Vec::with_capacity(64);
+    for _ in 0..5 {
+        kept.push(one_way(10));
+        kept.push(other_way(20));
+        for depth in [3, 9] {
+            kept.push(deep(depth));
+        }
+    }
+    drop(scope);
+    let seq = recorder.snapshot().expect("a snapshot");
+    recorder.finish().expect("the end");
+    let recording = Recording::read(&path);
+    let mut rows = recording.tagged(seq, "stacks");
+    rows.retain(|row| row.allocs == 5);
+    rows.sort_by_key(|row| row.largest_bytes);
+    let sizes: Vec<u64> = rows.iter().map(|row| row.largest_bytes).collect();
+    assert_eq!(sizes, [7, 7, 10, 20]);
+    let frames = |row: &heaptide_format::SiteRow| {
+        let site = recording.sites.iter().find(|site| site.id == row.site).expect("its line");
+        assert!(!site.truncated, "{site:?}");
+        site.frames.len()
+    };
+    let (shallow, deep) = (frames(&rows[0]), frames(&rows[1]));
+    assert_eq!(shallow.abs_diff(deep), 6, "six more calls are six more frames");
+}
+
+fn an_unchanged_site_is_left_out() {
+    let (recorder, path) = record("left_out");
+    let scope = heaptide::tag("quiet");
+    let quiet = keep(50);
+    drop(scope);
+    let first = recorder.snapshot().expect("a snapshot");
+    let second = recorder.snapshot().expect("a snapshot");
+    drop(quiet);
+    let third = recorder.snapshot().expect("a snapshot");
+    recorder.finish().expect("the end");
+    let recording = Recording::read(&path);
+    let [row] = &recording.tagged(first, "quiet")[..] else { panic!("one site") };
+    let written = |seq| recording.at(seq).sites.iter().any(|other| other.site == row.site);
+    assert_eq!([first, second, third].map(written), [true, false, true]);
+    assert_eq!(recording.under(third, "quiet").live_objects, 0);
+    let freed = &recording.tagged(third, "quiet")[0];
+    assert_eq!(freed.last_free_ns, Some(recording.at(third).mono_ns));
+}
+
+fn growth_is_noted() {
+    let (recorder, path) = record("growth");
+    let scope = heaptide::tag("doubling");
+    let mut grows: Vec<u8> = Vec::with_capacity(64);
+    drop(scope);
+    for power in 7..=12 {
+        grows.reserve_exact((1 << power) - grows.len());
+        grows.resize(1 << power, 0);
+        heaptide::work("inserts", 1);
+        recorder.snapshot().expect("a snapshot");
+    }
+    recorder.finish().expect("the end");
+    black_box(&grows);
+    let recording = Recording::read(&path);
+    let [row] = &recording.tagged(recording.last().seq, "doubling")[..] else { panic!("one site") };
+    assert_eq!((row.largest_bytes, row.reallocs), (4096, 6));
+    let last: Vec<_> = row.growth.iter().rev().take(3).map(|g| (g.epoch.0, g.bytes)).collect();
+    assert_eq!(last, [(5, 4096), (4, 2048), (3, 1024)]);
+}

@@ -1,0 +1,66 @@
+//! What the shim's tests stand on: a process for each case, allocators that count, and recordings
+//! read back.
+//!
+//! A global allocator, signal handlers and forks belong to a process, so no two cases share one: the
+//! test runs itself again for each case. Counts must be exact, so in that process nothing else runs.
+
+#![allow(dead_code, reason = "each test binary uses its own part of the rig")]
+
+pub(crate) mod counting;
+pub(crate) mod proc;
+pub(crate) mod recording;
+pub(crate) mod tally;
+
+use std::path::PathBuf;
+use std::process::{Command, ExitCode, Stdio};
+
+use libtest_mimic::{Arguments, Failed, Trial};
+
+/// A case by name: a test, or a program that a test runs.
+pub(crate) type Case = (&'static str, fn());
+
+/// Names the case that a process is there for.
+const CASE: &str = "RIG_CASE";
+/// Seconds after which a case that hangs is killed.
+const PATIENCE_S: libc::c_uint = 120;
+
+/// Runs the tests, each in a process of its own; `programs` are what [`program`] can start.
+pub(crate) fn main(tests: &'static [Case], programs: &'static [Case]) -> ExitCode {
+    if let Ok(wanted) = std::env::var(CASE) {
+        proc::die_after(PATIENCE_S);
+        let found = tests.iter().chain(programs).find(|(name, _)| *name == wanted);
+        found.unwrap_or_else(|| panic!("no case is called {wanted}")).1();
+        return ExitCode::SUCCESS;
+    }
+    let trials = tests.iter().map(|&(name, _)| Trial::test(name, move || in_own_process(name)));
+    libtest_mimic::run(&Arguments::from_args(), trials.collect()).exit_code()
+}
+
+fn in_own_process(name: &str) -> Result<(), Failed> {
+    let output = program(name).stdin(Stdio::null()).output()?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let text = String::from_utf8_lossy(&output.stderr);
+    Err(format!("{}\n{text}", output.status).into())
+}
+
+/// This test binary, to be started as one of its programs, with nothing of ours in its environment.
+pub(crate) fn program(name: &str) -> Command {
+    let this = std::env::current_exe().expect("a running program has a path");
+    let mut command = Command::new(this);
+    for variable in ["HEAPTIDE_OUT", "HEAPTIDE_INTERVAL", "HEAPTIDE_SIGNAL", "HEAPTIDE_MODE"] {
+        command.env_remove(variable);
+    }
+    command.env(CASE, name);
+    command
+}
+
+/// A path for this case's recording; nothing is there yet.
+pub(crate) fn scratch(name: &str) -> PathBuf {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("rig");
+    std::fs::create_dir_all(&folder).expect("the target directory is ours to write");
+    let path = folder.join(format!("{name}.{}.jsonl", std::process::id()));
+    let _ = std::fs::remove_file(&path);
+    path
+}
