@@ -1,1 +1,8 @@
-//! The command as its users meet it.
+//! The command as its users meet it: what it exits with, what it says, what it writes.
+
+mod bad_input;
+mod help;
+mod recordings;
+mod scratch;
+mod verdicts;
+mod writing;
