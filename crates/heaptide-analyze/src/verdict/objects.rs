@@ -262,11 +262,11 @@ fn classify(
     {
         return Class::OneOff;
     }
-    if !trend.rises || deaths > MOST_DEATHS || fades {
-        return Class::Turnover;
-    }
     if trend.slows {
         return Class::Saturating;
+    }
+    if !trend.rises || deaths > MOST_DEATHS || fades {
+        return Class::Turnover;
     }
     let weight = sample_weight(series);
     let caught = weight <= 1.0 || survivors >= LEAST_SAMPLED * weight;

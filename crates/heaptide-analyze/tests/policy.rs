@@ -1,0 +1,263 @@
+//! What `heaptide.toml` and a baseline make of the same leaks.
+
+use std::collections::BTreeMap;
+
+use heaptide_analyze::axis::{Axis, Settings};
+use heaptide_analyze::baseline::Baseline;
+use heaptide_analyze::finding::{Gate, Origin, StackFrame, Subject};
+use heaptide_analyze::judge::{Outcome, Report, Run, judge};
+use heaptide_analyze::policy::{Date, Policy};
+use heaptide_analyze::series::SiteSeries;
+use heaptide_analyze::timeline::{Point, Timeline};
+use heaptide_format::{Cohort, Epoch, SiteId, SiteRow};
+
+fn today() -> Date {
+    "2027-01-15".parse().unwrap()
+}
+
+fn timeline(n: u32) -> Timeline {
+    let point = |k: u32| Point {
+        seq: u64::from(k),
+        elapsed_ns: u64::from(k + 1) * 5_000_000_000,
+        epoch: Epoch(k),
+        work: BTreeMap::from([("requests".into(), u64::from(k + 1) * 100)]),
+        rss_bytes: 1 << 20,
+        ..Point::default()
+    };
+    let mut timeline = Timeline { points: (0..n).map(point).collect(), ..Timeline::default() };
+    timeline.header.memory_limit_bytes = Some(1 << 30);
+    timeline
+}
+
+fn frame(function: &str, origin: Origin) -> StackFrame {
+    let package = function.split("::").next().map(str::to_owned);
+    StackFrame { function: function.into(), package, origin, ..StackFrame::default() }
+}
+
+/// A site that keeps `counts(epoch)` blocks of each epoch; the workspace's own are called from
+/// `shop::handle`, a dependency's from its own threads.
+fn site(
+    axis: &Axis,
+    function: &str,
+    origin: Origin,
+    counts: impl Fn(u32) -> u64,
+) -> (Subject, SiteSeries) {
+    let blamed = frame(function, origin);
+    let mut stack = vec![blamed.clone()];
+    if origin == Origin::Workspace {
+        stack.push(frame("shop::handle", origin));
+    }
+    let id = format!("{:08x}", function.len() * 7919);
+    let subject = Subject { id, path: function.into(), tag: None, blamed, stack };
+    let mut series = SiteSeries::new();
+    for k in 0..axis.len() as u32 {
+        let cohorts: Vec<Cohort> =
+            (0..=k).map(|e| Cohort(Epoch(e), counts(e), counts(e) * 64)).collect();
+        let objects = cohorts.iter().map(|cohort| cohort.1).sum();
+        let row = SiteRow {
+            site: SiteId(1),
+            allocs: objects,
+            frees: 0,
+            alloc_bytes: objects * 64,
+            freed_bytes: 0,
+            reallocs: 0,
+            live_objects: objects,
+            live_bytes: objects * 64,
+            objects_range: None,
+            bytes_range: None,
+            cohorts,
+            largest_bytes: 64,
+            growth: Vec::new(),
+            last_free_ns: None,
+            objects_error: None,
+            bytes_error: None,
+        };
+        series.observe(axis, k as usize, &row);
+    }
+    series.close(axis);
+    (subject, series)
+}
+
+/// Ten blocks of 64 bytes per hundred requests in the workspace, and as many in a dependency.
+fn report(policy: &str, baseline: Option<&Baseline>, per_epoch: u64) -> Report {
+    let timeline = timeline(40);
+    let axis = Axis::new(&timeline, &Settings::default());
+    let sites = vec![
+        site(&axis, "shop::session::create", Origin::Workspace, |_| per_epoch),
+        site(&axis, "hyper::client::connect", Origin::Dependency, |_| 10),
+        site(&axis, "shop::start", Origin::Workspace, |e| if e == 0 { 500 } else { 0 }),
+    ];
+    let runs = [Run { timeline: &timeline, axis: &axis, sites: &sites }];
+    judge(&runs, &Policy::parse(policy).unwrap(), baseline, today())
+}
+
+fn gate(report: &Report, function: &str) -> Gate {
+    let of = |site: &heaptide_analyze::finding::JudgedSite| site.subject.path == function;
+    let mut findings = report.findings();
+    let finding = findings.find(|finding| finding.sites.iter().any(of));
+    finding.expect("it was found").ruling.gate
+}
+
+#[test]
+fn budgets_and_exceptions() {
+    let (ours, theirs) = ("shop::session::create", "hyper::client::connect");
+    let cases = [
+        ("", Outcome::Growth, Gate::Fail, Gate::Warn),
+        ("budget.dependencies = 'fail'", Outcome::Growth, Gate::Fail, Gate::Fail),
+        ("budget.finding = '1 object/op'", Outcome::Clean, Gate::Pass, Gate::Pass),
+        ("budget.finding = '6 B/op'", Outcome::Growth, Gate::Fail, Gate::Warn),
+        ("budget.finding = '6 KiB/op, 1 KiB/h'", Outcome::Growth, Gate::Fail, Gate::Warn),
+        (
+            "budget = { finding = '1 KiB/op', process = '10 B/op' }",
+            Outcome::Growth,
+            Gate::Fail,
+            Gate::Fail,
+        ),
+        (
+            "budget.crates = { shop = '1 KiB/op', hyper = '0 B/op' }",
+            Outcome::Growth,
+            Gate::Pass,
+            Gate::Fail,
+        ),
+        ("allow = [{ site = 'shop::session::*' }]", Outcome::Clean, Gate::Pass, Gate::Warn),
+        (
+            "allow = [{ site = 'shop::*', limit = '9 objects' }]",
+            Outcome::Growth,
+            Gate::Fail,
+            Gate::Warn,
+        ),
+        (
+            "allow = [{ site = 'shop::*', limit = '0.2 objects/req' }]",
+            Outcome::Clean,
+            Gate::Pass,
+            Gate::Warn,
+        ),
+        (
+            "allow = [{ site = 'shop::*', expires = 2027-01-15 }]",
+            Outcome::Clean,
+            Gate::Pass,
+            Gate::Warn,
+        ),
+        (
+            "allow = [{ site = 'shop::*', expires = '2027-01-14' }]",
+            Outcome::Error,
+            Gate::Fail,
+            Gate::Warn,
+        ),
+    ];
+    for (policy, outcome, our_gate, their_gate) in cases {
+        let report = report(policy, None, 10);
+        assert_eq!(report.outcome, outcome, "{policy}");
+        assert_eq!(gate(&report, ours), our_gate, "{policy}");
+        assert_eq!(gate(&report, theirs), their_gate, "{policy}");
+    }
+}
+
+#[test]
+fn expiry_and_idle_entries_are_said() {
+    let policy = "allow = [{ site = 'shop::*', expires = '2026-12-31', owner = 'ann' }, \
+                  { site = 'gone::*' }, { site = 'hyper::*', expires = '2027-01-20' }]";
+    let report = report(policy, None, 10);
+    assert_eq!(report.policy.expired, ["shop::*"]);
+    assert_eq!(report.policy.unmatched, ["gone::*"]);
+    let expired =
+        "the allow entry for `shop::*` expired on 2026-12-31 (owner: ann): fix it or renew it";
+    assert_eq!(report.errors, [expired]);
+    assert!(
+        report.warnings.contains(&"the allow entry for `hyper::*` expires on 2027-01-20".into())
+    );
+    assert_eq!(report.outcome.exit_code(), 2);
+}
+
+#[test]
+fn a_mistake_is_shown_where_it_is() {
+    let cases = [
+        ("wrok = 'requests'", "line 1, column 1: unknown field `wrok`", Some("work")),
+        (
+            "\n[budget]\nfindings = '1 B/op'",
+            "line 3, column 1: unknown field `findings`",
+            Some("finding"),
+        ),
+        ("[budget]\nfinding = 'lots'", "line 2, column 11: `lots` is not an amount", None),
+        ("max_lifetime = 'long'", "line 1, column 16: `long` is not a duration", None),
+        ("inconclusive = 'maybe'", "line 1, column 16: unknown variant `maybe`", None),
+        ("[[allow]]\nsite = ''", "line 2, column 8: the pattern is empty", None),
+        (
+            "[[allow]]\nsite = 'a'\nexpires = 'soon'",
+            "line 3, column 11: `soon` is not a date",
+            None,
+        ),
+        ("[[allow]]\nreason = 'x'", "line 1, column 1: missing field `site`", None),
+    ];
+    for (text, message, suggestion) in cases {
+        let error = Policy::parse(text).unwrap_err();
+        assert!(error.to_string().starts_with(message), "{error}");
+        assert_eq!(error.suggestion.as_deref(), suggestion, "{error}");
+    }
+}
+
+#[test]
+fn a_baseline_lets_old_growth_pass() {
+    let baseline = Baseline::of(&report("", None, 10));
+    let text = baseline.to_json();
+    assert_eq!(Baseline::parse(&text).unwrap(), baseline);
+    let judged = |policy, per_epoch| {
+        let report = report(policy, Some(&baseline), per_epoch);
+        let matched = report.baseline.clone().unwrap();
+        (
+            report.outcome,
+            matched.matched,
+            matched.worse.len(),
+            matched.new.len(),
+            matched.fixed.len(),
+        )
+    };
+    assert_eq!(judged("", 10), (Outcome::Clean, 2, 0, 0, 0));
+    assert_eq!(judged("", 11), (Outcome::Clean, 2, 0, 0, 0), "a little worse");
+    assert_eq!(judged("", 30), (Outcome::Growth, 2, 1, 0, 0), "worse");
+    assert_eq!(judged("", 0), (Outcome::Clean, 2, 0, 0, 1), "fixed");
+
+    let foreign = text.replace("\"0", "\"f");
+    let foreign = Baseline::parse(&foreign).unwrap();
+    let report = report("", Some(&foreign), 10);
+    assert_eq!(report.outcome, Outcome::Error);
+    assert!(report.errors[0].starts_with("none of the 2 baseline entries"), "{:?}", report.errors);
+    assert!(Baseline::parse("{\"version\": 9, \"accepted\": {}}").is_err());
+    assert!(Baseline::parse("{").is_err());
+}
+
+#[test]
+fn sites_that_leak_in_step_are_one_finding() {
+    let timeline = timeline(40);
+    let axis = Axis::new(&timeline, &Settings::default());
+    let uneven = |e: u32| u64::from(10 + e * 7 % 5);
+    let sites = vec![
+        site(&axis, "shop::user", Origin::Workspace, uneven),
+        site(&axis, "shop::cart::new", Origin::Workspace, |e| 3 * uneven(e)),
+        site(&axis, "shop::journal::append", Origin::Workspace, |e| u64::from(10 + e * 3 % 7)),
+    ];
+    let runs = [Run { timeline: &timeline, axis: &axis, sites: &sites }];
+    let report = judge(&runs, &Policy::default(), None, today());
+    let findings: Vec<_> = report.findings().collect();
+    assert_eq!(findings.len(), 2);
+    assert_eq!(findings[0].lead().subject.path, "shop::cart::new");
+    assert_eq!(findings[0].blamed.function, "shop::handle", "what the two have in common");
+    assert_eq!(findings[1].blamed.function, "shop::journal::append");
+    let total: f64 = findings.iter().map(|finding| finding.rate.bytes_per_hour()).sum();
+    let run = &report.runs[0];
+    let seconds = run.runs_out.unwrap().seconds;
+    let left = ((1 << 30) - (1 << 20)) as f64;
+    assert!((seconds - left / total * 3600.0).abs() < 1e-6 * seconds);
+}
+
+#[test]
+fn too_short_a_run_is_inconclusive() {
+    let timeline = timeline(12);
+    let axis = Axis::new(&timeline, &Settings::default());
+    let sites = vec![site(&axis, "shop::session::create", Origin::Workspace, |_| 10)];
+    let runs = [Run { timeline: &timeline, axis: &axis, sites: &sites }];
+    let judged = |policy| judge(&runs, &Policy::parse(policy).unwrap(), None, today());
+    assert_eq!(judged("").outcome.exit_code(), 3);
+    assert_eq!(judged("inconclusive = 'pass'").outcome.exit_code(), 0);
+    assert_eq!(judge(&[], &Policy::default(), None, today()).outcome, Outcome::Inconclusive);
+}

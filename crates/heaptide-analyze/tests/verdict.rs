@@ -1,0 +1,225 @@
+//! Sites written down by hand, and what each of them is.
+//!
+//! `cargo ci verdict` measures error rates on many random ones; here each line of a table is one
+//! small program, and one gate of the rule decides it.
+
+use std::collections::BTreeMap;
+
+use heaptide_analyze::axis::{Axis, Settings};
+use heaptide_analyze::series::SiteSeries;
+use heaptide_analyze::timeline::{Point, Timeline};
+use heaptide_analyze::verdict::{Channel, Class, Rule, Verdict, judge_site};
+use heaptide_format::{Bucket, Cohort, Epoch, Reason, SiteId, SiteRow};
+
+const BYTES: u64 = 100;
+
+/// Blocks born in an epoch and when they die, per epoch: `life(epoch)` lists (count, life).
+type Life = fn(u32, u32) -> Vec<(u64, u32)>;
+
+const FOREVER: u32 = 1_000_000;
+
+fn timeline(n: u32) -> Timeline {
+    let point = |k: u32| Point {
+        seq: u64::from(k),
+        elapsed_ns: u64::from(k + 1) * 5_000_000_000,
+        epoch: Epoch(k),
+        work: BTreeMap::from([("requests".into(), u64::from(k + 1) * 100)]),
+        ..Point::default()
+    };
+    Timeline { points: (0..n).map(point).collect(), ..Timeline::default() }
+}
+
+fn row(cohorts: BTreeMap<Epoch, (u64, u64)>, allocs: u64) -> SiteRow {
+    let (objects, bytes) = cohorts.values().fold((0, 0), |sum, c| (sum.0 + c.0, sum.1 + c.1));
+    SiteRow {
+        site: SiteId(1),
+        allocs,
+        frees: allocs - objects,
+        alloc_bytes: bytes,
+        freed_bytes: 0,
+        reallocs: 0,
+        live_objects: objects,
+        live_bytes: bytes,
+        objects_range: None,
+        bytes_range: None,
+        cohorts: cohorts.into_iter().map(|(epoch, (n, bytes))| Cohort(epoch, n, bytes)).collect(),
+        largest_bytes: 0,
+        growth: Vec::new(),
+        last_free_ns: None,
+        objects_error: None,
+        bytes_error: None,
+    }
+}
+
+/// The row of snapshot `k`.
+fn row_at(n: u32, k: u32, life: Life) -> SiteRow {
+    let mut cohorts: BTreeMap<Epoch, (u64, u64)> = BTreeMap::new();
+    let mut allocs = 0;
+    for born in 0..=k {
+        for (count, life) in life(n, born) {
+            allocs += count;
+            if born + life > k {
+                let cell = cohorts.entry(Bucket::of(Epoch(born)).first_epoch()).or_default();
+                *cell = (cell.0 + count, cell.1 + count * BYTES);
+            }
+        }
+    }
+    row(cohorts, allocs)
+}
+
+fn judge(timeline: &Timeline, settings: &Settings, rows: &[(usize, SiteRow)]) -> Verdict {
+    let axis = Axis::new(timeline, settings);
+    let mut series = SiteSeries::new();
+    rows.iter().for_each(|(k, row)| series.observe(&axis, *k, row));
+    series.close(&axis);
+    judge_site(&axis, &Rule::default(), &series)
+}
+
+fn judge_life(n: u32, life: Life) -> Verdict {
+    let rows: Vec<_> = (0..n).map(|k| (k as usize, row_at(n, k, life))).collect();
+    judge(&timeline(n), &Settings::default(), &rows)
+}
+
+#[test]
+fn every_class_is_named() {
+    let cases: &[(&str, u32, Class, Life)] = &[
+        ("one block per request is kept", 40, Class::Leak, |_, _| vec![(10, FOREVER)]),
+        ("one in a hundred is kept", 40, Class::Leak, |_, _| vec![(99, 1), (1, FOREVER)]),
+        ("a leak beside a cache", 80, Class::Leak, |n, _| vec![(50, n / 5), (5, FOREVER)]),
+        ("a leak that starts late", 40, Class::Leak, |n, k| {
+            vec![(50, 1), (if k * 5 > n * 2 { 5 } else { 0 }, FOREVER)]
+        }),
+        ("G1: too short a run", 19, Class::Suspect, |_, _| vec![(10, FOREVER)]),
+        ("G7: too few steps up", 40, Class::Suspect, |_, k| {
+            vec![(if k % 4 == 0 { 10 } else { 0 }, FOREVER)]
+        }),
+        ("G2: a cache that turns over", 40, Class::Turnover, |n, _| vec![(40, n * 6 / 10)]),
+        ("G2: a cache that is full at last", 40, Class::Turnover, |n, _| vec![(40, n * 8 / 10)]),
+        ("G3: a reload", 40, Class::OneOff, |n, k| {
+            vec![(50, 1), (if k == n / 2 { 400 } else { 0 }, FOREVER)]
+        }),
+        ("G4: a set of keys is exhausted", 40, Class::Saturating, |n, k| {
+            vec![(1000 >> (k * 10 / n), FOREVER)]
+        }),
+        ("G5: it stopped", 40, Class::Saturating, |n, k| {
+            vec![(if k * 10 < n * 7 { 9 } else { 0 }, FOREVER)]
+        }),
+        ("load doubles and nothing stays", 40, Class::Load, |_, k| {
+            vec![(10 + 5 * u64::from(k), 2)]
+        }),
+        ("requests", 40, Class::Stable, |_, _| vec![(300, 1)]),
+        ("start-up", 40, Class::Stable, |_, k| vec![(if k < 3 { 900 } else { 0 }, FOREVER)]),
+        ("nothing", 40, Class::Stable, |_, _| vec![]),
+        ("one snapshot", 1, Class::Stable, |_, _| vec![(10, FOREVER)]),
+        ("no snapshot", 0, Class::Stable, |_, _| vec![]),
+    ];
+    for &(name, n, class, life) in cases {
+        let verdict = judge_life(n, life);
+        assert_eq!(verdict.class, class, "{name}: {:#?}", verdict.evidence.objects);
+        let rate = &verdict.rate;
+        assert!(rate.objects_per_op.is_finite() && rate.bytes_per_op.is_finite(), "{name}");
+    }
+}
+
+#[test]
+fn growth_is_per_unit_of_work() {
+    let verdict = judge_life(40, |_, _| vec![(90, 1), (10, FOREVER)]);
+    assert_eq!(verdict.rate.work, "requests");
+    assert_eq!(verdict.rate.objects_per_op, 0.1);
+    assert_eq!(verdict.rate.bytes_per_op, 10.0);
+    assert_eq!(verdict.rate.ops_per_hour.round(), 72_000.0);
+}
+
+#[test]
+fn containers_are_judged_by_their_schedule() {
+    let cases: &[(&str, Class, fn(u64) -> u64)] = &[
+        ("doubles with the work", Class::Leak, |k| (48 * 100 * k).next_power_of_two()),
+        ("doubled until a quarter", Class::Settled, |k| (4800 * k.min(10)).next_power_of_two()),
+        ("grows like the square root", Class::Saturating, |k| {
+            ((1 << 16) as f64 * (k as f64).sqrt()) as u64
+        }),
+        ("a buffer", Class::Stable, |_| 1 << 20),
+        ("grows by a few bytes", Class::Stable, |k| (k * 8).next_power_of_two()),
+    ];
+    for &(name, class, bytes) in cases {
+        let cohorts = |k: u64| BTreeMap::from([(Epoch(0), (1, bytes(k + 1)))]);
+        let rows: Vec<_> = (0..40).map(|k| (k as usize, row(cohorts(k), 1))).collect();
+        let verdict = judge(&timeline(40), &Settings::default(), &rows);
+        assert_eq!(verdict.class, class, "{name}: {:#?}", verdict.evidence.container);
+        if class == Class::Leak {
+            assert_eq!(verdict.channel, Channel::Container);
+        }
+    }
+}
+
+/// The same leak, recorded in different ways, is the same leak.
+#[test]
+fn how_it_was_recorded_does_not_matter() {
+    let leak: Life = |_, _| vec![(90, 1), (10, FOREVER)];
+    let whole: Vec<_> = (0..60).map(|k| (k as usize, row_at(60, k, leak))).collect();
+    let expected = judge(&timeline(60), &Settings::default(), &whole);
+    assert_eq!(expected.class, Class::Leak);
+
+    let mut with_exit = timeline(61);
+    with_exit.points[60].reason = Reason::Exit;
+    let mut rows = whole.clone();
+    rows.push((60, row(BTreeMap::new(), 6000)));
+    let judged = judge(&with_exit, &Settings::default(), &rows);
+    assert_eq!(judged.rate, expected.rate, "the exit snapshot is not evidence");
+    assert_eq!(judged.evidence.objects_at_exit, Some(0));
+
+    let mut holes = timeline(60);
+    holes.points.retain(|point| point.seq % 7 != 3);
+    let kept = whole.iter().filter(|(k, _)| k % 7 != 3).enumerate();
+    let rows: Vec<_> = kept.map(|(k, (_, row))| (k, row.clone())).collect();
+    let judged = judge(&holes, &Settings::default(), &rows);
+    assert_eq!(judged.class, Class::Leak, "snapshots are missing");
+    assert_eq!(judged.rate.objects_per_op, expected.rate.objects_per_op);
+
+    let once = |n: u32, _| vec![(if n == 60 { 0 } else { 5 }, FOREVER)];
+    let quiet: Vec<_> = (0..30).map(|k| (k as usize, row_at(30, k, once))).collect();
+    let judged = judge(&timeline(60), &Settings::default(), &quiet);
+    assert_eq!(judged.class, Class::Saturating, "a silent site stands as its last row says");
+}
+
+#[test]
+fn idle_time_ages_nothing() {
+    // A full cache, and then nobody asks anything for as long again.
+    let cache: Life = |_, k| vec![(if k < 40 { 40 } else { 0 }, if k < 28 { 12 } else { FOREVER })];
+    let mut run = timeline(80);
+    for point in &mut run.points[40..] {
+        point.work.insert("requests".into(), 4000);
+    }
+    let rows: Vec<_> = (0..80).map(|k| (k as usize, row_at(80, k, cache))).collect();
+    let verdict = judge(&run, &Settings::default(), &rows);
+    assert!(verdict.class > Class::Suspect, "{:#?}", verdict.evidence.objects);
+}
+
+#[test]
+fn a_longer_lifetime_excuses() {
+    let leak: Life = |_, _| vec![(10, 30)];
+    let rows: Vec<_> = (0..60).map(|k| (k as usize, row_at(60, k, leak))).collect();
+    let settings = Settings { max_lifetime_ns: Some(31 * 5_000_000_000), ..Settings::default() };
+    let verdict = judge(&timeline(60), &settings, &rows);
+    assert!(verdict.class > Class::Suspect);
+}
+
+#[test]
+fn merged_sites_are_judged_as_one() {
+    let axis = Axis::new(&timeline(40), &Settings::default());
+    let half = |parity: u32| {
+        let mut series = SiteSeries::new();
+        for k in 0..40 {
+            let even: Life = |_, k| vec![(if k % 2 == 0 { 10 } else { 0 }, FOREVER)];
+            let odd: Life = |_, k| vec![(if k % 2 == 1 { 10 } else { 0 }, FOREVER)];
+            series.observe(&axis, k as usize, &row_at(40, k, if parity == 0 { even } else { odd }));
+        }
+        series.close(&axis);
+        series
+    };
+    let (mut one, other) = (half(1), half(0));
+    one.merge(&other);
+    let verdict = judge_site(&axis, &Rule::default(), &one);
+    assert_eq!(verdict.class, Class::Leak);
+    assert_eq!(verdict.rate.objects_per_op, 0.1);
+}
