@@ -12,6 +12,8 @@
 
 #![forbid(unsafe_code)]
 
+use heaptide_format::SiteId;
+
 use crate::state::{KEY_BITS, Key};
 
 /// Bytes that a record adds to a block.
@@ -35,6 +37,16 @@ impl SiteIndex {
     pub(crate) const NONE: Self = Self(0);
     /// Blocks whose own site did not fit into the table.
     pub(crate) const OVERFLOW: Self = Self(1);
+
+    /// Its number in a recording: dense from 1, and 0 for [`SiteIndex::OVERFLOW`].
+    pub(crate) fn id(self) -> SiteId {
+        SiteId(self.0.saturating_sub(1))
+    }
+
+    /// The site with this number.
+    pub(crate) fn of(id: SiteId) -> Self {
+        Self(id.0.saturating_add(1))
+    }
 }
 
 /// The eight bytes, read or to be written.

@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 
-use heaptide_format::{Bucket, Cohort, Growth, HeapTotals, SiteId, SiteRow, TagTotals};
+use heaptide_format::{Bucket, Cohort, Growth, HeapTotals, SiteRow, TagTotals};
 
 use crate::counters::{self, GrowthEvent, Ranges};
 use crate::record::SiteIndex;
@@ -232,7 +232,7 @@ fn row_of(site: SiteIndex, sums: &[Sum], ranges: Ranges) -> SiteRow {
         Cohort(Bucket(bucket).first_epoch(), sum.births - sum.deaths, bytes)
     };
     SiteRow {
-        site: SiteId(site.0),
+        site: site.id(),
         allocs: total.births,
         frees: total.deaths,
         alloc_bytes: total.birth_bytes,

@@ -157,11 +157,13 @@ impl Session {
     }
 
     /// Writes the lines that a row of `site` refers to, if this segment does not have them.
+    /// The blocks without a site of their own have a row, but no stack to introduce.
     fn introduce(&mut self, site: SiteId, out: &mut Vec<u8>) {
-        if !note(&mut self.introduced.sites, site.0 as usize) {
+        let index = SiteIndex::of(site);
+        if index == SiteIndex::OVERFLOW || !note(&mut self.introduced.sites, site.0 as usize) {
             return;
         }
-        let entry = self.tables.sites.get(SiteIndex(site.0));
+        let entry = self.tables.sites.get(index);
         let frames = entry.map_or(&[][..], SiteEntry::frames);
         let frames = frames.iter().map(|frame| self.locate(frame.load(Relaxed), out)).collect();
         let tag = entry.and_then(|entry| self.tables.tags.name(entry.tag()));
