@@ -110,7 +110,7 @@ impl Page<'_> {
     }
 
     fn evidence(&mut self, finding: &Finding) {
-        let evidence = &finding.lead().verdict.evidence;
+        let evidence = &phrase::witness(finding).verdict.evidence;
         self.cohorts(&evidence.cohorts);
         let mut counts = format!(
             "{} allocated, {} freed, {} alive ({})",
@@ -124,19 +124,18 @@ impl Page<'_> {
             None => counts += "; never a free",
         }
         if let Some(left) = evidence.objects_at_exit {
-            counts += &format!("; {} left at exit", objects(left));
+            counts += &match left {
+                0 => "; none left at exit".to_owned(),
+                left => format!("; {} left at exit", objects(left)),
+            };
         }
         self.wrapped("  ", "    ", &counts);
         if finding.sites.len() > 1 {
             let n = finding.sites.len();
-            self.wrapped(
-                "  ",
-                "    ",
-                &format!("{n} call sites leak together; the largest is shown"),
-            );
+            self.wrapped("  ", "    ", &format!("{n} call sites leak together; one is shown"));
         }
-        for excluded in &evidence.excluded {
-            self.wrapped("  ", "    ", &sentence::excluded(excluded));
+        for excluded in phrase::excluded(finding) {
+            self.wrapped("  ", "    ", &excluded);
         }
         let change: Vec<_> = evidence.would_change.iter().map(sentence::condition).collect();
         if !change.is_empty() {

@@ -7,8 +7,8 @@ use heaptide_analyze::judge::{Outcome, Report, RunReport};
 use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesText, Event};
 
+use crate::phrase;
 use crate::view::View;
-use crate::{phrase, sentence};
 
 /// Writes the report.
 pub fn write(report: &Report, view: &View) -> String {
@@ -78,7 +78,7 @@ fn case(xml: &mut Xml, finding: &Finding, view: &View) -> io::Result<()> {
 fn evidence(finding: &Finding) -> String {
     let mut lines =
         vec![format!("{}: {}", phrase::gate(finding.ruling.gate), finding.ruling.because)];
-    lines.extend(finding.lead().verdict.evidence.excluded.iter().map(sentence::excluded));
+    lines.extend(phrase::excluded(finding));
     lines.join("\n")
 }
 

@@ -62,7 +62,7 @@ fn write_run(out: &mut String, run: &RunReport, view: &View) -> std::fmt::Result
 fn write_row(out: &mut String, finding: &Finding, view: &View) -> std::fmt::Result {
     let rate = &finding.rate;
     let cohorts: Vec<u64> =
-        finding.lead().verdict.evidence.cohorts.iter().map(|bar| bar.objects).collect();
+        phrase::witness(finding).verdict.evidence.cohorts.iter().map(|bar| bar.objects).collect();
     writeln!(
         out,
         "| {}<br>{} | {} | {} | {} | {} | {} |",
@@ -80,9 +80,9 @@ fn write_details(out: &mut String, finding: &Finding, view: &View) -> std::fmt::
     let (id, word) = (&finding.id, finding.class.word());
     let sure = phrase::confidence(finding.confidence);
     writeln!(out, "<details><summary>{id}: {word}, {sure}</summary>\n")?;
-    let evidence = &finding.lead().verdict.evidence;
-    for excluded in &evidence.excluded {
-        writeln!(out, "- {}", escaped(&sentence::excluded(excluded)))?;
+    let evidence = &phrase::witness(finding).verdict.evidence;
+    for excluded in phrase::excluded(finding) {
+        writeln!(out, "- {}", escaped(&excluded))?;
     }
     for condition in &evidence.would_change {
         writeln!(out, "- would look different if {}", escaped(&sentence::condition(condition)))?;

@@ -1,10 +1,11 @@
 //! Short phrases that several outputs share: how fast, how much, whose, how it ends.
 
-use heaptide_analyze::finding::{Finding, Gate, Projection};
+use heaptide_analyze::finding::{Finding, Gate, JudgedSite, Projection};
 use heaptide_analyze::judge::{Outcome, Report, RunReport};
-use heaptide_analyze::verdict::{Confidence, Rate};
+use heaptide_analyze::verdict::{Channel, Confidence, Rate};
 
 use crate::number::{bytes, count, duration, plural, rate_bytes, significant, unit};
+use crate::sentence;
 
 /// `+1 object/request`
 pub(crate) fn objects_per_op(rate: &Rate) -> String {
@@ -52,6 +53,24 @@ pub(crate) fn runs_out(projection: &Projection) -> String {
             format!("the limit of {limit} is reached in {}", duration((seconds * 1e9) as u64))
         }
     }
+}
+
+/// The site whose evidence speaks for a finding: its fastest growing one that counts objects, for
+/// births and deaths convince more than sizes; the lead if there is none.
+pub(crate) fn witness(finding: &Finding) -> &JudgedSite {
+    let counts = |site: &&JudgedSite| {
+        site.verdict.channel == Channel::Objects && site.verdict.class == finding.class
+    };
+    finding.sites.iter().find(counts).unwrap_or_else(|| finding.lead())
+}
+
+/// What is excluded: by the witness, and by the container that holds the rest.
+pub(crate) fn excluded(finding: &Finding) -> Vec<String> {
+    let witness = witness(finding);
+    let container = finding.container.and_then(|index| finding.sites.get(index));
+    let container = container.filter(|site| site.subject.id != witness.subject.id);
+    let sites = [Some(witness), container].into_iter().flatten();
+    sites.flat_map(|site| &site.verdict.evidence.excluded).map(sentence::excluded).collect()
 }
 
 pub(crate) fn confidence(confidence: Confidence) -> &'static str {

@@ -9,7 +9,7 @@ use heaptide_analyze::verdict::Class;
 use serde_json::{Value, json};
 
 use crate::view::View;
-use crate::{json, phrase, sentence};
+use crate::{json, phrase};
 
 const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
 const HOME: &str = "https://github.com/heaptide/heaptide";
@@ -88,8 +88,7 @@ fn message(finding: &Finding) -> String {
         finding.blamed.function,
         phrase::growth(&finding.rate)
     )];
-    let excluded = &finding.lead().verdict.evidence.excluded;
-    sentences.extend(excluded.iter().map(|excluded| format!("{}.", sentence::excluded(excluded))));
+    sentences.extend(phrase::excluded(finding).into_iter().map(|excluded| excluded + "."));
     sentences.join("\n")
 }
 

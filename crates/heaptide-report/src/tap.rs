@@ -3,8 +3,8 @@
 use heaptide_analyze::finding::{Finding, Gate};
 use heaptide_analyze::judge::{Outcome, Report};
 
+use crate::phrase;
 use crate::view::View;
-use crate::{phrase, sentence};
 
 /// Writes the report.
 pub fn write(report: &Report, view: &View) -> String {
@@ -32,8 +32,7 @@ fn point(finding: &Finding, view: &View) -> String {
     diagnostics.extend(view.place(&finding.blamed).map(|place| ("at", place)));
     diagnostics.push(("site", finding.id.clone()));
     diagnostics.push((phrase::gate(finding.ruling.gate), finding.ruling.because.clone()));
-    let excluded = finding.lead().verdict.evidence.excluded.iter().map(sentence::excluded);
-    diagnostics.push(("excluded", excluded.collect::<Vec<_>>().join("; ")));
+    diagnostics.push(("excluded", phrase::excluded(finding).join("; ")));
     format!("{result} {{}} - {name}{directive}\n{}", yaml(&diagnostics))
 }
 
