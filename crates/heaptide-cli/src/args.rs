@@ -117,7 +117,7 @@ pub(crate) struct Judging {
     /// How to write the report.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: Format,
-    /// Let an inconclusive result pass or fail, instead of exiting with 3.
+    /// What an inconclusive result exits with [default: as the policy says, else fail].
     #[arg(long, value_enum, value_name = "WHAT")]
     pub(crate) inconclusive: Option<Inconclusive>,
     /// Where else to look for executables and debug files.
@@ -260,7 +260,7 @@ pub(crate) enum Format {
 pub(crate) enum Inconclusive {
     /// Exit with 0.
     Pass,
-    /// Exit with 1.
+    /// Exit with 3.
     Fail,
 }
 

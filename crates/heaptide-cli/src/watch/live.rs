@@ -95,8 +95,9 @@ fn open_segment(pid: i32) -> anyhow::Result<Option<Segment>> {
         }
     };
     let open = entries.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
-    let jsonl = open.filter(|path| path.extension().is_some_and(|extension| extension == "jsonl"));
-    let own = jsonl.filter_map(|path| recordings::segment(&path));
+    // Reading from anything but a file could wait for ever.
+    let files = open.filter(|path| path.is_file());
+    let own = files.filter_map(|path| recordings::segment(&path));
     let own = own.filter(|segment| i64::from(segment.header.pid) == i64::from(pid));
     Ok(own.max_by_key(|segment| (segment.header.start_unix_ns, segment.header.segment)))
 }
