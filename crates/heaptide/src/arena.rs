@@ -8,7 +8,7 @@ use core::marker::PhantomData;
 use core::mem;
 use core::ptr::NonNull;
 
-use crate::sync::{AtomicPtr, AtomicU16, AtomicU32, AtomicU64, Ordering};
+use crate::sync::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use crate::sys;
 
 /// Types whose all-zero bytes are a valid, meaningful empty value.
@@ -19,8 +19,6 @@ use crate::sys;
 pub(crate) unsafe trait Zeroed: Sync {}
 
 // SAFETY: an atomic integer is valid for every bit pattern.
-unsafe impl Zeroed for AtomicU16 {}
-// SAFETY: as above.
 unsafe impl Zeroed for AtomicU32 {}
 // SAFETY: as above.
 unsafe impl Zeroed for AtomicU64 {}

@@ -111,40 +111,42 @@ fn catch_up(
     state: State,
     site: SiteIndex,
 ) -> Option<&'static SiteSlot> {
-    let link = chunks.get(site.0 as usize / SLOTS_PER_CHUNK)?;
-    if link.get().is_none() {
-        link.set(Some(around.arena.one()?));
-    }
-    let slot = find(chunks, site)?;
+    let slot = slot(chunks, around.arena, site)?;
     slot.catch_up(around.arena, state)?;
     Some(slot)
 }
 
-/// Counts a block of `bytes` born now. False if there is no memory to count it in.
-#[inline]
-pub(crate) fn birth(
+/// The thread's slot for `site`, made if need be; `None` without memory.
+pub(crate) fn slot(
     chunks: &SlotChunks,
-    around: Surroundings,
-    state: State,
+    arena: &Arena,
     site: SiteIndex,
-    bytes: u64,
-) -> bool {
-    let Some(slot) = current(chunks, around, state, site) else { return false };
-    let Some(cell) = slot.birth_cell.get() else { return false };
-    add(&cell.births, 1);
-    add(&cell.birth_bytes, bytes);
-    add(&slot.allocs, 1);
-    add(&slot.net_bytes, bytes);
-    raise(&slot.max_objects, slot.net_objects());
-    raise(&slot.max_bytes, slot.net_bytes.load(Relaxed));
-    if bytes > slot.largest_bytes.load(Relaxed) {
-        slot.note_largest(around, state.key().bucket(), bytes);
+) -> Option<&'static SiteSlot> {
+    let link = chunks.get(site.0 as usize / SLOTS_PER_CHUNK)?;
+    if link.get().is_none() {
+        link.set(Some(arena.one()?));
     }
+    find(chunks, site)
+}
+
+/// Counts the end of a block of `bytes`, if nothing but counting is to be done; says whether it
+/// was.
+///
+/// A slot's tick is the present one and its death cell that of `birth` only if the block belongs
+/// to the recording that runs now: both are set by [`death`] and voided with the generation.
+#[inline(always)]
+pub(crate) fn death_again(chunks: &SlotChunks, state: State, birth: Birth, bytes: u64) -> bool {
+    let Some(slot) = find(chunks, birth.site) else { return false };
+    let Some(cell) = slot.death_cell.get() else { return false };
+    if slot.tick.load(Relaxed) != state.tick() || slot.death_key.load(Relaxed) != birth.key.0 {
+        return false;
+    }
+    slot.add_death(cell, bytes);
     true
 }
 
-/// Counts the end of a block of `bytes`, whose record is `birth`. False without memory.
-#[inline]
+/// Counts the end of a block of `bytes` of this recording, whose record is `birth`. False without
+/// memory.
 pub(crate) fn death(
     chunks: &SlotChunks,
     around: Surroundings,
@@ -154,12 +156,7 @@ pub(crate) fn death(
 ) -> bool {
     let Some(slot) = current(chunks, around, state, birth.site) else { return false };
     let Some(cell) = slot.death_cell(around.arena, birth) else { return false };
-    add(&cell.deaths, 1);
-    add(&cell.death_bytes, bytes);
-    add(&slot.frees, 1);
-    add(&slot.net_bytes, bytes.wrapping_neg());
-    lower(&slot.min_objects, slot.net_objects());
-    lower(&slot.min_bytes, slot.net_bytes.load(Relaxed));
+    slot.add_death(cell, bytes);
     true
 }
 
@@ -180,18 +177,59 @@ pub(crate) fn resize(
     add(&slot.net_bytes, new_bytes.wrapping_sub(old_bytes));
     raise(&slot.max_bytes, slot.net_bytes.load(Relaxed));
     lower(&slot.min_bytes, slot.net_bytes.load(Relaxed));
-    if new_bytes > slot.largest_bytes.load(Relaxed) {
-        slot.note_largest(around, state.key().bucket(), new_bytes);
-    }
+    slot.note_size(around, state.key().bucket(), new_bytes);
     true
 }
 
 impl SiteSlot {
+    /// Counts a block of `bytes` born now, if nothing but counting is to be done; says whether it
+    /// was.
+    #[inline(always)]
+    pub(crate) fn birth_again(&self, state: State, bytes: u64) -> bool {
+        let Some(cell) = self.birth_cell.get() else { return false };
+        if self.tick.load(Relaxed) != state.tick() || bytes > self.largest_bytes.load(Relaxed) {
+            return false;
+        }
+        self.add_birth(cell, bytes);
+        true
+    }
+
+    /// Counts a block of `bytes` born now. False if there is no memory to count it in.
+    pub(crate) fn birth(&self, around: Surroundings, state: State, bytes: u64) -> bool {
+        if self.tick.load(Relaxed) != state.tick() && self.catch_up(around.arena, state).is_none() {
+            return false;
+        }
+        let Some(cell) = self.birth_cell.get() else { return false };
+        self.add_birth(cell, bytes);
+        self.note_size(around, state.key().bucket(), bytes);
+        true
+    }
+
     /// Blocks born less blocks ended, as this thread saw them: negative (in two's complement)
     /// when it frees what others allocate.
     #[inline]
     fn net_objects(&self) -> u64 {
         self.allocs.load(Relaxed).wrapping_sub(self.frees.load(Relaxed))
+    }
+
+    #[inline(always)]
+    fn add_birth(&self, cell: &Cell, bytes: u64) {
+        add(&cell.births, 1);
+        add(&cell.birth_bytes, bytes);
+        add(&self.allocs, 1);
+        add(&self.net_bytes, bytes);
+        raise(&self.max_objects, self.net_objects());
+        raise(&self.max_bytes, self.net_bytes.load(Relaxed));
+    }
+
+    #[inline(always)]
+    fn add_death(&self, cell: &Cell, bytes: u64) {
+        add(&cell.deaths, 1);
+        add(&cell.death_bytes, bytes);
+        add(&self.frees, 1);
+        add(&self.net_bytes, bytes.wrapping_neg());
+        lower(&self.min_objects, self.net_objects());
+        lower(&self.min_bytes, self.net_bytes.load(Relaxed));
     }
 
     /// Brings the slot to the present epoch: voids counts of an earlier recording, opens the
@@ -263,8 +301,10 @@ impl SiteSlot {
         self.detail.get()
     }
 
-    #[cold]
-    fn note_largest(&self, around: Surroundings, bucket: Bucket, bytes: u64) {
+    fn note_size(&self, around: Surroundings, bucket: Bucket, bytes: u64) {
+        if bytes <= self.largest_bytes.load(Relaxed) {
+            return;
+        }
         self.largest_bytes.store(bytes, Relaxed);
         if bytes < GROWTH_FLOOR_BYTES {
             return;

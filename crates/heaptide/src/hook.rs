@@ -1,9 +1,9 @@
 //! The hook: `GlobalAlloc` over the inner allocator. It calls the inner allocator once, for the
 //! caller, and tells [`crate::recording`]; nothing else.
 //!
-//! Order is everything here (`docs/SAFETY.md`, rule 4): a block is recorded after it exists, and
+//! Order is everything here (`docs/SAFETY.md`, rule 4): a block is counted after it exists, and
 //! its record is taken out before it goes. No lock is held and no stack is unwound while the inner
-//! allocator works.
+//! allocator works: where a block will count is found out before it is made.
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::ffi::c_void;
@@ -17,7 +17,7 @@ use crate::threads::ThreadBlock;
 use crate::unwind::{Caller, StackMemory};
 
 /// The stack of the calling thread, from the hook's caller on.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 struct OwnStack(());
 
 impl OwnStack {
@@ -31,7 +31,7 @@ impl OwnStack {
 
 impl StackMemory for OwnStack {
     #[inline(always)]
-    fn word(&self, at: u64) -> u64 {
+    fn word(self, at: u64) -> u64 {
         // SAFETY: `at` lies in a frame of this thread's own stack (`assume_walked`), which is
         // mapped and does not change while the thread is in the hook.
         unsafe { (at as *const u64).read_unaligned() }
@@ -135,27 +135,49 @@ unsafe fn make<A: GlobalAlloc>(
     caller: Caller,
     fill: Fill,
 ) -> *mut u8 {
-    let Some(padded) = padded(size, align) else { return core::ptr::null_mut() };
-    let block = match fill {
+    if !can_exist(size, align) {
+        return core::ptr::null_mut();
+    }
+    let state = crate::STATE.load();
+    if state.phase() == Phase::Recording {
+        // SAFETY: from here on only the walk and the memo ask, starting at `caller`.
+        let stack = unsafe { OwnStack::assume_walked() };
+        if let Some(expected) = recording::expect(stack, caller) {
+            // SAFETY: the caller's promise, and `can_exist`.
+            let block = unsafe { take(inner, size, align, fill) };
+            if block.is_null() {
+                recording::not_born(expected);
+                return block;
+            }
+            let record = recording::born(expected, state, block.addr(), size);
+            // SAFETY: the block has `size` bytes and room for a record behind them.
+            unsafe { write_record(block, size, record) };
+            return block;
+        }
+    }
+    // SAFETY: the caller's promise, and `can_exist`.
+    let block = unsafe { take(inner, size, align, fill) };
+    if !block.is_null() {
+        // SAFETY: the block has `size` bytes and room for a record behind them.
+        unsafe { write_record(block, size, Record::uncounted(block.addr())) };
+    }
+    block
+}
+
+/// A block from the inner allocator, with room for a record.
+///
+/// # Safety
+/// As [`GlobalAlloc::alloc`]; [`can_exist`] must hold.
+#[inline(always)]
+unsafe fn take<A: GlobalAlloc>(inner: &A, size: usize, align: usize, fill: Fill) -> *mut u8 {
+    // SAFETY: the caller's promise.
+    let padded = unsafe { padded(size, align) };
+    match fill {
         // SAFETY: `padded` is not of size zero.
         Fill::Any => unsafe { inner.alloc(padded) },
         // SAFETY: as above.
         Fill::Zero => unsafe { inner.alloc_zeroed(padded) },
-    };
-    if block.is_null() {
-        return block;
     }
-    let state = crate::STATE.load();
-    let record = if state.phase() == Phase::Recording {
-        // SAFETY: from here on only the walk and the memo ask, starting at `caller`.
-        let stack = unsafe { OwnStack::assume_walked() };
-        recording::birth(&stack, state, caller, block.addr(), size)
-    } else {
-        Record::uncounted(block.addr())
-    };
-    // SAFETY: the block has `size` bytes and room for a record behind them.
-    unsafe { write_record(block, size, record) };
-    block
 }
 
 /// # Safety
@@ -166,7 +188,7 @@ unsafe fn dealloc<A: GlobalAlloc>(inner: &A, state: State, block: *mut u8, layou
     let record = unsafe { read_record(block, layout.size()) };
     recording::death(state, record, block.addr(), layout.size());
     // SAFETY: it was made with this size and alignment, so this layout is valid.
-    let padded = unsafe { padded_unchecked(layout.size(), layout.align()) };
+    let padded = unsafe { padded(layout.size(), layout.align()) };
     // SAFETY: the layout it was made with.
     unsafe { inner.dealloc(block, padded) };
 }
@@ -181,15 +203,17 @@ unsafe fn realloc<A: GlobalAlloc>(
     new_size: usize,
 ) -> *mut u8 {
     let (old_size, align) = (layout.size(), layout.align());
-    let Some(new_padded) = padded(new_size, align) else { return core::ptr::null_mut() };
+    if !can_exist(new_size, align) {
+        return core::ptr::null_mut();
+    }
     // SAFETY: the block carries a record behind its `old_size` bytes.
     let record = unsafe { read_record(block, old_size) };
     let old_addr = block.addr();
     // SAFETY: it was made with this size and alignment.
-    let old_padded = unsafe { padded_unchecked(old_size, align) };
-    // SAFETY: the layout it was made with, and a size that `padded` found valid. The record's
-    // place moves with the end; if this fails, block and record stay as they are.
-    let moved = unsafe { inner.realloc(block, old_padded, new_padded.size()) };
+    let old_padded = unsafe { padded(old_size, align) };
+    // SAFETY: the layout it was made with, and a size that can exist. The record's place moves
+    // with the end; if this fails, block and record stay as they are.
+    let moved = unsafe { inner.realloc(block, old_padded, new_size + RECORD_BYTES) };
     if moved.is_null() {
         return moved;
     }
@@ -199,17 +223,22 @@ unsafe fn realloc<A: GlobalAlloc>(
     moved
 }
 
-/// The layout of a block with its record; `None` if no such block can exist.
-#[inline]
-fn padded(size: usize, align: usize) -> Option<Layout> {
-    Layout::from_size_align(size.checked_add(RECORD_BYTES)?, align).ok()
+/// Larger blocks, or larger alignments, exist on no machine with 64-bit addresses.
+const MAX_BYTES: usize = 1 << 61;
+
+#[inline(always)]
+fn can_exist(size: usize, align: usize) -> bool {
+    (size | align) <= MAX_BYTES
 }
 
+/// The layout of a block with its record.
+///
 /// # Safety
-/// [`padded`] must have been `Some` for these.
-#[inline]
-unsafe fn padded_unchecked(size: usize, align: usize) -> Layout {
-    // SAFETY: the caller's promise.
+/// `size` and `align` must be those of a valid layout, and [`can_exist`] must hold for them.
+#[inline(always)]
+unsafe fn padded(size: usize, align: usize) -> Layout {
+    // SAFETY: `align` is a power of two; rounded up to it, `size` and the record stay below
+    // 2^62 + 8 + 2^61, which is below `isize::MAX`.
     unsafe { Layout::from_size_align_unchecked(size + RECORD_BYTES, align) }
 }
 

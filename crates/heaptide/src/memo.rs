@@ -7,35 +7,52 @@
 //! `docs/SAFETY.md`, "Why a match is exact"); at the first difference the comparison ends, so no
 //! word is read whose frame has not been shown to be there.
 //!
-//! Entries are variable-length runs in two parallel logs, one of expected words and one of
+//! What an entry expects is a variable-length run in two parallel logs, one of words and one of
 //! distances. A full log is emptied as a whole: the live set comes back within a few misses, and
 //! nothing needs to be moved or counted.
 
 #![forbid(unsafe_code)]
 
+use crate::arena::Link;
+use crate::counters::SiteSlot;
 use crate::record::SiteIndex;
 use crate::sync::Ordering::Relaxed;
-use crate::sync::{AtomicU16, AtomicU32, AtomicU64};
-use crate::unwind::{Caller, StackMemory};
+use crate::sync::{AtomicU32, AtomicU64};
+use crate::unwind::{Caller, MAX_CHECKS, StackMemory};
 
-const HEADS: usize = 2048;
-const LOG: usize = 1 << 15;
-/// How many entries with one hash are tried.
+/// Entries are found by hash in a set of a few, the latest first.
+const SETS: usize = 512;
 const WAYS: usize = 4;
-/// Comparisons are made in groups of this size; an entry is padded with copies of its last one.
+/// Comparisons are made in groups of this size; a run is padded with copies of its last one.
 const GROUP: usize = 4;
-/// Words of an entry before its comparisons.
-const HEADER: usize = 7;
+/// Groups in the logs: room for some 1,500 stacks of 20 frames.
+const LOG: usize = 1 << 13;
 const WORD_BYTES: u64 = 8;
 
 /// The memo of one thread. Only the owner reads or writes it.
 #[derive(Debug)]
 pub(crate) struct Memo {
-    heads: [AtomicU32; HEADS],
-    /// End of the committed log; 0 in a new memo.
+    sets: [[Entry; WAYS]; SETS],
+    words: [[AtomicU64; GROUP]; LOG],
+    distances: [[AtomicU32; GROUP]; LOG],
+    /// End of the committed log, in groups.
     end: AtomicU32,
-    words: [AtomicU64; LOG],
-    distances: [AtomicU16; LOG],
+}
+
+/// One remembered stack. A `site` of 0 means that there is none.
+#[derive(Debug)]
+#[repr(C, align(64))]
+pub(crate) struct Entry {
+    ra: AtomicU64,
+    sp: AtomicU64,
+    context: AtomicU64,
+    /// What the base pointer's register must hold; 0 if that does not matter.
+    fp: AtomicU64,
+    /// Where the run begins in the logs, and its length, in groups.
+    start: AtomicU32,
+    len: AtomicU32,
+    site: AtomicU32,
+    slot: Link<SiteSlot>,
 }
 
 /// What a site depends on beside the stack: the tag in force, and that no module was unloaded
@@ -58,59 +75,73 @@ impl Context {
     }
 }
 
-/// An entry under construction: comparisons are appended while the unwinder walks.
+/// Where a block is counted: its site, and the calling thread's slot for it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    pub(crate) site: SiteIndex,
+    pub(crate) slot: &'static SiteSlot,
+}
+
+/// A run under construction: comparisons are appended while the unwinder walks.
 #[derive(Debug)]
 pub(crate) struct Draft<'a> {
     memo: &'a Memo,
+    /// First group of the run.
     start: usize,
+    /// Comparisons so far.
     len: usize,
     sp: u64,
-    /// The base pointer's register value that the walk relied on, if it did.
-    fp: Option<u64>,
-    /// Cleared when something cannot be expressed: too far away, too long.
+    /// The base pointer's register value that the walk relied on; 0 if none.
+    fp: u64,
+    /// Cleared when something cannot be expressed: too far away, too long, not repeatable.
     pub(crate) usable: bool,
 }
 
 impl Memo {
-    /// The site of a stack that was seen before in the same context.
-    #[inline]
-    pub(crate) fn find(
+    /// Where a stack counts, if it is the last that was seen of its set.
+    #[inline(always)]
+    pub(crate) fn find_first(
         &self,
-        stack: &impl StackMemory,
+        stack: impl StackMemory,
         caller: Caller,
         context: Context,
-    ) -> Option<SiteIndex> {
-        let mut at = self.heads.get(slot(caller, context))?.load(Relaxed) as usize;
-        for _ in 0..WAYS {
-            if at == 0 {
-                return None;
-            }
-            let header = self.words.get(at..at + HEADER)?;
-            let header: &[AtomicU64; HEADER] = header.try_into().ok()?;
-            let [ra, sp, fp, fp_mask, under, shape, next] = header;
-            let shape = shape.load(Relaxed);
-            if ra.load(Relaxed) == caller.ra
-                && sp.load(Relaxed) == caller.sp
-                && (fp.load(Relaxed) ^ caller.fp) & fp_mask.load(Relaxed) == 0
-                && under.load(Relaxed) == context.0
-                && self.holds(stack, caller.sp, at + HEADER, shape as u32 as usize)
-            {
-                return Some(SiteIndex((shape >> 32) as u32));
-            }
-            at = next.load(Relaxed) as usize;
-        }
-        None
+    ) -> Option<Place> {
+        let [latest, ..] = &self.sets[set_of(caller, context)];
+        let found = latest.is(caller, context) && self.holds(stack, caller.sp, latest);
+        if found { latest.place() } else { None }
     }
 
-    /// Whether the stack above `sp` holds the `len` words expected from `start` on.
+    /// Looks at the rest of a set, and brings what it finds to the front.
+    pub(crate) fn find_behind(
+        &self,
+        stack: impl StackMemory,
+        caller: Caller,
+        context: Context,
+    ) -> Option<Place> {
+        let set = &self.sets[set_of(caller, context)];
+        let at = set
+            .iter()
+            .skip(1)
+            .position(|entry| entry.is(caller, context) && self.holds(stack, caller.sp, entry))?;
+        let place = set.get(at + 1)?.place();
+        for pair in set.windows(2).take(at + 1).rev() {
+            if let [before, behind] = pair {
+                before.swap(behind);
+            }
+        }
+        place
+    }
+
+    /// Whether the stack above `sp` holds the words that `entry` expects.
     #[inline]
-    fn holds(&self, stack: &impl StackMemory, sp: u64, start: usize, len: usize) -> bool {
+    fn holds(&self, stack: impl StackMemory, sp: u64, entry: &Entry) -> bool {
+        let start = entry.start.load(Relaxed) as usize;
+        let end = start + entry.len.load(Relaxed) as usize;
         let (Some(words), Some(distances)) =
-            (self.words.get(start..start + len), self.distances.get(start..start + len))
+            (self.words.get(start..end), self.distances.get(start..end))
         else {
             return false;
         };
-        let (words, distances) = (words.as_chunks::<GROUP>().0, distances.as_chunks::<GROUP>().0);
         words.iter().zip(distances).all(|(words, distances)| {
             words.iter().zip(distances).all(|(word, distance)| {
                 let at = sp + u64::from(distance.load(Relaxed)) * WORD_BYTES;
@@ -121,50 +152,81 @@ impl Memo {
 
     /// Starts an entry for the stack of `caller`.
     pub(crate) fn draft(&self, caller: Caller) -> Draft<'_> {
-        let start = (self.end.load(Relaxed) as usize).max(1);
-        Draft { memo: self, start, len: 0, sp: caller.sp, fp: None, usable: true }
+        if self.end.load(Relaxed) as usize + MAX_CHECKS / GROUP > LOG {
+            self.clear();
+        }
+        let start = self.end.load(Relaxed) as usize;
+        Draft { memo: self, start, len: 0, sp: caller.sp, fp: 0, usable: true }
     }
 
-    /// Forgets everything: the log is full, or modules were unloaded.
-    pub(crate) fn clear(&self) {
-        for head in &self.heads {
-            head.store(0, Relaxed);
+    /// Forgets everything, because the log is full.
+    fn clear(&self) {
+        for entry in self.sets.as_flattened() {
+            entry.site.store(0, Relaxed);
+            entry.sp.store(0, Relaxed);
         }
-        self.end.store(1, Relaxed);
+        self.end.store(0, Relaxed);
     }
 
     /// Makes the drafted entry findable.
-    pub(crate) fn commit(
-        &self,
-        draft: Draft<'_>,
-        caller: Caller,
-        context: Context,
-        site: SiteIndex,
-    ) {
-        let Draft { start, fp, usable, .. } = draft;
-        let Some(len) = usable.then(|| draft.pad()).flatten() else {
-            // A log with no room left for this one starts over; the next walk will fit.
-            if start + HEADER + crate::unwind::MAX_CHECKS > LOG {
-                self.clear();
+    pub(crate) fn commit(&self, draft: Draft<'_>, caller: Caller, context: Context, place: Place) {
+        let (start, fp) = (draft.start, draft.fp);
+        let Some(len) = draft.finish() else { return };
+        let set = &self.sets[set_of(caller, context)];
+        for pair in set.windows(2).rev() {
+            if let [before, behind] = pair {
+                before.swap(behind);
             }
-            return;
-        };
-        let Some(head) = self.heads.get(slot(caller, context)) else { return };
-        let shape = u64::from(site.0) << 32 | len as u64;
-        let header = [
-            caller.ra,
-            caller.sp,
-            fp.unwrap_or(0),
-            if fp.is_some() { u64::MAX } else { 0 },
-            context.0,
-            shape,
-            u64::from(head.load(Relaxed)),
-        ];
-        for (to, word) in self.words.iter().skip(start).zip(header) {
-            to.store(word, Relaxed);
         }
-        self.end.store((start + HEADER + len) as u32, Relaxed);
-        head.store(start as u32, Relaxed);
+        let [first, ..] = set;
+        first.ra.store(caller.ra, Relaxed);
+        first.sp.store(caller.sp, Relaxed);
+        first.context.store(context.0, Relaxed);
+        first.fp.store(fp, Relaxed);
+        first.start.store(start as u32, Relaxed);
+        first.len.store(len as u32, Relaxed);
+        first.site.store(place.site.0, Relaxed);
+        first.slot.set(Some(place.slot));
+        self.end.store((start + len) as u32, Relaxed);
+    }
+}
+
+impl Entry {
+    #[inline(always)]
+    fn is(&self, caller: Caller, context: Context) -> bool {
+        let fp = self.fp.load(Relaxed);
+        self.sp.load(Relaxed) == caller.sp
+            && self.ra.load(Relaxed) == caller.ra
+            && self.context.load(Relaxed) == context.0
+            && (fp == 0 || fp == caller.fp)
+    }
+
+    #[inline(always)]
+    fn place(&self) -> Option<Place> {
+        Some(Place { site: SiteIndex(self.site.load(Relaxed)), slot: self.slot.get()? })
+    }
+
+    fn swap(&self, other: &Self) {
+        for (a, b) in [
+            (&self.ra, &other.ra),
+            (&self.sp, &other.sp),
+            (&self.context, &other.context),
+            (&self.fp, &other.fp),
+        ] {
+            let kept = a.load(Relaxed);
+            a.store(b.load(Relaxed), Relaxed);
+            b.store(kept, Relaxed);
+        }
+        for (a, b) in
+            [(&self.start, &other.start), (&self.len, &other.len), (&self.site, &other.site)]
+        {
+            let kept = a.load(Relaxed);
+            a.store(b.load(Relaxed), Relaxed);
+            b.store(kept, Relaxed);
+        }
+        let kept = self.slot.get();
+        self.slot.set(other.slot.get());
+        other.slot.set(kept);
     }
 }
 
@@ -172,9 +234,11 @@ impl Draft<'_> {
     /// The walk read `word` at address `at` and relied on it.
     pub(crate) fn rely_on_stack(&mut self, at: u64, word: u64) {
         let distance = at.checked_sub(self.sp).filter(|bytes| bytes % WORD_BYTES == 0);
-        let distance = distance.and_then(|bytes| u16::try_from(bytes / WORD_BYTES).ok());
-        let place = self.start + HEADER + self.len;
-        match (distance, self.memo.words.get(place), self.memo.distances.get(place)) {
+        let distance = distance.and_then(|bytes| u32::try_from(bytes / WORD_BYTES).ok());
+        let (group, within) = (self.start + self.len / GROUP, self.len % GROUP);
+        let to = self.memo.words.get(group).and_then(|group| group.get(within));
+        let to_distance = self.memo.distances.get(group).and_then(|group| group.get(within));
+        match (distance, to, to_distance) {
             (Some(distance), Some(to), Some(to_distance)) => {
                 to.store(word, Relaxed);
                 to_distance.store(distance, Relaxed);
@@ -186,28 +250,28 @@ impl Draft<'_> {
 
     /// The walk relied on the base pointer's register holding `fp` at the call.
     pub(crate) fn rely_on_register(&mut self, fp: u64) {
-        self.fp = Some(fp);
+        self.fp = fp;
+        // 0 stands for "does not matter".
+        self.usable &= fp != 0;
     }
 
-    /// Repeats the last comparison until the groups are full; the padded length.
-    fn pad(mut self) -> Option<usize> {
-        let last = self.start + HEADER + self.len.checked_sub(1)?;
-        let word = self.memo.words.get(last)?.load(Relaxed);
-        let distance = self.memo.distances.get(last)?.load(Relaxed);
-        while !self.len.is_multiple_of(GROUP) {
+    /// Repeats the last comparison until the last group is full; the length in groups.
+    fn finish(mut self) -> Option<usize> {
+        let last = self.len.checked_sub(1)?;
+        let (group, within) = (self.start + last / GROUP, last % GROUP);
+        let word = self.memo.words.get(group)?.get(within)?.load(Relaxed);
+        let distance = self.memo.distances.get(group)?.get(within)?.load(Relaxed);
+        while self.usable && !self.len.is_multiple_of(GROUP) {
             self.rely_on_stack(self.sp + u64::from(distance) * WORD_BYTES, word);
-            if !self.usable {
-                return None;
-            }
         }
-        Some(self.len)
+        self.usable.then_some(self.len / GROUP)
     }
 }
 
-/// Which chain a stack belongs to: depth and place of the innermost call.
-#[inline]
-fn slot(caller: Caller, context: Context) -> usize {
+/// Which set a stack belongs to: by depth and by place of the innermost call.
+#[inline(always)]
+fn set_of(caller: Caller, context: Context) -> usize {
     let mixed = (caller.sp ^ caller.ra.rotate_left(17) ^ context.0 << 7)
         .wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    (mixed >> (64 - HEADS.ilog2())) as usize
+    (mixed >> (64 - SETS.ilog2())) as usize
 }

@@ -11,7 +11,7 @@ use once_cell::sync::OnceCell;
 use crate::arena::{Arena, Link};
 use crate::counters::{self, Surroundings};
 use crate::labels::{Labels, MAX_TAGS, MAX_WORK, WorkCounters};
-use crate::memo::Context;
+use crate::memo::{Context, Place};
 use crate::record::{Birth, MAX_SITES, Record, SiteIndex};
 use crate::sites::{SiteTable, StackRef};
 use crate::state::{Phase, State};
@@ -77,47 +77,118 @@ fn surroundings() -> Surroundings {
     Surroundings { arena: &ARENA, work: &WORK }
 }
 
-/// Counts a block that was just made, and says what its record is to be.
-#[inline]
-pub(crate) fn birth(
-    stack: &impl StackMemory,
+/// Where the block counts that the hook is about to make, with the thread block held for it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Expected {
+    block: &'static ThreadBlock,
+    place: Place,
+}
+
+/// Finds out where the block counts that is about to be made. `None`: it is not counted.
+///
+/// What it returns must be given to [`born`] or to [`not_born`].
+#[inline(always)]
+pub(crate) fn expect(stack: impl StackMemory, caller: Caller) -> Option<Expected> {
+    let block = hold()?;
+    let context = Context::new(block.tag.load(Relaxed), MODULES.unloads());
+    let place = match block.memo.find_first(stack, caller, context) {
+        Some(place) => place,
+        None => locate(block, stack, context, caller.ra, caller.sp, caller.fp)?,
+    };
+    Some(Expected { block, place })
+}
+
+/// Out of line, with the caller in registers: the quick way must not spill it for this one.
+#[inline(never)]
+fn locate(
+    block: &'static ThreadBlock,
+    stack: impl StackMemory,
+    context: Context,
+    ra: u64,
+    sp: u64,
+    fp: u64,
+) -> Option<Place> {
+    let caller = Caller { ra, sp, fp };
+    let known = block.memo.find_behind(stack, caller, context);
+    let place = known.or_else(|| learn(block, stack, caller, context));
+    if place.is_none() {
+        block.let_go();
+    }
+    place
+}
+
+/// Counts the block that was expected, and says what its record is to be.
+#[inline(always)]
+pub(crate) fn born(expected: Expected, state: State, addr: usize, size: usize) -> Record {
+    let Expected { block, place } = expected;
+    if place.slot.birth_again(state, size as u64) {
+        block.let_go();
+        Record::new(addr, Birth { site: place.site, key: state.key() })
+    } else {
+        born_slowly(block, place, state, addr, size)
+    }
+}
+
+/// Lets go of what was expected: the inner allocator had no memory.
+pub(crate) fn not_born(expected: Expected) {
+    expected.block.let_go();
+}
+
+/// Counts a birth the long way: the first at its site, or in its epoch, or larger than any.
+#[cold]
+#[inline(never)]
+fn born_slowly(
+    block: &'static ThreadBlock,
+    place: Place,
     state: State,
-    caller: Caller,
     addr: usize,
     size: usize,
 ) -> Record {
-    match threads::own_block() {
-        Some(block) if block.enter() => {
-            let record = birth_in(block, stack, state, caller, addr, size);
-            block.leave();
-            record
-        }
-        _ => with_other_block(|block| birth_in(block, stack, state, caller, addr, size))
-            .unwrap_or(Record::uncounted(addr)),
+    let counted = place.slot.birth(surroundings(), state, size as u64);
+    add(&block.tally.uncounted, u64::from(!counted));
+    block.let_go();
+    if counted {
+        Record::new(addr, Birth { site: place.site, key: state.key() })
+    } else {
+        Record::uncounted(addr)
     }
 }
 
 /// Counts the end of a block that is about to go.
-#[inline]
+///
+/// The quick way needs no look at the phase: a slot's tick is the present one only while the
+/// recording runs that the slot counts for.
+#[inline(always)]
 pub(crate) fn death(state: State, record: Record, addr: usize, size: usize) {
+    let birth = record.read(addr);
+    if birth.is_some_and(|birth| birth.site == SiteIndex::NONE) {
+        return;
+    }
+    if let (Some(birth), Some(block)) = (birth, threads::own_block())
+        && block.enter()
+    {
+        let counted = counters::death_again(&block.slots, state, birth, size as u64);
+        block.leave();
+        if counted {
+            return;
+        }
+    }
+    count_death(state, record, addr, size);
+}
+
+#[cold]
+#[inline(never)]
+fn count_death(state: State, record: Record, addr: usize, size: usize) {
     if state.phase() != Phase::Recording {
         return;
     }
     let Some(birth) = record.read(addr) else { return note_overrun() };
-    if !counts(state, birth) {
-        return;
-    }
-    let count = |block: &ThreadBlock| {
-        if !counters::death(&block.slots, surroundings(), state, birth, size as u64) {
-            add(&block.tally.uncounted, 1);
-        }
-    };
-    match threads::own_block() {
-        Some(block) if block.enter() => {
-            count(block);
-            block.leave();
-        }
-        _ => drop(with_other_block(count)),
+    if counts(state, birth) {
+        with_block(|block| {
+            if !counters::death(&block.slots, surroundings(), state, birth, size as u64) {
+                add(&block.tally.uncounted, 1);
+            }
+        });
     }
 }
 
@@ -133,19 +204,12 @@ pub(crate) fn resize(
         return Record::uncounted(new_addr);
     };
     if counts(state, birth) {
-        let count = |block: &ThreadBlock| {
-            let (old, new) = (old_size as u64, new_size as u64);
+        let (old, new) = (old_size as u64, new_size as u64);
+        with_block(|block| {
             if !counters::resize(&block.slots, surroundings(), state, birth, old, new) {
                 add(&block.tally.uncounted, 1);
             }
-        };
-        match threads::own_block() {
-            Some(block) if block.enter() => {
-                count(block);
-                block.leave();
-            }
-            _ => drop(with_other_block(count)),
-        }
+        });
     }
     Record::new(new_addr, birth)
 }
@@ -158,36 +222,15 @@ fn counts(state: State, birth: Birth) -> bool {
         && birth.key.generation() == state.key().generation()
 }
 
-#[inline]
-fn birth_in(
-    block: &'static ThreadBlock,
-    stack: &impl StackMemory,
-    state: State,
-    caller: Caller,
-    addr: usize,
-    size: usize,
-) -> Record {
-    let context = Context::new(block.tag.load(Relaxed), MODULES.unloads());
-    let site = match block.memo.find(stack, caller, context) {
-        Some(site) => site,
-        None => learn(block, stack, caller, context),
-    };
-    if counters::birth(&block.slots, surroundings(), state, site, size as u64) {
-        Record::new(addr, Birth { site, key: state.key() })
-    } else {
-        add(&block.tally.uncounted, 1);
-        Record::uncounted(addr)
-    }
-}
-
 /// Unwinds, interns, remembers.
 #[cold]
+#[inline(never)]
 fn learn(
     block: &'static ThreadBlock,
-    stack: &impl StackMemory,
+    stack: impl StackMemory,
     caller: Caller,
     context: Context,
-) -> SiteIndex {
+) -> Option<Place> {
     block.forget_unloaded(context);
     let mut draft = block.memo.draft(caller);
     let outcome = if UNWINDER.load(Relaxed) == Unwinder::EhFrame as u32 {
@@ -205,35 +248,52 @@ fn learn(
     let stack = StackRef { frames, tag: context.tag(), truncated: outcome.truncated };
     let site = tables().map_or(SiteIndex::OVERFLOW, |tables| tables.sites.intern(&ARENA, stack));
     add(&tally.siteless, u64::from(site == SiteIndex::OVERFLOW));
-    block.memo.commit(draft, caller, context, site);
-    site
+    let Some(slot) = counters::slot(&block.slots, &ARENA, site) else {
+        add(&tally.uncounted, 1);
+        return None;
+    };
+    let place = Place { site, slot };
+    block.memo.commit(draft, caller, context, place);
+    Some(place)
 }
 
-/// Counts for a thread that has no block yet, or none any more, or whose block is in use by the
-/// very call that a signal handler interrupted. `None` for the recorder's own threads.
+/// Counts in the thread's own block, or in another if that cannot be.
+fn with_block(count: impl FnOnce(&'static ThreadBlock)) {
+    if let Some(block) = hold() {
+        count(block);
+        block.let_go();
+    }
+}
+
+/// A block for the caller alone, to be let go.
+#[inline(always)]
+fn hold() -> Option<&'static ThreadBlock> {
+    match threads::own_block() {
+        Some(block) if block.enter() => Some(block),
+        _ => hold_other(),
+    }
+}
+
+/// A block for a thread that has none yet, or none any more, or whose block is in use by the very
+/// call that a signal handler interrupted. `None` for the recorder's own threads.
 #[cold]
-fn with_other_block<R>(count: impl FnOnce(&'static ThreadBlock) -> R) -> Option<R> {
+#[inline(never)]
+fn hold_other() -> Option<&'static ThreadBlock> {
     if threads::is_internal() {
         return None;
     }
-    let adopted = match threads::own_block() {
-        None => threads::adopt(&REGISTRY, &ARENA),
-        Some(_) => None,
-    };
-    let block = match adopted {
-        Some(block) => block,
-        None => REGISTRY.claim(&ARENA)?,
-    };
-    block.enter();
-    let result = count(block);
-    block.leave();
-    if adopted.is_none() {
-        block.release();
+    if threads::own_block().is_none()
+        && let Some(block) = threads::adopt(&REGISTRY, &ARENA)
+    {
+        block.enter();
+        return Some(block);
     }
-    Some(result)
+    let block = REGISTRY.claim(&ARENA)?;
+    block.enter_borrowed();
+    Some(block)
 }
 
 #[cold]
 fn note_overrun() {
-    with_other_block(|block| add(&block.tally.overruns, 1));
+    with_block(|block| add(&block.tally.overruns, 1));
 }

@@ -22,11 +22,15 @@ use crate::unwind::{RuleCache, Scratch};
 const FREE: u32 = 0;
 const OWNED: u32 = 1;
 
+const IDLE: u32 = 0;
+const IN_USE: u32 = 1;
+const BORROWED: u32 = 2;
+
 /// All that belongs to one thread; single writer, except for `owner`.
 #[derive(Debug)]
 pub(crate) struct ThreadBlock {
     owner: AtomicU32,
-    /// The hook is at work on this block; a second entry comes from a signal handler.
+    /// Whether the hook is at work on this block; a second entry comes from a signal handler.
     busy: AtomicU32,
     /// The tag in force; 0 is none.
     pub(crate) tag: AtomicU32,
@@ -59,18 +63,34 @@ pub(crate) struct Tally {
 
 impl ThreadBlock {
     /// Marks the block as in use by the hook; false if it already was.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn enter(&self) -> bool {
-        if self.busy.load(Relaxed) != 0 {
+        if self.busy.load(Relaxed) != IDLE {
             return false;
         }
-        self.busy.store(1, Relaxed);
+        self.busy.store(IN_USE, Relaxed);
         true
     }
 
-    #[inline]
+    /// Marks a block as in use that was claimed for one call.
+    pub(crate) fn enter_borrowed(&self) {
+        self.busy.store(BORROWED, Relaxed);
+    }
+
+    /// Ends the use of a block that the thread owns.
+    #[inline(always)]
     pub(crate) fn leave(&self) {
-        self.busy.store(0, Relaxed);
+        self.busy.store(IDLE, Relaxed);
+    }
+
+    /// Ends the use of a block that may be borrowed, and then is given back.
+    #[inline(always)]
+    pub(crate) fn let_go(&self) {
+        let borrowed = self.busy.load(Relaxed) == BORROWED;
+        self.leave();
+        if borrowed {
+            self.release();
+        }
     }
 
     /// Drops the rules of addresses that may mean something else since modules were unloaded.
@@ -82,6 +102,7 @@ impl ThreadBlock {
     }
 
     /// Gives the block up; its counts stay. The next owner sees them.
+    #[cold]
     pub(crate) fn release(&self) {
         self.tag.store(0, Relaxed);
         self.owner.store(FREE, Release);

@@ -41,7 +41,7 @@ pub(crate) struct Caller {
 }
 
 /// The right to read the words of one stack.
-pub(crate) trait StackMemory {
+pub(crate) trait StackMemory: Copy {
     /// The eight bytes at `at`, which the caller has shown to belong to a frame of this stack.
-    fn word(&self, at: u64) -> u64;
+    fn word(self, at: u64) -> u64;
 }

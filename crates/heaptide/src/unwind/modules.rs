@@ -107,6 +107,7 @@ impl LoadedModules {
     }
 
     /// How often modules were unloaded so far.
+    #[inline]
     pub(crate) fn unloads(&self) -> u32 {
         self.unloads.load(Acquire)
     }

@@ -48,7 +48,7 @@ const MAX_FRAME_BYTES: u64 = 64 << 20;
 /// `rule_of` is asked for the address of each call (return address less one; the exact address
 /// for a frame that a signal interrupted).
 pub(crate) fn walk(
-    stack: &impl StackMemory,
+    stack: impl StackMemory,
     caller: Caller,
     frames: &Scratch,
     draft: &mut Draft<'_>,
@@ -89,7 +89,7 @@ struct Next {
 }
 
 fn leave_frame(
-    stack: &impl StackMemory,
+    stack: impl StackMemory,
     at: &mut Cursor,
     draft: &mut Draft<'_>,
     (base, cfa_bytes): (Base, u64),
@@ -132,7 +132,7 @@ fn settle_fp(at: &mut Cursor, draft: &mut Draft<'_>) {
 
 /// Out of a signal handler, to what it interrupted, maybe on another stack. Never remembered.
 fn leave_signal_frame(
-    stack: &impl StackMemory,
+    stack: impl StackMemory,
     at: &mut Cursor,
     draft: &mut Draft<'_>,
 ) -> Option<Next> {
