@@ -16,6 +16,9 @@ const BYTES: u64 = 100;
 /// Blocks born in an epoch and when they die, per epoch: `life(epoch)` lists (count, life).
 type Life = fn(u32, u32) -> Vec<(u64, u32)>;
 
+/// The size of a container at each snapshot.
+type Size = fn(u64) -> u64;
+
 const FOREVER: u32 = 1_000_000;
 
 fn timeline(n: u32) -> Timeline {
@@ -98,6 +101,9 @@ fn every_class_is_named() {
         ("G3: a reload", 40, Class::OneOff, |n, k| {
             vec![(50, 1), (if k == n / 2 { 400 } else { 0 }, FOREVER)]
         }),
+        ("G3: three reloads", 40, Class::OneOff, |_, k| {
+            vec![(50, 1), (if [12, 18, 25].contains(&k) { 90 } else { 0 }, FOREVER)]
+        }),
         ("G4: a set of keys is exhausted", 40, Class::Saturating, |n, k| {
             vec![(1000 >> (k * 10 / n), FOREVER)]
         }),
@@ -121,6 +127,23 @@ fn every_class_is_named() {
     }
 }
 
+/// However lax the evidence: too few snapshots decide nothing, in either channel.
+#[test]
+fn too_few_snapshots_decide_nothing() {
+    let doubling = |k: u64| row(BTreeMap::from([(Epoch(0), (1, 4800 * (k + 1)))]), 1);
+    for (n, class) in [(16, Class::Suspect), (20, Class::Leak)] {
+        let leaking = |k: u32| row_at(n, k, |_, _| vec![(10, FOREVER)]);
+        for at in [&leaking as &dyn Fn(u32) -> SiteRow, &|k| doubling(u64::from(k))] {
+            let axis = Axis::new(&timeline(n), &Settings::default());
+            let mut series = SiteSeries::new();
+            (0..n).for_each(|k| series.observe(&axis, k as usize, &at(k)));
+            series.close(&axis);
+            let lax = Rule { alpha: 0.5, ..Rule::default() };
+            assert_eq!(judge_site(&axis, &lax, &series).class, class);
+        }
+    }
+}
+
 #[test]
 fn growth_is_per_unit_of_work() {
     let verdict = judge_life(40, |_, _| vec![(90, 1), (10, FOREVER)]);
@@ -132,7 +155,7 @@ fn growth_is_per_unit_of_work() {
 
 #[test]
 fn containers_are_judged_by_their_schedule() {
-    let cases: &[(&str, Class, fn(u64) -> u64)] = &[
+    let cases: &[(&str, Class, Size)] = &[
         ("doubles with the work", Class::Leak, |k| (48 * 100 * k).next_power_of_two()),
         ("doubled until a quarter", Class::Settled, |k| (4800 * k.min(10)).next_power_of_two()),
         ("grows like the square root", Class::Saturating, |k| {
