@@ -25,6 +25,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use function::crate_of;
 pub use function::plain;
 pub use origin::Origin;
 pub use stack::{NamedFrame, Stack};
@@ -89,15 +90,30 @@ impl Identity {
         let is_own = |frame: &&NamedFrame| frame.is_own(workspace);
         let n_plumbing = stack.n_plumbing(workspace);
         let (plumbing, frames) = stack.frames.split_at(n_plumbing);
+        if frames.is_empty() {
+            return Self::of_runtime(plumbing, tag);
+        }
         let via = plumbing.last().map(|frame| plain(&frame.function));
         let responsible = frames.iter().find(is_own).or(frames.first());
-        let path = match responsible {
-            Some(frame) => plain(&frame.function),
-            None => via.clone().unwrap_or_else(|| "(no stack)".to_owned()),
-        };
+        let path = responsible.map(|frame| plain(&frame.function)).unwrap_or_default();
         let id = SiteKey::of(&parts(frames, workspace, via.as_deref(), tag));
         let entry = frames.iter().rfind(is_own).cloned();
         Self { id, path, via, responsible: responsible.cloned(), entry }
+    }
+}
+
+impl Identity {
+    /// A stack of plumbing only is the runtime's own: nobody is responsible, and the innermost
+    /// function of `std` names it.
+    fn of_runtime(plumbing: &[NamedFrame], tag: Option<&str>) -> Self {
+        let names: Vec<_> = plumbing.iter().map(|frame| plain(&frame.function)).collect();
+        let of_std = names.iter().filter(|name| crate_of(name) == Some("std"));
+        let path = of_std.clone().next().or(names.last()).cloned();
+        let mut parts = vec![tag.unwrap_or_default().to_owned(), String::new()];
+        parts.extend(of_std.cloned());
+        parts.extend(path.clone());
+        let path = path.unwrap_or_else(|| "(no stack)".to_owned());
+        Self { id: SiteKey::of(&parts), path, ..Self::default() }
     }
 }
 

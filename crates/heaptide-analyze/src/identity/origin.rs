@@ -74,8 +74,10 @@ impl Origin {
     pub fn of(name: &Name, module: &str, exe: &str) -> Self {
         let function = plain(&name.function);
         let of_crate = crate_of(&function);
+        // The compiler's own `main`, which calls the program's, has no file.
         if of_crate.is_some_and(|name| PLUMBING_CRATES.contains(&name))
             || PLUMBING_SYMBOLS.contains(&function.as_str())
+            || function == "main" && name.file.is_none()
             || SYSTEM_LIBRARIES.iter().any(|start| module.starts_with(start))
         {
             return Self::Std;
@@ -200,6 +202,8 @@ mod tests {
             ),
             ("__libc_start_main", "../csu/libc-start.c", "libc.so.6", Origin::Std),
             ("sqlite3Malloc", "", "libsqlite3.so.0", dependency("libsqlite3.so.0")),
+            ("main", "", "shop", Origin::Std),
+            ("main", "/home/me/shop/src/main.rs", "shop", Origin::Workspace),
             ("helper", "helper.c", "shop", Origin::Unknown),
         ] {
             let file = Some(file.to_owned()).filter(|file| !file.is_empty());
