@@ -1,5 +1,7 @@
 //! `cargo heaptide …`: cargo calls this with `heaptide` as the first argument.
 
+#![forbid(unsafe_code)]
+
 use std::ffi::OsStr;
 use std::process::ExitCode;
 

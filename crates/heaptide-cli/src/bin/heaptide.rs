@@ -1,5 +1,7 @@
 //! `heaptide …`
 
+#![forbid(unsafe_code)]
+
 use std::process::ExitCode;
 
 #[global_allocator]

@@ -1,5 +1,7 @@
 //! Why a recording could not start, go on or end.
 
+#![forbid(unsafe_code)]
+
 use std::fmt;
 use std::io;
 use std::path::PathBuf;

@@ -1,5 +1,7 @@
 //! The recorder thread: waits for the clock, a signal or a request, and takes snapshots.
 
+#![forbid(unsafe_code)]
+
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::Duration;
 
