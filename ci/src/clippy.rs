@@ -1,5 +1,5 @@
 //! `cargo ci clippy`: no warning, in no target. The lints are in the root `Cargo.toml`; how long a
-//! function may be is in `clippy.toml`.
+//! function may be is in `.clippy.toml`.
 
 use anyhow::Result;
 
