@@ -231,8 +231,13 @@ extern "C" fn wake_for_finish(signal: c_int, _: *mut libc::siginfo_t, _: *mut c_
     }
 }
 
-/// Lets a signal that we delayed take its default course.
+/// Lets a signal that we delayed take its default course, unless the program has put a handler
+/// before ours since: then it ends in its own way.
 pub(crate) fn die_of(signal: c_int) {
+    let ours = wake_for_finish as *const () as usize;
+    if current_action(signal).is_ok_and(|action| action.sa_sigaction != ours) {
+        return;
+    }
     // SAFETY: both calls are async-signal-safe and take plain numbers.
     unsafe { libc::signal(signal, libc::SIG_DFL) };
     let pid = process_id().cast_signed();
