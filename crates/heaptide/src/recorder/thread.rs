@@ -28,7 +28,8 @@ pub(crate) fn run(mut session: Session, waker: &Waker, inbox: &Receiver<Request>
     loop {
         let mut calls = Vec::new();
         waker.wait(clock.wait_ms(), |call| calls.push(call));
-        if clock.is_due() {
+        // After SIGTERM only the last snapshot may show a program that is taking itself apart.
+        if clock.is_due() && !calls.contains(&Call::Terminate) {
             session.take(Reason::Interval).unwrap_or_else(|err| complain(&err));
         }
         if calls.contains(&Call::Signal) {
