@@ -24,7 +24,7 @@ fn plain_path(function: &str) -> String {
     let mut plain: Vec<String> = Vec::new();
     for segment in &segments {
         match Segment::of(segment) {
-            Segment::Impl { of, for_type } => plain = vec![qualified(for_type, of)],
+            Segment::Impl { of, for_type } => plain = Vec::from_iter(qualified(for_type, of)),
             Segment::Named(name) => plain.push(name),
             Segment::Dropped => {}
         }
@@ -39,12 +39,10 @@ fn plain_path(function: &str) -> String {
 pub(super) fn crate_of(plain: &str) -> Option<&str> {
     let inner = plain.strip_prefix('<').map_or(plain, |rest| rest);
     let (first, after) = inner.split_once("::")?;
-    match first.split_once(" as ") {
-        // `<T as shop::Trait>::f`: a bare parameter or primitive is of no crate.
-        Some((_, of_trait)) => Some(of_trait),
-        None if after.is_empty() => None,
-        None => Some(first),
-    }
+    // `<T as shop::Trait>::f`: a bare parameter or primitive is of no crate.
+    let name = first.split_once(" as ").map_or(first, |(_, of_trait)| of_trait);
+    let is_name = |name: &str| name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    (!after.is_empty() && is_name(name)).then_some(name)
 }
 
 enum Segment<'a> {
@@ -75,10 +73,12 @@ impl<'a> Segment<'a> {
     }
 }
 
-fn qualified(for_type: &str, of: Option<&str>) -> String {
+/// Nothing for methods of `str`, `[T]` and the like: only some ways to write them name the type.
+fn qualified(for_type: &str, of: Option<&str>) -> Option<String> {
+    let for_type = type_name(for_type);
     match of {
-        Some(of) => format!("<{} as {}>", type_name(for_type), type_name(of)),
-        None => type_name(for_type),
+        Some(of) => Some(format!("<{for_type} as {}>", type_name(of))),
+        None => Some(for_type).filter(|path| path.contains("::")),
     }
 }
 
@@ -222,6 +222,10 @@ mod tests {
                 "std::vector::push_back",
             ),
             ("shop::login::{async_fn#0}", "shop::login"),
+            ("alloc::str::<impl str>::repeat", "repeat"),
+            ("<str>::repeat", "repeat"),
+            ("<[u8]>::to_vec", "to_vec"),
+            ("alloc::slice::<impl [T]>::to_vec", "to_vec"),
             ("", ""),
             ("<<<", "<<<"),
             ("é::ü<ß>", "é::ü"),
@@ -246,6 +250,8 @@ mod tests {
             ("main", None),
             ("<shop::S as tower::Service>::call", Some("shop")),
             ("<T as tower::Service>::call", Some("tower")),
+            ("<[_] as alloc::slice::ToOwned>::to_owned", Some("alloc")),
+            ("<str>::repeat", None),
         ] {
             assert_eq!(crate_of(name), expected, "{name}");
         }

@@ -73,10 +73,13 @@ impl Origin {
     /// The origin of a function in the module with this file name; `exe` is the program's.
     pub fn of(name: &Name, module: &str, exe: &str) -> Self {
         let function = plain(&name.function);
-        let of_crate = crate_of(&function);
+        let of_crate = crate_of(&function).or_else(|| crate_of(&name.function));
+        // Only the standard library gives methods to `str`, `[T]` and the like.
+        let of_primitive = name.function.starts_with('<') && !function.contains("::");
         // The compiler's own `main`, which calls the program's, has no file.
         if of_crate.is_some_and(|name| PLUMBING_CRATES.contains(&name))
             || PLUMBING_SYMBOLS.contains(&function.as_str())
+            || of_primitive
             || function == "main" && name.file.is_none()
             || SYSTEM_LIBRARIES.iter().any(|start| module.starts_with(start))
         {
@@ -203,6 +206,8 @@ mod tests {
             ("__libc_start_main", "../csu/libc-start.c", "libc.so.6", Origin::Std),
             ("sqlite3Malloc", "", "libsqlite3.so.0", dependency("libsqlite3.so.0")),
             ("main", "", "shop", Origin::Std),
+            ("<str>::repeat", "", "shop", Origin::Std),
+            ("alloc::str::<impl str>::repeat", "", "shop", Origin::Std),
             ("main", "/home/me/shop/src/main.rs", "shop", Origin::Workspace),
             ("helper", "helper.c", "shop", Origin::Unknown),
         ] {
