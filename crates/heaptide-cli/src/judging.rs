@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, anyhow};
 use heaptide_analyze::baseline::Baseline;
@@ -10,10 +11,11 @@ use heaptide_analyze::judge::Report;
 use heaptide_analyze::load;
 use heaptide_analyze::policy::{Inconclusive, Policy};
 use heaptide_analyze::recorded::{self, Terms};
-use heaptide_analyze::symbols::{self, ElfResolver};
+use heaptide_analyze::symbols;
 use heaptide_format::{Line, Names};
 
 use crate::args::{self, Judging};
+use crate::names::Remembered;
 
 /// Where a policy is looked for if none is named.
 const POLICY_FILE: &str = "heaptide.toml";
@@ -22,7 +24,7 @@ const POLICY_FILE: &str = "heaptide.toml";
 #[derive(Debug)]
 pub(crate) struct Judge {
     terms: Terms,
-    symbol_path: Vec<PathBuf>,
+    names: Mutex<Remembered>,
 }
 
 impl Judge {
@@ -40,13 +42,14 @@ impl Judge {
         let baseline = judging.baseline.as_deref().map(baseline).transpose()?;
         let Self { terms, .. } = Self::by_default();
         let terms = Terms { policy, baseline, ..terms };
-        Ok(Self { terms, symbol_path: judging.symbol_path.clone() })
+        let names = Mutex::new(Remembered::new(judging.symbol_path.clone()));
+        Ok(Self { terms, names })
     }
 
     /// Without any file: the default policy.
     pub(crate) fn by_default() -> Self {
         let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
-        Self { terms: Terms { today, ..Terms::default() }, symbol_path: Vec::new() }
+        Self { terms: Terms { today, ..Terms::default() }, names: Mutex::default() }
     }
 
     /// Counts this crate as the user's own, wherever its source lies.
@@ -57,16 +60,18 @@ impl Judge {
 
     /// Loads recordings and judges them.
     pub(crate) fn judge(&self, paths: &[PathBuf]) -> anyhow::Result<Report> {
-        let mut resolver = ElfResolver::new(self.symbol_path.clone());
-        Ok(recorded::judge(paths, &mut resolver, &self.terms)?)
+        Ok(recorded::judge(paths, &mut *self.names(), &self.terms)?)
+    }
+
+    fn names(&self) -> MutexGuard<'_, Remembered> {
+        self.names.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Looks up names now, while the executables are as they were, and appends them to the
     /// recordings.
     pub(crate) fn append_names(&self, paths: &[PathBuf]) -> anyhow::Result<()> {
-        let mut resolver = ElfResolver::new(self.symbol_path.clone());
         for run in load::load(paths)?.runs {
-            let (lines, _) = symbols::names_for(&run, &mut resolver);
+            let (lines, _) = symbols::names_for(&run, &mut *self.names());
             if let Some(path) = run.files.last() {
                 append(path, lines)
                     .with_context(|| format!("cannot append names to {}", path.display()))?;

@@ -12,6 +12,7 @@ mod demo;
 mod exit;
 mod http;
 mod judging;
+mod names;
 mod output;
 mod terminal;
 mod watch;

@@ -1,0 +1,47 @@
+//! Names that are looked up once, however often a growing recording is judged.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use heaptide_analyze::symbols::{ElfResolver, Problem, Resolve, Resolved};
+use heaptide_format::{Module, ModuleOffset, Name};
+
+/// A resolver that remembers.
+#[derive(Debug, Default)]
+pub(crate) struct Remembered {
+    symbol_path: Vec<PathBuf>,
+    modules: BTreeMap<(String, Option<String>), Known>,
+}
+
+/// What is known of a module.
+#[derive(Debug, Default)]
+struct Known {
+    /// No name for an offset that has none.
+    names: BTreeMap<ModuleOffset, Option<Vec<Name>>>,
+    problem: Option<Problem>,
+}
+
+impl Remembered {
+    /// Looks in `symbol_path` before the usual places.
+    pub(crate) fn new(symbol_path: Vec<PathBuf>) -> Self {
+        Self { symbol_path, modules: BTreeMap::new() }
+    }
+}
+
+impl Resolve for Remembered {
+    fn resolve(&mut self, module: &Module, offsets: &[ModuleOffset]) -> Resolved {
+        let key = (module.path.clone(), module.build_id.clone());
+        let known = self.modules.entry(key).or_default();
+        let unknown: Vec<ModuleOffset> =
+            offsets.iter().copied().filter(|offset| !known.names.contains_key(offset)).collect();
+        if !unknown.is_empty() {
+            let mut found = ElfResolver::new(self.symbol_path.clone()).resolve(module, &unknown);
+            let named = unknown.into_iter().map(|offset| (offset, found.names.remove(&offset)));
+            known.names.extend(named);
+            known.problem = found.problem;
+        }
+        let name = |offset: &ModuleOffset| Some((*offset, known.names.get(offset)?.clone()?));
+        let names = offsets.iter().filter_map(name).collect();
+        Resolved { names, problem: known.problem.clone() }
+    }
+}
