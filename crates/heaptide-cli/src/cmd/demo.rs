@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use heaptide_analyze::judge::{Outcome, Report};
 use heaptide_analyze::verdict::Class;
-use heaptide_report::human;
+use heaptide_report::{View, human};
 use indicatif::HumanBytes;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::time::{sleep, timeout};
@@ -37,15 +37,23 @@ const START_PATIENCE: Duration = Duration::from_secs(10);
 /// Twice what the snapshots take.
 const RUN_PATIENCE: Duration = Duration::from_secs(28);
 const GRACE: Duration = Duration::from_secs(5);
+const INDENT: &str = "   ";
 const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+const FOUND: &str = "
+The leak was found, and the repaired shop passes. In CI the first would have
+failed the build (exit 1) and the second would have passed (exit 0).
+Next: `heaptide init` in your own project.
+";
 
 pub(crate) fn run(args: &Demo) -> anyhow::Result<Exit> {
     let scene = Scene::open(args.out.as_deref())?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     text_out(
-        "An outage, replayed: a web shop is released in which nobody removes abandoned sessions.\n\
-         Eight shoppers visit it over loopback; Heaptide records every allocation by call site.\n\n\
-         1. As it was released\n",
+        "An outage, replayed: a web shop goes live in which nobody removes abandoned\n\
+         sessions. Eight shoppers visit it over loopback, and Heaptide records every\n\
+         allocation by call site.\n\n\
+         1. As it went live\n",
     )?;
     let leaky = runtime.block_on(scene.play("leaky", Reaper::Disabled))?;
     show(&leaky)?;
@@ -54,9 +62,7 @@ pub(crate) fn run(args: &Demo) -> anyhow::Result<Exit> {
     show(&fixed)?;
     match missed(&leaky, &fixed) {
         None => {
-            text_out(
-                "\nThe leak was found, and the repaired shop passes. In CI the first would have\nfailed the build (exit 1) and the second would have passed (exit 0). Next: heaptide init\n",
-            )?;
+            text_out(FOUND)?;
             Ok(Exit::Clean)
         }
         Some(reason) => {
@@ -67,13 +73,12 @@ pub(crate) fn run(args: &Demo) -> anyhow::Result<Exit> {
 }
 
 fn show(report: &Report) -> anyhow::Result<()> {
-    let page = human::write(report, &output::view());
-    text_out(
-        &page
-            .lines()
-            .map(|line| format!("   {line}\n").trim_end().to_owned() + "\n")
-            .collect::<String>(),
-    )
+    let view = output::view();
+    let width = view.width.saturating_sub(INDENT.len());
+    let page = human::write(report, &View { width, ..view });
+    let indent =
+        |line: &str| if line.is_empty() { "\n".into() } else { format!("{INDENT}{line}\n") };
+    text_out(&page.lines().map(indent).collect::<String>())
 }
 
 /// What is not as it should be.
