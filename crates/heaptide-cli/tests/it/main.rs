@@ -5,4 +5,5 @@ mod help;
 mod recordings;
 mod scratch;
 mod verdicts;
+mod watching;
 mod writing;

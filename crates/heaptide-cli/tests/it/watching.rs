@@ -1,0 +1,85 @@
+//! Programs that really run and record: the command itself, which has the shim in it.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+
+use crate::scratch::Scratch;
+
+const HEAPTIDE: &str = env!("CARGO_BIN_EXE_heaptide");
+
+/// The demo's shop, recording; ended with the value.
+struct Shop(Child);
+
+impl Shop {
+    /// Started, and past its first line, which it prints when it serves.
+    fn start(scratch: &Scratch, signal: Option<&str>) -> Self {
+        let mut command = Command::new(HEAPTIDE);
+        command.arg("demo-shop").env("HEAPTIDE_OUT", scratch.path("shop.jsonl"));
+        command
+            .env_remove("HEAPTIDE_SIGNAL")
+            .envs(signal.map(|signal| ("HEAPTIDE_SIGNAL", signal)));
+        let mut shop = command.stdout(Stdio::piped()).spawn().expect("the shop starts");
+        let output = shop.stdout.take().expect("its output is piped");
+        BufReader::new(output).read_line(&mut String::new()).expect("it says its address");
+        Self(shop)
+    }
+}
+
+impl Drop for Shop {
+    fn drop(&mut self) {
+        // It may have ended by itself; then there is nothing to end.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn a_short_run_is_inconclusive() {
+    let scratch = Scratch::new();
+    let run = |options: &str, program: &str, says: &str| {
+        scratch.check(&format!("run --out rec {options} -- {HEAPTIDE} {program}"), 3, says);
+    };
+    run("--for 1s", "demo-shop", "too few to judge");
+    run("", "check clean.jsonl", "too few to judge");
+    run("", "check foreign.jsonl", "ended with exit status 2");
+    run("--load true", "demo-shop", "the load is done");
+    run("--load false", "demo-shop", "the load command ended with exit status 1");
+    run("--format json --for 1s", "demo-shop", "\"exit_code\": 3");
+}
+
+#[test]
+fn a_program_that_is_not_ready_in_time_is_ended() {
+    let scratch = Scratch::new();
+    let options = "--out rec --ready 127.0.0.1:1 --ready-timeout 300ms";
+    scratch.check(&format!("run {options} -- {HEAPTIDE} demo-shop"), 2, "is not ready after 300ms");
+}
+
+#[test]
+fn a_running_program_is_asked_for_a_snapshot() {
+    let scratch = Scratch::new();
+    let shop = Shop::start(&scratch, Some("USR2"));
+    let pid = shop.0.id();
+    scratch.check(&format!("snapshot {pid}"), 0, "shop.jsonl@0");
+    scratch.check(&format!("snapshot {pid} -o dump.json"), 0, "shop.jsonl@1");
+    scratch.check("show dump.json", 0, "snapshot 1 of");
+    scratch.check("show shop.jsonl@0", 0, "snapshot 0 of");
+}
+
+#[test]
+fn a_program_that_catches_no_signal_is_left_alone() {
+    let scratch = Scratch::new();
+    let mut shop = Shop::start(&scratch, None);
+    scratch.check(&format!("snapshot {}", shop.0.id()), 2, "takes no snapshots by signal");
+    assert!(matches!(shop.0.try_wait(), Ok(None)), "it was ended");
+}
+
+#[test]
+fn the_demo_finds_the_leak_and_passes_the_repaired_shop() {
+    let scratch = Scratch::new();
+    let demo = scratch.run(&["demo", "--out", "demo"]);
+    assert_eq!(demo.exit, Some(0), "{}\n{}", demo.stdout, demo.stderr);
+    assert!(demo.stdout.contains("heaptide_cli::demo::shop::Sessions::create"));
+    assert!(demo.stdout.contains("src/demo/shop.rs:"));
+    scratch.check("check demo/leaky", 1, "Sessions::create");
+    scratch.check("check demo/fixed", 0, "clean (exit 0)");
+}
