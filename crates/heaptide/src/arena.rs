@@ -35,7 +35,7 @@ unsafe impl Zeroed for crate::counters::SiteSlot {}
 // SAFETY: as above.
 unsafe impl Zeroed for crate::counters::SlotDetail {}
 // SAFETY: as above.
-unsafe impl Zeroed for crate::counters::Cell {}
+unsafe impl Zeroed for crate::cell::Cell {}
 // SAFETY: as above.
 unsafe impl Zeroed for crate::counters::GrowthRing {}
 // SAFETY: as above.
@@ -55,7 +55,6 @@ pub(crate) struct Link<T: 'static> {
 }
 
 impl<T: 'static> Link<T> {
-    #[cfg(not(loom))]
     pub(crate) const fn nothing() -> Self {
         Self { to: AtomicPtr::new(core::ptr::null_mut()), marker: PhantomData }
     }
@@ -114,7 +113,6 @@ pub(crate) struct RowLink<T: 'static> {
 }
 
 impl<T: Sync> RowLink<T> {
-    #[cfg(not(loom))]
     pub(crate) const fn nothing() -> Self {
         Self { first: AtomicPtr::new(core::ptr::null_mut()), marker: PhantomData }
     }
@@ -155,7 +153,6 @@ struct Region {
 }
 
 impl Arena {
-    #[cfg(not(loom))]
     pub(crate) const fn new() -> Self {
         Self { region: AtomicPtr::new(core::ptr::null_mut()) }
     }
@@ -269,7 +266,7 @@ fn cut_from(region: NonNull<Region>, bytes: usize, align: usize) -> Option<NonNu
     NonNull::new(at)
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(test)]
 mod tests {
     use super::*;
 

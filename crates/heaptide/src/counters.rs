@@ -1,15 +1,15 @@
 //! What one thread counted at each site: slots, and the birth cohorts in them.
 //!
 //! Every counter has one writer, the thread that owns it, and is read by the recorder thread while
-//! it is written. Nothing here is a read-modify-write. The recorder gets a sum that never goes
-//! negative by reading all deaths before all births: a death is counted after its birth, and both
-//! are release stores.
+//! it is written. Nothing here is a read-modify-write. How the recorder gets sums that never go
+//! negative stands in [`crate::cell`].
 
 #![forbid(unsafe_code)]
 
 use heaptide_format::{BUCKETS, Bucket};
 
 use crate::arena::{Arena, Link};
+use crate::cell::Cell;
 use crate::labels::WorkCounters;
 use crate::record::{Birth, MAX_SITES, SiteIndex};
 use crate::state::State;
@@ -23,15 +23,6 @@ const CELL_CHUNKS: usize = (BUCKETS as usize).div_ceil(CELLS_PER_CHUNK);
 const GROWTH_EVENTS: usize = 8;
 /// Blocks below this size are not watched for growth: no container worth a finding is smaller.
 const GROWTH_FLOOR_BYTES: u64 = 256;
-
-/// Births and deaths of the blocks born in one bucket at one site, as one thread counted them.
-#[derive(Debug)]
-pub(crate) struct Cell {
-    births: AtomicU64,
-    birth_bytes: AtomicU64,
-    deaths: AtomicU64,
-    death_bytes: AtomicU64,
-}
 
 /// All that one thread counted at one site. The first cache line is what a birth touches.
 #[derive(Debug)]
@@ -171,8 +162,7 @@ pub(crate) fn resize(
 ) -> bool {
     let Some(slot) = current(chunks, around, state, birth.site) else { return false };
     let Some(cell) = slot.death_cell(around.arena, birth) else { return false };
-    add(&cell.birth_bytes, new_bytes);
-    add(&cell.death_bytes, old_bytes);
+    cell.resize(old_bytes, new_bytes);
     add(&slot.reallocs, 1);
     add(&slot.net_bytes, new_bytes.wrapping_sub(old_bytes));
     raise(&slot.max_bytes, slot.net_bytes.load(Relaxed));
@@ -214,8 +204,7 @@ impl SiteSlot {
 
     #[inline(always)]
     fn add_birth(&self, cell: &Cell, bytes: u64) {
-        add(&cell.births, 1);
-        add(&cell.birth_bytes, bytes);
+        cell.birth(bytes);
         add(&self.allocs, 1);
         add(&self.net_bytes, bytes);
         raise(&self.max_objects, self.net_objects());
@@ -224,8 +213,7 @@ impl SiteSlot {
 
     #[inline(always)]
     fn add_death(&self, cell: &Cell, bytes: u64) {
-        add(&cell.deaths, 1);
-        add(&cell.death_bytes, bytes);
+        cell.death(bytes);
         add(&self.frees, 1);
         add(&self.net_bytes, bytes.wrapping_neg());
         lower(&self.min_objects, self.net_objects());
@@ -264,11 +252,7 @@ impl SiteSlot {
         }
         self.death_key.store(0, Relaxed);
         let Some(detail) = self.detail.get() else { return };
-        for cell in detail.cells.iter().filter_map(Link::get).flatten() {
-            for counter in [&cell.births, &cell.birth_bytes, &cell.deaths, &cell.death_bytes] {
-                counter.store(0, Relaxed);
-            }
-        }
+        detail.cells.iter().filter_map(Link::get).flatten().for_each(Cell::clear);
         if let Some(growth) = detail.growth.get() {
             growth.written.store(0, Relaxed);
         }
@@ -427,14 +411,16 @@ impl SlotView {
     /// Deaths by bucket up to `end`: objects and bytes. To be read, over all threads, before the births.
     pub(crate) fn deaths(self, end: Bucket, mut each: impl FnMut(Bucket, u64, u64)) {
         self.cells(end, |bucket, cell| {
-            each(bucket, cell.deaths.load(Acquire), cell.death_bytes.load(Acquire));
+            let (objects, bytes) = cell.deaths();
+            each(bucket, objects, bytes);
         });
     }
 
     /// Births by bucket up to `end`: objects and bytes.
     pub(crate) fn births(self, end: Bucket, mut each: impl FnMut(Bucket, u64, u64)) {
         self.cells(end, |bucket, cell| {
-            each(bucket, cell.births.load(Acquire), cell.birth_bytes.load(Acquire));
+            let (objects, bytes) = cell.births();
+            each(bucket, objects, bytes);
         });
     }
 

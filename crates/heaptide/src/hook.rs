@@ -8,7 +8,7 @@
 use core::alloc::{GlobalAlloc, Layout};
 use core::ffi::c_void;
 
-use crate::Heaptide;
+use crate::allocator::{Heaptide, STATE};
 use crate::entry;
 use crate::record::{RECORD_BYTES, Record};
 use crate::recording;
@@ -64,7 +64,7 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Heaptide<A> {
 
     #[inline]
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        let state = crate::STATE.load();
+        let state = STATE.load();
         if state.phase() == Phase::Off {
             // SAFETY: the caller's promise: `block` came from us with `layout`.
             return unsafe { self.inner.dealloc(block, layout) };
@@ -75,7 +75,7 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Heaptide<A> {
 
     #[inline]
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        let state = crate::STATE.load();
+        let state = STATE.load();
         if state.phase() == Phase::Off {
             // SAFETY: the caller's promise on all three.
             return unsafe { self.inner.realloc(block, layout, new_size) };
@@ -138,7 +138,7 @@ unsafe fn make<A: GlobalAlloc>(
     if !can_exist(size, align) {
         return core::ptr::null_mut();
     }
-    let state = crate::STATE.load();
+    let state = STATE.load();
     if state.phase() == Phase::Recording {
         // SAFETY: from here on only the walk and the memo ask, starting at `caller`.
         let stack = unsafe { OwnStack::assume_walked() };

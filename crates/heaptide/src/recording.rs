@@ -13,18 +13,19 @@ use crate::counters::{self, Surroundings};
 use crate::labels::{Labels, MAX_TAGS, MAX_WORK, WorkCounters};
 use crate::memo::{Context, Place};
 use crate::record::{Birth, MAX_SITES, Record, SiteIndex};
+use crate::registry::Registry;
 use crate::sites::{SiteTable, StackRef};
 use crate::state::{Phase, State};
 use crate::sync::Ordering::Relaxed;
 use crate::sync::{AtomicU32, AtomicU64, add};
-use crate::threads::{self, Registry, ThreadBlock};
+use crate::threads::{self, ThreadBlock};
 use crate::unwind::modules::LoadedModules;
 use crate::unwind::{Caller, StackMemory, fallback, walk};
 
 /// Memory of everything below.
 pub(crate) static ARENA: Arena = Arena::new();
 /// All thread blocks.
-pub(crate) static REGISTRY: Registry = Registry::new();
+pub(crate) static REGISTRY: Registry<ThreadBlock> = Registry::new();
 /// All modules.
 pub(crate) static MODULES: LoadedModules = LoadedModules::new();
 /// Work counted, by number of the counter less one; cumulative over the process's life.

@@ -17,6 +17,7 @@ const FIRST: u32 = SiteIndex::OVERFLOW.0 + 1;
 
 /// One call site. Written by the thread that made it before it is linked in, then only read.
 #[derive(Debug)]
+#[cfg_attr(loom, derive(Default))]
 pub(crate) struct SiteEntry {
     hash: AtomicU64,
     index: AtomicU32,

@@ -1,8 +1,7 @@
-//! Thread blocks: everything one thread owns, and who owns what.
+//! Thread blocks: everything one thread owns.
 //!
 //! A block is claimed by a thread at its first recorded allocation and released when the thread
-//! ends; the next new thread takes it over with its sums in it. The list of blocks only grows, to
-//! the largest number of threads that were ever counting at once.
+//! ends; the next new thread takes it over with its sums in it (see [`crate::registry`]).
 //!
 //! Two kinds of calls find no block of their own: those of a thread that is past its end (other
 //! libraries' destructors still allocate), and those of a signal handler that interrupted the hook.
@@ -15,12 +14,10 @@ use core::cell::Cell;
 use crate::arena::{Arena, Link};
 use crate::counters::SlotChunks;
 use crate::memo::{Context, Memo};
-use crate::sync::Ordering::{Acquire, Relaxed, Release};
+use crate::registry::{self, Node, Registry};
+use crate::sync::Ordering::Relaxed;
 use crate::sync::{AtomicU32, AtomicU64};
 use crate::unwind::{RuleCache, Scratch};
-
-const FREE: u32 = 0;
-const OWNED: u32 = 1;
 
 const IDLE: u32 = 0;
 const IN_USE: u32 = 1;
@@ -105,49 +102,17 @@ impl ThreadBlock {
     #[cold]
     pub(crate) fn release(&self) {
         self.tag.store(0, Relaxed);
-        self.owner.store(FREE, Release);
+        registry::release(self);
     }
 }
 
-/// The list of all blocks. One per process; tests make their own.
-#[derive(Debug)]
-pub(crate) struct Registry {
-    newest: Link<ThreadBlock>,
-}
-
-impl Registry {
-    #[cfg(not(loom))]
-    pub(crate) const fn new() -> Self {
-        Self { newest: Link::nothing() }
+impl Node for ThreadBlock {
+    fn owner(&self) -> &AtomicU32 {
+        &self.owner
     }
 
-    /// A block for the caller alone, until it is released; `None` without memory.
-    pub(crate) fn claim(&self, arena: &Arena) -> Option<&'static ThreadBlock> {
-        self.claim_free().or_else(|| self.add(arena))
-    }
-
-    /// Every block there is, owned or not.
-    pub(crate) fn all(&self) -> impl Iterator<Item = &'static ThreadBlock> {
-        core::iter::successors(self.newest.get(), |block| block.next.get())
-    }
-
-    fn claim_free(&self) -> Option<&'static ThreadBlock> {
-        self.all().find(|block| {
-            block.owner.load(Relaxed) == FREE
-                && block.owner.compare_exchange(FREE, OWNED, Acquire, Relaxed).is_ok()
-        })
-    }
-
-    fn add(&self, arena: &Arena) -> Option<&'static ThreadBlock> {
-        let block = arena.one::<ThreadBlock>()?;
-        block.owner.store(OWNED, Relaxed);
-        loop {
-            let newest = self.newest.get();
-            block.next.set(newest);
-            if self.newest.replace(newest, Some(block)) {
-                return Some(block);
-            }
-        }
+    fn next(&self) -> &Link<Self> {
+        &self.next
     }
 }
 
@@ -179,7 +144,10 @@ pub(crate) fn is_internal() -> bool {
 }
 
 /// Gives an ordinary thread a block of its own; `None` for all others and without memory.
-pub(crate) fn adopt(registry: &Registry, arena: &Arena) -> Option<&'static ThreadBlock> {
+pub(crate) fn adopt(
+    registry: &Registry<ThreadBlock>,
+    arena: &Arena,
+) -> Option<&'static ThreadBlock> {
     if STANDING.try_with(Cell::get) != Ok(Standing::Ordinary) {
         return None;
     }

@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use super::{ACTIVE, Builder, Recorder};
-use crate::STATE;
+use crate::allocator::STATE;
 use crate::arena::RowLink;
 use crate::recording::ARENA;
 use crate::state::{Phase, StateCell};

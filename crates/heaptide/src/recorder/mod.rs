@@ -4,6 +4,8 @@
 //! The hook never waits for it and it never waits for the hook. What it allocates itself is not
 //! the program's and is not counted.
 
+#![forbid(unsafe_code)]
+
 mod collect;
 pub(crate) mod environment;
 mod error;
@@ -23,14 +25,14 @@ use once_cell::sync::OnceCell;
 pub use error::Error;
 pub use heaptide_format::Mode;
 
-use crate::STATE;
+use crate::allocator::STATE;
 use crate::arena::Link;
-use crate::recording::{self, ARENA, REGISTRY, Unwinder, WORK};
+use crate::recording::{self, Unwinder};
 use crate::state::{MAX_GENERATION, Phase};
 use crate::sync::Ordering::{AcqRel, Relaxed};
 use crate::sync::{AtomicBool, AtomicU32};
 use crate::sys;
-use crate::threads::{self, InternalGuard};
+use crate::threads::InternalGuard;
 use session::Session;
 use thread::Request;
 
@@ -292,33 +294,4 @@ fn ended() {
     STATE.end();
     ACTIVE.set(None);
     TAKEN.store(false, Relaxed);
-}
-
-pub(crate) fn work(name: &str, n: u64) {
-    if STATE.load().phase() != Phase::Recording {
-        return;
-    }
-    let Some(tables) = recording::tables() else { return };
-    let number = tables.work.number(&ARENA, name) as usize;
-    if let Some(counter) = WORK.get(number.wrapping_sub(1)) {
-        counter.fetch_add(n, Relaxed);
-    }
-}
-
-/// Puts a tag in force; what was in force before, or `None` if nothing is recorded.
-pub(crate) fn enter_tag(name: &str) -> Option<u32> {
-    if STATE.load().phase() != Phase::Recording {
-        return None;
-    }
-    let number = recording::tables()?.tags.number(&ARENA, name);
-    let block = threads::own_block().or_else(|| threads::adopt(&REGISTRY, &ARENA))?;
-    let before = block.tag.load(Relaxed);
-    block.tag.store(number, Relaxed);
-    Some(before)
-}
-
-pub(crate) fn leave_tag(before: u32) {
-    if let Some(block) = threads::own_block() {
-        block.tag.store(before, Relaxed);
-    }
 }

@@ -1,5 +1,7 @@
 //! One recording from its header to its last snapshot.
 
+#![forbid(unsafe_code)]
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -12,13 +14,14 @@ use super::collect::Collector;
 use super::file::SegmentedFile;
 use super::process::{self, Cgroup};
 use super::{Builder, Error, Names, names};
+use crate::allocator::STATE;
 use crate::labels::Labels;
 use crate::record::SiteIndex;
 use crate::recording::{ARENA, MODULES, REGISTRY, Tables, Unwinder, WORK};
 use crate::sites::SiteEntry;
 use crate::sync::Ordering::Relaxed;
+use crate::sys;
 use crate::unwind::modules::LoadedModule;
-use crate::{STATE, sys};
 
 /// The state of a recording; lives in the recorder thread.
 #[derive(Debug)]

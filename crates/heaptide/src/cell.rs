@@ -1,0 +1,60 @@
+//! One counter cell: births and deaths of the blocks born in one bucket at one site, as one thread
+//! counted them.
+//!
+//! The blocks of one site may be born in one thread and freed in another, so no cell alone says how
+//! many are alive: the recorder sums the cells of all threads, while they count on. It reads all
+//! deaths before any birth. A block's death is counted after its birth, by whoever got the block
+//! from its maker, and all counts are release stores: so every death that the recorder sees has a
+//! birth that it will see, and no sum is negative.
+
+#![forbid(unsafe_code)]
+
+use crate::sync::Ordering::{Acquire, Relaxed};
+use crate::sync::{AtomicU64, add};
+
+/// Births and deaths; single writer.
+#[derive(Debug)]
+#[cfg_attr(loom, derive(Default))]
+pub(crate) struct Cell {
+    births: AtomicU64,
+    birth_bytes: AtomicU64,
+    deaths: AtomicU64,
+    death_bytes: AtomicU64,
+}
+
+impl Cell {
+    #[inline(always)]
+    pub(crate) fn birth(&self, bytes: u64) {
+        add(&self.births, 1);
+        add(&self.birth_bytes, bytes);
+    }
+
+    #[inline(always)]
+    pub(crate) fn death(&self, bytes: u64) {
+        add(&self.deaths, 1);
+        add(&self.death_bytes, bytes);
+    }
+
+    /// The block lives on with other bytes. The new ones come first, as births do.
+    pub(crate) fn resize(&self, old_bytes: u64, new_bytes: u64) {
+        add(&self.birth_bytes, new_bytes);
+        add(&self.death_bytes, old_bytes);
+    }
+
+    /// Back to nothing; only while nobody trusts the cell.
+    pub(crate) fn clear(&self) {
+        for counter in [&self.births, &self.birth_bytes, &self.deaths, &self.death_bytes] {
+            counter.store(0, Relaxed);
+        }
+    }
+
+    /// Objects and bytes born. To be read after the deaths of every thread.
+    pub(crate) fn births(&self) -> (u64, u64) {
+        (self.births.load(Acquire), self.birth_bytes.load(Acquire))
+    }
+
+    /// Objects and bytes that ended. To be read before the births of any thread.
+    pub(crate) fn deaths(&self) -> (u64, u64) {
+        (self.deaths.load(Acquire), self.death_bytes.load(Acquire))
+    }
+}

@@ -1,0 +1,69 @@
+//! What the program tells us while it runs: how much work it has done, and on whose behalf it
+//! allocates.
+
+#![forbid(unsafe_code)]
+
+use core::marker::PhantomData;
+
+use crate::allocator::STATE;
+use crate::recording::{self, ARENA, REGISTRY, WORK};
+use crate::state::Phase;
+use crate::sync::Ordering::Relaxed;
+use crate::threads;
+
+/// Counts `n` units of work under `name`: growth is then judged per unit of work.
+///
+/// Costs next to nothing, and nothing happens when no recording runs. A process may count up to 15
+/// kinds of work; further names are counted together as `[other]`.
+pub fn work(name: &str, n: u64) {
+    if STATE.load().phase() != Phase::Recording {
+        return;
+    }
+    let Some(tables) = recording::tables() else { return };
+    let number = tables.work.number(&ARENA, name) as usize;
+    if let Some(counter) = WORK.get(number.wrapping_sub(1)) {
+        counter.fetch_add(n, Relaxed);
+    }
+}
+
+/// Keeps the sites of what this thread allocates apart under `name`, until the result is dropped.
+///
+/// Tags nest: the innermost counts. Nothing happens when no recording runs.
+pub fn tag(name: &str) -> Tag {
+    Tag { before: enter(name), thread: PhantomData }
+}
+
+/// A tag in force; see [`tag`].
+#[derive(Debug)]
+#[must_use = "the tag ends when this is dropped"]
+pub struct Tag {
+    before: Option<u32>,
+    /// The tag is the thread's: it must end where it began.
+    thread: PhantomData<*const ()>,
+}
+
+impl Drop for Tag {
+    fn drop(&mut self) {
+        if let Some(before) = self.before {
+            put(before);
+        }
+    }
+}
+
+/// Puts a tag in force; what was in force before, or `None` if nothing is recorded.
+fn enter(name: &str) -> Option<u32> {
+    if STATE.load().phase() != Phase::Recording {
+        return None;
+    }
+    let number = recording::tables()?.tags.number(&ARENA, name);
+    let block = threads::own_block().or_else(|| threads::adopt(&REGISTRY, &ARENA))?;
+    let before = block.tag.load(Relaxed);
+    block.tag.store(number, Relaxed);
+    Some(before)
+}
+
+fn put(tag: u32) {
+    if let Some(block) = threads::own_block() {
+        block.tag.store(tag, Relaxed);
+    }
+}

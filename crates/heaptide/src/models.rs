@@ -1,0 +1,134 @@
+//! Loom models of the lock-free parts: every interleaving of a few steps, under the memory model.
+//!
+//! `cargo ci loom` runs them. Each states a property that the module's own comment promises.
+
+#![forbid(unsafe_code)]
+
+use loom::sync::Arc;
+use loom::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use loom::thread;
+
+use crate::arena::{Arena, Link};
+use crate::cell::Cell;
+use crate::registry::{self, Node, Registry};
+use crate::sites::{SiteTable, StackRef};
+use crate::sync::{AtomicU32, AtomicU64, add};
+
+fn model(check: impl Fn() + Sync + Send + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(3);
+    builder.check(check);
+}
+
+#[test]
+fn two_threads_that_bring_the_same_stack_agree_on_its_site() {
+    model(|| {
+        let table = Arc::new(SiteTable::new(&Arena::new(), 4).expect("memory"));
+        let intern = |table: &SiteTable, frame: u64| {
+            let frames = [AtomicU64::new(frame)];
+            table.intern(&Arena::new(), StackRef { frames: &frames, tag: 0, truncated: false })
+        };
+        let other = {
+            let table = table.clone();
+            thread::spawn(move || intern(&table, 7))
+        };
+        let here = intern(&table, 7);
+        assert_eq!(here, other.join().expect("no panic"));
+        assert_ne!(here, intern(&table, 8));
+        assert_eq!(here, intern(&table, 7));
+    });
+}
+
+#[test]
+fn two_threads_that_bring_different_stacks_both_find_theirs_again() {
+    model(|| {
+        // One head: both stacks are pushed in front of the same chain.
+        let table = Arc::new(SiteTable::new(&Arena::new(), 1).expect("memory"));
+        let intern = |table: &SiteTable, frame: u64| {
+            let frames = [AtomicU64::new(frame)];
+            table.intern(&Arena::new(), StackRef { frames: &frames, tag: 0, truncated: false })
+        };
+        let other = {
+            let table = table.clone();
+            thread::spawn(move || intern(&table, 1))
+        };
+        let here = intern(&table, 2);
+        let there = other.join().expect("no panic");
+        assert_eq!([here, there], [intern(&table, 2), intern(&table, 1)]);
+    });
+}
+
+#[derive(Debug, Default)]
+struct Block {
+    owner: AtomicU32,
+    next: Link<Self>,
+    count: AtomicU64,
+}
+
+impl Node for Block {
+    fn owner(&self) -> &AtomicU32 {
+        &self.owner
+    }
+
+    fn next(&self) -> &Link<Self> {
+        &self.next
+    }
+}
+
+#[test]
+fn a_node_has_one_owner_and_no_count_is_lost_when_it_changes_hands() {
+    model(|| {
+        let registry = Arc::new(Registry::<Block>::new());
+        let count_once = |registry: &Registry<Block>| {
+            let block = registry.claim(&Arena::new()).expect("memory");
+            // Single writer: two owners at once, or an owner who does not see what the one before
+            // counted, would lose a count.
+            add(&block.count, 1);
+            registry::release(block);
+        };
+        let others: Vec<_> = (0..2)
+            .map(|_| {
+                let registry = registry.clone();
+                thread::spawn(move || count_once(&registry))
+            })
+            .collect();
+        count_once(&registry);
+        for other in others {
+            other.join().expect("no panic");
+        }
+        let sum: u64 = registry.all().map(|block| block.count.load(Relaxed)).sum();
+        assert_eq!(sum, 3);
+    });
+}
+
+#[test]
+fn a_sum_read_while_threads_count_is_never_negative() {
+    model(|| {
+        let cells = Arc::new([Cell::default(), Cell::default()]);
+        let handed_over = Arc::new(AtomicU32::new(0));
+        let maker = {
+            let (cells, handed_over) = (cells.clone(), handed_over.clone());
+            thread::spawn(move || {
+                cells[0].birth(8);
+                handed_over.store(1, Release);
+            })
+        };
+        let freer = {
+            let cells = cells.clone();
+            thread::spawn(move || {
+                if handed_over.load(Acquire) == 1 {
+                    cells[1].death(8);
+                }
+            })
+        };
+        let deaths = cells.iter().fold((0, 0), |sum, cell| plus(sum, cell.deaths()));
+        let births = cells.iter().fold((0, 0), |sum, cell| plus(sum, cell.births()));
+        assert!(births.0 >= deaths.0 && births.1 >= deaths.1, "{births:?} {deaths:?}");
+        maker.join().expect("no panic");
+        freer.join().expect("no panic");
+    });
+}
+
+fn plus(a: (u64, u64), b: (u64, u64)) -> (u64, u64) {
+    (a.0 + b.0, a.1 + b.1)
+}
