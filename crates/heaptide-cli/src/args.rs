@@ -123,7 +123,7 @@ pub(crate) struct Judging {
     /// Where else to look for executables and debug files.
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) symbol_path: Vec<PathBuf>,
-    /// The work counter to judge growth by [default: the policy's, else the busiest].
+    /// The work counter to judge growth by [default: the policy's, else what fits best].
     #[arg(long, value_name = "NAME")]
     pub(crate) work: Option<String>,
 }
