@@ -2,6 +2,10 @@
 //! and what is counted (docs/SAFETY.md, rules 1 to 4, 6 and 7).
 
 #![expect(unsafe_code, reason = "an allocator that misbehaves on request, and raw blocks")]
+#![expect(
+    clippy::multiple_unsafe_ops_per_block,
+    reason = "raw blocks, made and given back under one promise"
+)]
 
 mod rig;
 

@@ -9,6 +9,8 @@ use std::cell::Cell;
 use std::hint::black_box;
 use std::process::ExitCode;
 use std::sync::Barrier;
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering::SeqCst;
 use std::sync::mpsc;
 use std::thread;
 
@@ -67,29 +69,35 @@ thread_local! {
     static ROUNDS: Cell<u32> = const { Cell::new(0) };
 }
 
-static mut KEY: libc::pthread_key_t = 0;
+static KEY: AtomicU32 = AtomicU32::new(0);
+
+/// Has [`leak_and_come_again`] called with `value`, which must not be null, when this thread ends.
+fn come_again(value: *mut libc::c_void) {
+    // SAFETY: the key was made before the threads were.
+    unsafe { libc::pthread_setspecific(KEY.load(SeqCst), value) };
+}
 
 /// Runs after Rust's destructors, and asks to be run again, as often as libc agrees to.
 extern "C" fn leak_and_come_again(value: *mut libc::c_void) {
     leak(100);
     ROUNDS.set(ROUNDS.get() + 1);
     if ROUNDS.get() < 4 {
-        // SAFETY: the key was made before the threads were.
-        unsafe { libc::pthread_setspecific(KEY, value) };
+        come_again(value);
     }
 }
 
 fn teardown_is_counted() {
-    // SAFETY: no other thread looks at the key yet.
-    let made = unsafe { libc::pthread_key_create(&raw mut KEY, Some(leak_and_come_again)) };
+    let mut key = 0;
+    // SAFETY: `key` is ours to be written; the function has the expected shape.
+    let made = unsafe { libc::pthread_key_create(&mut key, Some(leak_and_come_again)) };
     assert_eq!(made, 0);
+    KEY.store(key, SeqCst);
     let recording = check("teardown", |_| {
         for _ in 0..10 {
             let dying = thread::spawn(|| {
                 let _scope = heaptide::tag("dying");
                 RUST.with(|_| ());
-                // SAFETY: the key was made before this thread was.
-                unsafe { libc::pthread_setspecific(KEY, (&raw const KEY).cast()) };
+                come_again(KEY.as_ptr().cast());
             });
             dying.join().expect("the thread ends well");
         }

@@ -22,7 +22,7 @@ pub(crate) type Case = (&'static str, fn());
 /// Names the case that a process is there for.
 const CASE: &str = "RIG_CASE";
 /// Seconds after which a case that hangs is killed.
-const PATIENCE_S: libc::c_uint = 120;
+const PATIENCE_S: libc::c_uint = 300;
 
 /// Runs the tests, each in a process of its own; `programs` are what [`program`] can start.
 pub(crate) fn main(tests: &'static [Case], programs: &'static [Case]) -> ExitCode {
