@@ -30,12 +30,12 @@ mod cell;
 mod counters;
 #[cfg(not(loom))]
 mod labels;
+#[cfg(all(loom, test))]
+mod loom_models;
 #[cfg(not(loom))]
 mod marks;
 #[cfg(not(loom))]
 mod memo;
-#[cfg(all(loom, test))]
-mod models;
 mod record;
 #[cfg(not(loom))]
 mod recorder;
@@ -73,3 +73,5 @@ pub use allocator::Heaptide;
 pub use marks::{Tag, tag, work};
 #[cfg(not(loom))]
 pub use recorder::{Builder, Error, Mode, Recorder};
+#[cfg(all(feature = "verify", not(loom)))]
+pub use recording::verify;

@@ -57,13 +57,13 @@ fn enter(name: &str) -> Option<u32> {
     }
     let number = recording::tables()?.tags.number(&ARENA, name);
     let block = threads::own_block().or_else(|| threads::adopt(&REGISTRY, &ARENA))?;
-    let before = block.tag.load(Relaxed);
-    block.tag.store(number, Relaxed);
+    let before = block.memo.tag();
+    block.memo.set_tag(number);
     Some(before)
 }
 
 fn put(tag: u32) {
     if let Some(block) = threads::own_block() {
-        block.tag.store(tag, Relaxed);
+        block.memo.set_tag(tag);
     }
 }

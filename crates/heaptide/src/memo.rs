@@ -15,6 +15,7 @@
 
 use crate::arena::Link;
 use crate::counters::SiteSlot;
+use crate::labels::MAX_TAGS;
 use crate::record::SiteIndex;
 use crate::sync::Ordering::Relaxed;
 use crate::sync::{AtomicU32, AtomicU64};
@@ -37,9 +38,15 @@ pub(crate) struct Memo {
     distances: [[AtomicU32; GROUP]; LOG],
     /// End of the committed log, in groups.
     end: AtomicU32,
+    /// Tag and era, as they stand in a [`Context`]. Entries of an earlier era are void: that is how
+    /// everything is forgotten at once, without touching it.
+    tag_and_era: AtomicU32,
+    /// Depth is measured from here, so that threads that do the same on other stacks use the same
+    /// sets, and a block that is handed on does not touch ever more memory.
+    base: AtomicU64,
 }
 
-/// One remembered stack. A `site` of 0 means that there is none.
+/// One remembered stack. Zeroed, it is that of no caller.
 #[derive(Debug)]
 #[repr(C, align(64))]
 pub(crate) struct Entry {
@@ -55,19 +62,17 @@ pub(crate) struct Entry {
     slot: Link<SiteSlot>,
 }
 
-/// What a site depends on beside the stack: the tag in force, and that no module was unloaded
-/// since (an address may mean something else then).
+/// What an entry depends on beside the stack: the tag in force (bits 0–11), the memo's era (12–31),
+/// and that no module was unloaded since (32–63): an address may mean something else then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Context(u64);
 
-impl Context {
-    #[inline]
-    pub(crate) fn new(tag: u32, unloads: u32) -> Self {
-        Self(u64::from(unloads) << 32 | u64::from(tag))
-    }
+const TAG_BITS: u32 = 12;
+const _: () = assert!(MAX_TAGS < 1 << TAG_BITS);
 
+impl Context {
     pub(crate) fn tag(self) -> u32 {
-        self.0 as u32
+        self.0 as u32 & ((1 << TAG_BITS) - 1)
     }
 
     pub(crate) fn unloads(self) -> u32 {
@@ -98,6 +103,23 @@ pub(crate) struct Draft<'a> {
 }
 
 impl Memo {
+    /// What entries made now depend on, when so many modules were unloaded.
+    #[inline(always)]
+    pub(crate) fn context(&self, unloads: u32) -> Context {
+        Context(u64::from(unloads) << 32 | u64::from(self.tag_and_era.load(Relaxed)))
+    }
+
+    /// The tag in force; 0 is none.
+    pub(crate) fn tag(&self) -> u32 {
+        self.context(0).tag()
+    }
+
+    pub(crate) fn set_tag(&self, tag: u32) {
+        let mask = (1 << TAG_BITS) - 1;
+        let era = self.tag_and_era.load(Relaxed) & !mask;
+        self.tag_and_era.store(era | tag & mask, Relaxed);
+    }
+
     /// Where a stack counts, if it is the last that was seen of its set.
     #[inline(always)]
     pub(crate) fn find_first(
@@ -106,7 +128,7 @@ impl Memo {
         caller: Caller,
         context: Context,
     ) -> Option<Place> {
-        let [latest, ..] = &self.sets[set_of(caller, context)];
+        let [latest, ..] = &self.sets[self.set_of(caller, context)];
         let found = latest.is(caller, context) && self.holds(stack, caller.sp, latest);
         if found { latest.place() } else { None }
     }
@@ -118,7 +140,7 @@ impl Memo {
         caller: Caller,
         context: Context,
     ) -> Option<Place> {
-        let set = &self.sets[set_of(caller, context)];
+        let set = &self.sets[self.set_of(caller, context)];
         let at = set
             .iter()
             .skip(1)
@@ -130,6 +152,15 @@ impl Memo {
             }
         }
         place
+    }
+
+    /// Which set a stack belongs to: by depth and by place of the innermost call.
+    #[inline(always)]
+    fn set_of(&self, caller: Caller, context: Context) -> usize {
+        let depth = self.base.load(Relaxed).wrapping_sub(caller.sp);
+        let mixed = (depth ^ caller.ra.rotate_left(17) ^ context.0 << 7)
+            .wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        (mixed >> (64 - SETS.ilog2())) as usize
     }
 
     /// Whether the stack above `sp` holds the words that `entry` expects.
@@ -152,6 +183,9 @@ impl Memo {
 
     /// Starts an entry for the stack of `caller`.
     pub(crate) fn draft(&self, caller: Caller) -> Draft<'_> {
+        if self.base.load(Relaxed) == 0 {
+            self.base.store(caller.sp, Relaxed);
+        }
         if self.end.load(Relaxed) as usize + MAX_CHECKS / GROUP > LOG {
             self.clear();
         }
@@ -159,20 +193,32 @@ impl Memo {
         Draft { memo: self, start, len: 0, sp: caller.sp, fp: 0, usable: true }
     }
 
-    /// Forgets everything, because the log is full.
+    /// Forgets everything: the log is full, or another thread takes over.
     fn clear(&self) {
-        for entry in self.sets.as_flattened() {
-            entry.site.store(0, Relaxed);
-            entry.sp.store(0, Relaxed);
+        let next = self.tag_and_era.load(Relaxed).checked_add(1 << TAG_BITS);
+        if next.is_none() {
+            // After a million eras their numbers begin again: now the entries must really go.
+            for entry in self.sets.as_flattened() {
+                entry.sp.store(0, Relaxed);
+            }
         }
+        self.tag_and_era.store(next.unwrap_or(self.tag()), Relaxed);
         self.end.store(0, Relaxed);
     }
 
+    /// Makes ready for another thread, on another stack.
+    pub(crate) fn hand_over(&self) {
+        self.clear();
+        self.set_tag(0);
+        self.base.store(0, Relaxed);
+    }
+
     /// Makes the drafted entry findable.
-    pub(crate) fn commit(&self, draft: Draft<'_>, caller: Caller, context: Context, place: Place) {
+    pub(crate) fn commit(&self, draft: Draft<'_>, caller: Caller, unloads: u32, place: Place) {
         let (start, fp) = (draft.start, draft.fp);
         let Some(len) = draft.finish() else { return };
-        let set = &self.sets[set_of(caller, context)];
+        let context = self.context(unloads);
+        let set = &self.sets[self.set_of(caller, context)];
         for pair in set.windows(2).rev() {
             if let [before, behind] = pair {
                 before.swap(behind);
@@ -266,12 +312,4 @@ impl Draft<'_> {
         }
         self.usable.then_some(self.len / GROUP)
     }
-}
-
-/// Which set a stack belongs to: by depth and by place of the innermost call.
-#[inline(always)]
-fn set_of(caller: Caller, context: Context) -> usize {
-    let mixed = (caller.sp ^ caller.ra.rotate_left(17) ^ context.0 << 7)
-        .wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    (mixed >> (64 - SETS.ilog2())) as usize
 }

@@ -11,7 +11,7 @@ use once_cell::sync::OnceCell;
 use crate::arena::{Arena, Link};
 use crate::counters::{self, Surroundings};
 use crate::labels::{Labels, MAX_TAGS, MAX_WORK, WorkCounters};
-use crate::memo::{Context, Place};
+use crate::memo::{Context, Draft, Place};
 use crate::record::{Birth, MAX_SITES, Record, SiteIndex};
 use crate::registry::Registry;
 use crate::sites::{SiteTable, StackRef};
@@ -20,7 +20,7 @@ use crate::sync::Ordering::Relaxed;
 use crate::sync::{AtomicU32, AtomicU64, add};
 use crate::threads::{self, ThreadBlock};
 use crate::unwind::modules::LoadedModules;
-use crate::unwind::{Caller, StackMemory, fallback, walk};
+use crate::unwind::{Caller, Outcome, StackMemory, fallback, walk};
 
 /// Memory of everything below.
 pub(crate) static ARENA: Arena = Arena::new();
@@ -91,11 +91,13 @@ pub(crate) struct Expected {
 #[inline(always)]
 pub(crate) fn expect(stack: impl StackMemory, caller: Caller) -> Option<Expected> {
     let block = hold()?;
-    let context = Context::new(block.tag.load(Relaxed), MODULES.unloads());
+    let context = block.memo.context(MODULES.unloads());
     let place = match block.memo.find_first(stack, caller, context) {
         Some(place) => place,
         None => locate(block, stack, context, caller.ra, caller.sp, caller.fp)?,
     };
+    #[cfg(feature = "verify")]
+    verify::compare(block, stack, caller, context, place);
     Some(Expected { block, place })
 }
 
@@ -234,28 +236,42 @@ fn learn(
 ) -> Option<Place> {
     block.forget_unloaded(context);
     let mut draft = block.memo.draft(caller);
-    let outcome = if UNWINDER.load(Relaxed) == Unwinder::EhFrame as u32 {
-        walk(stack, caller, &block.scratch, &mut draft, |address| {
-            block.rules.rule(address, || MODULES.rule_of(&ARENA, address))
-        })
-    } else {
-        fallback::walk(&block.scratch, &mut draft)
-    };
+    let outcome = unwind(block, stack, caller, &mut draft);
     let tally = &block.tally;
     add(&tally.misses, 1);
     add(&tally.uncacheable, u64::from(!draft.usable));
     add(&tally.truncated, u64::from(outcome.truncated));
-    let frames = block.scratch.get(..outcome.n_frames).unwrap_or(&[]);
-    let stack = StackRef { frames, tag: context.tag(), truncated: outcome.truncated };
-    let site = tables().map_or(SiteIndex::OVERFLOW, |tables| tables.sites.intern(&ARENA, stack));
+    let site = intern(block, outcome, context);
     add(&tally.siteless, u64::from(site == SiteIndex::OVERFLOW));
     let Some(slot) = counters::slot(&block.slots, &ARENA, site) else {
         add(&tally.uncounted, 1);
         return None;
     };
     let place = Place { site, slot };
-    block.memo.commit(draft, caller, context, place);
+    block.memo.commit(draft, caller, context.unloads(), place);
     Some(place)
+}
+
+fn unwind(
+    block: &ThreadBlock,
+    stack: impl StackMemory,
+    caller: Caller,
+    draft: &mut Draft<'_>,
+) -> Outcome {
+    if UNWINDER.load(Relaxed) == Unwinder::EhFrame as u32 {
+        walk(stack, caller, &block.scratch, draft, |address| {
+            block.rules.rule(address, || MODULES.rule_of(&ARENA, address))
+        })
+    } else {
+        fallback::walk(&block.scratch, draft)
+    }
+}
+
+/// The site of the stack that was just unwound.
+fn intern(block: &ThreadBlock, outcome: Outcome, context: Context) -> SiteIndex {
+    let frames = block.scratch.get(..outcome.n_frames).unwrap_or(&[]);
+    let stack = StackRef { frames, tag: context.tag(), truncated: outcome.truncated };
+    tables().map_or(SiteIndex::OVERFLOW, |tables| tables.sites.intern(&ARENA, stack))
 }
 
 /// Counts in the thread's own block, or in another if that cannot be.
@@ -297,4 +313,41 @@ fn hold_other() -> Option<&'static ThreadBlock> {
 #[cold]
 fn note_overrun() {
     with_block(|block| add(&block.tally.overruns, 1));
+}
+
+/// The proof by trial: every stack that the memo recognised is unwound as well.
+#[cfg(feature = "verify")]
+pub mod verify {
+    use super::{
+        AtomicU64, Caller, Context, Place, Relaxed, StackMemory, ThreadBlock, intern, unwind,
+    };
+
+    static COMPARED: AtomicU64 = AtomicU64::new(0);
+    static DIFFERENT: AtomicU64 = AtomicU64::new(0);
+
+    /// How many sites were compared with a fresh unwind.
+    pub fn n_compared() -> u64 {
+        COMPARED.load(Relaxed)
+    }
+
+    /// How many of them were not the same; anything but 0 is a bug.
+    pub fn n_different() -> u64 {
+        DIFFERENT.load(Relaxed)
+    }
+
+    #[inline(never)]
+    pub(super) fn compare(
+        block: &ThreadBlock,
+        stack: impl StackMemory,
+        caller: Caller,
+        context: Context,
+        place: Place,
+    ) {
+        let mut draft = block.memo.draft(caller);
+        let outcome = unwind(block, stack, caller, &mut draft);
+        COMPARED.fetch_add(1, Relaxed);
+        if intern(block, outcome, context) != place.site {
+            DIFFERENT.fetch_add(1, Relaxed);
+        }
+    }
 }

@@ -29,8 +29,6 @@ pub(crate) struct ThreadBlock {
     owner: AtomicU32,
     /// Whether the hook is at work on this block; a second entry comes from a signal handler.
     busy: AtomicU32,
-    /// The tag in force; 0 is none.
-    pub(crate) tag: AtomicU32,
     /// Unloaded modules that `rules` knows of.
     unloads_seen: AtomicU32,
     next: Link<ThreadBlock>,
@@ -101,7 +99,7 @@ impl ThreadBlock {
     /// Gives the block up; its counts stay. The next owner sees them.
     #[cold]
     pub(crate) fn release(&self) {
-        self.tag.store(0, Relaxed);
+        self.memo.hand_over();
         registry::release(self);
     }
 }

@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 
-use heaptide_format::{Bucket, Cohort, Growth, HeapTotals, SiteRow, TagTotals};
+use heaptide_format::{Bucket, Cohort, Growth, HeapTotals, SiteId, SiteRow, TagTotals};
 
 use crate::counters::{self, GrowthEvent, Ranges};
 use crate::record::SiteIndex;
@@ -113,7 +113,7 @@ impl Collector {
             }
             let surplus = row.growth.len().saturating_sub(GROWTH_KEPT);
             row.growth.drain(..surplus);
-            self.sites[row.site.0 as usize].row = Some(row.clone());
+            self.sites[place(row.site)].row = Some(row.clone());
             out.push(row);
         }
     }
@@ -123,7 +123,7 @@ impl Collector {
         let mut sums = BTreeMap::<&str, (u64, u64)>::new();
         let rows = self.sites.iter().filter_map(|known| known.row.as_ref());
         for row in rows {
-            let entry = tables.sites.get(SiteIndex(row.site.0));
+            let entry = tables.sites.get(SiteIndex::of(row.site));
             let tag = entry.and_then(|entry| tables.tags.name(entry.tag()));
             if let Some(tag) = tag {
                 let sum = sums.entry(tag).or_default();
@@ -195,13 +195,18 @@ impl Collector {
     }
 
     fn remember(&mut self, change: &Changed) {
-        let known = &mut self.sites[change.row.site.0 as usize];
+        let known = &mut self.sites[place(change.row.site)];
         if let Some(before) = &known.row {
             self.totals = combine(self.totals, before, u64::wrapping_sub);
         }
         self.totals = combine(self.totals, &change.row, u64::wrapping_add);
         known.row = Some(change.row.clone());
     }
+}
+
+/// Where the collector keeps a site: by its index, which is not its number in the recording.
+fn place(site: SiteId) -> usize {
+    SiteIndex::of(site).0 as usize
 }
 
 /// Of several threads' growth events, those that outgrow `last_bytes` and each other by a fifth.

@@ -206,7 +206,7 @@ impl Session {
         let mut bytes = Vec::new();
         let sites = (0..self.introduced.sites.len())
             .filter(|&at| self.introduced.sites[at])
-            .filter_map(|at| self.tables.sites.get(SiteIndex(at as u32)));
+            .filter_map(|at| self.tables.sites.get(SiteIndex::of(SiteId(at as u32))));
         let mut addresses: Vec<u64> =
             sites.flat_map(SiteEntry::frames).map(|frame| frame.load(Relaxed)).collect();
         addresses.sort_unstable();

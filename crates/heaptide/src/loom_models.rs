@@ -14,15 +14,9 @@ use crate::registry::{self, Node, Registry};
 use crate::sites::{SiteTable, StackRef};
 use crate::sync::{AtomicU32, AtomicU64, add};
 
-fn model(check: impl Fn() + Sync + Send + 'static) {
-    let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(3);
-    builder.check(check);
-}
-
 #[test]
 fn two_threads_that_bring_the_same_stack_agree_on_its_site() {
-    model(|| {
+    loom::model(|| {
         let table = Arc::new(SiteTable::new(&Arena::new(), 4).expect("memory"));
         let intern = |table: &SiteTable, frame: u64| {
             let frames = [AtomicU64::new(frame)];
@@ -41,7 +35,7 @@ fn two_threads_that_bring_the_same_stack_agree_on_its_site() {
 
 #[test]
 fn two_threads_that_bring_different_stacks_both_find_theirs_again() {
-    model(|| {
+    loom::model(|| {
         // One head: both stacks are pushed in front of the same chain.
         let table = Arc::new(SiteTable::new(&Arena::new(), 1).expect("memory"));
         let intern = |table: &SiteTable, frame: u64| {
@@ -77,7 +71,7 @@ impl Node for Block {
 
 #[test]
 fn a_node_has_one_owner_and_no_count_is_lost_when_it_changes_hands() {
-    model(|| {
+    loom::model(|| {
         let registry = Arc::new(Registry::<Block>::new());
         let count_once = |registry: &Registry<Block>| {
             let block = registry.claim(&Arena::new()).expect("memory");
@@ -103,7 +97,7 @@ fn a_node_has_one_owner_and_no_count_is_lost_when_it_changes_hands() {
 
 #[test]
 fn a_sum_read_while_threads_count_is_never_negative() {
-    model(|| {
+    loom::model(|| {
         let cells = Arc::new([Cell::default(), Cell::default()]);
         let handed_over = Arc::new(AtomicU32::new(0));
         let maker = {
