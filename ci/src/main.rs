@@ -15,6 +15,7 @@ mod fuzz;
 mod jq;
 mod leaks;
 mod loom;
+mod memo;
 mod miri;
 mod oracle;
 mod program;
@@ -47,6 +48,7 @@ const SET: &[Check] = &[
     },
     Check { name: "test", about: "all tests and documentation examples pass", run: test::run },
     Check { name: "oracle", about: "the shim counts what other counters count", run: oracle::run },
+    Check { name: "memo", about: "remembered stacks are the ones unwound", run: memo::run },
     Check { name: "jq", about: "the examples of docs/FORMAT.md print what they say", run: jq::run },
     Check { name: "loom", about: "the lock-free structures, in all interleavings", run: loom::run },
     Check {

@@ -158,8 +158,9 @@ impl Memo {
     #[inline(always)]
     fn set_of(&self, caller: Caller, context: Context) -> usize {
         let depth = self.base.load(Relaxed).wrapping_sub(caller.sp);
-        let mixed = (depth ^ caller.ra.rotate_left(17) ^ context.0 << 7)
-            .wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        // Not the era: what a block's next owner remembers goes where its last owner's was.
+        let tag = u64::from(context.tag()) << 7;
+        let mixed = (depth ^ caller.ra.rotate_left(17) ^ tag).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         (mixed >> (64 - SETS.ilog2())) as usize
     }
 
@@ -183,9 +184,6 @@ impl Memo {
 
     /// Starts an entry for the stack of `caller`.
     pub(crate) fn draft(&self, caller: Caller) -> Draft<'_> {
-        if self.base.load(Relaxed) == 0 {
-            self.base.store(caller.sp, Relaxed);
-        }
         if self.end.load(Relaxed) as usize + MAX_CHECKS / GROUP > LOG {
             self.clear();
         }
@@ -206,11 +204,11 @@ impl Memo {
         self.end.store(0, Relaxed);
     }
 
-    /// Makes ready for another thread, on another stack.
-    pub(crate) fn hand_over(&self) {
+    /// Makes ready for another thread, whose stack is near `base` now.
+    pub(crate) fn hand_over(&self, base: u64) {
         self.clear();
         self.set_tag(0);
-        self.base.store(0, Relaxed);
+        self.base.store(base, Relaxed);
     }
 
     /// Makes the drafted entry findable.

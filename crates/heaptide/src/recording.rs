@@ -306,6 +306,7 @@ fn hold_other() -> Option<&'static ThreadBlock> {
         return Some(block);
     }
     let block = REGISTRY.claim(&ARENA)?;
+    block.memo.set_tag(0);
     block.enter_borrowed();
     Some(block)
 }

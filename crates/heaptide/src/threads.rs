@@ -99,7 +99,6 @@ impl ThreadBlock {
     /// Gives the block up; its counts stay. The next owner sees them.
     #[cold]
     pub(crate) fn release(&self) {
-        self.memo.hand_over();
         registry::release(self);
     }
 }
@@ -150,6 +149,8 @@ pub(crate) fn adopt(
         return None;
     }
     let block = registry.claim(arena)?;
+    let here = 0u8;
+    block.memo.hand_over(core::ptr::from_ref(&here).addr() as u64);
     BLOCK.try_with(|own| own.set(Some(block))).ok()?;
     crate::sys::at_thread_exit(block);
     Some(block)
