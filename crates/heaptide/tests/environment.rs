@@ -22,10 +22,16 @@ fn main() -> ExitCode {
             ("out_starts_a_recording", out_starts_a_recording),
             ("interval_and_signal_are_obeyed", interval_and_signal_are_obeyed),
             ("a_wrong_value_is_one_line", a_wrong_value_is_one_line),
+            ("a_program_that_records_itself_joins", a_program_that_records_itself_joins),
             ("off_is_off", off_is_off),
             ("nothing_set_nothing_done", nothing_set_nothing_done),
         ],
-        &[("leaks", leaks), ("waits", waits), ("wants to record", wants_to_record)],
+        &[
+            ("leaks", leaks),
+            ("waits", waits),
+            ("wants to record", wants_to_record),
+            ("records", records),
+        ],
     )
 }
 
@@ -42,6 +48,25 @@ fn waits() {
 fn wants_to_record() {
     let refused = Recorder::builder().output(scratch("wanted")).start();
     println!("{}", refused.err().map_or("recording".into(), |err| err.to_string()));
+}
+
+fn records() {
+    let start = || Recorder::builder().output(scratch("not here")).start();
+    let recorder = start().expect("the recording that the environment started");
+    assert!(matches!(start(), Err(heaptide::Error::AlreadyRecording)));
+    let seq = recorder.snapshot().expect("a snapshot");
+    recorder.finish().expect("the end");
+    println!("{seq}");
+}
+
+fn a_program_that_records_itself_joins() {
+    let path = scratch("joined");
+    let output = program("records").env("HEAPTIDE_OUT", &path).output().expect("it starts");
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "0\n");
+    assert_eq!(String::from_utf8_lossy(&output.stderr).lines().count(), 1, "{output:?}");
+    let reasons: Vec<_> = Recording::read(&path).snapshots.iter().map(|s| s.reason).collect();
+    assert_eq!(reasons, [Reason::Call, Reason::Exit]);
 }
 
 fn out_starts_a_recording() {

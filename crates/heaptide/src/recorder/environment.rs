@@ -12,6 +12,7 @@ use crate::allocator::STATE;
 use crate::arena::RowLink;
 use crate::recording::ARENA;
 use crate::state::{Phase, StateCell};
+use crate::sync::Ordering::Release;
 use crate::sys;
 
 const KNOWN: [&str; 6] = [
@@ -62,7 +63,10 @@ pub(crate) extern "C" fn start_if_asked() {
         return;
     }
     match start() {
-        Ok(Some(recorder)) => std::mem::forget(recorder),
+        Ok(Some(recorder)) => {
+            super::UNCLAIMED.store(true, Release);
+            std::mem::forget(recorder);
+        }
         Ok(None) => {}
         Err(why) => sys::complain(&[b"heaptide: not recording: ", why.as_bytes()]),
     }

@@ -41,6 +41,8 @@ static ACTIVE: Link<Handle> = Link::nothing();
 /// Held from before a recording starts until after it ended.
 static TAKEN: AtomicBool = AtomicBool::new(false);
 static GENERATION: AtomicU32 = AtomicU32::new(0);
+/// The recording that runs was started by the environment, and no code has asked for one yet.
+static UNCLAIMED: AtomicBool = AtomicBool::new(false);
 
 /// How to reach the recorder thread.
 #[derive(Debug)]
@@ -201,6 +203,10 @@ impl Builder {
 
     /// Starts recording.
     ///
+    /// If `HEAPTIDE_OUT` started a recording before `main`, that one goes on, with its own output
+    /// and interval, and is what this returns: a program that records itself can be run under
+    /// `heaptide run` as it is.
+    ///
     /// # Errors
     /// [`Error::AlreadyRecording`], [`Error::NotInstalled`] without the `#[global_allocator]`
     /// line, [`Error::Off`] under `HEAPTIDE_MODE=off`, [`Error::Output`] for a path that cannot be
@@ -214,13 +220,24 @@ impl Builder {
             Phase::Armed | Phase::Recording => {}
         }
         if TAKEN.swap(true, AcqRel) {
-            return Err(Error::AlreadyRecording);
+            return self.join_environment().ok_or(Error::AlreadyRecording);
         }
         let started = self.start_alone();
         if started.is_err() {
             TAKEN.store(false, Relaxed);
         }
         started
+    }
+
+    /// Takes over the recording that the environment started, if nobody has.
+    fn join_environment(&self) -> Option<Recorder> {
+        let handle = ACTIVE.get()?;
+        if !UNCLAIMED.swap(false, AcqRel) {
+            return None;
+        }
+        let output = self.output.as_os_str().as_encoded_bytes();
+        sys::complain(&[b"heaptide: recording as HEAPTIDE_OUT says, not to ", output]);
+        Some(Recorder { handle })
     }
 
     fn start_alone(self) -> Result<Recorder, Error> {
@@ -286,6 +303,7 @@ extern "C" fn in_forked_child() {
     STATE.end();
     sys::forget_wake();
     ACTIVE.set(None);
+    UNCLAIMED.store(false, Relaxed);
     TAKEN.store(false, Relaxed);
 }
 
@@ -293,5 +311,6 @@ extern "C" fn in_forked_child() {
 fn ended() {
     STATE.end();
     ACTIVE.set(None);
+    UNCLAIMED.store(false, Relaxed);
     TAKEN.store(false, Relaxed);
 }

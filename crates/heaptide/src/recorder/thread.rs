@@ -24,6 +24,7 @@ pub(crate) enum Request {
 /// Runs until the recording is finished.
 pub(crate) fn run(mut session: Session, waker: &Waker, inbox: &Receiver<Request>) {
     let _internal = InternalGuard::enter();
+    let ending = Ending;
     let mut clock = Clock::new(session.interval());
     loop {
         let mut calls = Vec::new();
@@ -40,7 +41,7 @@ pub(crate) fn run(mut session: Session, waker: &Waker, inbox: &Receiver<Request>
                 Request::Snapshot(reply) => drop(reply.send(session.take_numbered(Reason::Call))),
                 Request::Finish(reply) => {
                     let last = session.finish();
-                    super::ended();
+                    drop(ending);
                     drop(reply.send(last));
                     return;
                 }
@@ -48,12 +49,21 @@ pub(crate) fn run(mut session: Session, waker: &Waker, inbox: &Receiver<Request>
         }
         if calls.contains(&Call::Terminate) {
             session.finish().map_or_else(|err| complain(&err), drop);
-            super::ended();
+            drop(ending);
             if let Some(signal) = sys::terminated_by() {
                 sys::die_of(signal);
             }
             return;
         }
+    }
+}
+
+/// However the thread ends, even by a panic: the hook stops counting, and nobody waits for it.
+struct Ending;
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        super::ended();
     }
 }
 
