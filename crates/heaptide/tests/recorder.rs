@@ -34,6 +34,7 @@ fn main() -> ExitCode {
             ("a_site_is_a_whole_stack", a_site_is_a_whole_stack),
             ("an_unchanged_site_is_left_out", an_unchanged_site_is_left_out),
             ("growth_is_noted", growth_is_noted),
+            ("segments_stand_alone_and_stay_under_the_cap", segments_stand_alone),
         ],
         &[],
     )
@@ -305,4 +306,46 @@ fn growth_is_noted() {
     assert_eq!((row.largest_bytes, row.reallocs), (4096, 6));
     let last: Vec<_> = row.growth.iter().rev().take(3).map(|g| (g.epoch.0, g.bytes)).collect();
     assert_eq!(last, [(5, 4096), (4, 2048), (3, 1024)]);
+}
+
+/// Every segment can be read alone; old snapshots make room for new ones, and are counted.
+fn segments_stand_alone() {
+    let path = scratch("segments");
+    let folder = path.with_extension("");
+    let _ = std::fs::remove_dir_all(&folder);
+    let first = folder.join("long.jsonl");
+    let builder = Recorder::builder().output(&first).segment_bytes(20_000).total_bytes(100_000);
+    let recorder = builder.start().expect("a recording starts");
+    let mut kept = Vec::new();
+    for _ in 0..200 {
+        kept.push(keep(64));
+        recorder.snapshot().expect("a snapshot");
+    }
+    recorder.finish().expect("the end");
+
+    let mut paths: Vec<_> = std::fs::read_dir(&folder)
+        .expect("a folder")
+        .map(|entry| entry.expect("an entry").path())
+        .collect();
+    // `long.001.jsonl` sorts before `long.jsonl`, which is the first.
+    paths.sort();
+    paths.rotate_right(1);
+    assert!(paths.len() > 3, "{paths:?}");
+    let total: u64 = paths.iter().map(|path| path.metadata().expect("a file").len()).sum();
+    assert!(total < 100_000 + 20_000, "{total} bytes in all");
+    let segments: Vec<Recording> = paths.iter().map(|path| Recording::read(path)).collect();
+    let mut seqs = Vec::new();
+    for (number, segment) in (0..).zip(&segments) {
+        assert_eq!(segment.header.segment, number);
+        assert_eq!(segment.header.recording, segments[0].header.recording);
+        let introduced: Vec<_> = segment.sites.iter().map(|site| site.id).collect();
+        for snapshot in &segment.snapshots {
+            seqs.push(snapshot.seq);
+            assert!(snapshot.sites.iter().all(|row| introduced.contains(&row.site)));
+        }
+    }
+    assert!(seqs.is_sorted() && seqs.first() == Some(&0) && seqs.last() == Some(&200));
+    let last = segments[segments.len() - 1].last();
+    assert_eq!(last.dropped.snapshots as usize, 201 - seqs.len());
+    assert_eq!(last.heap.live_objects, last.heap.allocs - last.heap.frees);
 }

@@ -30,8 +30,9 @@ fn main() -> ExitCode {
             ("the_recorder_thread_blocks_all_signals", the_recorder_thread_blocks_all_signals),
             ("a_storm_of_signals_is_survived", a_storm_of_signals_is_survived),
             ("a_signal_nobody_can_handle_is_refused", a_signal_nobody_can_handle_is_refused),
+            ("termination_finishes_and_then_ends", termination_finishes_and_then_ends),
         ],
-        &[],
+        &[("terminates itself", terminates_itself)],
     )
 }
 
@@ -125,4 +126,27 @@ fn a_signal_nobody_can_handle_is_refused() {
     }
     let again = Recorder::builder().output(scratch("handled")).start();
     again.expect("a refused start leaves nothing behind").finish().expect("the end");
+}
+
+fn terminates_itself() {
+    std::mem::forget(black_box(vec![1u8; 1000]));
+    // SAFETY: takes a plain number.
+    unsafe { libc::raise(libc::SIGTERM) };
+    loop {
+        thread::park();
+    }
+}
+
+/// The last snapshot is on disk, and the program has died of the signal as it would have anyway.
+fn termination_finishes_and_then_ends() {
+    use std::os::unix::process::ExitStatusExt;
+
+    let path = scratch("terminated");
+    let status = rig::program("terminates itself")
+        .env("HEAPTIDE_OUT", &path)
+        .env("HEAPTIDE_FINISH_ON_TERM", "1")
+        .status()
+        .expect("it starts");
+    assert_eq!(status.signal(), Some(libc::SIGTERM));
+    assert_eq!(Recording::read(&path).last().reason, Reason::Exit);
 }
