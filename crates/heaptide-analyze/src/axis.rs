@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 
-use heaptide_format::{Bucket, Epoch, Reason};
+use heaptide_format::{Bucket, Epoch, HeapTotals, Reason};
 
 use crate::timeline::{Point, Timeline};
 
@@ -19,6 +19,8 @@ pub const MAX_SLOTS: usize = 128;
 const SHORT_STEP: f64 = 0.125;
 /// A slot counts for at most this many median ones: nothing grows old while nothing happens.
 const LONG_SLOT: f64 = 3.0;
+/// A program takes no larger share of a run to take itself apart.
+const LONGEST_TEARDOWN: f64 = 0.1;
 /// The share of a run that is warm-up unless the user says otherwise.
 const WARM_UP: f64 = 0.25;
 /// Blocks older than this share of a run are mature.
@@ -120,7 +122,15 @@ impl Axis {
         until(from)..until(to)
     }
 
-    /// The slot a snapshot belongs to; `None` if it is not judged (the exit snapshot).
+    /// How many snapshots before the exit snapshot are not judged, because they see the program
+    /// take itself apart.
+    pub fn teardown(&self) -> usize {
+        let left_out = self.slot_of_point.iter().filter(|slot| slot.is_none()).count();
+        left_out.saturating_sub(1)
+    }
+
+    /// The slot a snapshot belongs to; `None` if it is not judged (the exit snapshot, and those
+    /// of the [`teardown`](Self::teardown)).
     pub fn slot_of_point(&self, k: usize) -> Option<usize> {
         self.slot_of_point.get(k).copied().flatten().map(usize::from)
     }
@@ -149,12 +159,33 @@ impl Axis {
     }
 }
 
-/// All but the exit snapshot, which sees a program that is taking itself apart.
+/// All but those that see a program take itself apart: the exit snapshot, and before it whatever
+/// came after the heap had collapsed.
 fn judged_points(points: &[Point]) -> &[Point] {
     match points {
-        [judged @ .., last] if last.reason == Reason::Exit => judged,
+        [before @ .., exit] if exit.reason == Reason::Exit => &before[..running(before)],
         all => all,
     }
+}
+
+/// How many snapshots were taken before a program that then exited dropped what it held: shortly
+/// before the end, after its last work, and to less than half of what it held at any time since
+/// its first quarter, as no routine flush does. Where no work is counted, since the beginning.
+fn running(points: &[Point]) -> usize {
+    let Some(last) = points.last() else { return 0 };
+    let works = last.work.values().any(|count| *count > 0);
+    let since = if works { points.len() / 4 } else { 0 };
+    let latest_ns = last.elapsed_ns as f64 * (1.0 - LONGEST_TEARDOWN);
+    let collapses = |k: usize, held: fn(&HeapTotals) -> u64| {
+        let before = points[since..k].iter().map(|point| held(&point.heap)).min();
+        before.is_some_and(|least| held(&points[k].heap) < least / 2)
+    };
+    let tears_down = |k: &usize| {
+        points[*k].work == last.work
+            && points[*k].elapsed_ns as f64 >= latest_ns
+            && (collapses(*k, |heap| heap.live_objects) || collapses(*k, |heap| heap.live_bytes))
+    };
+    (since..points.len()).find(tears_down).unwrap_or(points.len())
 }
 
 /// Indices of the points that close a slot.

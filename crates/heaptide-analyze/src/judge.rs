@@ -288,6 +288,13 @@ fn doubts(run: &Run<'_>, policy: &Policy) -> Vec<String> {
     doubt(dropped.blocks, "blocks were not counted: the shim's tables were full");
     doubt(dropped.sites, "blocks have no site of their own: the site table was full");
     doubt(dropped.overruns, "blocks were overrun by the program: look for a buffer overflow");
+    let teardown = run.axis.teardown();
+    if teardown > 0 {
+        doubts.push(format!(
+            "the program was already dropping all it held before it exited; \
+             snapshots left out at the end: {teardown}"
+        ));
+    }
     if let Some(name) = &policy.work {
         let known = points.last().is_some_and(|point| point.work.contains_key(name));
         if !known {

@@ -60,7 +60,7 @@ pub struct Totals {
     pub objects_error: f64,
     /// Standard error of `live_bytes` in a sampled recording, else 0.
     pub bytes_error: f64,
-    /// Live blocks in the exit snapshot, if the site changed in it.
+    /// Live blocks when the program exited, if the site changed after the last judged snapshot.
     pub objects_at_exit: Option<u64>,
 }
 
