@@ -246,3 +246,74 @@ fn merged_sites_are_judged_as_one() {
     assert_eq!(verdict.class, Class::Leak);
     assert_eq!(verdict.rate.objects_per_op, 0.1);
 }
+
+/// A table of sessions was called a leak: it had doubled twice because requests came four times
+/// as fast.
+#[test]
+fn a_table_sized_for_its_peak_load_is_no_leak() {
+    let work_at = |k: u64| if k < 13 { 20 * (k + 1) } else { 260 + 80 * (k - 12) };
+    let bytes_at = |work: u64| match work {
+        0..60 => 1200,
+        60..800 => 2400,
+        800..1500 => 4800,
+        _ => 9600,
+    };
+    let rows: Vec<_> = (0..40)
+        .map(|k| (k as usize, row(BTreeMap::from([(Epoch(0), (1, bytes_at(work_at(k))))]), 1)))
+        .collect();
+    let run = |elapsed_ns: &dyn Fn(u64) -> u64| {
+        let mut run = timeline(40);
+        for point in &mut run.points {
+            point.work = BTreeMap::from([("requests".into(), work_at(point.seq))]);
+            point.elapsed_ns = elapsed_ns(point.seq);
+        }
+        judge(&run, &Settings::default(), &rows).class
+    };
+    assert_eq!(run(&|k| (k + 1) * 1_000_000_000), Class::Load, "the load explains it");
+    assert_eq!(run(&|k| work_at(k) * 1_000_000), Class::Leak, "nothing else explains it");
+}
+
+/// A map that nobody reaps was called clean: it had grown by less than 4 KiB so far.
+#[test]
+fn a_small_container_on_schedule_is_suspect() {
+    let bytes = |k: u64| (60 * (k + 1)).next_power_of_two();
+    let cohorts = |k: u64| BTreeMap::from([(Epoch(0), (1, bytes(k)))]);
+    let rows: Vec<_> = (0..40).map(|k| (k as usize, row(cohorts(k), 1))).collect();
+    let verdict = judge(&timeline(40), &Settings::default(), &rows);
+    assert_eq!(verdict.class, Class::Suspect, "{:#?}", verdict.evidence.container);
+    assert!(verdict.needs_snapshots.is_some_and(|more| (1..40).contains(&more)));
+}
+
+/// A leak was called clean: the service dropped everything in two snapshots before it exited.
+#[test]
+fn a_program_that_takes_itself_apart_is_not_judged() {
+    // Live blocks of the heap and requests by snapshot; the exit snapshot comes after them.
+    type Run = fn(u64) -> (u64, u64);
+    let working: Run = |k| (500 + 10 * k, 100 * (k + 1));
+    let cases: &[(&str, Reason, usize, Run)] = &[
+        ("it goes on", Reason::Exit, 0, working),
+        (
+            "drops all",
+            Reason::Exit,
+            2,
+            |k| if k < 58 { (500 + 10 * k, 100 * k) } else { (90, 5750) },
+        ),
+        ("is not known to exit", Reason::Interval, 0, |k| {
+            if k < 58 { (500 + 10 * k, 100 * k) } else { (90, 5750) }
+        }),
+        ("flushes as before", Reason::Exit, 0, |k| (500 + 400 * (k % 10), 100 * k.min(58))),
+        ("still works", Reason::Exit, 0, |k| if k < 58 { (900, 100 * k) } else { (90, 100 * k) }),
+        ("without work", Reason::Exit, 3, |k| (if k < 57 { 800 + k } else { 9 }, 0)),
+        ("flushes to the start", Reason::Exit, 0, |k| (if k == 0 || k > 57 { 9 } else { 800 }, 0)),
+    ];
+    for &(name, last, teardown, at) in cases {
+        let mut run = timeline(61);
+        for point in &mut run.points {
+            let (live, requests) = at(point.seq.min(59));
+            point.heap.live_objects = live;
+            point.work = BTreeMap::from([("requests".into(), requests)]);
+        }
+        run.points[60].reason = last;
+        assert_eq!(Axis::new(&run, &Settings::default()).teardown(), teardown, "{name}");
+    }
+}

@@ -14,11 +14,15 @@ use crate::series::SiteSeries;
 
 /// A step counts from this factor on, as it does in the recording.
 const STEP: f64 = 1.2;
+/// What grows more than this at once was stuck or is loaded for once, and is on no schedule.
+const MOST_STEP: f64 = 4.5;
 /// Fewer steps than this are no schedule.
 const LEAST_STEPS: usize = 3;
-/// Growth of fewer bytes than this over the last eight-fold of work is not worth a word.
+/// Growth of fewer bytes than this over the last eight-fold of work is no leak yet,
 const LEAST_BYTES: f64 = 4096.0;
-/// Bytes grow at least like work to this power.
+/// and of fewer than this not worth a word.
+const FEWEST_BYTES: f64 = 1024.0;
+/// Bytes grow at least like work to this power, also beside the load.
 const LEAST_EXPONENT: f64 = 0.6;
 /// Nothing that doubles pauses longer than until the work has grown by this factor.
 const LONGEST_GAP: f64 = 2.0;
@@ -49,6 +53,13 @@ pub struct Container {
     pub exponent: f64,
     /// and over the last four-fold.
     pub late_exponent: f64,
+    /// The peak load grew like work to this power over the last eight-fold of work.
+    #[serde(skip)]
+    pub load_exponent: f64,
+    /// Steps on schedule since the growth last paused for longer than that of a leak
+    /// does, or jumped.
+    #[serde(skip)]
+    pub steady_steps: usize,
     /// Work at the end of the run.
     pub work: f64,
     /// Work at which the next step is due.
@@ -83,7 +94,7 @@ pub(super) fn judge(
     let Some(last) = axis.len().checked_sub(1) else { return Container::default() };
     let now = progress.at[last];
     let bytes = |slot: usize| series.row(slot).trough_bytes;
-    let steps = steps(axis, progress, series);
+    let (steps, steady_steps) = steps(axis, progress, series);
     let factor = median_factor(&steps);
     // The last slot in which at most this share of the work was done: a window too long by a
     // slot is judged by its true length, one too short would miss a step.
@@ -91,40 +102,72 @@ pub(super) fn judge(
         |share: f64| progress.at.partition_point(|&work| work <= now * share).saturating_sub(1);
     let exponent = |share: f64| {
         let then = before(share);
-        let span = now / progress.at[then];
         let grown = bytes(last).max(1) as f64 / bytes(then).max(1) as f64;
-        if span > 1.0 && span.is_finite() { grown.ln() / span.ln() } else { 0.0 }
+        power(grown, now / progress.at[then])
     };
+    let eighth = before(1.0 / 8.0);
     let mut container = Container {
         factor,
         exponent: exponent(1.0 / 8.0),
         late_exponent: exponent(1.0 / 4.0),
+        load_exponent: power(load_growth(axis, progress, eighth), now / progress.at[eighth]),
         work: now,
         due: due(&steps, factor),
         bytes: bytes(last),
-        grown_bytes: bytes(last) as f64 - bytes(before(1.0 / 8.0)) as f64,
+        grown_bytes: bytes(last) as f64 - bytes(eighth) as f64,
         steps,
+        steady_steps,
         ..Container::default()
     };
-    container.class = classify(&container, axis, rule, series, before(1.0 / 8.0));
+    container.class = match grows(&container) && blocks_grow(series, axis, eighth) {
+        true => classify(&container, axis, rule),
+        false => Class::Stable,
+    };
     if container.class == Class::Suspect {
-        let per_slot = now / axis.len() as f64;
-        let slots = ((container.due - now) / per_slot.max(f64::MIN_POSITIVE)).ceil();
-        container.needs_snapshots = Some(slots.clamp(1.0, 1e6) as u32);
+        container.needs_snapshots = Some(needs(&container, axis, rule));
     }
     container
 }
 
-fn steps(axis: &Axis, progress: &Progress, series: &SiteSeries) -> Vec<ContainerStep> {
+/// All steps, and how many of them came on schedule since the growth last paused for longer than
+/// that of a leak does, or jumped.
+fn steps(axis: &Axis, progress: &Progress, series: &SiteSeries) -> (Vec<ContainerStep>, usize) {
     let mut steps: Vec<ContainerStep> = Vec::new();
+    let mut steady = 0;
     for slot in 0..axis.len() {
         let bytes = series.row(slot).trough_bytes;
-        let before = steps.last().map_or(0.0, |step| step.bytes as f64);
-        if bytes > 0 && bytes as f64 >= STEP * before {
-            steps.push(ContainerStep { work: progress.at[slot], bytes });
+        let before = steps.last().copied().unwrap_or_default();
+        if bytes == 0 || (bytes as f64) < STEP * before.bytes as f64 {
+            continue;
         }
+        // The fewest bytes of a slot show a step that was taken up to two slots before.
+        let earliest = slot.checked_sub(2).map_or(0.0, |slot| progress.at[slot]);
+        let paused = earliest > GRACE * LONGEST_GAP * before.work;
+        let jumped = bytes as f64 > MOST_STEP * before.bytes as f64;
+        steady = if paused || jumped { 0 } else { steady + 1 };
+        steps.push(ContainerStep { work: progress.at[slot], bytes });
     }
-    steps
+    (steps, steady)
+}
+
+/// The power of `span` that `growth` is; 0 for no span.
+fn power(growth: f64, span: f64) -> f64 {
+    if span > 1.0 && span.is_finite() { growth.ln() / span.ln() } else { 0.0 }
+}
+
+/// The peak of the work per time over the run against its peak until the end of this slot.
+/// A container that is sized for what is in flight at once may grow by as much.
+fn load_growth(axis: &Axis, progress: &Progress, until: usize) -> f64 {
+    let ends = |slot: usize| (progress.at[slot], axis.slots()[slot].elapsed_ns as f64);
+    let load = |slot: usize| {
+        let (work, time) = ends(slot);
+        let (work_before, time_before) = slot.checked_sub(1).map_or((0.0, 0.0), ends);
+        let load = (work - work_before) / (time - time_before);
+        if load.is_finite() { load } else { 0.0 }
+    };
+    let peak = |slots: std::ops::Range<usize>| slots.map(load).fold(0.0, f64::max);
+    let (before, whole) = (peak(0..until + 1), peak(0..axis.len()));
+    if before > 0.0 { whole / before } else { 1.0 }
 }
 
 /// The work at which the next step is due: a longest gap after the last. Shards that double one
@@ -143,31 +186,49 @@ fn median_factor(steps: &[ContainerStep]) -> f64 {
     factors.get(factors.len() / 2).copied().unwrap_or(1.0)
 }
 
-fn classify(
-    container: &Container,
-    axis: &Axis,
-    rule: &Rule,
-    series: &SiteSeries,
-    eighth: usize,
-) -> Class {
+/// Whether there is anything to classify: growth worth a word, and all of it still there.
+fn grows(container: &Container) -> bool {
+    let largest = container.steps.last().map_or(0, |step| step.bytes) as f64;
+    container.grown_bytes >= FEWEST_BYTES && container.bytes as f64 >= 0.9 * largest
+}
+
+fn classify(container: &Container, axis: &Axis, rule: &Rule) -> Class {
+    let small = container.grown_bytes < LEAST_BYTES;
     // The first step is the container's birth.
-    let steps = container.steps.len().saturating_sub(1);
-    let at_its_largest = container
-        .steps
-        .last()
-        .is_some_and(|step| container.bytes as f64 >= 0.9 * step.bytes as f64);
-    if container.grown_bytes < LEAST_BYTES || !at_its_largest || !blocks_grow(series, axis, eighth)
-    {
+    let steps = container.steps.len() - 1;
+    let overdue = container.work > GRACE * container.due;
+    let sublinear = container.exponent < LEAST_EXPONENT;
+    let steady = container.steady_steps >= LEAST_STEPS;
+    if small && (overdue || sublinear || !steady) {
         return Class::Stable;
     }
-    if steps < LEAST_STEPS || container.work > GRACE * container.due {
+    if steps < LEAST_STEPS || overdue {
         return Class::Settled;
     }
-    if container.exponent < LEAST_EXPONENT {
+    if sublinear {
         return Class::Saturating;
     }
-    let proven = container.late_exponent >= LEAST_EXPONENT && axis.len() >= rule.least_slots;
+    // Does it outgrow what the load alone would make of it?
+    let loaded = container.exponent - container.load_exponent < LEAST_EXPONENT;
+    if loaded && !steady {
+        return Class::Load;
+    }
+    // The last step came when the one before had it due, and so over the last four-fold.
+    let in_step = container.late_exponent >= LEAST_EXPONENT && container.steady_steps > 0;
+    let proven = in_step && !loaded && !small && axis.len() >= rule.least_slots;
     if proven { Class::Leak } else { Class::Suspect }
+}
+
+/// How many more snapshots it takes for the next step to be overdue, and for the steps, the bytes
+/// and the slots that are missing.
+fn needs(container: &Container, axis: &Axis, rule: &Rule) -> u32 {
+    let now = container.work;
+    let missing = LEAST_STEPS.saturating_sub(container.steady_steps).max(1) as i32;
+    let large_enough = now * LEAST_BYTES / container.grown_bytes;
+    let until = (container.due * LONGEST_GAP.powi(missing - 1)).max(large_enough);
+    let per_slot = (now / axis.len() as f64).max(f64::MIN_POSITIVE);
+    let slots = rule.least_slots.saturating_sub(axis.len()) as f64;
+    ((until - now) / per_slot).ceil().max(slots).clamp(1.0, 1e6) as u32
 }
 
 /// The mean block grows, not just the number of blocks: that is for the other channel to judge.
