@@ -19,6 +19,7 @@ mod memo;
 mod miri;
 mod oracle;
 mod program;
+mod programs;
 mod test;
 mod tidy;
 mod tool;
@@ -68,6 +69,11 @@ const BY_NAME: &[Check] = &[
         name: "leaks",
         about: "every leak of the corpus is found where it is, no healthy twin accused",
         run: leaks::run,
+    },
+    Check {
+        name: "programs",
+        about: "well-known programs work unchanged with the shim in them",
+        run: programs::run,
     },
 ];
 

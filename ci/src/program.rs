@@ -1,6 +1,7 @@
 //! Running other programs: where from, shown as typed, and what their failure means.
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
@@ -48,6 +49,14 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
         .with_context(|| format!("`{}` does not start", shown(command)))?;
     ensure!(output.status.success(), "`{}`: {}", shown(command), output.status);
     String::from_utf8(output.stdout).with_context(|| format!("`{}` wrote no text", shown(command)))
+}
+
+/// Leaves an unchanged file its time, so that cargo does not build again.
+pub(crate) fn write_if_changed(path: &Path, bytes: &[u8]) -> Result<()> {
+    if fs::read(path).is_ok_and(|old| old == bytes) {
+        return Ok(());
+    }
+    fs::write(path, bytes).with_context(|| path.display().to_string())
 }
 
 fn shown(command: &Command) -> String {

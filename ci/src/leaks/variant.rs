@@ -2,13 +2,13 @@
 //! themselves compatible cannot stand in one lock file.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use crate::leaks::corpus::Case;
-use crate::program::{cargo, output, root, target_dir};
+use crate::program::{cargo, output, root, target_dir, write_if_changed};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -58,7 +58,7 @@ impl Variant<'_> {
         let package = target_dir("leaks").join(self.name());
         fs::create_dir_all(&package)?;
         let manifest = package.join("Cargo.toml");
-        write_if_changed(&manifest, &self.manifest())?;
+        write_if_changed(&manifest, self.manifest().as_bytes())?;
         let build = target_dir("leaks").join("build");
         let mut cargo = cargo(&["build", "--quiet", "--manifest-path"]);
         output(cargo.arg(&manifest).env("CARGO_TARGET_DIR", &build))?;
@@ -87,12 +87,4 @@ impl Variant<'_> {
             heaptide = root().join("crates/heaptide"),
         )
     }
-}
-
-/// Leaves an unchanged file its time, so that cargo does not build again.
-fn write_if_changed(path: &Path, text: &str) -> Result<()> {
-    if fs::read_to_string(path).is_ok_and(|old| old == text) {
-        return Ok(());
-    }
-    fs::write(path, text).with_context(|| path.display().to_string())
 }

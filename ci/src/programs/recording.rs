@@ -1,0 +1,131 @@
+//! What a recording of somebody else's program must be: whole, its sums right, readable to the
+//! analyzer, and next to nothing in it unknown.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use heaptide_analyze::load::{Run, load_one};
+use heaptide_analyze::recorded::{self, Terms};
+use heaptide_analyze::symbols::ElfResolver;
+use heaptide_analyze::timeline::Point;
+use heaptide_format::{Dropped, HeapTotals, Reason, SiteId, SiteRow};
+
+/// Of a hundred stacks, so many may end before their root.
+const TRUNCATED_PERCENT: u64 = 1;
+
+/// What there is to say of recordings.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Contents {
+    pub(crate) recordings: usize,
+    pub(crate) snapshots: usize,
+    pub(crate) sites: u64,
+    pub(crate) allocs: u64,
+    /// Sites whose stack ends before its root.
+    pub(crate) truncated: u64,
+}
+
+impl Contents {
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.recordings += other.recordings;
+        self.snapshots += other.snapshots;
+        self.sites += other.sites;
+        self.allocs += other.allocs;
+        self.truncated += other.truncated;
+    }
+}
+
+/// Checks a recording; what is wrong with it is the error.
+pub(crate) fn check(path: &Path) -> Result<Contents> {
+    let (run, warnings) = load_one(path)?;
+    ensure!(warnings.is_empty(), "{}", warnings[0]);
+    let last = run.timeline.points.last().context("there is no snapshot")?;
+    ensure!(last.reason == Reason::Exit, "it ends before the program did");
+    check_dropped(&run, last)?;
+    check_sums(&run)?;
+    Ok(Contents {
+        recordings: 1,
+        snapshots: run.timeline.points.len(),
+        sites: run.sites.len() as u64,
+        allocs: last.heap.allocs,
+        truncated: truncated(&run),
+    })
+}
+
+/// Judges recordings by the default policy: any verdict will do, as long as there is one.
+pub(crate) fn judge(paths: &[PathBuf]) -> Result<()> {
+    let mut resolver = ElfResolver::new(Vec::new());
+    let report = recorded::judge(paths, &mut resolver, &Terms::default())?;
+    ensure!(report.errors.is_empty(), "{}", report.errors[0]);
+    ensure!(report.runs.len() == paths.len(), "{} runs were judged", report.runs.len());
+    Ok(())
+}
+
+fn truncated(run: &Run) -> u64 {
+    run.sites.values().filter(|site| site.truncated).count() as u64
+}
+
+fn check_dropped(run: &Run, last: &Point) -> Result<()> {
+    let Dropped { frames, .. } = last.dropped;
+    let others = Dropped { frames: 0, ..last.dropped };
+    ensure!(others == Dropped::default(), "something is missing: {others:?}");
+    let sites = run.sites.len() as u64;
+    let cut = frames.max(truncated(run));
+    ensure!(
+        100 * cut <= TRUNCATED_PERCENT * sites,
+        "{cut} stacks of {sites} sites end before their root"
+    );
+    Ok(())
+}
+
+/// At every snapshot, the totals are the sum of the rows as they stand.
+fn check_sums(run: &Run) -> Result<()> {
+    let points = &run.timeline.points;
+    let mut rows: BTreeMap<SiteId, [u64; 7]> = BTreeMap::new();
+    let mut sums = vec![None; points.len()];
+    let mut sum = [0_u64; 7];
+    let warnings = run.rows(|k, row| {
+        let new = numbers(row);
+        let old = rows.insert(row.site, new).unwrap_or_default();
+        for (sum, (new, old)) in sum.iter_mut().zip(new.into_iter().zip(old)) {
+            *sum = sum.wrapping_add(new).wrapping_sub(old);
+        }
+        sums[k] = Some(sum);
+    })?;
+    ensure!(warnings.is_empty(), "{}", warnings[0]);
+    let mut stands = [0; 7];
+    for (point, sum) in points.iter().zip(sums) {
+        stands = sum.unwrap_or(stands);
+        let told = totals(&point.heap);
+        ensure!(
+            told == stands,
+            "snapshot {}: the totals are {told:?}, the rows sum up to {stands:?}",
+            point.seq
+        );
+    }
+    Ok(())
+}
+
+fn numbers(row: &SiteRow) -> [u64; 7] {
+    [
+        row.allocs,
+        row.frees,
+        row.alloc_bytes,
+        row.freed_bytes,
+        row.reallocs,
+        row.live_objects,
+        row.live_bytes,
+    ]
+}
+
+fn totals(heap: &HeapTotals) -> [u64; 7] {
+    [
+        heap.allocs,
+        heap.frees,
+        heap.alloc_bytes,
+        heap.freed_bytes,
+        heap.reallocs,
+        heap.live_objects,
+        heap.live_bytes,
+    ]
+}
