@@ -45,7 +45,7 @@ impl Labels {
         let start = hash(name) as usize;
         // The last slot stays free for `[other]`.
         for step in 0..mask {
-            let at = (start + step) % mask;
+            let at = start.wrapping_add(step) % mask;
             match self.take(arena, at, name) {
                 Some(label) if label.name() == name => return label.index.load(Relaxed),
                 Some(_) => continue,

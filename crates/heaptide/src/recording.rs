@@ -16,8 +16,8 @@ use crate::record::{Birth, MAX_SITES, Record, SiteIndex};
 use crate::registry::Registry;
 use crate::sites::{SiteTable, StackRef};
 use crate::state::{Phase, State};
-use crate::sync::Ordering::Relaxed;
-use crate::sync::{AtomicU32, AtomicU64, add};
+use crate::sync::Ordering::{Acquire, Relaxed};
+use crate::sync::{AtomicU32, AtomicU64, add, fence};
 use crate::threads::{self, ThreadBlock};
 use crate::unwind::modules::LoadedModules;
 use crate::unwind::{Caller, Outcome, StackMemory, fallback, walk};
@@ -113,7 +113,7 @@ fn locate(
 ) -> Option<Place> {
     let caller = Caller { ra, sp, fp };
     let known = block.memo.find_behind(stack, caller, context);
-    let place = known.or_else(|| learn(block, stack, caller, context));
+    let place = known.or_else(|| learn(block, stack, caller));
     if place.is_none() {
         block.let_go();
     }
@@ -228,12 +228,13 @@ fn counts(state: State, birth: Birth) -> bool {
 /// Unwinds, interns, remembers.
 #[cold]
 #[inline(never)]
-fn learn(
-    block: &'static ThreadBlock,
-    stack: impl StackMemory,
-    caller: Caller,
-    context: Context,
-) -> Option<Place> {
+fn learn(block: &'static ThreadBlock, stack: impl StackMemory, caller: Caller) -> Option<Place> {
+    // The tables were set before the state said so.
+    fence(Acquire);
+    tables()?;
+    // Before any table is looked at: is it still there?
+    MODULES.refresh(&ARENA);
+    let context = block.memo.context(MODULES.unloads());
     block.forget_unloaded(context);
     let mut draft = block.memo.draft(caller);
     let outcome = unwind(block, stack, caller, &mut draft);
@@ -260,7 +261,7 @@ fn unwind(
 ) -> Outcome {
     if UNWINDER.load(Relaxed) == Unwinder::EhFrame as u32 {
         walk(stack, caller, &block.scratch, draft, |address| {
-            block.rules.rule(address, || MODULES.rule_of(&ARENA, address))
+            block.rules.rule(address, || MODULES.rule_of(address))
         })
     } else {
         fallback::walk(&block.scratch, draft)

@@ -91,6 +91,10 @@ impl SiteTable {
         if let Some(known) = find(newest, None, hash, stack) {
             return known;
         }
+        if self.end() >= self.by_index.len() {
+            // A full table must not cost memory each time it is asked.
+            return SiteIndex::OVERFLOW;
+        }
         let Some(entry) = self.make(arena, hash, stack) else { return SiteIndex::OVERFLOW };
         loop {
             entry.next.set(newest);

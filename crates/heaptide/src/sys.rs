@@ -1,9 +1,11 @@
 //! Every call into the C library, each behind a safe function with one purpose.
 
+use core::cell::Cell;
 use core::ffi::{CStr, c_int, c_void};
 use core::ptr::NonNull;
+use std::time::Duration;
 
-use crate::sync::{AtomicI32, AtomicPtr, AtomicU32, Ordering};
+use crate::sync::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
 /// Fresh zeroed memory of at least `bytes`, page-aligned; `None` if the system refuses.
 pub(crate) fn map_zeroed(bytes: usize) -> Option<NonNull<u8>> {
@@ -139,9 +141,12 @@ pub(crate) fn watch_forks(in_child: unsafe extern "C" fn()) {
 const SIGNALS: usize = 65;
 static WAKE_FD: AtomicI32 = AtomicI32::new(-1);
 static READ_FD: AtomicI32 = AtomicI32::new(-1);
+static PIPE_INODE: AtomicU64 = AtomicU64::new(0);
 static CHAINED: [AtomicPtr<libc::sigaction>; SIGNALS] =
     [const { AtomicPtr::new(core::ptr::null_mut()) }; SIGNALS];
 static TERMINATED_BY: AtomicI32 = AtomicI32::new(0);
+/// Whether there is a recorder thread that will act on [`TERMINATED_BY`].
+static LISTENING: AtomicBool = AtomicBool::new(false);
 
 /// What a signal asks the recorder for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -173,10 +178,14 @@ pub(crate) fn handle_signal(signal: c_int, on: OnSignal) -> Result<(), std::io::
         // Kept for the process's life: a handler may be reading it.
         CHAINED[index].store(Box::into_raw(Box::new(before)), Ordering::Release);
     }
-    // SAFETY: all-zero is a valid `sigaction`.
-    let mut action: libc::sigaction = unsafe { core::mem::zeroed() };
+    // Mask and flags of whoever is called after us: its program counts on them.
+    let mut action = before;
+    let kept = match before.sa_sigaction {
+        libc::SIG_DFL | libc::SIG_IGN => libc::SA_RESTART,
+        _ => before.sa_flags & (libc::SA_RESTART | libc::SA_NODEFER),
+    };
     action.sa_sigaction = ours;
-    action.sa_flags = libc::SA_SIGINFO | libc::SA_RESTART | libc::SA_ONSTACK;
+    action.sa_flags = kept | libc::SA_SIGINFO | libc::SA_ONSTACK;
     // SAFETY: `action` is initialised, and its handler is async-signal-safe: it writes eight
     // bytes to a descriptor, stores atomics, and calls the handler it replaced.
     let set = unsafe { libc::sigaction(signal, &action, core::ptr::null_mut()) };
@@ -191,7 +200,15 @@ fn current_action(signal: c_int) -> Result<libc::sigaction, std::io::Error> {
     if got == 0 { Ok(action) } else { Err(std::io::Error::last_os_error()) }
 }
 
+thread_local! {
+    /// A handler that we call may call us: it was installed over ours, and we over it again.
+    static CHAINING: Cell<bool> = const { Cell::new(false) };
+}
+
 extern "C" fn wake_for_snapshot(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_void) {
+    if CHAINING.try_with(Cell::get) != Ok(false) {
+        return;
+    }
     wake(Call::Signal);
     let chained = usize::try_from(signal).ok().and_then(|index| CHAINED.get(index));
     let Some(before) = chained.and_then(|cell| NonNull::new(cell.load(Ordering::Acquire))) else {
@@ -199,7 +216,9 @@ extern "C" fn wake_for_snapshot(signal: c_int, info: *mut libc::siginfo_t, conte
     };
     // SAFETY: stored by `handle_signal` from a box that is never freed.
     let before = unsafe { before.as_ref() };
+    let _ = CHAINING.try_with(|chaining| chaining.set(true));
     call_chained(before, signal, info, context);
+    let _ = CHAINING.try_with(|chaining| chaining.set(false));
 }
 
 fn call_chained(
@@ -226,7 +245,7 @@ fn call_chained(
 
 extern "C" fn wake_for_finish(signal: c_int, _: *mut libc::siginfo_t, _: *mut c_void) {
     TERMINATED_BY.store(signal, Ordering::Release);
-    if !wake(Call::Terminate) {
+    if !LISTENING.load(Ordering::Acquire) || !wake(Call::Terminate) {
         die_of(signal);
     }
 }
@@ -243,6 +262,18 @@ pub(crate) fn die_of(signal: c_int) {
     let pid = process_id().cast_signed();
     // SAFETY: as above.
     unsafe { libc::kill(pid, signal) };
+}
+
+/// From here on a recorder thread acts on signals that ask for the end.
+pub(crate) fn listen() {
+    TERMINATED_BY.store(0, Ordering::Release);
+    LISTENING.store(true, Ordering::Release);
+}
+
+/// From here on such signals take their course at once. One that came too late for the recorder
+/// is what [`terminated_by`] says.
+pub(crate) fn listen_no_more() {
+    LISTENING.store(false, Ordering::Release);
 }
 
 /// The signal that asked for the end, if one did.
@@ -278,6 +309,8 @@ pub(crate) enum Call {
     Signal = b's' as isize,
     /// A signal asked for the end.
     Terminate = b't' as isize,
+    /// The process is about to end.
+    Exit = b'e' as isize,
 }
 
 /// The reading end of the pipe that signal handlers write to (the "self-pipe trick").
@@ -301,29 +334,62 @@ impl Waker {
             if made != 0 {
                 return Err(std::io::Error::last_os_error());
             }
+            PIPE_INODE.store(inode(ends[0]), Ordering::Release);
             READ_FD.store(ends[0], Ordering::Release);
             WAKE_FD.store(ends[1], Ordering::Release);
         }
-        Ok(Self(READ_FD.load(Ordering::Acquire)))
+        let waker = Self(READ_FD.load(Ordering::Acquire));
+        // What was meant for an earlier recording.
+        while waker.take(|_| ()) {}
+        Ok(waker)
     }
 
     /// Waits until called, or for `timeout_ms` (negative: for ever), and hands every call since
     /// the last time to `answer`.
     pub(crate) fn wait(&self, timeout_ms: c_int, mut answer: impl FnMut(Call)) {
+        if !is_our_pipe(self.0) {
+            // The program closed descriptors that it did not open: look for requests regularly.
+            let wait_ms = if timeout_ms < 0 { 100 } else { timeout_ms.min(100) };
+            std::thread::sleep(Duration::from_millis(wait_ms.unsigned_abs().into()));
+            answer(if terminated_by().is_some() { Call::Terminate } else { Call::Request });
+            return;
+        }
         let mut poll = libc::pollfd { fd: self.0, events: libc::POLLIN, revents: 0 };
         // SAFETY: one initialised `pollfd`.
         unsafe { libc::poll(&mut poll, 1, timeout_ms) };
+        self.take(answer);
+    }
+
+    /// Hands over what is in the pipe; whether there was anything.
+    fn take(&self, mut answer: impl FnMut(Call)) -> bool {
         let mut calls = [0u8; 64];
         // SAFETY: `calls` has room for what is asked; the descriptor never blocks.
         let n = unsafe { libc::read(self.0, calls.as_mut_ptr().cast(), calls.len()) };
         for &call in calls.iter().take(usize::try_from(n).unwrap_or(0)) {
-            match call {
-                b's' => answer(Call::Signal),
-                b't' => answer(Call::Terminate),
-                _ => answer(Call::Request),
-            }
+            answer(match call {
+                b's' => Call::Signal,
+                b't' => Call::Terminate,
+                b'e' => Call::Exit,
+                _ => Call::Request,
+            });
         }
+        n > 0
     }
+}
+
+/// Whether a descriptor still is what we opened, and not closed by the program and taken by one of
+/// its own files. Async-signal-safe.
+fn is_our_pipe(fd: c_int) -> bool {
+    inode(fd) == PIPE_INODE.load(Ordering::Acquire)
+}
+
+/// The inode of a pipe; 0 for anything else.
+fn inode(fd: c_int) -> u64 {
+    // SAFETY: all-zero is a valid `stat`.
+    let mut stat: libc::stat = unsafe { core::mem::zeroed() };
+    // SAFETY: `stat` is writable; the call only reads what the descriptor refers to.
+    let got = unsafe { libc::fstat(fd, &mut stat) };
+    if got == 0 && stat.st_mode & libc::S_IFMT == libc::S_IFIFO { stat.st_ino } else { 0 }
 }
 
 /// Wakes the recorder thread; async-signal-safe. False if there is no recorder in this process.
@@ -333,6 +399,10 @@ pub(crate) fn wake(call: Call) -> bool {
         return false;
     }
     let errno = errno();
+    if !is_our_pipe(fd) {
+        set_errno(errno);
+        return false;
+    }
     let byte = call as u8;
     // SAFETY: one readable byte; `write` is async-signal-safe. A full pipe wakes just as well.
     let n = unsafe { libc::write(fd, (&raw const byte).cast(), 1) };

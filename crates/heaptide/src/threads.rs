@@ -16,7 +16,7 @@ use crate::counters::SlotChunks;
 use crate::memo::{Context, Memo};
 use crate::registry::{self, Node, Registry};
 use crate::sync::Ordering::Relaxed;
-use crate::sync::{AtomicU32, AtomicU64};
+use crate::sync::{AtomicU32, AtomicU64, signal_fence};
 use crate::unwind::{RuleCache, Scratch};
 
 const IDLE: u32 = 0;
@@ -64,6 +64,7 @@ impl ThreadBlock {
             return false;
         }
         self.busy.store(IN_USE, Relaxed);
+        signal_fence();
         true
     }
 
@@ -75,6 +76,7 @@ impl ThreadBlock {
     /// Ends the use of a block that the thread owns.
     #[inline(always)]
     pub(crate) fn leave(&self) {
+        signal_fence();
         self.busy.store(IDLE, Relaxed);
     }
 

@@ -323,20 +323,15 @@ fn segments_stand_alone() {
     }
     recorder.finish().expect("the end");
 
-    let mut paths: Vec<_> = std::fs::read_dir(&folder)
-        .expect("a folder")
-        .map(|entry| entry.expect("an entry").path())
-        .collect();
-    // `long.001.jsonl` sorts before `long.jsonl`, which is the first.
-    paths.sort();
-    paths.rotate_right(1);
-    assert!(paths.len() > 3, "{paths:?}");
+    let entries = std::fs::read_dir(&folder).expect("a folder");
+    let paths: Vec<_> = entries.map(|entry| entry.expect("an entry").path()).collect();
     let total: u64 = paths.iter().map(|path| path.metadata().expect("a file").len()).sum();
     assert!(total < 100_000 + 20_000, "{total} bytes in all");
-    let segments: Vec<Recording> = paths.iter().map(|path| Recording::read(path)).collect();
+    let mut segments: Vec<Recording> = paths.iter().map(|path| Recording::read(path)).collect();
+    segments.sort_by_key(|segment| segment.header.segment);
+    assert!(segments.len() > 3, "{paths:?}");
     let mut seqs = Vec::new();
-    for (number, segment) in (0..).zip(&segments) {
-        assert_eq!(segment.header.segment, number);
+    for segment in &segments {
         assert_eq!(segment.header.recording, segments[0].header.recording);
         let introduced: Vec<_> = segment.sites.iter().map(|site| site.id).collect();
         for snapshot in &segment.snapshots {
@@ -344,7 +339,7 @@ fn segments_stand_alone() {
             assert!(snapshot.sites.iter().all(|row| introduced.contains(&row.site)));
         }
     }
-    assert!(seqs.is_sorted() && seqs.first() == Some(&0) && seqs.last() == Some(&200));
+    assert!(seqs.is_sorted() && seqs.last() == Some(&200));
     let last = segments[segments.len() - 1].last();
     assert_eq!(last.dropped.snapshots as usize, 201 - seqs.len());
     assert_eq!(last.heap.live_objects, last.heap.allocs - last.heap.frees);

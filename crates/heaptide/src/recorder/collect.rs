@@ -231,10 +231,13 @@ fn row_of(site: SiteIndex, sums: &[Sum], ranges: Ranges) -> SiteRow {
     });
     let live_objects = total.births.saturating_sub(total.deaths);
     let live_bytes = total.birth_bytes.saturating_sub(total.death_bytes);
-    let cohorts = sums.iter().zip(0..).filter(|(sum, _)| sum.births > sum.deaths);
+    // A block on its way out may have its end counted before its bytes: all live bytes are shown.
+    let lives = |sum: &Sum| sum.births > sum.deaths || sum.birth_bytes > sum.death_bytes;
+    let cohorts = sums.iter().zip(0..).filter(|(sum, _)| lives(sum));
     let cohort = |(sum, bucket): (&Sum, u32)| {
         let bytes = sum.birth_bytes.saturating_sub(sum.death_bytes);
-        Cohort(Bucket(bucket).first_epoch(), sum.births - sum.deaths, bytes)
+        let objects = sum.births.saturating_sub(sum.deaths);
+        Cohort(Bucket(bucket).first_epoch(), objects, bytes)
     };
     SiteRow {
         site: site.id(),

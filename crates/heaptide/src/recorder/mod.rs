@@ -32,7 +32,7 @@ use crate::state::{MAX_GENERATION, Phase};
 use crate::sync::Ordering::{AcqRel, Relaxed};
 use crate::sync::{AtomicBool, AtomicU32};
 use crate::sys;
-use crate::threads::InternalGuard;
+use crate::threads::{self, InternalGuard};
 use session::Session;
 use thread::Request;
 
@@ -155,9 +155,10 @@ impl Builder {
         self
     }
 
-    /// Takes a snapshot every so often; zero (the default) means never.
+    /// Takes a snapshot every so often, at most every millisecond; zero (the default) means never.
     pub fn interval(mut self, interval: Duration) -> Self {
-        self.interval = interval;
+        let least = if interval.is_zero() { Duration::ZERO } else { Duration::from_millis(1) };
+        self.interval = interval.max(least);
         self
     }
 
@@ -252,18 +253,26 @@ impl Builder {
         let tables = recording::prepare(self.unwinder).ok_or_else(no_memory)?;
         let waker = sys::Waker::open().map_err(Error::Resources)?;
         let session = Session::open(&self, tables, generation)?;
-        self.handle_signals()?;
         let (requests, inbox) = mpsc::channel();
-        sys::with_all_signals_blocked(|| {
-            let thread = std::thread::Builder::new().name("heaptide".into());
-            thread.spawn(move || thread::run(session, &waker, &inbox))
-        })
-        .map_err(Error::Resources)?;
         let handle: &Handle = Box::leak(Box::new(Handle { requests, pid: sys::process_id() }));
+        // Before the thread: it may be asked to end at once.
         GENERATION.store(generation, Relaxed);
         ACTIVE.set(Some(handle));
+        sys::listen();
         STATE.begin(generation);
-        Ok(Recorder { handle })
+        let spawned = sys::with_all_signals_blocked(|| {
+            let thread = std::thread::Builder::new().name("heaptide".into());
+            thread.spawn(move || thread::run(session, &waker, &inbox))
+        });
+        if let Err(err) = spawned {
+            sys::listen_no_more();
+            ended();
+            return Err(Error::Resources(err));
+        }
+        // If a signal is refused, dropping this ends what has begun.
+        let recorder = Recorder { handle };
+        self.handle_signals()?;
+        Ok(recorder)
     }
 
     fn handle_signals(&self) -> Result<(), Error> {
@@ -291,10 +300,21 @@ fn watch_process() {
     });
 }
 
+/// How long a process that ends waits for its last snapshot: its disk may be gone.
+const EXIT_PATIENCE: Duration = Duration::from_secs(10);
+
 /// `process::exit`, or `main` returning: the last snapshot.
+///
+/// Nothing is allocated here, since `exit` may be called from anywhere; and the recorder's own
+/// thread (in which a panic hook may call it) does not wait for itself.
 extern "C" fn at_process_exit() {
-    if let Some(handle) = ACTIVE.get() {
-        let _ = handle.ask(Request::Finish);
+    let ours = ACTIVE.get().is_some_and(|handle| handle.pid == sys::process_id());
+    if !ours || threads::is_internal() || !sys::wake(sys::Call::Exit) {
+        return;
+    }
+    let give_up = sys::monotonic_ns() + EXIT_PATIENCE.as_nanos() as u64;
+    while ACTIVE.get().is_some() && sys::monotonic_ns() < give_up {
+        std::thread::sleep(Duration::from_millis(1));
     }
 }
 

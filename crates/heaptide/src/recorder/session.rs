@@ -97,12 +97,20 @@ impl Session {
     pub(crate) fn take_numbered(&mut self, reason: Reason) -> Result<u64, Error> {
         MODULES.refresh(&ARENA);
         let state = STATE.load();
-        let everything = self.file.wants_new_segment();
+        if self.file.wants_new_segment() {
+            let made = self.file.next_segment();
+            self.snapshots_lost += *made.as_ref().unwrap_or(&1);
+            made.map_err(Error::Write)?;
+        }
+        let everything = self.file.is_empty();
         let sites = self.collector.collect(&self.tables.sites, state, everything);
+        let epoch = self.epoch;
+        self.epoch = Epoch(epoch.0.saturating_add(1));
+        STATE.advance(self.epoch);
         let mut snapshot = Snapshot {
             seq: self.next_seq,
             mono_ns: sys::monotonic_ns(),
-            epoch: self.epoch,
+            epoch,
             reason,
             work: self.work_since_start(),
             tags: self.collector.tag_totals(self.tables),
@@ -117,10 +125,7 @@ impl Session {
         self.collector.finish_rows(sites, snapshot.mono_ns, &mut snapshot.sites, |work| {
             since(names, before, work)
         });
-        let written = self.write(&snapshot, everything);
-        self.epoch = Epoch(self.epoch.0.saturating_add(1));
-        STATE.advance(self.epoch);
-        match written {
+        match self.write(&snapshot) {
             Ok(()) => {
                 self.next_seq += 1;
                 Ok(snapshot.seq)
@@ -144,12 +149,12 @@ impl Session {
         last
     }
 
-    fn write(&mut self, snapshot: &Snapshot, new_segment: bool) -> std::io::Result<()> {
+    fn write(&mut self, snapshot: &Snapshot) -> std::io::Result<()> {
         let mut bytes = Vec::new();
-        if new_segment {
+        if self.file.is_empty() {
+            // Also after a header that could not be written: no segment goes without.
             self.introduced = Introduced::default();
-            self.header.segment += 1;
-            self.snapshots_lost += self.file.next_segment(self.header.segment)?;
+            self.header.segment = self.file.number();
             Line::Header(self.header.clone()).write_to(&mut bytes);
         }
         for row in &snapshot.sites {

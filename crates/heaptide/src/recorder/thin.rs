@@ -7,8 +7,9 @@
 #![forbid(unsafe_code)]
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use heaptide_format::{Kind, Line, SiteId, SiteRow, Snapshot};
@@ -17,6 +18,7 @@ use heaptide_format::{Kind, Line, SiteId, SiteRow, Snapshot};
 #[derive(Debug)]
 pub(crate) struct Thinned {
     pub(crate) n_dropped: u64,
+    pub(crate) n_kept: u64,
     pub(crate) bytes: u64,
 }
 
@@ -25,16 +27,24 @@ pub(crate) fn thin(path: &Path) -> io::Result<Thinned> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(".thin");
     let from = BufReader::new(File::open(path)?);
-    let mut to = Counted { to: BufWriter::new(File::create(&beside)?), bytes: 0 };
-    let n_dropped = copy_thinned(from, &mut to)?;
-    to.to.flush()?;
-    to.to.get_ref().sync_data()?;
-    to.to.get_ref().set_permissions(fs::metadata(path)?.permissions())?;
-    fs::rename(&beside, path)?;
-    Ok(Thinned { n_dropped, bytes: to.bytes })
+    // Left by a process that was killed while it thinned.
+    let _ = fs::remove_file(&beside);
+    let new = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&beside)?;
+    let mut to = Counted { to: BufWriter::new(new), bytes: 0 };
+    let thinned = copy_thinned(from, &mut to).and_then(|(n_dropped, n_kept)| {
+        to.to.flush()?;
+        to.to.get_ref().sync_data()?;
+        fs::rename(&beside, path)?;
+        Ok(Thinned { n_dropped, n_kept, bytes: to.bytes })
+    });
+    if thinned.is_err() {
+        let _ = fs::remove_file(&beside);
+    }
+    thinned
 }
 
-fn copy_thinned(mut from: impl BufRead, to: &mut impl Write) -> io::Result<u64> {
+/// How many snapshots were dropped and how many kept.
+fn copy_thinned(mut from: impl BufRead, to: &mut impl Write) -> io::Result<(u64, u64)> {
     let (mut n_seen, mut n_dropped) = (0u64, 0);
     let mut held: Option<Snapshot> = None;
     let mut line = Vec::new();
@@ -60,7 +70,7 @@ fn copy_thinned(mut from: impl BufRead, to: &mut impl Write) -> io::Result<u64> 
         }
     }
     held.map_or(Ok(()), |last| write(last, to))?;
-    Ok(n_dropped)
+    Ok((n_dropped, n_seen - n_dropped))
 }
 
 fn write(snapshot: Snapshot, to: &mut impl Write) -> io::Result<()> {
@@ -69,12 +79,33 @@ fn write(snapshot: Snapshot, to: &mut impl Write) -> io::Result<()> {
     to.write_all(&line)
 }
 
-/// Gives `kept` the rows that only `dropped` has.
+/// Gives `kept` the rows that only `dropped` has, and the low and high water of both.
 fn inherit(kept: &mut Snapshot, dropped: Snapshot) {
     let mut rows: BTreeMap<SiteId, SiteRow> =
         dropped.sites.into_iter().map(|row| (row.site, row)).collect();
-    rows.extend(kept.sites.drain(..).map(|row| (row.site, row)));
+    for mut row in kept.sites.drain(..) {
+        if let Some(before) = rows.get(&row.site) {
+            let (objects, bytes) = (before.live_objects, before.live_bytes);
+            row.objects_range =
+                cover(row.objects_range, row.live_objects, before.objects_range, objects);
+            row.bytes_range = cover(row.bytes_range, row.live_bytes, before.bytes_range, bytes);
+        }
+        rows.insert(row.site, row);
+    }
     kept.sites = rows.into_values().collect();
+}
+
+/// A range over two spans, given each one's range (if it moved) and its last value.
+fn cover(
+    range: Option<(u64, u64)>,
+    live: u64,
+    before: Option<(u64, u64)>,
+    live_before: u64,
+) -> Option<(u64, u64)> {
+    let (now, before) =
+        (range.unwrap_or((live, live)), before.unwrap_or((live_before, live_before)));
+    let both = (now.0.min(before.0), now.1.max(before.1));
+    (both != (live, live)).then_some(both)
 }
 
 struct Counted<W> {
@@ -125,16 +156,15 @@ mod tests {
         snapshot(2, &[(2, 6)]).write_to(&mut text);
         snapshot(3, &[(1, 9)]).write_to(&mut text);
         let mut thinned = Vec::new();
-        assert_eq!(copy_thinned(&text[..], &mut thinned).expect("in memory"), 1);
+        assert_eq!(copy_thinned(&text[..], &mut thinned).expect("in memory"), (1, 3));
         let kept: Vec<Line> = thinned
             .split_inclusive(|&b| b == b'\n')
             .map(|l| Line::parse(l).expect("line"))
             .collect();
-        let expected = [
-            snapshot(0, &[(1, 1), (2, 1)]),
-            snapshot(2, &[(2, 6), (3, 7)]),
-            snapshot(3, &[(1, 9)]),
-        ];
-        assert_eq!(kept, expected);
+        let Line::Snapshot(mut second) = snapshot(2, &[(2, 6), (3, 7)]) else { unreachable!() };
+        // Site 2 was at 5 in the snapshot that went.
+        second.sites[0].objects_range = Some((5, 6));
+        let second = Line::Snapshot(second);
+        assert_eq!(kept, [snapshot(0, &[(1, 1), (2, 1)]), second, snapshot(3, &[(1, 9)])]);
     }
 }

@@ -30,7 +30,8 @@ pub(crate) fn run(mut session: Session, waker: &Waker, inbox: &Receiver<Request>
         let mut calls = Vec::new();
         waker.wait(clock.wait_ms(), |call| calls.push(call));
         // After SIGTERM only the last snapshot may show a program that is taking itself apart.
-        if clock.is_due() && !calls.contains(&Call::Terminate) {
+        if clock.is_due() && !calls.iter().any(|call| matches!(call, Call::Terminate | Call::Exit))
+        {
             session.take(Reason::Interval).unwrap_or_else(|err| complain(&err));
         }
         if calls.contains(&Call::Signal) {
@@ -43,18 +44,22 @@ pub(crate) fn run(mut session: Session, waker: &Waker, inbox: &Receiver<Request>
                     let last = session.finish();
                     drop(ending);
                     drop(reply.send(last));
-                    return;
+                    return end_if_asked();
                 }
             }
         }
-        if calls.contains(&Call::Terminate) {
+        if calls.iter().any(|call| matches!(call, Call::Terminate | Call::Exit)) {
             session.finish().map_or_else(|err| complain(&err), drop);
             drop(ending);
-            if let Some(signal) = sys::terminated_by() {
-                sys::die_of(signal);
-            }
-            return;
+            return end_if_asked();
         }
+    }
+}
+
+/// A signal that asked for the end, maybe just now, takes its course after the last snapshot.
+fn end_if_asked() {
+    if let Some(signal) = sys::terminated_by() {
+        sys::die_of(signal);
     }
 }
 
@@ -63,6 +68,7 @@ struct Ending;
 
 impl Drop for Ending {
     fn drop(&mut self) {
+        sys::listen_no_more();
         super::ended();
     }
 }

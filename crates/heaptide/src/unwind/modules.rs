@@ -2,7 +2,8 @@
 //!
 //! The dynamic loader knows; [`LoadedModules::refresh`] asks it with `dl_iterate_phdr`, whose own
 //! lock makes updates of our table one at a time. That happens on slow paths only: when a
-//! recording starts, with each snapshot, and when an address is met that lies in no known module.
+//! recording starts, with each snapshot, and before each walk, so that no walk uses the tables of a
+//! module that has gone. It costs little when nothing was loaded or unloaded.
 //! Entries are never removed, only marked unloaded, so that a site of an unloaded module keeps
 //! its name.
 
@@ -25,6 +26,8 @@ pub(crate) struct LoadedModule {
     /// Address and length of `.eh_frame_hdr`; 0 without one.
     header_at: AtomicU64,
     header_len: AtomicU64,
+    /// End of the segment that holds the unwind tables.
+    tables_end: AtomicU64,
     path: RowLink<u8>,
     build_id: RowLink<u8>,
     unloaded: AtomicU32,
@@ -58,6 +61,8 @@ impl LoadedModule {
             && self.start.load(Relaxed) == seen.start
             && self.end.load(Relaxed) == seen.end
             && self.header_at.load(Relaxed) == seen.header_at
+            && self.path() == seen.path
+            && self.build_id() == seen.build_id
     }
 
     /// Its unwind sections.
@@ -74,9 +79,9 @@ impl LoadedModule {
         // the module is loaded: see above.
         let header = unsafe { core::slice::from_raw_parts(header_at as *const u8, header_len) };
         let frames_at = tables::frames_at(header, header_at)?;
-        let frames_len = self.end.load(Relaxed).checked_sub(frames_at)? as usize;
-        // SAFETY: `.eh_frame` lies in a readable segment of the same module; the parser stops at
-        // its terminator or at the entry it was sent to, long before the module's end.
+        let frames_len = self.tables_end.load(Relaxed).checked_sub(frames_at)? as usize;
+        // SAFETY: `.eh_frame` lies in the same read-only segment as its header, which is mapped up
+        // to its end.
         let frames = unsafe { core::slice::from_raw_parts(frames_at as *const u8, frames_len) };
         Some(Sections { header, header_at, frames, frames_at })
     }
@@ -101,8 +106,9 @@ impl LoadedModules {
             entries: [const { Link::nothing() }; MAX_MODULES],
             count: AtomicU32::new(0),
             unloads: AtomicU32::new(0),
-            adds_seen: AtomicU64::new(0),
-            subs_seen: AtomicU64::new(0),
+            // No loader counts this far: the first pass always looks. (musl always says 0.)
+            adds_seen: AtomicU64::new(u64::MAX),
+            subs_seen: AtomicU64::new(u64::MAX),
         }
     }
 
@@ -119,15 +125,9 @@ impl LoadedModules {
     }
 
     /// The rule of the code at `address`, which must be on the caller's stack.
-    pub(crate) fn rule_of(&self, arena: &Arena, address: u64) -> Rule {
-        let known = self.find(address);
-        let module = known.or_else(|| {
-            self.refresh(arena);
-            self.find(address)
-        });
-        module
-            .and_then(LoadedModule::sections)
-            .map_or(Rule::Unknown, |sections| tables::rule_of(sections, address))
+    pub(crate) fn rule_of(&self, address: u64) -> Rule {
+        let sections = self.find(address).and_then(LoadedModule::sections);
+        sections.map_or(Rule::Unknown, |sections| tables::rule_of(sections, address))
     }
 
     fn find(&self, address: u64) -> Option<&'static LoadedModule> {
@@ -146,8 +146,12 @@ impl LoadedModules {
 
     fn unchanged_since_last_refresh(&self, adds: u64, subs: u64) -> bool {
         let same_adds = self.adds_seen.swap(adds, Relaxed) == adds;
-        let same_subs = self.subs_seen.swap(subs, Relaxed) == subs;
-        same_adds && same_subs
+        let subs_before = self.subs_seen.swap(subs, Relaxed);
+        if subs_before != subs && subs_before != u64::MAX {
+            // Even if the same file is mapped at the same place again by now.
+            self.unloads.fetch_add(1, Release);
+        }
+        same_adds && subs_before == subs
     }
 
     fn add(&self, arena: &Arena, seen: &Seen) -> Option<usize> {
@@ -160,6 +164,7 @@ impl LoadedModules {
             (&module.bias, seen.bias),
             (&module.header_at, seen.header_at),
             (&module.header_len, seen.header_len),
+            (&module.tables_end, seen.tables_end),
         ] {
             to.store(value, Relaxed);
         }
@@ -181,6 +186,7 @@ struct Seen {
     bias: u64,
     header_at: u64,
     header_len: u64,
+    tables_end: u64,
     path: &'static [u8],
     build_id: Option<&'static [u8]>,
 }
@@ -213,7 +219,6 @@ impl Pass<'_> {
             let marked = self.marks.get(at / 64).is_some_and(|word| word >> (at % 64) & 1 == 1);
             if !marked && module.is_loaded() {
                 module.unloaded.store(1, Release);
-                self.modules.unloads.fetch_add(1, Release);
             }
         }
     }
@@ -241,6 +246,9 @@ unsafe extern "C" fn note_module(
     0
 }
 
+#[cfg(target_pointer_width = "64")]
+type Header = libc::Elf64_Phdr;
+
 /// Reads a module's program headers.
 ///
 /// # Safety
@@ -251,6 +259,9 @@ unsafe fn describe(info: &libc::dl_phdr_info) -> Seen {
     if !info.dlpi_name.is_null() {
         // SAFETY: the loader's names are C strings.
         seen.path = unsafe { CStr::from_ptr(info.dlpi_name) }.to_bytes();
+    }
+    if info.dlpi_phdr.is_null() {
+        return seen;
     }
     // SAFETY: the loader says that there are `dlpi_phnum` headers.
     let headers =
@@ -265,7 +276,7 @@ unsafe fn describe(info: &libc::dl_phdr_info) -> Seen {
             libc::PT_GNU_EH_FRAME => {
                 (seen.header_at, seen.header_len) = (at, header.p_memsz);
             }
-            libc::PT_NOTE if seen.build_id.is_none() => {
+            libc::PT_NOTE if seen.build_id.is_none() && is_loaded(headers, header) => {
                 // SAFETY: a note segment is mapped and readable while the module is loaded.
                 let notes = unsafe {
                     core::slice::from_raw_parts(at as *const u8, header.p_memsz as usize)
@@ -275,7 +286,25 @@ unsafe fn describe(info: &libc::dl_phdr_info) -> Seen {
             _ => {}
         }
     }
+    seen.tables_end = segment_end(headers, seen.header_at.wrapping_sub(info.dlpi_addr))
+        .map_or(0, |end| end.wrapping_add(info.dlpi_addr));
     seen
+}
+
+/// Whether what `part` describes lies inside a loaded segment.
+fn is_loaded(headers: &[Header], part: &Header) -> bool {
+    let end = part.p_vaddr.checked_add(part.p_filesz);
+    segment_end(headers, part.p_vaddr).is_some_and(|limit| end.is_some_and(|end| end <= limit))
+}
+
+/// Where the loaded segment around `address` ends (both before relocation).
+fn segment_end(headers: &[Header], address: u64) -> Option<u64> {
+    headers
+        .iter()
+        .filter(|header| header.p_type == libc::PT_LOAD)
+        .map(|header| (header.p_vaddr, header.p_vaddr.saturating_add(header.p_filesz)))
+        .find(|&(start, end)| (start..end).contains(&address))
+        .map(|(_, end)| end)
 }
 
 /// The GNU build id among the notes of a segment (`NT_GNU_BUILD_ID`, see `elf(5)`).
@@ -303,13 +332,14 @@ mod tests {
         let arena = Arena::new();
         let modules = Box::new(LoadedModules::new());
         let here = build_id as *const () as u64;
-        assert_ne!(modules.rule_of(&arena, here), Rule::Unknown);
+        modules.refresh(&arena);
+        assert_ne!(modules.rule_of(here), Rule::Unknown);
         let executable = modules.find(here).expect("the module of this code");
         assert!(executable.build_id().is_none_or(|id| id.len() >= 8));
         let before = modules.all().count();
         modules.refresh(&arena);
         assert_eq!(modules.all().count(), before);
-        assert_eq!(modules.rule_of(&arena, 16), Rule::Unknown);
+        assert_eq!(modules.rule_of(16), Rule::Unknown);
     }
 
     #[test]

@@ -7,7 +7,7 @@
 
 use gimli::{
     BaseAddresses, CfaRule, EhFrame, EhFrameHdr, EndianSlice, NativeEndian, Pointer, RegisterRule,
-    UnwindContext, UnwindContextStorage, UnwindSection, UnwindTableRow,
+    UnwindContext, UnwindContextStorage, UnwindSection, UnwindTableRow, Vendor,
 };
 
 use super::arch::{FP, RA, SP};
@@ -59,7 +59,10 @@ fn find(sections: Sections<'_>, address: u64) -> Option<Rule> {
         .set_eh_frame_hdr(sections.header_at)
         .set_eh_frame(sections.frames_at);
     let header = EhFrameHdr::new(sections.header, NativeEndian).parse(&bases, 8).ok()?;
-    let frames: EhFrame<Bytes<'_>> = EhFrame::new(sections.frames, NativeEndian);
+    let mut frames: EhFrame<Bytes<'_>> = EhFrame::new(sections.frames, NativeEndian);
+    if cfg!(target_arch = "aarch64") {
+        frames.set_vendor(Vendor::AArch64);
+    }
     let table = header.table()?;
     let at = table.lookup(address, &bases).ok()?;
     let at = table.pointer_to_offset(at).ok()?;
