@@ -147,6 +147,8 @@ static CHAINED: [AtomicPtr<libc::sigaction>; SIGNALS] =
 static TERMINATED_BY: AtomicI32 = AtomicI32::new(0);
 /// Whether there is a recorder thread that will act on [`TERMINATED_BY`].
 static LISTENING: AtomicBool = AtomicBool::new(false);
+/// The process is about to end.
+static EXITING: AtomicBool = AtomicBool::new(false);
 
 /// What a signal asks the recorder for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -351,8 +353,8 @@ impl Waker {
             // The program closed descriptors that it did not open: look for requests regularly.
             let wait_ms = if timeout_ms < 0 { 100 } else { timeout_ms.min(100) };
             std::thread::sleep(Duration::from_millis(wait_ms.unsigned_abs().into()));
-            answer(if terminated_by().is_some() { Call::Terminate } else { Call::Request });
-            return;
+            let exiting = EXITING.load(Ordering::Acquire) || terminated_by().is_some();
+            return answer(if exiting { Call::Exit } else { Call::Request });
         }
         let mut poll = libc::pollfd { fd: self.0, events: libc::POLLIN, revents: 0 };
         // SAFETY: one initialised `pollfd`.
@@ -409,6 +411,12 @@ pub(crate) fn wake(call: Call) -> bool {
     let full = n < 0 && crate::sys::errno() == libc::EAGAIN;
     set_errno(errno);
     n == 1 || full
+}
+
+/// Tells the recorder that the process is about to end, even if the pipe is gone.
+pub(crate) fn wake_for_exit() {
+    EXITING.store(true, Ordering::Release);
+    wake(Call::Exit);
 }
 
 /// Signals wake nobody from now on: in a forked child the pipe is the parent's.

@@ -35,6 +35,9 @@ fn main() -> ExitCode {
             ("an_unchanged_site_is_left_out", an_unchanged_site_is_left_out),
             ("growth_is_noted", growth_is_noted),
             ("segments_stand_alone_and_stay_under_the_cap", segments_stand_alone),
+            ("one_path_may_be_recorded_to_again", one_path_may_be_recorded_to_again),
+            ("what_was_there_is_kept", what_was_there_is_kept),
+            ("a_program_may_close_our_descriptors", a_program_may_close_our_descriptors),
         ],
         &[],
     )
@@ -343,4 +346,53 @@ fn segments_stand_alone() {
     let last = segments[segments.len() - 1].last();
     assert_eq!(last.dropped.snapshots as usize, 201 - seqs.len());
     assert_eq!(last.heap.live_objects, last.heap.allocs - last.heap.frees);
+}
+
+fn one_path_may_be_recorded_to_again() {
+    for kept in 0..3 {
+        let (recorder, path) = {
+            let path = rig::scratch_folder("again").join("shop.jsonl");
+            (Recorder::builder().output(&path).start().expect("a recording starts"), path)
+        };
+        let blocks: Vec<_> = (0..kept).map(|_| keep(10)).collect();
+        recorder.finish().expect("the end");
+        drop(blocks);
+        Recording::read(&path);
+        let entries = std::fs::read_dir(path.parent().expect("a folder")).expect("a folder");
+        assert_eq!(entries.count(), kept + 1, "each earlier recording is kept beside");
+    }
+}
+
+/// Behind a link as well: nothing is appended to what the user had, nothing cut from it.
+fn what_was_there_is_kept() {
+    let folder = rig::scratch_folder("kept");
+    let (old, link) = (folder.join("old.jsonl"), folder.join("latest.jsonl"));
+    std::fs::write(&old, "precious").expect("a file");
+    std::os::unix::fs::symlink(&old, &link).expect("a link");
+    let recorder = Recorder::builder().output(&link).start().expect("a recording starts");
+    recorder.finish().expect("the end");
+    assert_eq!(std::fs::read(&old).expect("still there"), b"precious");
+    assert_eq!(std::fs::read(folder.join("latest.jsonl.1")).expect("set aside"), b"precious");
+    Recording::read(&link);
+}
+
+/// Daemons do; their own files then get the numbers.
+#[expect(unsafe_code, reason = "closes descriptors that are not its own")]
+fn a_program_may_close_our_descriptors() {
+    let (recorder, path) = record("closed");
+    for descriptor in 3..100 {
+        // SAFETY: takes a plain number; nothing of this test is behind it.
+        unsafe { libc::close(descriptor) };
+    }
+    let folder = rig::scratch_folder("closed_by");
+    let theirs: Vec<_> = (0..20).map(|n| folder.join(n.to_string())).collect();
+    let files: Vec<_> = theirs.iter().map(std::fs::File::create).collect();
+    let kept = keep(10);
+    recorder.snapshot().expect("a snapshot");
+    recorder.finish().expect("the end");
+    drop((kept, files));
+    assert_eq!(Recording::read(&path).snapshots.len(), 2);
+    for path in theirs {
+        assert_eq!(std::fs::metadata(&path).expect("a file").len(), 0, "{}", path.display());
+    }
 }

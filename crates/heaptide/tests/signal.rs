@@ -31,8 +31,13 @@ fn main() -> ExitCode {
             ("a_storm_of_signals_is_survived", a_storm_of_signals_is_survived),
             ("a_signal_nobody_can_handle_is_refused", a_signal_nobody_can_handle_is_refused),
             ("termination_finishes_and_then_ends", termination_finishes_and_then_ends),
+            ("termination_after_the_end_still_ends", termination_after_the_end_still_ends),
+            ("handlers_that_call_each_other_end", handlers_that_call_each_other_end),
         ],
-        &[("terminates itself", terminates_itself)],
+        &[
+            ("terminates itself", terminates_itself),
+            ("terminates itself late", terminates_itself_late),
+        ],
     )
 }
 
@@ -149,4 +154,51 @@ fn termination_finishes_and_then_ends() {
         .expect("it starts");
     assert_eq!(status.signal(), Some(libc::SIGTERM));
     assert_eq!(Recording::read(&path).last().reason, Reason::Exit);
+}
+
+fn terminates_itself_late() {
+    let builder = Recorder::builder().output(scratch("late")).finish_on_termination();
+    builder.start().expect("a recording starts").finish().expect("the end");
+    terminates_itself();
+}
+
+/// Our handler stays when the recording has ended; it must not swallow what nobody waits for.
+fn termination_after_the_end_still_ends() {
+    use std::os::unix::process::ExitStatusExt;
+
+    let status = rig::program("terminates itself late").status().expect("it starts");
+    assert_eq!(status.signal(), Some(libc::SIGTERM));
+}
+
+static CALLS_OURS: AtomicUsize = AtomicUsize::new(0);
+
+/// Calls whoever was there before, as well-behaved handlers do: that is the shim's.
+extern "C" fn handle_and_pass_on(signal: libc::c_int) {
+    HANDLED.fetch_add(1, SeqCst);
+    let ours = CALLS_OURS.load(SeqCst);
+    type Handler = extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void);
+    // SAFETY: what stood there before is the shim's handler, installed with SA_SIGINFO.
+    let ours = unsafe { mem::transmute::<usize, Handler>(ours) };
+    ours(signal, ptr::null_mut(), ptr::null_mut());
+}
+
+/// The shim's handler, the program's over it, and the shim's again over that one.
+fn handlers_that_call_each_other_end() {
+    let path = scratch("circle");
+    let start = || Recorder::builder().output(&path).signal(libc::SIGUSR2).start();
+    start().expect("a recording starts").finish().expect("the end");
+    // SAFETY: all zero is a valid sigaction.
+    let (mut action, mut before): (libc::sigaction, libc::sigaction) = unsafe { mem::zeroed() };
+    action.sa_sigaction = handle_and_pass_on as extern "C" fn(libc::c_int) as libc::sighandler_t;
+    // SAFETY: both are initialised; the handler calls what it replaced.
+    let installed = unsafe { libc::sigaction(libc::SIGUSR2, &action, &mut before) };
+    assert_eq!(installed, 0);
+    CALLS_OURS.store(before.sa_sigaction, SeqCst);
+
+    let recorder = start().expect("a second recording");
+    // SAFETY: takes a plain number.
+    unsafe { libc::raise(libc::SIGUSR2) };
+    assert_eq!(wait_for(&path, 1).last().reason, Reason::Signal);
+    assert_eq!(HANDLED.load(SeqCst), 1);
+    recorder.finish().expect("the end");
 }

@@ -309,9 +309,10 @@ const EXIT_PATIENCE: Duration = Duration::from_secs(10);
 /// thread (in which a panic hook may call it) does not wait for itself.
 extern "C" fn at_process_exit() {
     let ours = ACTIVE.get().is_some_and(|handle| handle.pid == sys::process_id());
-    if !ours || threads::is_internal() || !sys::wake(sys::Call::Exit) {
+    if !ours || threads::is_internal() {
         return;
     }
+    sys::wake_for_exit();
     let give_up = sys::monotonic_ns() + EXIT_PATIENCE.as_nanos() as u64;
     while ACTIVE.get().is_some() && sys::monotonic_ns() < give_up {
         std::thread::sleep(Duration::from_millis(1));

@@ -42,6 +42,8 @@ pub(crate) fn run(mut session: Session, waker: &Waker, inbox: &Receiver<Request>
                 Request::Snapshot(reply) => drop(reply.send(session.take_numbered(Reason::Call))),
                 Request::Finish(reply) => {
                     let last = session.finish();
+                    // The file first: whoever gets the answer may record to the same path.
+                    drop(session);
                     drop(ending);
                     drop(reply.send(last));
                     return end_if_asked();
@@ -50,6 +52,7 @@ pub(crate) fn run(mut session: Session, waker: &Waker, inbox: &Receiver<Request>
         }
         if calls.iter().any(|call| matches!(call, Call::Terminate | Call::Exit)) {
             session.finish().map_or_else(|err| complain(&err), drop);
+            drop(session);
             drop(ending);
             return end_if_asked();
         }

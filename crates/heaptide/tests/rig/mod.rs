@@ -64,3 +64,10 @@ pub(crate) fn scratch(name: &str) -> PathBuf {
     let _ = std::fs::remove_file(&path);
     path
 }
+
+/// A folder of this case's own; made if it is not there yet, empty when the process begins.
+pub(crate) fn scratch_folder(name: &str) -> PathBuf {
+    let folder = scratch(name).with_extension("");
+    std::fs::create_dir_all(&folder).expect("the target directory is ours to write");
+    folder
+}
