@@ -91,6 +91,8 @@ impl Tally {
 
     /// Runs the package's own tests, each process recorded into `folder`.
     fn run_tests(&mut self, program: &Program, folder: &Path) -> Result<()> {
+        // An empty one, or the recordings would all go to a file of its name.
+        fs::create_dir_all(folder)?;
         let mut command = package::tests(program, Copy::Shim)?;
         command.env("HEAPTIDE_OUT", folder).env("HEAPTIDE_INTERVAL", trial::INTERVAL);
         let output = command.output()?;

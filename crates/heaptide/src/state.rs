@@ -95,7 +95,7 @@ impl State {
     }
 }
 
-/// The cell that holds the word. One per process ([`crate::STATE`]); tests make their own.
+/// The cell that holds the word. One per process ([`crate::allocator::STATE`]); tests make their own.
 #[derive(Debug)]
 pub(crate) struct StateCell(AtomicU64);
 

@@ -1,7 +1,7 @@
 //! The first pass: headers, modules, sites, names and the scalars of every snapshot.
 //!
-//! Rows are skipped here. What is kept is one [`Point`] and one [`Stand`] per snapshot, so the
-//! second pass can go straight to each snapshot's line.
+//! Rows are skipped here. What is kept is one [`Point`](crate::timeline::Point) and one [`Stand`]
+//! per snapshot, so the second pass can go straight to each snapshot's line.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;

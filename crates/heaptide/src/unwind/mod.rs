@@ -2,8 +2,8 @@
 //! pointers, locks or allocation.
 //!
 //! The tables of every module (`.eh_frame`) say for each code address where its frame ends and
-//! where it keeps its return address; [`tables`] boils one address down to a [`Rule`] of eight
-//! bytes, [`RuleCache`] keeps those, [`walk`] applies them. Reading the stack is a capability that
+//! where it keeps its return address; [`tables`] boils one address down to a [`Rule`](rule::Rule) of eight
+//! bytes, [`RuleCache`] keeps those, [`walk()`] applies them. Reading the stack is a capability that
 //! the caller hands in ([`StackMemory`]), so all of this is safe code that tests run over made-up
 //! stacks; only [`modules`] and the hook touch real memory.
 
