@@ -86,6 +86,7 @@ impl Tally {
             recordings.push(trial.recording);
         }
         self.look_into(&recordings);
+        self.judge(&recordings);
         Ok(())
     }
 
@@ -108,6 +109,9 @@ impl Tally {
         }
         recordings.sort();
         self.look_into(&recordings);
+        // One, because a test-suite makes hundreds that are alike, and names take time.
+        let largest = recordings.iter().max_by_key(|path| path.metadata().map_or(0, |it| it.len()));
+        self.judge(largest.map_or(&[], std::slice::from_ref));
         Ok(())
     }
 
@@ -118,6 +122,9 @@ impl Tally {
                 Err(err) => self.faults.push(format!("{}: {err:#}", path.display())),
             }
         }
+    }
+
+    fn judge(&mut self, recordings: &[PathBuf]) {
         if let Err(err) = recording::judge(recordings) {
             self.faults.push(format!("not judged: {err:#}"));
         }
@@ -147,4 +154,16 @@ const HEADING: &str = "program            version      same tests recordings sna
 fn passed(line: &str) -> Option<u64> {
     let rest = line.strip_prefix("test result: ")?;
     rest.split_once(". ")?.1.split(' ').next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passed_tests_are_counted() {
+        assert_eq!(passed("test result: ok. 12 passed; 0 failed; 1 ignored"), Some(12));
+        assert_eq!(passed("test result: FAILED. 3 passed; 1 failed"), Some(3));
+        assert_eq!(passed("test feature::f1 ... ok"), None);
+    }
 }

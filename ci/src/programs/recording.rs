@@ -54,6 +54,7 @@ pub(crate) fn check(path: &Path) -> Result<Contents> {
 
 /// Judges recordings by the default policy: any verdict will do, as long as there is one.
 pub(crate) fn judge(paths: &[PathBuf]) -> Result<()> {
+    ensure!(!paths.is_empty(), "nothing was recorded");
     let mut resolver = ElfResolver::new(Vec::new());
     let report = recorded::judge(paths, &mut resolver, &Terms::default())?;
     ensure!(report.errors.is_empty(), "{}", report.errors[0]);

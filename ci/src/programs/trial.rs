@@ -52,11 +52,12 @@ pub(crate) fn run(program: &Program, builds: &Builds, index: usize) -> Result<Tr
     };
     let out = recording.to_string_lossy();
     let off = unwritten.to_string_lossy();
+    // Not timed, so first: it brings the files that are read into memory.
+    let (unrecorded, _) =
+        trial(&builds.shim, &[("HEAPTIDE_MODE", "off"), ("HEAPTIDE_OUT", &*off)])?;
     let (plain, plain_time) = trial(&builds.plain, &[])?;
     let record = [("HEAPTIDE_OUT", &*out), ("HEAPTIDE_INTERVAL", INTERVAL)];
     let (recorded, recorded_time) = trial(&builds.shim, &record)?;
-    let (unrecorded, _) =
-        trial(&builds.shim, &[("HEAPTIDE_MODE", "off"), ("HEAPTIDE_OUT", &*off)])?;
     ensure!(!plain.is_silent(), "`{} {words}` shows nothing to compare", program.name);
     let mut differences = plain.differences(&recorded, "recording");
     differences.extend(plain.differences(&unrecorded, "off"));
@@ -158,4 +159,22 @@ fn first_difference(plain: &[Vec<u8>], other: &[Vec<u8>]) -> String {
             .map_or("nothing".into(), |line| format!("{:?}", String::from_utf8_lossy(line)))
     };
     format!("line {}: {} instead of {}", at + 1, show(other), show(plain))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(plain: &str, other: &str, expected: &str) {
+        let split =
+            |text: &str| text.split(' ').map(|it| it.as_bytes().to_vec()).collect::<Vec<_>>();
+        assert_eq!(first_difference(&split(plain), &split(other)), expected);
+    }
+
+    #[test]
+    fn the_first_difference_is_shown() {
+        check("a b c", "a x c", "line 2: \"x\" instead of \"b\"");
+        check("a b", "a", "line 2: nothing instead of \"b\"");
+        check("a", "a b", "line 2: \"b\" instead of nothing");
+    }
 }

@@ -16,7 +16,7 @@ pub(crate) fn map_zeroed(bytes: usize) -> Option<NonNull<u8>> {
             core::ptr::null_mut(),
             bytes,
             libc::PROT_READ | libc::PROT_WRITE,
-            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE,
+            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
             -1,
             0,
         )
@@ -26,6 +26,10 @@ pub(crate) fn map_zeroed(bytes: usize) -> Option<NonNull<u8>> {
 
 /// How many bytes of a mapping are in memory; 0 if the kernel does not say.
 pub(crate) fn resident_bytes(start: usize, bytes: usize) -> u64 {
+    if cfg!(miri) {
+        // The interpreter has no pages.
+        return bytes as u64;
+    }
     let page = page_bytes();
     let mut resident = 0;
     let mut map = [0u8; 1024];
@@ -34,7 +38,8 @@ pub(crate) fn resident_bytes(start: usize, bytes: usize) -> u64 {
     while at < end {
         let span = (end - at).min(map.len() * page);
         // SAFETY: `map` has one byte for each page of `span`; `mincore` reads no memory of ours.
-        let ok = unsafe { libc::mincore(at as *mut c_void, span, map.as_mut_ptr()) };
+        let ok =
+            unsafe { libc::mincore(core::ptr::without_provenance_mut(at), span, map.as_mut_ptr()) };
         if ok == 0 {
             let pages = span.div_ceil(page);
             resident += map.iter().take(pages).filter(|&&byte| byte & 1 == 1).count() * page;

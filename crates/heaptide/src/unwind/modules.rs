@@ -328,6 +328,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[cfg_attr(miri, ignore = "the interpreter has no loader")]
     fn this_test_finds_its_own_executable_and_the_rule_of_its_own_code() {
         let arena = Arena::new();
         let modules = Box::new(LoadedModules::new());
