@@ -130,3 +130,48 @@ fn totals(heap: &HeapTotals) -> [u64; 7] {
         heap.live_bytes,
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    use heaptide_format::{FORMAT_VERSION, Header, Line, Site, Snapshot};
+
+    use super::*;
+
+    /// A recording of one site and one snapshot, after `spoil` had its way with them.
+    fn complaint(name: &str, spoil: impl FnOnce(&mut Site, &mut Snapshot)) -> Result<String> {
+        let id = SiteId(1);
+        let mut site = Site { id, tag: None, frames: Vec::new(), truncated: false };
+        let heap = HeapTotals { allocs: 3, live_objects: 3, ..HeapTotals::default() };
+        let row = r#"{"site":1,"allocs":3,"frees":0,"alloc_bytes":0,"freed_bytes":0,
+                      "live_objects":3,"live_bytes":0}"#;
+        let sites = vec![serde_json::from_str(row)?];
+        let mut snapshot = Snapshot { reason: Reason::Exit, heap, sites, ..Snapshot::default() };
+        spoil(&mut site, &mut snapshot);
+        let header = Header { format: FORMAT_VERSION, ..Header::default() };
+        let mut bytes = Vec::new();
+        for line in [Line::Header(header), Line::Site(site), Line::Snapshot(snapshot)] {
+            line.write_to(&mut bytes);
+        }
+        let path = std::env::temp_dir().join(format!("{}-{name}.jsonl", std::process::id()));
+        std::fs::write(&path, bytes)?;
+        let checked = check(&path);
+        std::fs::remove_file(&path)?;
+        Ok(checked.err().map(|err| err.to_string()).unwrap_or_default())
+    }
+
+    #[test]
+    fn what_is_wrong_is_told() -> Result<()> {
+        let check = |name: &str, spoil: fn(&mut Site, &mut Snapshot), expected: &str| {
+            let complaint = complaint(name, spoil)?;
+            assert!(complaint.contains(expected), "{name}: {complaint}");
+            assert_eq!(complaint.is_empty(), expected.is_empty(), "{name}: {complaint}");
+            anyhow::Ok(())
+        };
+        check("sound", |_, _| {}, "")?;
+        check("no-end", |_, snapshot| snapshot.reason = Reason::Interval, "before the program")?;
+        check("sum", |_, snapshot| snapshot.heap.allocs = 4, "the rows sum up to")?;
+        check("overrun", |_, snapshot| snapshot.dropped.overruns = 1, "overruns: 1")?;
+        check("frames", |_, snapshot| snapshot.dropped.frames = 1, "1 stacks of 1 sites")?;
+        check("truncated", |site, _| site.truncated = true, "1 stacks of 1 sites")
+    }
+}
