@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use crate::program::{cargo, output, root, target_dir, write_if_changed};
 use crate::programs::manifest::Program;
@@ -67,7 +67,9 @@ pub(crate) fn fetch(programs: &[Program]) -> Result<()> {
 /// Builds a copy's program, and says where it is.
 pub(crate) fn build(program: &Program, binary: &str, copy: Copy) -> Result<PathBuf> {
     let package = lay_out(program, copy)?;
-    output(on_package("build", &package).args(["--bin", binary]))?;
+    // Its warnings are its authors' business.
+    let built = on_package("build", &package).args(["--bin", binary]).output()?;
+    ensure!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
     let kept = home(program).join(format!("{}-program", copy.name())).join(binary);
     copy_file(&build_dir().join("debug").join(binary), &kept)?;
     Ok(kept)
