@@ -53,23 +53,23 @@ const SET: &[Check] = &[
     Check { name: "jq", about: "the examples of docs/FORMAT.md print what they say", run: jq::run },
     Check { name: "loom", about: "the lock-free structures, in all interleavings", run: loom::run },
     Check {
+        name: "leaks",
+        about: "every leak of the corpus is found where it is, no healthy twin accused",
+        run: leaks::run,
+    },
+];
+
+/// Longer work, run by name.
+const BY_NAME: &[Check] = &[
+    Check {
         name: "miri",
         about: "no undefined behaviour where an interpreter can go",
         run: miri::run,
     },
     Check { name: "tsan", about: "no data race in the shim's tests", run: tsan::run },
     Check { name: "asan", about: "no bad access in the shim's tests", run: asan::run },
-];
-
-/// Longer work, run by name.
-const BY_NAME: &[Check] = &[
     Check { name: "fuzz", about: "damaged lines for the parser, five minutes", run: fuzz::run },
     Check { name: "verdict", about: "the rule's error rates on made-up sites", run: verdict::run },
-    Check {
-        name: "leaks",
-        about: "every leak of the corpus is found where it is, no healthy twin accused",
-        run: leaks::run,
-    },
     Check {
         name: "programs",
         about: "well-known programs work unchanged with the shim in them",

@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use super::{ACTIVE, Builder, Recorder};
+use super::{Builder, Recorder};
 use crate::allocator::STATE;
 use crate::arena::RowLink;
 use crate::recording::ARENA;
@@ -64,8 +64,10 @@ pub(crate) extern "C" fn start_if_asked() {
     }
     match start() {
         Ok(Some(recorder)) => {
-            super::UNCLAIMED.store(true, Release);
-            std::mem::forget(recorder);
+            if let Ok(mut waiting) = super::FROM_ENVIRONMENT.lock() {
+                *waiting = Some(recorder);
+                super::UNCLAIMED.store(true, Release);
+            }
         }
         Ok(None) => {}
         Err(why) => sys::complain(&[b"heaptide: not recording: ", why.as_bytes()]),
@@ -86,9 +88,6 @@ fn start() -> Result<Option<Recorder>, String> {
         Some(other) => {
             return Err(format!("HEAPTIDE_MODE={other} is not `exact` or `off`"));
         }
-    }
-    if ACTIVE.get().is_some() {
-        return Ok(None);
     }
     let builder = configure(Recorder::builder())?;
     builder.start().map(Some).map_err(|err| err.to_string())

@@ -17,7 +17,7 @@ mod thin;
 mod thread;
 
 use std::path::PathBuf;
-use std::sync::mpsc;
+use std::sync::{Mutex, mpsc};
 use std::time::Duration;
 
 use once_cell::sync::OnceCell;
@@ -26,23 +26,24 @@ pub use error::Error;
 pub use heaptide_format::Mode;
 
 use crate::allocator::STATE;
-use crate::arena::Link;
 use crate::recording::{self, Unwinder};
 use crate::state::{MAX_GENERATION, Phase};
-use crate::sync::Ordering::{AcqRel, Relaxed};
+use crate::sync::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use crate::sync::{AtomicBool, AtomicU32};
 use crate::sys;
 use crate::threads::{self, InternalGuard};
 use session::Session;
 use thread::Request;
 
-/// The recording that runs in this process.
-static ACTIVE: Link<Handle> = Link::nothing();
+/// The process whose recording runs; 0 if none does.
+static ACTIVE: AtomicU32 = AtomicU32::new(0);
 /// Held from before a recording starts until after it ended.
 static TAKEN: AtomicBool = AtomicBool::new(false);
 static GENERATION: AtomicU32 = AtomicU32::new(0);
 /// The recording that runs was started by the environment, and no code has asked for one yet.
 static UNCLAIMED: AtomicBool = AtomicBool::new(false);
+/// Where such a recording waits to be asked for.
+static FROM_ENVIRONMENT: Mutex<Option<Recorder>> = Mutex::new(None);
 
 /// How to reach the recorder thread.
 #[derive(Debug)]
@@ -54,7 +55,8 @@ struct Handle {
 /// A recording that runs. Dropping it finishes it.
 #[derive(Debug)]
 pub struct Recorder {
-    handle: &'static Handle,
+    handle: Handle,
+    finished: bool,
 }
 
 impl Recorder {
@@ -76,17 +78,18 @@ impl Recorder {
     ///
     /// # Errors
     /// As [`Recorder::snapshot`].
-    pub fn finish(self) -> Result<(), Error> {
-        let done = self.handle.ask(Request::Finish).map(drop);
-        std::mem::forget(self);
-        done
+    pub fn finish(mut self) -> Result<(), Error> {
+        self.finished = true;
+        self.handle.ask(Request::Finish).map(drop)
     }
 }
 
 impl Drop for Recorder {
     fn drop(&mut self) {
-        // Whoever wants to know about failure calls `finish`.
-        let _ = self.handle.ask(Request::Finish);
+        if !self.finished {
+            // Whoever wants to know about failure calls `finish`.
+            let _ = self.handle.ask(Request::Finish);
+        }
     }
 }
 
@@ -232,13 +235,13 @@ impl Builder {
 
     /// Takes over the recording that the environment started, if nobody has.
     fn join_environment(&self) -> Option<Recorder> {
-        let handle = ACTIVE.get()?;
         if !UNCLAIMED.swap(false, AcqRel) {
             return None;
         }
+        let recorder = FROM_ENVIRONMENT.lock().ok()?.take()?;
         let output = self.output.as_os_str().as_encoded_bytes();
         sys::complain(&[b"heaptide: recording as HEAPTIDE_OUT says, not to ", output]);
-        Some(Recorder { handle })
+        Some(recorder)
     }
 
     fn start_alone(self) -> Result<Recorder, Error> {
@@ -254,10 +257,10 @@ impl Builder {
         let waker = sys::Waker::open().map_err(Error::Resources)?;
         let session = Session::open(&self, tables, generation)?;
         let (requests, inbox) = mpsc::channel();
-        let handle: &Handle = Box::leak(Box::new(Handle { requests, pid: sys::process_id() }));
+        let handle = Handle { requests, pid: sys::process_id() };
         // Before the thread: it may be asked to end at once.
         GENERATION.store(generation, Relaxed);
-        ACTIVE.set(Some(handle));
+        ACTIVE.store(handle.pid, Release);
         sys::listen();
         STATE.begin(generation);
         let spawned = sys::with_all_signals_blocked(|| {
@@ -270,7 +273,7 @@ impl Builder {
             return Err(Error::Resources(err));
         }
         // If a signal is refused, dropping this ends what has begun.
-        let recorder = Recorder { handle };
+        let recorder = Recorder { handle, finished: false };
         self.handle_signals()?;
         Ok(recorder)
     }
@@ -308,13 +311,12 @@ const EXIT_PATIENCE: Duration = Duration::from_secs(10);
 /// Nothing is allocated here, since `exit` may be called from anywhere; and the recorder's own
 /// thread (in which a panic hook may call it) does not wait for itself.
 extern "C" fn at_process_exit() {
-    let ours = ACTIVE.get().is_some_and(|handle| handle.pid == sys::process_id());
-    if !ours || threads::is_internal() {
+    if ACTIVE.load(Acquire) != sys::process_id() || threads::is_internal() {
         return;
     }
     sys::wake_for_exit();
     let give_up = sys::monotonic_ns() + EXIT_PATIENCE.as_nanos() as u64;
-    while ACTIVE.get().is_some() && sys::monotonic_ns() < give_up {
+    while ACTIVE.load(Acquire) != 0 && sys::monotonic_ns() < give_up {
         std::thread::sleep(Duration::from_millis(1));
     }
 }
@@ -323,7 +325,7 @@ extern "C" fn at_process_exit() {
 extern "C" fn in_forked_child() {
     STATE.end();
     sys::forget_wake();
-    ACTIVE.set(None);
+    ACTIVE.store(0, Release);
     UNCLAIMED.store(false, Relaxed);
     TAKEN.store(false, Relaxed);
 }
@@ -331,7 +333,7 @@ extern "C" fn in_forked_child() {
 /// Called by the recorder thread when it is done.
 fn ended() {
     STATE.end();
-    ACTIVE.set(None);
+    ACTIVE.store(0, Release);
     UNCLAIMED.store(false, Relaxed);
     TAKEN.store(false, Relaxed);
 }
