@@ -70,6 +70,7 @@ pub struct Axis {
     warm_up: usize,
     /// At the end of each slot: how many slots are old enough.
     mature: Vec<u16>,
+    paced_by_program: bool,
     start_mono_ns: u64,
 }
 
@@ -88,7 +89,15 @@ impl Axis {
         let mature =
             (0..slots.len()).map(|k| mature_slots(&slots, &ends, k, lifetime_ns)).collect();
         let start_mono_ns = timeline.header.start_mono_ns;
-        Self { slots, slot_of_point, ends, warm_up, mature, start_mono_ns }
+        let called = judged.iter().filter(|point| point.reason == Reason::Call).count();
+        let paced_by_program = called * 2 > judged.len();
+        Self { slots, slot_of_point, ends, warm_up, mature, paced_by_program, start_mono_ns }
+    }
+
+    /// Whether the program took most snapshots itself, at points of its work that it chose. The
+    /// time between them then says how fast the machine was, and nothing of the load.
+    pub fn is_paced_by_program(&self) -> bool {
+        self.paced_by_program
     }
 
     /// The slots, oldest first.

@@ -261,16 +261,21 @@ fn a_table_sized_for_its_peak_load_is_no_leak() {
     let rows: Vec<_> = (0..40)
         .map(|k| (k as usize, row(BTreeMap::from([(Epoch(0), (1, bytes_at(work_at(k))))]), 1)))
         .collect();
-    let run = |elapsed_ns: &dyn Fn(u64) -> u64| {
+    let run = |reason: Reason, elapsed_ns: &dyn Fn(u64) -> u64| {
         let mut run = timeline(40);
         for point in &mut run.points {
+            point.reason = reason;
             point.work = BTreeMap::from([("requests".into(), work_at(point.seq))]);
             point.elapsed_ns = elapsed_ns(point.seq);
         }
         judge(&run, &Settings::default(), &rows).class
     };
-    assert_eq!(run(&|k| (k + 1) * 1_000_000_000), Class::Load, "the load explains it");
-    assert_eq!(run(&|k| work_at(k) * 1_000_000), Class::Leak, "nothing else explains it");
+    let even = |k: u64| (k + 1) * 1_000_000_000;
+    assert_eq!(run(Reason::Interval, &even), Class::Load, "the load explains it");
+    let by_work = |k: u64| work_at(k) * 1_000_000;
+    assert_eq!(run(Reason::Interval, &by_work), Class::Leak, "nothing else explains it");
+    // A leak was called a suspect: the machine had become faster between two calls.
+    assert_eq!(run(Reason::Call, &even), Class::Leak, "calls do not come by the clock");
 }
 
 /// A map that nobody reaps was called clean: it had grown by less than 4 KiB so far.

@@ -166,6 +166,9 @@ fn load_growth(axis: &Axis, progress: &Progress, until: usize) -> f64 {
         if load.is_finite() { load } else { 0.0 }
     };
     let peak = |slots: std::ops::Range<usize>| slots.map(load).fold(0.0, f64::max);
+    if axis.is_paced_by_program() {
+        return 1.0;
+    }
     let (before, whole) = (peak(0..until + 1), peak(0..axis.len()));
     if before > 0.0 { whole / before } else { 1.0 }
 }
