@@ -125,10 +125,11 @@ impl Session {
         self.collector.finish_rows(sites, snapshot.mono_ns, &mut snapshot.sites, |work| {
             since(names, before, work)
         });
-        match self.write(&snapshot) {
+        let seq = snapshot.seq;
+        match self.write(snapshot) {
             Ok(()) => {
                 self.next_seq += 1;
-                Ok(snapshot.seq)
+                Ok(seq)
             }
             Err(source) => {
                 self.snapshots_lost += 1;
@@ -149,7 +150,7 @@ impl Session {
         last
     }
 
-    fn write(&mut self, snapshot: &Snapshot) -> std::io::Result<()> {
+    fn write(&mut self, snapshot: Snapshot) -> std::io::Result<()> {
         let mut bytes = Vec::new();
         if self.file.is_empty() {
             // Also after a header that could not be written: no segment goes without.
@@ -160,7 +161,7 @@ impl Session {
         for row in &snapshot.sites {
             self.introduce(row.site, &mut bytes);
         }
-        Line::Snapshot(snapshot.clone()).write_to(&mut bytes);
+        Line::Snapshot(snapshot).write_to(&mut bytes);
         self.file.append(&bytes).inspect_err(|_| self.introduced = Introduced::default())
     }
 
