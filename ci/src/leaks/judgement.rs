@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Result;
-use heaptide_analyze::finding::{Finding, StackFrame};
-use heaptide_analyze::identity;
+use heaptide_analyze::finding::Finding;
+use heaptide_analyze::identity::{self, NamedFrame};
 use heaptide_analyze::load::load_one;
 use heaptide_analyze::recorded::{self, Terms};
 use heaptide_analyze::symbols::ElfResolver;
@@ -49,7 +49,7 @@ pub(crate) fn of(recording: &Path) -> Result<Judgement> {
 
 impl Place {
     fn of(finding: &Finding) -> Self {
-        let StackFrame { file, line, .. } = &finding.blamed;
+        let NamedFrame { file, line, .. } = &finding.blamed;
         let function = identity::plain(&finding.blamed.function);
         let file = file.as_deref().and_then(|file| Path::new(file).file_name()).unwrap_or_default();
         let shown = format!("{function} {}:{}", file.display(), line.unwrap_or_default());

@@ -7,6 +7,7 @@
 use serde::Serialize;
 
 use crate::axis::Axis;
+use crate::identity::{NamedFrame, Origin};
 use crate::series::SiteSeries;
 use crate::verdict::{Channel, Class, Confidence, Rate, Verdict};
 
@@ -16,36 +17,6 @@ const IN_STEP: f64 = 0.98;
 const LEAST_VARIATION: f64 = 0.01;
 /// A finding is named by the innermost frame that this share of its growth has in common.
 const MOST_OF_IT: f64 = 0.9;
-
-/// Whose code a frame is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Origin {
-    /// The user's workspace.
-    Workspace,
-    /// A crate from elsewhere.
-    Dependency,
-    /// `std`, `core` or `alloc`.
-    Std,
-    /// Unknown.
-    #[default]
-    Unknown,
-}
-
-/// One named frame.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct StackFrame {
-    /// Demangled path without hash; the address if there is no name.
-    pub function: String,
-    /// Source file.
-    pub file: Option<String>,
-    /// Line, from 1.
-    pub line: Option<u32>,
-    /// The crate it belongs to, if known.
-    pub package: Option<String>,
-    /// Whose code it is.
-    pub origin: Origin,
-}
 
 /// A site as people and files know it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -57,9 +28,9 @@ pub struct Subject {
     /// The tag it allocated under.
     pub tag: Option<String>,
     /// The frame to blame: the first of the user's, else the first outside `std`.
-    pub blamed: StackFrame,
+    pub blamed: NamedFrame,
     /// All frames, innermost first, inlined ones included.
-    pub stack: Vec<StackFrame>,
+    pub stack: Vec<NamedFrame>,
 }
 
 /// A site and what it was judged to be.
@@ -115,7 +86,7 @@ pub struct Finding {
     /// The best confidence among the sites of that class.
     pub confidence: Confidence,
     /// The function to blame.
-    pub blamed: StackFrame,
+    pub blamed: NamedFrame,
     /// All sites together, in the leading site's unit of work.
     pub rate: Rate,
     /// The sites, fastest growing first; never empty.
@@ -166,7 +137,7 @@ pub fn group(axis: &Axis, sites: &[(Subject, SiteSeries)], verdicts: &[Verdict])
     findings
 }
 
-fn same_blame(a: &StackFrame, b: &StackFrame) -> bool {
+fn same_blame(a: &NamedFrame, b: &NamedFrame) -> bool {
     !a.function.is_empty() && a.function == b.function && a.file == b.file
 }
 
@@ -213,10 +184,10 @@ fn total_rate(sites: &[JudgedSite]) -> Rate {
 
 /// The smallest subtree of calls that explains most of the growth: the innermost frame of the
 /// user's under which it happens; the lead's own frame if there is none in common.
-fn blamed(sites: &[JudgedSite]) -> StackFrame {
+fn blamed(sites: &[JudgedSite]) -> NamedFrame {
     let lead = &sites[0].subject;
     let whole: f64 = sites.iter().map(|site| site.verdict.rate.bytes_per_hour()).sum();
-    let share_under = |frame: &StackFrame| {
+    let share_under = |frame: &NamedFrame| {
         let under = sites
             .iter()
             .filter(|site| site.subject.stack.iter().any(|other| same_blame(frame, other)));

@@ -8,8 +8,8 @@ use heaptide_format::{Site, SiteId};
 
 use crate::axis::Axis;
 use crate::baseline::Baseline;
-use crate::finding::{self, StackFrame, Subject};
-use crate::identity::{Identity, NamedFrame, Origin, SiteKey, WorkspaceCrates};
+use crate::finding::Subject;
+use crate::identity::{Identity, SiteKey, WorkspaceCrates};
 use crate::judge::{self, Report};
 use crate::load::{self, Error, Recordings, Run};
 use crate::policy::{Date, Policy};
@@ -80,29 +80,15 @@ fn named(
 }
 
 fn subject(site: &Site, symbols: &Symbols, workspace: &WorkspaceCrates) -> (SiteKey, Subject) {
-    let stack = symbols.stack(site);
+    let mut stack = symbols.stack(site);
+    stack.claim(workspace);
     let identity = Identity::of(&stack, site.tag.as_deref(), workspace);
-    let to_frame = |named: &NamedFrame| frame(named, workspace);
     let subject = Subject {
         id: identity.id.to_string(),
         path: identity.path,
         tag: site.tag.clone(),
-        blamed: identity.responsible.as_ref().map(to_frame).unwrap_or_default(),
-        stack: stack.frames.iter().map(to_frame).collect(),
+        blamed: identity.responsible.unwrap_or_default(),
+        stack: stack.frames,
     };
     (identity.id, subject)
-}
-
-fn frame(named: &NamedFrame, workspace: &WorkspaceCrates) -> StackFrame {
-    let of_crate = named.crate_name();
-    let is_own = of_crate.as_ref().is_some_and(|name| workspace.contains(name));
-    let (package, origin) = match &named.origin {
-        _ if is_own => (of_crate, finding::Origin::Workspace),
-        Origin::Workspace => (of_crate, finding::Origin::Workspace),
-        Origin::Dependency(package) => (Some(package.clone()), finding::Origin::Dependency),
-        Origin::Std => (of_crate, finding::Origin::Std),
-        Origin::Unknown => (of_crate, finding::Origin::Unknown),
-    };
-    let NamedFrame { function, file, line, .. } = named.clone();
-    StackFrame { function, file, line, package, origin }
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use heaptide_analyze::axis::{Axis, Settings};
 use heaptide_analyze::baseline::Baseline;
-use heaptide_analyze::finding::{Gate, Origin, StackFrame, Subject};
+use heaptide_analyze::finding::{Gate, Subject};
+use heaptide_analyze::identity::{NamedFrame, Origin};
 use heaptide_analyze::judge::{Outcome, Report, Run, judge};
 use heaptide_analyze::policy::{Date, Policy};
 use heaptide_analyze::series::SiteSeries;
@@ -29,9 +30,8 @@ fn timeline(n: u32) -> Timeline {
     timeline
 }
 
-fn frame(function: &str, origin: Origin) -> StackFrame {
-    let package = function.split("::").next().map(str::to_owned);
-    StackFrame { function: function.into(), package, origin, ..StackFrame::default() }
+fn frame(function: &str, origin: Origin) -> NamedFrame {
+    NamedFrame { function: function.into(), origin, ..NamedFrame::default() }
 }
 
 /// A site that keeps `counts(epoch)` blocks of each epoch; the workspace's own are called from
@@ -42,7 +42,7 @@ fn site(
     origin: Origin,
     counts: impl Fn(u32) -> u64,
 ) -> (Subject, SiteSeries) {
-    let blamed = frame(function, origin);
+    let blamed = frame(function, origin.clone());
     let mut stack = vec![blamed.clone()];
     if origin == Origin::Workspace {
         stack.push(frame("shop::handle", origin));
@@ -84,7 +84,7 @@ fn report(policy: &str, baseline: Option<&Baseline>, per_epoch: u64) -> Report {
     let axis = Axis::new(&timeline, &Settings::default());
     let sites = vec![
         site(&axis, "shop::session::create", Origin::Workspace, |_| per_epoch),
-        site(&axis, "hyper::client::connect", Origin::Dependency, |_| 10),
+        site(&axis, "hyper::client::connect", Origin::Dependency("hyper".into()), |_| 10),
         site(&axis, "shop::start", Origin::Workspace, |e| if e == 0 { 500 } else { 0 }),
     ];
     let runs = [Run { timeline: &timeline, axis: &axis, sites: &sites }];

@@ -1,7 +1,8 @@
 //! The report for a person at a terminal: verdict, place, evidence, and one plain sentence.
 
 use anstyle::Style;
-use heaptide_analyze::finding::{Finding, Gate, Origin, StackFrame};
+use heaptide_analyze::finding::{Finding, Gate};
+use heaptide_analyze::identity::{NamedFrame, Origin};
 use heaptide_analyze::judge::{Outcome, Report, RunReport};
 use heaptide_analyze::verdict::{Class, CohortBar, Stage};
 
@@ -239,7 +240,7 @@ fn stage_word(stage: Stage) -> &'static str {
 }
 
 /// The user's own frames above the blamed one.
-fn callers(finding: &Finding) -> impl Iterator<Item = &StackFrame> {
+fn callers(finding: &Finding) -> impl Iterator<Item = &NamedFrame> {
     let stack = &finding.lead().subject.stack;
     let blamed = stack.iter().position(|frame| *frame == finding.blamed);
     let above = stack.iter().skip(blamed.map_or(stack.len(), |at| at + 1));

@@ -3,7 +3,8 @@
 //! `partialFingerprints` holds the stable id of the site, so that a service knows a finding again
 //! after a rebuild and after lines have moved.
 
-use heaptide_analyze::finding::{Finding, Gate, StackFrame};
+use heaptide_analyze::finding::{Finding, Gate};
+use heaptide_analyze::identity::NamedFrame;
 use heaptide_analyze::judge::Report;
 use heaptide_analyze::verdict::Class;
 use serde_json::{Value, json};
@@ -92,11 +93,11 @@ fn message(finding: &Finding) -> String {
     sentences.join("\n")
 }
 
-fn locations(frame: &StackFrame, view: &View) -> Vec<Value> {
+fn locations(frame: &NamedFrame, view: &View) -> Vec<Value> {
     physical(frame, view).map(|place| json!({ "physicalLocation": place })).into_iter().collect()
 }
 
-fn stack_frame(frame: &StackFrame, view: &View) -> Value {
+fn stack_frame(frame: &NamedFrame, view: &View) -> Value {
     let mut location = json!({ "message": { "text": frame.function } });
     if let Some(place) = physical(frame, view) {
         location["physicalLocation"] = place;
@@ -104,7 +105,7 @@ fn stack_frame(frame: &StackFrame, view: &View) -> Value {
     json!({ "location": location })
 }
 
-fn physical(frame: &StackFrame, view: &View) -> Option<Value> {
+fn physical(frame: &NamedFrame, view: &View) -> Option<Value> {
     let file = view.file(frame)?;
     let artifact = match file.starts_with('/') {
         true => json!({ "uri": format!("file://{}", uri(file)) }),

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anstyle::{AnsiColor, Style};
-use heaptide_analyze::finding::StackFrame;
+use heaptide_analyze::identity::NamedFrame;
 
 /// Whether escape sequences are wanted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,12 +47,12 @@ impl View {
     }
 
     /// The file of a frame, relative to the root where it lies below it.
-    pub(crate) fn file<'a>(&self, frame: &'a StackFrame) -> Option<&'a str> {
+    pub(crate) fn file<'a>(&self, frame: &'a NamedFrame) -> Option<&'a str> {
         frame.file.as_deref().map(|file| self.relative(file))
     }
 
     /// `src/session.rs:88`, as far as it is known.
-    pub(crate) fn place(&self, frame: &StackFrame) -> Option<String> {
+    pub(crate) fn place(&self, frame: &NamedFrame) -> Option<String> {
         self.place_of(frame.file.as_deref(), frame.line)
     }
 
@@ -80,7 +80,7 @@ mod tests {
     fn files_are_named_from_the_root() {
         let view = View { root: "/home/me/shop".into(), ..View::default() };
         let check = |file: &str, line, expected: &str| {
-            let frame = StackFrame { file: Some(file.into()), line, ..StackFrame::default() };
+            let frame = NamedFrame { file: Some(file.into()), line, ..NamedFrame::default() };
             assert_eq!(view.place(&frame).as_deref(), Some(expected));
         };
         check("/home/me/shop/src/main.rs", Some(8), "src/main.rs:8");

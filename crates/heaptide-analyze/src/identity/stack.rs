@@ -16,7 +16,7 @@ pub struct Stack {
 }
 
 /// One function of a stack.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct NamedFrame {
     /// Demangled path without hash; `module+0xoffset` where no name is known.
     pub function: String,
@@ -59,6 +59,14 @@ impl NamedFrame {
         crate_of(&plain(&self.function)).map(str::to_owned)
     }
 
+    /// The package it comes from, or else the crate that its name shows.
+    pub fn package(&self) -> Option<String> {
+        match &self.origin {
+            Origin::Dependency(package) => Some(package.clone()),
+            Origin::Workspace | Origin::Std | Origin::Unknown => self.crate_name(),
+        }
+    }
+
     /// Whether the frame is the user's own code.
     pub(super) fn is_own(&self, workspace: &WorkspaceCrates) -> bool {
         self.origin == Origin::Workspace
@@ -77,6 +85,13 @@ impl NamedFrame {
 }
 
 impl Stack {
+    /// Marks frames of these crates as the user's own, wherever their source lies.
+    pub fn claim(&mut self, workspace: &WorkspaceCrates) {
+        for frame in self.frames.iter_mut().filter(|frame| frame.is_own(workspace)) {
+            frame.origin = Origin::Workspace;
+        }
+    }
+
     /// The frames from the one that asked for memory outwards, without the library calls and
     /// allocator frames in between. All frames if there are no others.
     pub fn without_plumbing(&self) -> &[NamedFrame] {

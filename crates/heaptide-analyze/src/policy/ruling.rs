@@ -4,7 +4,8 @@ use jiff::ToSpan;
 use jiff::civil::Date;
 
 use super::{Allow, Dependencies, Growth, Limit, Policy, PolicyUse};
-use crate::finding::{Finding, Gate, Origin, Ruling};
+use crate::finding::{Finding, Gate, Ruling};
+use crate::identity::Origin;
 use crate::judge::{Run, RunReport};
 use crate::verdict::{Class, Rate};
 
@@ -39,8 +40,8 @@ impl Policy {
     fn rule_on_finding(&self, finding: &Finding, today: Date, used: &mut [usize]) -> Ruling {
         let rule = |gate, because: String| Ruling { gate, because };
         let growth = whole(finding);
-        let package = finding.blamed.package.as_deref().unwrap_or_default();
-        let own_budget = self.budget.crates.get(package);
+        let package = finding.blamed.package();
+        let own_budget = package.and_then(|package| self.budget.crates.get(&package));
         let budget = own_budget.unwrap_or(&self.budget.finding);
         if budget.admits(growth) {
             return rule(Gate::Pass, format!("within the budget of {budget}"));

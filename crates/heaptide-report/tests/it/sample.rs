@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use heaptide_analyze::finding::{
-    Finding, Gate, JudgedSite, Origin, Projection, Ruling, StackFrame, Subject,
-};
+use heaptide_analyze::finding::{Finding, Gate, JudgedSite, Projection, Ruling, Subject};
+use heaptide_analyze::identity::{NamedFrame, Origin};
 use heaptide_analyze::judge::{HealthySite, Outcome, Report, RunReport};
 use heaptide_analyze::policy::PolicyUse;
 use heaptide_analyze::verdict::{
@@ -119,12 +118,12 @@ fn queue() -> Finding {
 
 fn pool() -> Finding {
     let rate = Rate { work: "seconds".into(), ops_per_hour: 3_600.0, ..rate(0.0, 2_048.0) };
-    let place = StackFrame {
+    let place = NamedFrame {
         function: "<hyper::Pool<T, K> as Keep>::put".into(),
         file: Some("/registry/hyper-1.0.0/src/pool, \"new\".rs".into()),
         line: Some(7),
-        package: Some("hyper".into()),
-        origin: Origin::Dependency,
+        origin: Origin::Dependency("hyper".into()),
+        ..NamedFrame::default()
     };
     let mut verdict = verdict(rate.clone(), container_evidence());
     verdict.channel = Channel::Container;
@@ -155,15 +154,15 @@ fn rate(objects_per_op: f64, bytes_per_op: f64) -> Rate {
     }
 }
 
-fn site(id: &str, blamed: StackFrame, verdict: Verdict) -> JudgedSite {
+fn site(id: &str, blamed: NamedFrame, verdict: Verdict) -> JudgedSite {
     JudgedSite { subject: subject(id, blamed), verdict }
 }
 
-fn subject(id: &str, blamed: StackFrame) -> Subject {
-    let std = StackFrame {
+fn subject(id: &str, blamed: NamedFrame) -> Subject {
+    let std = NamedFrame {
         function: "alloc::string::String::clone".into(),
         origin: Origin::Std,
-        ..StackFrame::default()
+        ..NamedFrame::default()
     };
     let callers =
         [frame("shop::routes::login", "routes.rs", 31), frame("shop::main", "main.rs", 9)];
@@ -176,13 +175,14 @@ fn subject(id: &str, blamed: StackFrame) -> Subject {
     }
 }
 
-fn frame(function: &str, file: &str, line: u32) -> StackFrame {
-    StackFrame {
+fn frame(function: &str, file: &str, line: u32) -> NamedFrame {
+    NamedFrame {
         function: function.into(),
         file: Some(format!("/build/shop/src/{file}")),
         line: Some(line),
-        package: Some("shop".into()),
         origin: Origin::Workspace,
+        module: "shop".into(),
+        ..NamedFrame::default()
     }
 }
 
