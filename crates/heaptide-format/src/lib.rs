@@ -26,7 +26,9 @@ pub use ids::{Epoch, ModuleId, ModuleOffset, SiteId};
 pub use line::{Kind, Line};
 pub use module::{Module, Name, NamedOffset, Names};
 pub use site::{Frame, Site};
-pub use snapshot::{Cohort, Dropped, Growth, HeapTotals, Reason, SiteRow, Snapshot, TagTotals};
+pub use snapshot::{
+    Cohort, Dropped, Growth, HeapTotals, Reason, SiteRow, Snapshot, TagTotals, Unwinding,
+};
 
 /// The version this crate writes; it reads this one and every released version before it.
 pub const FORMAT_VERSION: u32 = 1;

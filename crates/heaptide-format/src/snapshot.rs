@@ -72,6 +72,17 @@ pub struct Dropped {
     pub snapshots: u64,
 }
 
+/// How stacks were found, cumulative since the recording began. An allocation that is not among the
+/// misses was recognised by comparing words: a hit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Unwinding {
+    /// Stacks that no earlier one was like: followed frame by frame.
+    pub misses: u64,
+    /// Of these, stacks that cannot be remembered, and are followed each time.
+    pub uncacheable: u64,
+}
+
 /// Live blocks of one site that were born together: `[epoch, objects, bytes]`.
 ///
 /// `epoch` is the first epoch of a [`crate::Bucket`]; from epoch 64 on a bucket spans several.
@@ -166,6 +177,9 @@ pub struct Snapshot {
     /// What is missing.
     #[serde(default)]
     pub dropped: Dropped,
+    /// How stacks were found; absent in recordings of writers that did not count it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unwinding: Option<Unwinding>,
     /// Memory that the shim itself holds.
     #[serde(default)]
     pub own_bytes: u64,

@@ -34,6 +34,7 @@ fn main() -> ExitCode {
             ("a_site_is_a_whole_stack", a_site_is_a_whole_stack),
             ("an_unchanged_site_is_left_out", an_unchanged_site_is_left_out),
             ("growth_is_noted", growth_is_noted),
+            ("a_stack_is_unwound_once", a_stack_is_unwound_once),
             ("segments_stand_alone_and_stay_under_the_cap", segments_stand_alone),
             ("one_path_may_be_recorded_to_again", one_path_may_be_recorded_to_again),
             ("what_was_there_is_kept", what_was_there_is_kept),
@@ -64,6 +65,29 @@ fn snapshots_are_numbered() {
     assert_eq!(shown, [(0, 0, call), (1, 1, call), (2, 2, call), (3, 3, Reason::Exit)]);
     assert!(recording.snapshots.is_sorted_by_key(|snapshot| snapshot.mono_ns));
     assert!(recording.snapshots.iter().all(|s| s.rss_bytes > 0 && s.own_bytes > 0));
+}
+
+fn a_stack_is_unwound_once() {
+    let misses_of_a_recording = |name| {
+        let (recorder, path) = record(name);
+        let mut seen = Vec::new();
+        for _ in 0..3 {
+            (0..1_000).for_each(|_| drop(keep(1)));
+            seen.push(recorder.snapshot().expect("a snapshot"));
+        }
+        recorder.finish().expect("the end");
+        let recording = Recording::read(&path);
+        let unwinding = |seq| recording.at(seq).unwinding.expect("it is counted");
+        assert!(recording.last().heap.allocs >= 3_000);
+        assert_eq!(recording.last().unwinding.map(|counts| counts.uncacheable), Some(0));
+        seen.into_iter().map(unwinding).map(|counts| counts.misses).collect::<Vec<_>>()
+    };
+    let first = misses_of_a_recording("unwound");
+    // One for the loop itself; a few for what stands around it.
+    assert!((1..=10).contains(&first[0]), "{first:?}");
+    assert!(first[2] - first[1] <= 3, "{first:?}");
+    let second = misses_of_a_recording("unwound-again");
+    assert!(second[2] <= first[2], "{second:?} counts from the process's start");
 }
 
 fn the_header_says_what_was_recorded() {

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use heaptide_format::{Dropped, Epoch, Error as LineError, HeapTotals, Reason, TagTotals};
+use heaptide_format::{
+    Dropped, Epoch, Error as LineError, HeapTotals, Reason, TagTotals, Unwinding,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::timeline::Point;
@@ -35,6 +37,9 @@ pub struct Scalars {
     /// What is missing.
     #[serde(default)]
     pub dropped: Dropped,
+    /// How stacks were found, if the writer counted it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unwinding: Option<Unwinding>,
     /// Memory that the shim itself holds.
     #[serde(default)]
     pub own_bytes: u64,

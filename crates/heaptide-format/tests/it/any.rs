@@ -3,6 +3,7 @@
 use heaptide_format::{
     Cohort, Dropped, Epoch, Frame, Growth, Header, HeapTotals, Line, Mode, Module, ModuleId,
     ModuleOffset, Name, NamedOffset, Names, Reason, Site, SiteId, SiteRow, Snapshot, TagTotals,
+    Unwinding,
 };
 use proptest::collection::{btree_map, vec};
 use proptest::option;
@@ -108,10 +109,11 @@ fn snapshot() -> impl Strategy<Value = Snapshot> {
         live_objects,
         live_bytes,
     });
-    let parts = (reason, work(), vec(tag, 0..3), heap(), dropped(), vec(row(), 0..4));
+    let missing = (dropped(), option::of(unwinding()));
+    let parts = (reason, work(), vec(tag, 0..3), heap(), missing, vec(row(), 0..4));
     (any::<[u64; 4]>(), any::<u32>(), option::of(any::<u64>()), parts).prop_map(
         |([seq, mono_ns, rss_bytes, own_bytes], epoch, cgroup_bytes, parts)| {
-            let (reason, work, tags, heap, dropped, sites) = parts;
+            let (reason, work, tags, heap, (dropped, unwinding), sites) = parts;
             Snapshot {
                 seq,
                 mono_ns,
@@ -123,6 +125,7 @@ fn snapshot() -> impl Strategy<Value = Snapshot> {
                 rss_bytes,
                 cgroup_bytes,
                 dropped,
+                unwinding,
                 own_bytes,
                 sites,
             }
@@ -155,6 +158,10 @@ fn dropped() -> impl Strategy<Value = Dropped> {
         overruns,
         snapshots,
     })
+}
+
+fn unwinding() -> impl Strategy<Value = Unwinding> {
+    any::<[u64; 2]>().prop_map(|[misses, uncacheable]| Unwinding { misses, uncacheable })
 }
 
 fn row() -> impl Strategy<Value = SiteRow> {

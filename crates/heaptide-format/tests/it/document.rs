@@ -10,12 +10,13 @@ use crate::full;
 const DOCUMENT: &str = include_str!("../../../../docs/FORMAT.md");
 
 /// Which object of the document and the schema a member's value is; kinds are named by themselves.
-const NESTED: [(&str, &str); 7] = [
+const NESTED: [(&str, &str); 8] = [
     ("offsets", "named_offset"),
     ("names", "name"),
     ("heap", "heap"),
     ("tags", "tag"),
     ("dropped", "dropped"),
+    ("unwinding", "unwinding"),
     ("sites", "row"),
     ("growth", "growth"),
 ];

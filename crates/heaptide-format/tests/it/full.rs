@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use heaptide_format::{
     Cohort, Dropped, Epoch, Frame, Growth, Header, HeapTotals, Line, Mode, Module, ModuleId,
     ModuleOffset, Name, NamedOffset, Names, Reason, Site, SiteId, SiteRow, Snapshot, TagTotals,
+    Unwinding,
 };
 
 /// One line of each kind.
@@ -82,6 +83,7 @@ fn snapshot() -> Snapshot {
         rss_bytes: 5,
         cgroup_bytes: Some(6),
         dropped: Dropped { sites: 1, frames: 2, samples: 3, blocks: 4, overruns: 5, snapshots: 6 },
+        unwinding: Some(Unwinding { misses: 2, uncacheable: 1 }),
         own_bytes: 7,
         sites: vec![row()],
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use heaptide_format::{
     Dropped, Epoch, FORMAT_VERSION, Frame, Header, Line, Mode, Module, ModuleId, ModuleOffset,
-    Reason, Site, SiteId, Snapshot,
+    Reason, Site, SiteId, Snapshot, Unwinding,
 };
 
 use super::collect::Collector;
@@ -39,6 +39,7 @@ pub(crate) struct Session {
     next_seq: u64,
     /// Process-lifetime counts at the start of the recording.
     dropped_before: Dropped,
+    unwinding_before: Unwinding,
     work_before: Vec<u64>,
     snapshots_lost: u64,
 }
@@ -75,6 +76,7 @@ impl Session {
             epoch: Epoch(0),
             next_seq: 0,
             dropped_before: dropped_so_far(),
+            unwinding_before: unwinding_so_far(),
             work_before: WORK.iter().map(|counter| counter.load(Relaxed)).collect(),
             snapshots_lost: 0,
         };
@@ -118,6 +120,7 @@ impl Session {
             rss_bytes: process::resident_bytes(),
             cgroup_bytes: self.cgroup.as_ref().and_then(Cgroup::usage_bytes),
             dropped: self.dropped(),
+            unwinding: Some(self.unwinding()),
             own_bytes: ARENA.resident_bytes(),
             sites: Vec::new(),
         };
@@ -239,6 +242,14 @@ impl Session {
             snapshots: self.snapshots_lost,
         }
     }
+
+    fn unwinding(&self) -> Unwinding {
+        let (now, before) = (unwinding_so_far(), self.unwinding_before);
+        Unwinding {
+            misses: now.misses - before.misses,
+            uncacheable: now.uncacheable - before.uncacheable,
+        }
+    }
 }
 
 /// Work counted since the recording began, by name.
@@ -267,6 +278,13 @@ fn dropped_so_far() -> Dropped {
             overruns: sum.overruns + tally.overruns.load(Relaxed),
             ..sum
         }
+    })
+}
+
+fn unwinding_so_far() -> Unwinding {
+    REGISTRY.all().fold(Unwinding::default(), |sum, block| Unwinding {
+        misses: sum.misses + block.tally.misses.load(Relaxed),
+        uncacheable: sum.uncacheable + block.tally.uncacheable.load(Relaxed),
     })
 }
 
