@@ -17,7 +17,7 @@ pub use containers::{Container, ContainerStep};
 pub use evalue::{e_bh, e_value};
 pub use evidence::{CohortBar, Condition, Evidence, Excluded, Stage};
 pub use objects::Objects;
-pub use work::Progress;
+pub use work::{Fit, Progress};
 
 use crate::axis::Axis;
 use crate::series::SiteSeries;
@@ -135,6 +135,9 @@ pub struct Verdict {
     pub confidence: Option<Confidence>,
     /// Zero unless it grows.
     pub rate: Rate,
+    /// What its growth was held against, best first; the first is the unit of `rate`. Empty
+    /// unless it grows and there was a choice.
+    pub fits: Vec<Fit>,
     /// For suspects: about how many more snapshots decide, at the pace so far.
     pub needs_snapshots: Option<u32>,
     /// What a person can check.
@@ -186,9 +189,11 @@ pub fn judge_sites<'a>(
 }
 
 fn judge_with(axis: &Axis, rule: &Rule, counters: &[Progress], series: &SiteSeries) -> Verdict {
-    let progress = work::best(counters, axis, series);
-    let objects = objects::judge(axis, rule, progress, series);
-    let container = containers::judge(axis, rule, progress, series);
+    let by_births = work::of_births(counters, axis, series);
+    let steps = containers::rises(axis, series);
+    let by_steps = work::of_steps(counters, &steps).unwrap_or_else(|| by_births.clone());
+    let objects = objects::judge(axis, rule, by_births.progress, series);
+    let container = containers::judge(axis, rule, by_steps.progress, series);
     let channel = decide(objects.class, &container);
     let (class, needs_snapshots) = match channel {
         Channel::Objects => (objects.class, objects.needs_snapshots),
@@ -199,13 +204,13 @@ fn judge_with(axis: &Axis, rule: &Rule, counters: &[Progress], series: &SiteSeri
         Class::Suspect => Some(Confidence::Suspect),
         _ => None,
     };
-    let rate = match channel {
-        Channel::Objects => objects.rate(progress),
-        Channel::Container => container.rate(progress),
+    let (rate, fits) = match channel {
+        _ if confidence.is_none() => Default::default(),
+        Channel::Objects => (objects.rate(by_births.progress), by_births.fits),
+        Channel::Container => (container.rate(by_steps.progress), by_steps.fits),
     };
-    let rate = if confidence.is_some() { rate } else { Rate::default() };
     let evidence = evidence::gather(axis, series, objects, container, class);
-    Verdict { class, channel, confidence, rate, needs_snapshots, evidence }
+    Verdict { class, channel, confidence, rate, fits, needs_snapshots, evidence }
 }
 
 /// The worse of the two channels speaks; where neither sees growth, the objects do, unless a

@@ -322,3 +322,59 @@ fn a_program_that_takes_itself_apart_is_not_judged() {
         assert_eq!(Axis::new(&run, &Settings::default()).teardown(), teardown, "{name}");
     }
 }
+
+/// Growth was counted in the first counter by name, whatever grew with what.
+#[test]
+fn growth_is_counted_in_what_explains_it() {
+    let logins = |k: u64| 6 * k + k % 3;
+    let browsing = |k: u64| 50 * k + if k < 24 { 0 } else { 400 * (k - 24) };
+    let run = |choose: Option<&str>, rows: &[(usize, SiteRow)]| {
+        let mut run = timeline(40);
+        for point in &mut run.points {
+            let k = point.seq + 1;
+            let counts =
+                [("browsing", browsing(k)), ("logins", logins(k)), ("retries", 90 + k / 3)];
+            point.work = counts.map(|(name, n)| (name.to_owned(), n)).into();
+        }
+        let axis = Axis::new(&run, &Settings::default());
+        let mut series = SiteSeries::new();
+        rows.iter().for_each(|(k, row)| series.observe(&axis, *k, row));
+        series.close(&axis);
+        let rule = Rule { work: choose.map(str::to_owned), ..Rule::default() };
+        judge_site(&axis, &rule, &series)
+    };
+    let rows_of = |row_of: &dyn Fn(u32) -> SiteRow| {
+        (0..40).map(|k| (k as usize, row_of(k))).collect::<Vec<_>>()
+    };
+    let container = |grown: &dyn Fn(u64) -> u64| {
+        let row_of = |k: u32| {
+            let bytes = (grown(u64::from(k) + 1) * 64).next_power_of_two();
+            row(BTreeMap::from([(Epoch(0), (1, bytes))]), 1)
+        };
+        rows_of(&row_of)
+    };
+    let births = |born: &dyn Fn(u32) -> u64| {
+        let row_of = |k: u32| {
+            let cohorts = (0..=k).map(|e| (Epoch(e), (born(e), born(e) * BYTES))).collect();
+            row(cohorts, 9_000)
+        };
+        rows_of(&row_of)
+    };
+    let per_login = |e: u32| 4 * (logins(u64::from(e) + 1) - logins(e.into()));
+    let per_page = |e: u32| browsing(u64::from(e) + 1) - browsing(e.into());
+    let cases: &[(&str, &str, Vec<(usize, SiteRow)>)] = &[
+        ("a map of sessions", "logins", container(&logins)),
+        ("a map of pages", "browsing", container(&browsing)),
+        ("sessions", "logins", births(&per_login)),
+        ("pages", "browsing", births(&per_page)),
+    ];
+    for (name, work, rows) in cases {
+        let verdict = run(None, rows);
+        assert!(verdict.class <= Class::Suspect, "{name}: {:#?}", verdict.evidence.container);
+        assert_eq!(verdict.rate.work, *work, "{name}: {:?}", verdict.fits);
+        assert_eq!(verdict.fits[0].work, *work, "{name}");
+        let named = run(Some("browsing"), rows);
+        assert_ne!(named.rate.work, "logins", "{name}, as asked");
+        assert!(named.fits.is_empty(), "{name}: there was no choice");
+    }
+}

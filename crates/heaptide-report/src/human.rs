@@ -55,6 +55,9 @@ impl Page<'_> {
     fn finding(&mut self, finding: &Finding) {
         self.headline(finding);
         self.wrapped("  ", "  ", &phrase::growth(&finding.rate));
+        if let Some(choice) = phrase::choice(finding) {
+            self.wrapped("  ", "    ", &choice);
+        }
         self.place(finding);
         self.container(finding);
         self.evidence(finding);

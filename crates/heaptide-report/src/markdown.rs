@@ -81,8 +81,8 @@ fn write_details(out: &mut String, finding: &Finding, view: &View) -> std::fmt::
     let sure = phrase::confidence(finding.confidence);
     writeln!(out, "<details><summary>{id}: {word}, {sure}</summary>\n")?;
     let evidence = &phrase::witness(finding).verdict.evidence;
-    for excluded in phrase::excluded(finding) {
-        writeln!(out, "- {}", escaped(&excluded))?;
+    for sentence in phrase::choice(finding).into_iter().chain(phrase::excluded(finding)) {
+        writeln!(out, "- {}", escaped(&sentence))?;
     }
     for condition in &evidence.would_change {
         writeln!(out, "- would look different if {}", escaped(&sentence::condition(condition)))?;

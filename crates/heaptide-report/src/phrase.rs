@@ -2,7 +2,7 @@
 
 use heaptide_analyze::finding::{Finding, Gate, JudgedSite, Projection};
 use heaptide_analyze::judge::{Outcome, Report, RunReport};
-use heaptide_analyze::verdict::{Channel, Confidence, Rate};
+use heaptide_analyze::verdict::{Channel, Confidence, Fit, Rate};
 
 use crate::number::{bytes, count, duration, plural, rate_bytes, significant, unit};
 use crate::sentence;
@@ -41,6 +41,17 @@ pub(crate) fn growth(rate: &Rate) -> String {
         work => format!(" at {} {work}/s", significant(rate.ops_per_hour / 3600.0)),
     };
     format!("{}  ({}{pace})", parts.join("  "), bytes_per_hour(rate))
+}
+
+/// `counted per login, which fits better than requests and time`, if there was a choice of work.
+pub(crate) fn choice(finding: &Finding) -> Option<String> {
+    let (best, others) = finding.lead().verdict.fits.split_first()?;
+    let works = others.iter().any(|fit| fit.work != "seconds") && best.work != "seconds";
+    let name = |fit: &Fit| if fit.work == "seconds" { "time".to_owned() } else { fit.work.clone() };
+    let names: Vec<_> = others.iter().map(name).collect();
+    works.then(|| {
+        format!("counted per {}, which fits better than {}", unit(&best.work), names.join(" or "))
+    })
 }
 
 /// `the limit of 512.0 MiB is reached in 8h 5m`

@@ -129,17 +129,26 @@ pub(super) fn judge(
     container
 }
 
+/// The slots in which the bytes outgrew all before by a step, and what they came to.
+pub(super) fn rises(axis: &Axis, series: &SiteSeries) -> Vec<(usize, u64)> {
+    let mut rises: Vec<(usize, u64)> = Vec::new();
+    for slot in 0..axis.len() {
+        let bytes = series.row(slot).trough_bytes;
+        let before = rises.last().map_or(0, |(_, bytes)| *bytes);
+        if bytes > 0 && bytes as f64 >= STEP * before as f64 {
+            rises.push((slot, bytes));
+        }
+    }
+    rises
+}
+
 /// All steps, and how many of them came on schedule since the growth last paused for longer than
 /// that of a leak does, or jumped.
 fn steps(axis: &Axis, progress: &Progress, series: &SiteSeries) -> (Vec<ContainerStep>, usize) {
     let mut steps: Vec<ContainerStep> = Vec::new();
     let mut steady = 0;
-    for slot in 0..axis.len() {
-        let bytes = series.row(slot).trough_bytes;
+    for (slot, bytes) in rises(axis, series) {
         let before = steps.last().copied().unwrap_or_default();
-        if bytes == 0 || (bytes as f64) < STEP * before.bytes as f64 {
-            continue;
-        }
         // The fewest bytes of a slot show a step that was taken up to two slots before.
         let earliest = slot.checked_sub(2).map_or(0.0, |slot| progress.at[slot]);
         let paused = earliest > GRACE * LONGEST_GAP * before.work;

@@ -1,5 +1,7 @@
 //! What growth is measured against: the work counter that explains it best, else time.
 
+use serde::Serialize;
+
 use crate::axis::{Axis, Slot};
 use crate::series::{Cell, SiteSeries};
 
@@ -67,17 +69,70 @@ pub(super) fn counters(axis: &Axis, named: Option<&str>) -> Vec<Progress> {
     counters
 }
 
-/// The counter in step with which the survivors were born; the first one if none were. Time has
-/// to explain them much better than work does, because work is what a reader can act on.
-pub(super) fn best<'a>(counters: &'a [Progress], axis: &Axis, series: &SiteSeries) -> &'a Progress {
-    let misfit = |progress: &Progress| {
-        let handicap = if progress.name == SECONDS { 2.0 } else { 1.0 };
-        handicap * misfit(progress, axis, series.cells())
+/// How badly a counter explains the growth of a site.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Fit {
+    /// The counter's name, or `"seconds"`.
+    pub work: String,
+    /// Zero if the growth keeps time with it. Chi-square over slots of birth where blocks pile up,
+    /// the variance of the logarithm of bytes per work where a container grows.
+    pub misfit: f64,
+}
+
+/// The counter that explains the growth best, and how all of them do.
+#[derive(Clone, Debug)]
+pub(super) struct Choice<'a> {
+    pub(super) progress: &'a Progress,
+    /// Best first; empty if there was nothing to choose from.
+    pub(super) fits: Vec<Fit>,
+}
+
+/// The counter in step with which the survivors were born; the first one if none were.
+pub(super) fn of_births<'a>(
+    counters: &'a [Progress],
+    axis: &Axis,
+    series: &SiteSeries,
+) -> Choice<'a> {
+    choose(counters.iter(), |progress| misfit(progress, axis, series.cells()))
+}
+
+/// The counter of several with which a container keeps time: its bytes per work stay within the
+/// saw teeth of its steps. Fewer `steps` (slots and bytes) than three keep time with anything, and
+/// time itself is no choice: what a container owes to the load is asked elsewhere.
+pub(super) fn of_steps<'a>(counters: &'a [Progress], steps: &[(usize, u64)]) -> Option<Choice<'a>> {
+    let of_work = || counters.iter().filter(|progress| progress.name != SECONDS);
+    let undecided = of_work().count() < 2 || steps.len() < 3;
+    (!undecided).then(|| choose(of_work(), |progress| unsteadiness(progress, steps)))
+}
+
+/// Time has to explain growth much better than work does, because work is what a reader can act
+/// on.
+fn choose<'a>(
+    counters: impl Iterator<Item = &'a Progress>,
+    misfit: impl Fn(&Progress) -> f64,
+) -> Choice<'a> {
+    let handicap = |progress: &Progress| if progress.name == SECONDS { 2.0 } else { 1.0 };
+    let mut ranked: Vec<(f64, &Progress)> =
+        counters.map(|progress| (handicap(progress) * misfit(progress), progress)).collect();
+    // Stable: of equals the first by name, and time last.
+    ranked.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let fit = |&(misfit, progress): &(f64, &Progress)| Fit { work: progress.name.clone(), misfit };
+    let fits = if ranked.len() > 1 { ranked.iter().map(fit).collect() } else { Vec::new() };
+    // `counters` always holds one at least: time, or the one that was asked for.
+    Choice { progress: ranked[0].1, fits }
+}
+
+/// The variance over the slots of the logarithm of bytes per work, from the second step on: the
+/// container was born with the first.
+fn unsteadiness(progress: &Progress, steps: &[(usize, u64)]) -> f64 {
+    let from = steps.get(1).map_or(0, |(slot, _)| *slot);
+    let log = |slot: usize| {
+        let bytes = steps[steps.partition_point(|(step, _)| *step <= slot) - 1].1;
+        (bytes as f64 / progress.at[slot].max(1.0)).ln()
     };
-    let ranked = counters.iter().map(|progress| (misfit(progress), progress));
-    let best = ranked.reduce(|best, next| if next.0 < best.0 { next } else { best });
-    // `counters` always holds time at least.
-    best.map_or(&counters[0], |(_, progress)| progress)
+    let logs: Vec<f64> = (from..progress.at.len()).map(log).collect();
+    let mean = logs.iter().sum::<f64>() / logs.len() as f64;
+    logs.iter().map(|log| (log - mean).powi(2)).sum::<f64>() / logs.len() as f64
 }
 
 /// Pearson's chi-square of the survivors born in each mature slot against a constant rate.

@@ -8,7 +8,7 @@ use heaptide_analyze::judge::{HealthySite, Outcome, Report, RunReport};
 use heaptide_analyze::policy::PolicyUse;
 use heaptide_analyze::verdict::{
     Channel, Class, CohortBar, Condition, Confidence, Container, ContainerStep, Evidence, Excluded,
-    Objects, Rate, Stage, Verdict,
+    Fit, Objects, Rate, Stage, Verdict,
 };
 use heaptide_format::{Dropped, Epoch, HeapTotals, Mode};
 
@@ -192,6 +192,9 @@ fn verdict(rate: Rate, evidence: Evidence) -> Verdict {
         channel: Channel::Objects,
         confidence: Some(Confidence::Certain),
         rate,
+        fits: ["requests", "logins", "seconds"]
+            .map(|work| Fit { work: work.into(), misfit: 0.0 })
+            .into(),
         needs_snapshots: None,
         evidence,
     }
