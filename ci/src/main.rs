@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+mod aarch64;
 mod asan;
 mod clippy;
 mod deps;
@@ -20,6 +21,7 @@ mod miri;
 mod oracle;
 mod program;
 mod programs;
+mod targets;
 mod test;
 mod tidy;
 mod tool;
@@ -68,6 +70,12 @@ const BY_NAME: &[Check] = &[
     },
     Check { name: "tsan", about: "no data race in the shim's tests", run: tsan::run },
     Check { name: "asan", about: "no bad access in the shim's tests", run: asan::run },
+    Check { name: "targets", about: "the shim compiles for other machines", run: targets::run },
+    Check {
+        name: "aarch64",
+        about: "the shim's tests of stacks, on an emulated AArch64",
+        run: aarch64::run,
+    },
     Check { name: "fuzz", about: "damaged lines for the parser, five minutes", run: fuzz::run },
     Check { name: "verdict", about: "the rule's error rates on made-up sites", run: verdict::run },
     Check {

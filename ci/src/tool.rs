@@ -35,6 +35,12 @@ pub(crate) fn need_nightly(components: &[&str]) -> Result<()> {
     run(program("rustup", &add).args(components)).context(how)
 }
 
+/// Makes sure that the standard library for `target` is installed.
+pub(crate) fn need_target(target: &str) -> Result<()> {
+    let how = "this check needs rustup (https://rustup.rs) and the target's standard library";
+    run(&mut program("rustup", &["target", "add", target])).context(how)
+}
+
 /// Cargo of the nightly toolchain.
 pub(crate) fn nightly_cargo(args: &[&str]) -> Command {
     let mut command = program("rustup", &["run", "nightly", "cargo"]);

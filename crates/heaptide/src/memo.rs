@@ -311,3 +311,6 @@ impl Draft<'_> {
         self.usable.then_some(self.len / GROUP)
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests;

@@ -1,44 +1,67 @@
-//! What differs between the two first-class targets: register numbers and the signal frame.
+//! What differs between the two first-class machines: register numbers, what a return address looks
+//! like in memory, and the signal frame.
 //!
-//! Register numbers are DWARF's, from the psABI of each architecture.
+//! Each machine is a value, so that the rules of both are tested on either. Register numbers are
+//! DWARF's, from the psABI of each.
 
 #![forbid(unsafe_code)]
 
-use gimli::Register;
+use gimli::{Register, Vendor};
 
-#[cfg(target_arch = "x86_64")]
-mod numbers {
-    use super::Register;
-
-    pub(crate) const SP: Register = gimli::X86_64::RSP;
-    pub(crate) const FP: Register = gimli::X86_64::RBP;
-    pub(crate) const RA: Register = gimli::X86_64::RA;
-    /// Byte offsets in the `ucontext_t` that a signal frame leaves at its stack pointer.
-    pub(crate) const SIGNAL_CONTEXT: Option<super::SignalContext> =
-        Some(super::SignalContext { fp: 120, sp: 160, pc: 168 });
+/// A machine, as far as its stacks go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Arch {
+    pub(crate) sp: Register,
+    /// The base pointer (`rbp`, `x29`).
+    pub(crate) fp: Register,
+    /// The return address: a column of the table, or the link register.
+    pub(crate) ra: Register,
+    /// Whose extensions the tables use.
+    pub(crate) vendor: Vendor,
+    /// Bits of a saved return address that are the address.
+    pub(crate) code_bits: u64,
+    /// `None`: stacks end, as truncated, where they pass through a signal handler.
+    pub(crate) signal: Option<SignalContext>,
 }
 
-// On other machines the numbers are never used: stacks are taken by the `backtrace` crate.
-#[cfg(not(target_arch = "x86_64"))]
-mod numbers {
-    use super::Register;
-
-    pub(crate) const SP: Register = gimli::AArch64::SP;
-    pub(crate) const FP: Register = gimli::AArch64::X29;
-    pub(crate) const RA: Register = gimli::AArch64::X30;
-    /// Stacks that pass through a signal handler end there, as truncated.
-    pub(crate) const SIGNAL_CONTEXT: Option<super::SignalContext> = None;
-}
-
-pub(crate) use numbers::{FP, RA, SIGNAL_CONTEXT, SP};
-
-/// Where the kernel left the interrupted registers, from the signal frame's stack pointer.
-#[derive(Clone, Copy, Debug)]
+/// Byte offsets of the interrupted registers in the `ucontext_t` that a signal frame leaves at its
+/// stack pointer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SignalContext {
     pub(crate) fp: u64,
     pub(crate) sp: u64,
     pub(crate) pc: u64,
 }
 
-/// Whether this machine is one of the two.
-pub(crate) const IS_KNOWN: bool = cfg!(any(target_arch = "x86_64", target_arch = "aarch64"));
+const X86_64: Arch = Arch {
+    sp: gimli::X86_64::RSP,
+    fp: gimli::X86_64::RBP,
+    ra: gimli::X86_64::RA,
+    vendor: Vendor::Default,
+    code_bits: u64::MAX,
+    signal: Some(SignalContext { fp: 120, sp: 160, pc: 168 }),
+};
+
+const AARCH64: Arch = Arch {
+    sp: gimli::AArch64::SP,
+    fp: gimli::AArch64::X29,
+    ra: gimli::AArch64::X30,
+    vendor: Vendor::AArch64,
+    // With pointer authentication a saved return address carries a signature above the address
+    // (`paciasp` in the prologue). Linux maps nothing above 48 bits unless it is asked to by
+    // address, so these are all that code can have.
+    code_bits: (1 << 48) - 1,
+    // The kernel's trampoline has no entry in the tables of arm64's vDSO.
+    signal: None,
+};
+
+/// The machines whose tables we read.
+#[cfg(all(test, not(loom)))]
+pub(crate) const ALL: [Arch; 2] = [X86_64, AARCH64];
+
+/// This machine; on one that is not known it is never asked.
+pub(crate) const HERE: Arch = if cfg!(target_arch = "aarch64") { AARCH64 } else { X86_64 };
+
+/// Whether this machine's stacks can be walked by its tables, as `dl_iterate_phdr` finds them.
+pub(crate) const IS_KNOWN: bool =
+    cfg!(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")));

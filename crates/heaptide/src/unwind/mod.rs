@@ -11,6 +11,8 @@ mod arch;
 pub(crate) mod fallback;
 pub(crate) mod modules;
 mod rule;
+#[cfg(all(test, not(loom)))]
+pub(crate) mod synthetic;
 mod tables;
 mod walk;
 

@@ -6,11 +6,11 @@
 #![forbid(unsafe_code)]
 
 use gimli::{
-    BaseAddresses, CfaRule, EhFrame, EhFrameHdr, EndianSlice, NativeEndian, Pointer, RegisterRule,
-    UnwindContext, UnwindContextStorage, UnwindSection, UnwindTableRow, Vendor,
+    BaseAddresses, CfaRule, EhFrame, EhFrameHdr, EhFrameOffset, EndianSlice, NativeEndian, Pointer,
+    RegisterRule, UnwindContext, UnwindContextStorage, UnwindSection, UnwindTableRow,
 };
 
-use super::arch::{FP, RA, SP};
+use super::arch::Arch;
 use super::rule::{Base, Rule};
 
 type Bytes<'a> = EndianSlice<'a, NativeEndian>;
@@ -50,22 +50,22 @@ pub(crate) fn frames_at(header: &[u8], header_at: u64) -> Option<u64> {
 }
 
 /// The rule of the code at `address` (of the instruction itself, not of the one after a call).
-pub(crate) fn rule_of(sections: Sections<'_>, address: u64) -> Rule {
-    find(sections, address).unwrap_or(Rule::Unknown)
+pub(crate) fn rule_of(arch: Arch, sections: Sections<'_>, address: u64) -> Rule {
+    find(arch, sections, address).unwrap_or(Rule::Unknown)
 }
 
-fn find(sections: Sections<'_>, address: u64) -> Option<Rule> {
+fn find(arch: Arch, sections: Sections<'_>, address: u64) -> Option<Rule> {
     let bases = BaseAddresses::default()
         .set_eh_frame_hdr(sections.header_at)
         .set_eh_frame(sections.frames_at);
     let header = EhFrameHdr::new(sections.header, NativeEndian).parse(&bases, 8).ok()?;
     let mut frames: EhFrame<Bytes<'_>> = EhFrame::new(sections.frames, NativeEndian);
-    if cfg!(target_arch = "aarch64") {
-        frames.set_vendor(Vendor::AArch64);
-    }
+    frames.set_vendor(arch.vendor);
     let table = header.table()?;
     let at = table.lookup(address, &bases).ok()?;
-    let at = table.pointer_to_offset(at).ok()?;
+    // Not `pointer_to_offset`: it overflows on a table that points before itself.
+    let (Pointer::Direct(at) | Pointer::Indirect(at)) = at;
+    let at = EhFrameOffset(usize::try_from(at.checked_sub(sections.frames_at)?).ok()?);
     let entry = frames.fde_from_offset(&bases, at, EhFrame::cie_from_offset).ok()?;
     if !entry.contains(address) {
         return None;
@@ -75,26 +75,35 @@ fn find(sections: Sections<'_>, address: u64) -> Option<Rule> {
     }
     let mut context = UnwindContext::<usize, OnStack>::new_in();
     let row = entry.unwind_info_for_address(&frames, &bases, &mut context, address).ok()?;
-    Some(simplify(row))
+    Some(simplify(arch, row))
 }
 
-fn simplify(row: &UnwindTableRow<usize, OnStack>) -> Rule {
+/// What the walk can use of a row.
+///
+/// A frame that keeps its return address in the link register (`None`: the table does not mention
+/// it) has made no call, for a call overwrites that register. So it is nobody's caller, and does
+/// not occur on a stack except where a signal interrupted it. Code that never returns may leave
+/// it out all the same: nothing is known then.
+fn simplify(arch: Arch, row: &UnwindTableRow<usize, OnStack>) -> Rule {
     let &CfaRule::RegisterAndOffset { register, offset: cfa } = row.cfa() else {
         return Rule::Unknown;
     };
     let base = match register {
-        SP => Base::Sp,
-        FP => Base::Fp,
+        _ if register == arch.sp => Base::Sp,
+        _ if register == arch.fp => Base::Fp,
         _ => return Rule::Unknown,
     };
-    let ra = match row.register(RA) {
+    let ra = match row.register(arch.ra) {
         Some(RegisterRule::Offset(ra)) => ra,
         Some(RegisterRule::Undefined) => return Rule::Root,
         _ => return Rule::Unknown,
     };
-    match row.register(FP) {
+    match row.register(arch.fp) {
         None | Some(RegisterRule::SameValue) => Rule::frame(base, cfa, ra, None),
         Some(RegisterRule::Offset(fp)) => Rule::frame(base, cfa, ra, Some(fp)),
         _ => Rule::Unknown,
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests;

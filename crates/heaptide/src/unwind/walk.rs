@@ -6,7 +6,7 @@
 
 #![forbid(unsafe_code)]
 
-use super::arch::SIGNAL_CONTEXT;
+use super::arch::{self, Arch};
 use super::rule::{Base, Rule};
 use super::{Caller, Scratch, StackMemory};
 use crate::memo::Draft;
@@ -43,11 +43,24 @@ struct Cursor {
 /// Largest frame believed: beyond this the tables are taken to be wrong.
 const MAX_FRAME_BYTES: u64 = 64 << 20;
 
+/// Follows a stack of this machine: [`walk_on`].
+pub(crate) fn walk(
+    stack: impl StackMemory,
+    caller: Caller,
+    frames: &Scratch,
+    draft: &mut Draft<'_>,
+    rule_of: impl FnMut(u64) -> Rule,
+) -> Outcome {
+    walk_on(arch::HERE, stack, caller, frames, draft, rule_of)
+}
+
 /// Follows the stack of `caller`, writing return addresses to `frames` and drafting `draft`.
 ///
 /// `rule_of` is asked for the address of each call (return address less one; the exact address
 /// for a frame that a signal interrupted).
-pub(crate) fn walk(
+#[inline(always)]
+pub(super) fn walk_on(
+    arch: Arch,
     stack: impl StackMemory,
     caller: Caller,
     frames: &Scratch,
@@ -64,10 +77,11 @@ pub(crate) fn walk(
         let next = match rule_of(call) {
             Rule::Root => return Outcome { n_frames, truncated: false },
             Rule::Unknown => return Outcome { n_frames, truncated: true },
-            Rule::Signal => leave_signal_frame(stack, &mut at, draft),
+            Rule::Signal => leave_signal_frame(arch, stack, &mut at, draft),
             Rule::Frame { base, cfa_words, ra_words, fp_words } => {
                 let cfa_bytes = u64::from(cfa_words) * 8;
                 leave_frame(stack, &mut at, draft, (base, cfa_bytes), ra_words, fp_words)
+                    .map(|saved| Next::returning_to(saved & arch.code_bits))
             }
         };
         let Some(next) = next else { return Outcome { n_frames, truncated: true } };
@@ -88,6 +102,13 @@ struct Next {
     call: u64,
 }
 
+impl Next {
+    fn returning_to(address: u64) -> Self {
+        Self { address, call: address.wrapping_sub(1) }
+    }
+}
+
+/// Out of an ordinary frame; its return address as it was saved.
 fn leave_frame(
     stack: impl StackMemory,
     at: &mut Cursor,
@@ -95,7 +116,7 @@ fn leave_frame(
     (base, cfa_bytes): (Base, u64),
     ra_words: i16,
     fp_words: Option<i16>,
-) -> Option<Next> {
+) -> Option<u64> {
     let cfa = match base {
         Base::Sp => at.sp.checked_add(cfa_bytes)?,
         Base::Fp => {
@@ -109,16 +130,16 @@ fn leave_frame(
     }
     // Step 2a: given address and CFA, the table fixes where the return address lies.
     let ra_at = offset(cfa, ra_words);
-    let address = stack.word(ra_at);
+    let saved = stack.word(ra_at);
     // Step 3: the entry demands this very word there.
-    draft.rely_on_stack(ra_at, address);
+    draft.rely_on_stack(ra_at, saved);
     if let Some(words) = fp_words {
         let fp_at = offset(cfa, words);
         at.fp = stack.word(fp_at);
         at.fp_source = FpSource::Stack(fp_at);
     }
     at.sp = cfa;
-    Some(Next { address, call: address.wrapping_sub(1) })
+    Some(saved)
 }
 
 fn settle_fp(at: &mut Cursor, draft: &mut Draft<'_>) {
@@ -132,12 +153,13 @@ fn settle_fp(at: &mut Cursor, draft: &mut Draft<'_>) {
 
 /// Out of a signal handler, to what it interrupted, maybe on another stack. Never remembered.
 fn leave_signal_frame(
+    arch: Arch,
     stack: impl StackMemory,
     at: &mut Cursor,
     draft: &mut Draft<'_>,
 ) -> Option<Next> {
     draft.usable = false;
-    let context = SIGNAL_CONTEXT?;
+    let context = arch.signal?;
     let pc = stack.word(at.sp.checked_add(context.pc)?);
     let sp = stack.word(at.sp.checked_add(context.sp)?);
     at.fp = stack.word(at.sp.checked_add(context.fp)?);
@@ -150,3 +172,6 @@ fn leave_signal_frame(
 fn offset(cfa: u64, words: i16) -> u64 {
     cfa.wrapping_add_signed(i64::from(words) * 8)
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests;

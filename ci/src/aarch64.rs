@@ -1,0 +1,30 @@
+//! `cargo ci aarch64`: the shim's tests of stacks, compiled for AArch64 and run in an emulator.
+
+use anyhow::Result;
+
+use crate::program::{self, cargo, target_dir};
+use crate::tool::{need, need_target};
+
+const TARGET: &str = "aarch64-unknown-linux-gnu";
+const COMPILER: &str = "aarch64-linux-gnu-gcc";
+/// Debian's cross compiler keeps the machine's C library here.
+const EMULATOR: &str = "qemu-aarch64 -L /usr/aarch64-linux-gnu";
+
+pub(crate) fn run() -> Result<()> {
+    need("qemu-aarch64", "qemu-user")?;
+    need(COMPILER, "gcc-aarch64-linux-gnu")?;
+    need_target(TARGET)?;
+    for tests in [
+        &["--lib"][..],
+        &["--features", "verify", "--test", "differential", "--release"],
+    ] {
+        program::run(
+            cargo(&["test", "--locked", "--package", "heaptide", "--target", TARGET])
+                .args(tests)
+                .env("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER", COMPILER)
+                .env("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER", EMULATOR)
+                .env("CARGO_TARGET_DIR", target_dir("aarch64")),
+        )?;
+    }
+    Ok(())
+}
