@@ -145,7 +145,7 @@ impl Baseline {
         let known: BTreeSet<&str> = runs
             .iter()
             .flat_map(|run| run.sites)
-            .map(|(subject, _)| subject.id.as_str())
+            .map(|site| site.subject.id.as_str())
             .filter(|id| self.accepted.contains_key(*id))
             .collect();
         matched.matched = known.len();

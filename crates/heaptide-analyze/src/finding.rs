@@ -6,9 +6,8 @@
 
 use serde::Serialize;
 
-use crate::axis::Axis;
 use crate::identity::{NamedFrame, Origin};
-use crate::series::SiteSeries;
+use crate::judge::Site;
 use crate::verdict::{Channel, Class, Confidence, Rate, Verdict};
 
 /// Sites whose survivors correlate beyond this belong together.
@@ -107,17 +106,17 @@ impl Finding {
 }
 
 /// Groups leaks and suspects; ranked by class, then by bytes per hour. Other sites are ignored.
-pub fn group(axis: &Axis, sites: &[(Subject, SiteSeries)], verdicts: &[Verdict]) -> Vec<Finding> {
+pub fn group(sites: &[Site], verdicts: &[Verdict]) -> Vec<Finding> {
     let growing: Vec<usize> = (0..sites.len().min(verdicts.len()))
         .filter(|&i| verdicts[i].class <= Class::Suspect)
         .collect();
     let deviations: Vec<Option<Vec<f64>>> =
-        growing.iter().map(|&i| deviations(axis, &sites[i].1, &verdicts[i])).collect();
+        growing.iter().map(|&i| deviations(&sites[i], &verdicts[i])).collect();
     let mut groups = Groups::new(growing.len());
     for a in 0..growing.len() {
         for b in a + 1..growing.len() {
             let (left, right) = (growing[a], growing[b]);
-            let same = same_blame(&sites[left].0.blamed, &sites[right].0.blamed);
+            let same = same_blame(&sites[left].subject.blamed, &sites[right].subject.blamed);
             if same || in_step(&deviations[a], &deviations[b]) {
                 groups.join(a, b);
             }
@@ -125,7 +124,7 @@ pub fn group(axis: &Axis, sites: &[(Subject, SiteSeries)], verdicts: &[Verdict])
     }
     let judged = |&a: &usize| {
         let site = growing[a];
-        JudgedSite { subject: sites[site].0.clone(), verdict: verdicts[site].clone() }
+        JudgedSite { subject: sites[site].subject.clone(), verdict: verdicts[site].clone() }
     };
     let members = groups.members();
     let mut findings: Vec<Finding> =
@@ -199,7 +198,8 @@ fn blamed(sites: &[JudgedSite]) -> NamedFrame {
 }
 
 /// How the mature survivors differ from what the work explains; `None` if hardly.
-fn deviations(axis: &Axis, series: &SiteSeries, verdict: &Verdict) -> Option<Vec<f64>> {
+fn deviations(site: &Site, verdict: &Verdict) -> Option<Vec<f64>> {
+    let Site { axis, series, .. } = site;
     let mature = axis.mature();
     let mut counts = vec![0.0; mature.len()];
     for cell in series.cells().iter().filter(|cell| mature.contains(&cell.slot)) {
@@ -225,7 +225,7 @@ fn in_step(a: &Option<Vec<f64>>, b: &Option<Vec<f64>>) -> bool {
     let (Some(a), Some(b)) = (a, b) else { return false };
     let dot = |x: &[f64], y: &[f64]| x.iter().zip(y).map(|(x, y)| x * y).sum::<f64>();
     let scale = (dot(a, a) * dot(b, b)).sqrt();
-    a.len() >= 4 && scale > 0.0 && dot(a, b) / scale > IN_STEP
+    a.len() >= 4 && a.len() == b.len() && scale > 0.0 && dot(a, b) / scale > IN_STEP
 }
 
 /// Disjoint sets, each known by its smallest member.

@@ -1,8 +1,10 @@
 //! Runs in, one report out: what leaks, what the policy says, and how the command should exit.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use heaptide_format::{Dropped, HeapTotals, Mode};
+use jiff::SignedDuration;
 use serde::Serialize;
 
 use crate::axis::Axis;
@@ -18,10 +20,21 @@ use crate::verdict::{self, Class, Rule};
 pub struct Run<'a> {
     /// Its snapshots.
     pub timeline: &'a Timeline,
-    /// The axis its series were summed up on.
+    /// Its axis, by the general lifetime.
     pub axis: &'a Axis,
     /// Its sites.
-    pub sites: &'a [(Subject, SiteSeries)],
+    pub sites: &'a [Site],
+}
+
+/// One site of a run.
+#[derive(Clone, Debug)]
+pub struct Site {
+    /// Which site.
+    pub subject: Subject,
+    /// The axis its series was summed up on: the run's, or one with a lifetime of the site's own.
+    pub axis: Arc<Axis>,
+    /// What it did.
+    pub series: SiteSeries,
 }
 
 /// How the command ends.
@@ -131,6 +144,15 @@ impl Report {
 /// How many healthy sites a report names.
 const HEALTHY_SITES: usize = 20;
 
+/// Fewer mature slots than this show nothing,
+const LEAST_MATURE_SLOTS: usize = 6;
+/// where blocks born before this share of the run
+const OLD_FOR_THE_RUN: f64 = 0.7;
+/// would count if there are so many of them.
+const LEAST_HELD: u64 = 4;
+/// A run of so many lifetimes shows what outlives them.
+const LIFETIMES_PER_RUN: i32 = 2;
+
 /// Judges runs by a policy; `today` decides which allow entries have expired.
 pub fn judge(
     runs: &[Run<'_>],
@@ -144,6 +166,7 @@ pub fn judge(
     for run in runs {
         warnings.extend(doubts(run, policy));
         undecided.extend(too_short(run, policy));
+        undecided.extend(too_young(run, policy));
         judged.push(judge_run(run, policy));
     }
     let policy_use = policy.rule_on(&mut judged, runs, today);
@@ -179,7 +202,8 @@ fn outcome(
 
 fn judge_run(run: &Run<'_>, policy: &Policy) -> RunReport {
     let rule = policy.rule();
-    let verdicts = verdict::judge_sites(run.axis, &rule, run.sites.iter().map(|(_, s)| s));
+    let verdicts =
+        verdict::judge_sites(run.axis, &rule, run.sites.iter().map(|s| (&*s.axis, &s.series)));
     let mut classes: BTreeMap<Class, usize> = Class::ALL.map(|class| (class, 0)).into();
     for verdict in &verdicts {
         *classes.entry(verdict.class).or_default() += 1;
@@ -191,7 +215,7 @@ fn judge_run(run: &Run<'_>, policy: &Policy) -> RunReport {
     let limit_bytes = policy.memory_limit_bytes.or(header.memory_limit_bytes);
     let used_bytes = last.cgroup_bytes.unwrap_or(last.rss_bytes).max(last.heap.live_bytes);
     let projection = |bytes_per_hour: f64| project(limit_bytes, used_bytes, bytes_per_hour);
-    let mut findings = finding::group(run.axis, run.sites, &verdicts);
+    let mut findings = finding::group(run.sites, &verdicts);
     for finding in &mut findings {
         finding.runs_out = projection(finding.rate.bytes_per_hour());
     }
@@ -234,8 +258,8 @@ fn healthy(run: &Run<'_>, verdicts: &[verdict::Verdict]) -> Vec<HealthySite> {
         .iter()
         .zip(verdicts)
         .filter(|(_, verdict)| named(verdict))
-        .map(|((subject, _), verdict)| HealthySite {
-            subject: subject.clone(),
+        .map(|(site, verdict)| HealthySite {
+            subject: site.subject.clone(),
             class: verdict.class,
             live_objects: verdict.evidence.live_objects,
             live_bytes: verdict.evidence.live_bytes,
@@ -258,6 +282,30 @@ fn too_short(run: &Run<'_>, policy: &Policy) -> Option<String> {
         };
         format!("{slots} snapshots{joined} are too few to judge; it takes {least_slots}")
     })
+}
+
+/// What would be old enough to count in this run, were it not for a lifetime that the run is too
+/// short for.
+fn too_young(run: &Run<'_>, policy: &Policy) -> Vec<String> {
+    let mut sites_by_lifetime: BTreeMap<u64, u64> = BTreeMap::new();
+    for site in run.sites.iter().filter(|site| site.axis.mature().len() < LEAST_MATURE_SLOTS) {
+        let slots = site.axis.warm_up()..site.axis.between(0.0, OLD_FOR_THE_RUN).end;
+        let held = site.series.cells().iter().filter(|cell| slots.contains(&cell.slot));
+        let held: u64 = held.map(|cell| cell.objects).fold(0, u64::saturating_add);
+        let lifetime_ns = policy.lifetime_of(&site.subject).or(policy.max_lifetime_ns);
+        if let (Some(ns), true) = (lifetime_ns, held >= LEAST_HELD) {
+            *sites_by_lifetime.entry(ns).or_default() += 1;
+        }
+    }
+    let say = |(ns, n): (u64, u64)| {
+        let lifetime = SignedDuration::from_nanos(i64::try_from(ns).unwrap_or(i64::MAX));
+        format!(
+            "the run is too short for a lifetime of {lifetime:#}; {:#} would tell \
+             (call sites that hold on to blocks, but not for so long yet: {n})",
+            lifetime.saturating_mul(LIFETIMES_PER_RUN)
+        )
+    };
+    sites_by_lifetime.into_iter().map(say).collect()
 }
 
 fn undecided_findings(runs: &[RunReport]) -> Vec<String> {

@@ -1,8 +1,10 @@
 //! `heaptide.toml`: how much growth is acceptable, where, and until when.
 //!
 //! ```toml
+//! workspace = ["shop"]         # crates that are yours, besides those whose source shows it
 //! work = "requests"            # absent: the counter that explains the growth best
 //! warm_up = "30s"              # or a number of snapshots; absent: a quarter of the run
+//! least_snapshots = 20         # fewer are inconclusive
 //! max_lifetime = "15m"         # nothing younger counts as leaked
 //! memory_limit = "512 MiB"     # absent: the cgroup's
 //! inconclusive = "fail"        # or "pass"
@@ -13,32 +15,44 @@
 //! dependencies = "warn"        # or "fail", or "ignore"
 //! crates = { hyper = "1 KiB/op" }
 //!
+//! [[lifetime]]                 # instead of max_lifetime, for some sites
+//! site = "shop::session::*"
+//! max = "1h"
+//!
 //! [[allow]]
-//! site = "shop::cache::*"
+//! site = "shop::cache::*"      # or the id of a site
 //! limit = "5000 objects"       # absent: any growth
 //! reason = "bounded by its capacity"
 //! issue = "https://example.org/17"
 //! owner = "shop team"
 //! expires = "2027-01-31"
 //! ```
+//!
+//! Whatever is said about an entry names the line and column where it stands.
 
+mod entry;
 mod error;
 mod limit;
 mod ruling;
+mod source;
 
 use std::collections::BTreeMap;
 
 use bytesize::ByteSize;
 use jiff::SignedDuration;
 use serde::{Deserialize, Deserializer, Serialize, de};
-use wildmatch::WildMatch;
 
+use toml::Spanned;
+
+pub use entry::{Allow, Day, Lifetime, Pattern};
 pub use error::PolicyError;
 pub use jiff::civil::Date;
 pub use limit::{Growth, Limit};
 
 use crate::axis::{Settings, WarmUp};
+use crate::finding::Subject;
 use crate::verdict::Rule;
+use source::Source;
 
 /// What an inconclusive run counts as.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,40 +87,24 @@ pub struct Budget {
     /// For all findings of a process together.
     pub process: Option<Limit>,
     /// For findings that blame one of these crates, instead of `finding`.
-    pub crates: BTreeMap<String, Limit>,
+    pub crates: BTreeMap<String, Spanned<Limit>>,
     /// What growth in a dependency without a budget of its own counts as.
     pub dependencies: Dependencies,
-}
-
-/// Growth that is known and accepted for now.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Allow {
-    /// Pattern over the identity path; `*` is any text, `?` any character.
-    #[serde(deserialize_with = "pattern")]
-    pub site: WildMatch,
-    /// How much is allowed; absent: any growth.
-    pub limit: Option<Limit>,
-    /// Why.
-    pub reason: Option<String>,
-    /// Where it is tracked.
-    pub issue: Option<String>,
-    /// Who answers for it.
-    pub owner: Option<String>,
-    /// The last day on which it holds.
-    #[serde(default, deserialize_with = "date")]
-    pub expires: Option<Date>,
 }
 
 /// The whole policy.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Policy {
+    /// Crates that are the user's own, besides those whose source shows it.
+    pub workspace: Vec<String>,
     /// The work counter to judge by; absent: the one that explains growth best.
     pub work: Option<String>,
     /// Length of the warm-up.
     #[serde(deserialize_with = "warm_up")]
     pub warm_up: WarmUp,
+    /// Fewer snapshots than this decide nothing; absent: 20.
+    pub least_snapshots: Option<u16>,
     /// The longest that anything may rightly live.
     #[serde(rename = "max_lifetime", deserialize_with = "nanoseconds")]
     pub max_lifetime_ns: Option<u64>,
@@ -117,8 +115,12 @@ pub struct Policy {
     pub inconclusive: Inconclusive,
     /// How much growth is acceptable.
     pub budget: Budget,
+    /// What may live longer, or less long, than `max_lifetime` says.
+    pub lifetime: Vec<Lifetime>,
     /// Growth that is known and accepted.
     pub allow: Vec<Allow>,
+    #[serde(skip)]
+    source: Source,
 }
 
 /// How the allow-list was used.
@@ -142,34 +144,38 @@ impl Policy {
     /// # Errors
     /// The first mistake, with its line and column.
     pub fn parse(text: &str) -> Result<Self, PolicyError> {
-        toml::from_str(text).map_err(|error| PolicyError::new(text, &error))
+        let policy: Self = toml::from_str(text).map_err(|error| PolicyError::new(text, &error))?;
+        Ok(Self { source: Source::of(text), ..policy })
+    }
+
+    /// The same, known by this file name to those who read of its entries.
+    pub fn from_file(mut self, name: &str) -> Self {
+        name.clone_into(&mut self.source.file);
+        self
     }
 
     /// What it says about the axis of a run.
     pub fn settings(&self) -> Settings {
-        Settings { warm_up: self.warm_up, max_lifetime_ns: self.max_lifetime_ns }
+        self.settings_with(self.max_lifetime_ns)
+    }
+
+    /// The same for sites with a lifetime of their own.
+    pub(crate) fn settings_with(&self, max_lifetime_ns: Option<u64>) -> Settings {
+        Settings { warm_up: self.warm_up, max_lifetime_ns }
+    }
+
+    /// How long the blocks of a site may live, if it says so of this site in particular.
+    pub fn lifetime_of(&self, subject: &Subject) -> Option<u64> {
+        let entry = self.lifetime.iter().find(|entry| entry.site.get_ref().matches(subject));
+        entry.map(|entry| entry.max_ns)
     }
 
     /// What it says about the rule.
     pub fn rule(&self) -> Rule {
-        Rule { work: self.work.clone(), ..Rule::default() }
+        let default = Rule::default();
+        let least_slots = self.least_snapshots.map_or(default.least_slots, usize::from);
+        Rule { work: self.work.clone(), least_slots, ..default }
     }
-}
-
-fn pattern<'de, D: Deserializer<'de>>(deserializer: D) -> Result<WildMatch, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    match text.trim().is_empty() {
-        true => Err(de::Error::custom("the pattern is empty: it would never match")),
-        false => Ok(WildMatch::new(&text)),
-    }
-}
-
-/// A date, as a TOML date or in quotes.
-fn date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Date>, D::Error> {
-    let value = toml::Value::deserialize(deserializer)?;
-    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    let parsed = text.parse().map(Some);
-    parsed.map_err(|_| de::Error::custom(format!("`{text}` is not a date such as 2027-01-31")))
 }
 
 fn nanoseconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {

@@ -1,8 +1,10 @@
 //! From recordings to a report: load, sum up, name, judge.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
+use std::iter;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use heaptide_format::{Site, SiteId};
 
@@ -15,6 +17,7 @@ use crate::load::{self, Error, Recordings, Run};
 use crate::policy::{Date, Policy};
 use crate::series::SiteSeries;
 use crate::symbols::{Resolve, Symbols};
+use crate::timeline::Timeline;
 
 /// What recordings are judged by.
 #[derive(Clone, Debug, Default)]
@@ -43,40 +46,77 @@ pub fn judge(
     let mut doubts: Vec<String> = warnings.iter().map(ToString::to_string).collect();
     let mut read = Vec::with_capacity(runs.len());
     for run in &runs {
-        let axis = Axis::new(&run.timeline, &terms.policy.settings());
-        let (series, warnings) = run.series(&axis)?;
         let symbols = Symbols::look_up(run, resolver);
-        doubts.extend(warnings.iter().map(ToString::to_string));
         doubts.extend(symbols.problems.iter().map(ToString::to_string));
-        read.push((&run.timeline, axis, named(run, series, &symbols, &terms.workspace)));
+        read.push(Read::new(run, &symbols, terms, &mut doubts)?);
     }
-    let runs: Vec<judge::Run<'_>> =
-        read.iter().map(|(timeline, axis, sites)| judge::Run { timeline, axis, sites }).collect();
+    let runs: Vec<judge::Run<'_>> = read.iter().map(Read::as_run).collect();
     let mut report = judge::judge(&runs, &terms.policy, terms.baseline.as_ref(), terms.today);
     report.warnings.splice(0..0, doubts);
     Ok(report)
 }
 
-/// Sites by name; those of one identity are one.
-fn named(
-    run: &Run,
-    series: BTreeMap<SiteId, SiteSeries>,
-    symbols: &Symbols,
-    workspace: &WorkspaceCrates,
-) -> Vec<(Subject, SiteSeries)> {
-    let mut named: BTreeMap<SiteKey, (Subject, SiteSeries)> = BTreeMap::new();
-    for (id, series) in series {
-        let unknown = || Site { id, tag: None, frames: Vec::new(), truncated: true };
-        let site = run.sites.get(&id).cloned().unwrap_or_else(unknown);
-        let (key, subject) = subject(&site, symbols, workspace);
-        match named.entry(key) {
-            Entry::Vacant(vacant) => {
-                vacant.insert((subject, series));
+/// A run, summed up and named.
+struct Read<'a> {
+    timeline: &'a Timeline,
+    axis: Arc<Axis>,
+    sites: Vec<judge::Site>,
+}
+
+impl<'a> Read<'a> {
+    /// Reads the rows once, and once more for each lifetime that the policy gives to some sites.
+    fn new(
+        run: &'a Run,
+        symbols: &Symbols,
+        terms: &Terms,
+        doubts: &mut Vec<String>,
+    ) -> Result<Self, Error> {
+        let names = |site: &Site| subject(site, symbols, &terms.workspace);
+        let subjects: BTreeMap<SiteId, (SiteKey, Subject)> =
+            run.sites.iter().map(|(id, site)| (*id, names(site))).collect();
+        let lifetime_of = |subject: &Subject| terms.policy.lifetime_of(subject);
+        let own: BTreeSet<u64> = subjects.values().filter_map(|(_, s)| lifetime_of(s)).collect();
+        let general = Arc::new(Axis::new(&run.timeline, &terms.policy.settings()));
+        let mut sites = BTreeMap::new();
+        for lifetime_ns in iter::once(None).chain(own.into_iter().map(Some)) {
+            let axis = match lifetime_ns {
+                None => Arc::clone(&general),
+                own => Arc::new(Axis::new(&run.timeline, &terms.policy.settings_with(own))),
+            };
+            let (series, warnings) = run.series(&axis)?;
+            if lifetime_ns.is_none() {
+                doubts.extend(warnings.iter().map(ToString::to_string));
             }
-            Entry::Occupied(mut same) => same.get_mut().1.merge(&series),
+            for (id, series) in series {
+                let unknown = || Site { id, tag: None, frames: Vec::new(), truncated: true };
+                let named = subjects.get(&id).cloned().unwrap_or_else(|| names(&unknown()));
+                if lifetime_of(&named.1) == lifetime_ns {
+                    add(&mut sites, named, &axis, series);
+                }
+            }
         }
+        let sites = sites.into_values().collect();
+        Ok(Self { timeline: &run.timeline, axis: general, sites })
     }
-    named.into_values().collect()
+
+    fn as_run(&self) -> judge::Run<'_> {
+        judge::Run { timeline: self.timeline, axis: &self.axis, sites: &self.sites }
+    }
+}
+
+/// Adds a site; those of one identity are one.
+fn add(
+    sites: &mut BTreeMap<SiteKey, judge::Site>,
+    (key, subject): (SiteKey, Subject),
+    axis: &Arc<Axis>,
+    series: SiteSeries,
+) {
+    match sites.entry(key) {
+        Entry::Vacant(vacant) => {
+            vacant.insert(judge::Site { subject, axis: Arc::clone(axis), series });
+        }
+        Entry::Occupied(mut same) => same.get_mut().series.merge(&series),
+    }
 }
 
 fn subject(site: &Site, symbols: &Symbols, workspace: &WorkspaceCrates) -> (SiteKey, Subject) {

@@ -168,14 +168,15 @@ pub fn judge_site(axis: &Axis, rule: &Rule, series: &SiteSeries) -> Verdict {
     judge_with(axis, rule, &counters, series)
 }
 
-/// Judges all sites of a run, in their order.
+/// Judges all sites of a run, in their order, each on its own axis: they may differ from the run's
+/// in how old a block must be to count.
 pub fn judge_sites<'a>(
     axis: &Axis,
     rule: &Rule,
-    sites: impl IntoIterator<Item = &'a SiteSeries>,
+    sites: impl IntoIterator<Item = (&'a Axis, &'a SiteSeries)>,
 ) -> Vec<Verdict> {
     let counters = work::counters(axis, rule.work.as_deref());
-    let judge = |series| judge_with(axis, rule, &counters, series);
+    let judge = |(axis, series)| judge_with(axis, rule, &counters, series);
     let mut verdicts: Vec<Verdict> = sites.into_iter().map(judge).collect();
     let e_values: Vec<f64> = verdicts.iter().map(|v| v.evidence.objects.e_value).collect();
     for (verdict, q) in verdicts.iter_mut().zip(e_bh(&e_values)) {

@@ -1,12 +1,13 @@
 //! What `heaptide.toml` and a baseline make of the same leaks.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use heaptide_analyze::axis::{Axis, Settings};
 use heaptide_analyze::baseline::Baseline;
 use heaptide_analyze::finding::{Gate, Subject};
 use heaptide_analyze::identity::{NamedFrame, Origin};
-use heaptide_analyze::judge::{Outcome, Report, Run, judge};
+use heaptide_analyze::judge::{Outcome, Report, Run, Site, judge};
 use heaptide_analyze::policy::{Date, Policy};
 use heaptide_analyze::series::SiteSeries;
 use heaptide_analyze::timeline::{Point, Timeline};
@@ -36,12 +37,7 @@ fn frame(function: &str, origin: Origin) -> NamedFrame {
 
 /// A site that keeps `counts(epoch)` blocks of each epoch; the workspace's own are called from
 /// `shop::handle`, a dependency's from its own threads.
-fn site(
-    axis: &Axis,
-    function: &str,
-    origin: Origin,
-    counts: impl Fn(u32) -> u64,
-) -> (Subject, SiteSeries) {
+fn site(axis: &Arc<Axis>, function: &str, origin: Origin, counts: impl Fn(u32) -> u64) -> Site {
     let blamed = frame(function, origin.clone());
     let mut stack = vec![blamed.clone()];
     if origin == Origin::Workspace {
@@ -75,13 +71,13 @@ fn site(
         series.observe(axis, k as usize, &row);
     }
     series.close(axis);
-    (subject, series)
+    Site { subject, axis: Arc::clone(axis), series }
 }
 
 /// Ten blocks of 64 bytes per hundred requests in the workspace, and as many in a dependency.
 fn report(policy: &str, baseline: Option<&Baseline>, per_epoch: u64) -> Report {
     let timeline = timeline(40);
-    let axis = Axis::new(&timeline, &Settings::default());
+    let axis = Arc::new(Axis::new(&timeline, &Settings::default()));
     let sites = vec![
         site(&axis, "shop::session::create", Origin::Workspace, |_| per_epoch),
         site(&axis, "hyper::client::connect", Origin::Dependency("hyper".into()), |_| 10),
@@ -132,6 +128,7 @@ fn budgets_and_exceptions() {
             Gate::Pass,
             Gate::Warn,
         ),
+        ("allow = [{ site = '0002899b' }]", Outcome::Clean, Gate::Pass, Gate::Warn),
         (
             "allow = [{ site = 'shop::*', expires = 2027-01-15 }]",
             Outcome::Clean,
@@ -155,16 +152,28 @@ fn budgets_and_exceptions() {
 
 #[test]
 fn expiry_and_idle_entries_are_said() {
-    let policy = "allow = [{ site = 'shop::*', expires = '2026-12-31', owner = 'ann' }, \
-                  { site = 'gone::*' }, { site = 'hyper::*', expires = '2027-01-20' }]";
+    let policy = "budget.crates = { hyper = '1 KiB/op', hypr = '1 KiB/op' }\n\
+                  allow = [{ site = 'shop::*', expires = '2026-12-31', owner = 'ann' },\n\
+                  \x20 { site = 'shop::sessions::create' },\n\
+                  \x20 { site = 'hyper::*', expires = 2027-01-20 }]\n\
+                  [[lifetime]]\nsite = 'gone::*'\nmax = '1h'";
     let report = report(policy, None, 10);
     assert_eq!(report.policy.expired, ["shop::*"]);
-    assert_eq!(report.policy.unmatched, ["gone::*"]);
-    let expired =
-        "the allow entry for `shop::*` expired on 2026-12-31 (owner: ann): fix it or renew it";
-    assert_eq!(report.errors, [expired]);
-    assert!(
-        report.warnings.contains(&"the allow entry for `hyper::*` expires on 2027-01-20".into())
+    assert_eq!(report.policy.unmatched, ["shop::sessions::create", "gone::*", "hypr"]);
+    assert_eq!(
+        report.errors,
+        ["heaptide.toml:2:40: the allow entry for `shop::*` expired on 2026-12-31 (owner: ann): \
+          fix it or renew it"]
+    );
+    assert_eq!(
+        report.warnings,
+        [
+            "heaptide.toml:3:12: the allow entry for `shop::sessions::create` matches no site; \
+             did you mean `shop::session::create`?",
+            "heaptide.toml:4:34: the allow entry for `hyper::*` expires on 2027-01-20",
+            "heaptide.toml:6:8: the lifetime for `gone::*` matches no site",
+            "heaptide.toml:1:46: no call site goes through the crate `hypr`",
+        ]
     );
     assert_eq!(report.outcome.exit_code(), 2);
 }
@@ -173,6 +182,21 @@ fn expiry_and_idle_entries_are_said() {
 fn a_mistake_is_shown_where_it_is() {
     let cases = [
         ("wrok = 'requests'", "line 1, column 1: unknown field `wrok`", Some("work")),
+        (
+            "[[allow]]\nsite = 'a'\nexpire = '2027-01-31'",
+            "line 3, column 1: unknown field `expire`",
+            Some("expires"),
+        ),
+        (
+            "[[lifetime]]\nsite = 'a'\nmaximum = '1h'",
+            "line 3, column 1: unknown field `maximum`",
+            Some("max"),
+        ),
+        (
+            "least_snapshot = 8",
+            "line 1, column 1: unknown field `least_snapshot`",
+            Some("least_snapshots"),
+        ),
         (
             "\n[budget]\nfindings = '1 B/op'",
             "line 3, column 1: unknown field `findings`",
@@ -229,7 +253,7 @@ fn a_baseline_lets_old_growth_pass() {
 #[test]
 fn sites_that_leak_in_step_are_one_finding() {
     let timeline = timeline(40);
-    let axis = Axis::new(&timeline, &Settings::default());
+    let axis = Arc::new(Axis::new(&timeline, &Settings::default()));
     let uneven = |e: u32| u64::from(10 + e * 7 % 5);
     let sites = vec![
         site(&axis, "shop::user", Origin::Workspace, uneven),
@@ -253,11 +277,16 @@ fn sites_that_leak_in_step_are_one_finding() {
 #[test]
 fn too_short_a_run_is_inconclusive() {
     let timeline = timeline(12);
-    let axis = Axis::new(&timeline, &Settings::default());
+    let axis = Arc::new(Axis::new(&timeline, &Settings::default()));
     let sites = vec![site(&axis, "shop::session::create", Origin::Workspace, |_| 10)];
     let runs = [Run { timeline: &timeline, axis: &axis, sites: &sites }];
     let judged = |policy| judge(&runs, &Policy::parse(policy).unwrap(), None, today());
     assert_eq!(judged("").outcome.exit_code(), 3);
     assert_eq!(judged("inconclusive = 'pass'").outcome.exit_code(), 0);
+    assert_eq!(
+        judged("least_snapshots = 13").undecided[0],
+        "12 snapshots are too few to judge; it takes 13"
+    );
+    assert!(!judged("least_snapshots = 12").undecided[0].contains("too few"));
     assert_eq!(judge(&[], &Policy::default(), None, today()).outcome, Outcome::Inconclusive);
 }

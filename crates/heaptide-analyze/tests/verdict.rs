@@ -19,6 +19,9 @@ type Life = fn(u32, u32) -> Vec<(u64, u32)>;
 /// The size of a container at each snapshot.
 type Size = fn(u64) -> u64;
 
+/// A site's rows with their snapshots.
+type Rows = Vec<(usize, SiteRow)>;
+
 const FOREVER: u32 = 1_000_000;
 
 fn timeline(n: u32) -> Timeline {
@@ -362,13 +365,13 @@ fn growth_is_counted_in_what_explains_it() {
     };
     let per_login = |e: u32| 4 * (logins(u64::from(e) + 1) - logins(e.into()));
     let per_page = |e: u32| browsing(u64::from(e) + 1) - browsing(e.into());
-    let cases: &[(&str, &str, Vec<(usize, SiteRow)>)] = &[
+    let cases: [(&str, &str, Rows); 4] = [
         ("a map of sessions", "logins", container(&logins)),
         ("a map of pages", "browsing", container(&browsing)),
         ("sessions", "logins", births(&per_login)),
         ("pages", "browsing", births(&per_page)),
     ];
-    for (name, work, rows) in cases {
+    for (name, work, rows) in &cases {
         let verdict = run(None, rows);
         assert!(verdict.class <= Class::Suspect, "{name}: {:#?}", verdict.evidence.container);
         assert_eq!(verdict.rate.work, *work, "{name}: {:?}", verdict.fits);

@@ -7,6 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, anyhow};
 use heaptide_analyze::baseline::Baseline;
+use heaptide_analyze::identity::WorkspaceCrates;
 use heaptide_analyze::judge::Report;
 use heaptide_analyze::load;
 use heaptide_analyze::policy::{Inconclusive, Policy};
@@ -16,6 +17,7 @@ use heaptide_format::{Line, Names};
 
 use crate::args::{self, Judging};
 use crate::names::Remembered;
+use crate::{output, workspace};
 
 /// Where a policy is looked for if none is named.
 const POLICY_FILE: &str = "heaptide.toml";
@@ -41,7 +43,8 @@ impl Judge {
         }
         let baseline = judging.baseline.as_deref().map(baseline).transpose()?;
         let Self { terms, .. } = Self::by_default();
-        let terms = Terms { policy, baseline, ..terms };
+        let workspace = workspace(&policy);
+        let terms = Terms { policy, baseline, workspace, ..terms };
         let names = Mutex::new(Remembered::new(judging.symbol_path.clone()));
         Ok(Self { terms, names })
     }
@@ -88,7 +91,20 @@ fn policy(config: Option<&Path>) -> anyhow::Result<Policy> {
         return Ok(Policy::default());
     }
     let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
-    Policy::parse(&text).map_err(|wrong| anyhow!("{}: {wrong}", path.display()))
+    let policy = Policy::parse(&text).map_err(|wrong| anyhow!("{}: {wrong}", path.display()))?;
+    Ok(policy.from_file(&path.display().to_string()))
+}
+
+/// The crates that the policy names, or else those of the Cargo workspace here.
+fn workspace(policy: &Policy) -> WorkspaceCrates {
+    if !policy.workspace.is_empty() {
+        return policy.workspace.iter().map(|name| name.replace('-', "_")).collect();
+    }
+    let here = std::env::current_dir().context("there is no current directory");
+    here.and_then(|here| workspace::crates(&here)).unwrap_or_else(|cause| {
+        output::warn([format!("cannot tell which crates are yours: {cause:#}")]);
+        WorkspaceCrates::new()
+    })
 }
 
 /// Appends lines, unless the last one is torn: then they would be part of it.

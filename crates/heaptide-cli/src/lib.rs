@@ -16,6 +16,7 @@ mod names;
 mod output;
 mod terminal;
 mod watch;
+mod workspace;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -43,15 +43,23 @@ pub(crate) fn growth(rate: &Rate) -> String {
     format!("{}  ({}{pace})", parts.join("  "), bytes_per_hour(rate))
 }
 
-/// `counted per login, which fits better than requests and time`, if there was a choice of work.
+/// `counted per login, which fits better than requests or time`, if there was a choice of work.
 pub(crate) fn choice(finding: &Finding) -> Option<String> {
     let (best, others) = finding.lead().verdict.fits.split_first()?;
-    let works = others.iter().any(|fit| fit.work != "seconds") && best.work != "seconds";
+    let only_time = others.iter().all(|fit| fit.work == "seconds");
     let name = |fit: &Fit| if fit.work == "seconds" { "time".to_owned() } else { fit.work.clone() };
     let names: Vec<_> = others.iter().map(name).collect();
-    works.then(|| {
-        format!("counted per {}, which fits better than {}", unit(&best.work), names.join(" or "))
-    })
+    let per = per(&best.work);
+    (!only_time)
+        .then(|| format!("counted per {per}, which fits better than {}", names.join(" or ")))
+}
+
+/// `request`, `second`
+fn per(work: &str) -> &str {
+    match unit(work) {
+        "s" => "second",
+        unit => unit,
+    }
 }
 
 /// `the limit of 512.0 MiB is reached in 8h 5m`
@@ -162,10 +170,7 @@ pub(crate) fn conclusion(report: &Report) -> String {
 fn leaks(finding: &Finding) -> String {
     let rate = &finding.rate;
     let function = &finding.blamed.function;
-    let each = match unit(&rate.work) {
-        "s" => "second".to_owned(),
-        unit => unit.to_owned(),
-    };
+    let each = per(&rate.work);
     let size = rate_bytes(rate.bytes_per_op);
     match rate.objects_per_op > 0.0 {
         true => {

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::source::Place;
+
 /// One mistake in `heaptide.toml`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PolicyError {
@@ -17,16 +19,9 @@ pub struct PolicyError {
 
 impl PolicyError {
     pub(super) fn new(text: &str, error: &toml::de::Error) -> Self {
-        let at = error.span().map_or(0, |span| span.start).min(text.len());
-        let before = text.get(..at).unwrap_or_default();
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        let Place { line, column } = Place::of(text, error.span().map_or(0, |span| span.start));
         let message = error.message().to_owned();
-        Self {
-            line: before.matches('\n').count() + 1,
-            column: before[line_start..].chars().count() + 1,
-            suggestion: suggest(&message),
-            message,
-        }
+        Self { line, column, suggestion: suggest(&message), message }
     }
 }
 

@@ -1,16 +1,20 @@
 //! What the policy makes of the findings: budgets first, then what is allowed and until when.
 
+use std::collections::BTreeSet;
+
 use jiff::ToSpan;
 use jiff::civil::Date;
 
-use super::{Allow, Dependencies, Growth, Limit, Policy, PolicyUse};
-use crate::finding::{Finding, Gate, Ruling};
+use super::{Allow, Dependencies, Growth, Limit, Pattern, Policy, PolicyUse};
+use crate::finding::{Finding, Gate, JudgedSite, Ruling, Subject};
 use crate::identity::Origin;
 use crate::judge::{Run, RunReport};
 use crate::verdict::{Class, Rate};
 
 /// An entry is announced this long before it expires.
 const NOTICE_DAYS: i32 = 14;
+/// Names this much alike may be one name with a slip in it.
+const LEAST_LIKENESS: f64 = 0.85;
 
 impl Policy {
     /// Rules on every finding, and says how the allow-list was used.
@@ -28,6 +32,7 @@ impl Policy {
         for (entry, count) in self.allow.iter().zip(used) {
             self.report_use(entry, count, runs, today, &mut policy_use);
         }
+        self.report_idle(runs, &mut policy_use);
         let over = reports.iter().filter_map(|run| self.process_over_budget(run));
         let over: Vec<String> = over.collect();
         if !over.is_empty() {
@@ -42,6 +47,7 @@ impl Policy {
         let growth = whole(finding);
         let package = finding.blamed.package();
         let own_budget = package.and_then(|package| self.budget.crates.get(&package));
+        let own_budget = own_budget.map(toml::Spanned::get_ref);
         let budget = own_budget.unwrap_or(&self.budget.finding);
         if budget.admits(growth) {
             return rule(Gate::Pass, format!("within the budget of {budget}"));
@@ -66,17 +72,14 @@ impl Policy {
 
     /// The entry that allows all sites of a finding; each site needs one that still holds.
     fn allowed(&self, finding: &Finding, today: Date) -> Option<usize> {
-        let entry_for = |path: &str, growth: Growth<'_>| {
+        let entry_for = |site: &JudgedSite| {
+            let growth = Growth::of_site(&site.verdict.rate, &site.verdict.evidence);
             self.allow.iter().position(|entry| {
                 let within = entry.limit.as_ref().is_none_or(|limit| limit.admits(growth));
-                holds(entry, today) && entry.site.matches(path) && within
+                entry.holds(today) && entry.site.get_ref().matches(&site.subject) && within
             })
         };
-        let of_site = |site: &crate::finding::JudgedSite| {
-            let growth = Growth::of_site(&site.verdict.rate, &site.verdict.evidence);
-            entry_for(&site.subject.path, growth)
-        };
-        let entries: Option<Vec<usize>> = finding.sites.iter().map(of_site).collect();
+        let entries: Option<Vec<usize>> = finding.sites.iter().map(entry_for).collect();
         entries?.first().copied()
     }
 
@@ -88,29 +91,53 @@ impl Policy {
         today: Date,
         policy_use: &mut PolicyUse,
     ) {
-        let pattern = entry.site.to_string();
-        let mut subjects = runs.iter().flat_map(|run| run.sites);
-        let matched = subjects.any(|(subject, _)| entry.site.matches(&subject.path));
-        if let Some(expires) = entry.expires {
-            if !holds(entry, today) {
+        let pattern = entry.site.get_ref().to_string();
+        if let Some(expires) = &entry.expires {
+            let (day, place) = (expires.get_ref().0, self.source.place(expires));
+            if !entry.holds(today) {
                 let owner =
                     entry.owner.as_deref().map_or(String::new(), |o| format!(" (owner: {o})"));
                 policy_use.errors.push(format!(
-                    "the allow entry for `{pattern}` expired on {expires}{owner}: fix it or renew it"
+                    "{place}: the allow entry for `{pattern}` expired on {day}{owner}: fix it or renew it"
                 ));
                 policy_use.expired.push(pattern);
                 return;
             }
-            if today.saturating_add(NOTICE_DAYS.days()) >= expires {
-                let text = format!("the allow entry for `{pattern}` expires on {expires}");
+            if today.saturating_add(NOTICE_DAYS.days()) >= day {
+                let text = format!("{place}: the allow entry for `{pattern}` expires on {day}");
                 policy_use.warnings.push(text);
             }
         }
-        if !matched {
-            policy_use.warnings.push(format!("the allow entry for `{pattern}` matches no site"));
+        if !occurs(entry.site.get_ref(), runs) {
+            let (place, close) = (self.source.place(&entry.site), closest(&pattern, runs));
+            policy_use
+                .warnings
+                .push(format!("{place}: the allow entry for `{pattern}` matches no site{close}"));
             policy_use.unmatched.push(pattern);
         } else if count > 0 {
             policy_use.used.push((pattern, count));
+        }
+    }
+
+    /// Says which lifetimes and crate budgets are about nothing in these runs.
+    fn report_idle(&self, runs: &[Run<'_>], policy_use: &mut PolicyUse) {
+        for entry in self.lifetime.iter().filter(|entry| !occurs(entry.site.get_ref(), runs)) {
+            let (place, pattern) = (self.source.place(&entry.site), entry.site.get_ref());
+            let close = closest(&pattern.to_string(), runs);
+            policy_use
+                .warnings
+                .push(format!("{place}: the lifetime for `{pattern}` matches no site{close}"));
+            policy_use.unmatched.push(pattern.to_string());
+        }
+        let known: BTreeSet<String> = subjects(runs)
+            .flat_map(|subject| &subject.stack)
+            .filter_map(|frame| frame.package())
+            .collect();
+        for (name, budget) in self.budget.crates.iter().filter(|(name, _)| !known.contains(*name)) {
+            let place = self.source.place(budget);
+            let text = format!("{place}: no call site goes through the crate `{name}`");
+            policy_use.warnings.push(text);
+            policy_use.unmatched.push(name.clone());
         }
     }
 
@@ -149,8 +176,21 @@ fn process_within(limit: &Limit, run: &RunReport) -> bool {
     limit.admits(Growth { rate: &rate, live_objects, live_bytes })
 }
 
-fn holds(entry: &Allow, today: Date) -> bool {
-    entry.expires.is_none_or(|expires| today <= expires)
+fn subjects<'a>(runs: &[Run<'a>]) -> impl Iterator<Item = &'a Subject> {
+    runs.iter().flat_map(|run| run.sites).map(|site| &site.subject)
+}
+
+fn occurs(pattern: &Pattern, runs: &[Run<'_>]) -> bool {
+    subjects(runs).any(|subject| pattern.matches(subject))
+}
+
+/// The path that a pattern without a match was probably meant for, as a question.
+fn closest(pattern: &str, runs: &[Run<'_>]) -> String {
+    let likeness = |path: &str| strsim::jaro_winkler(pattern, path);
+    let ranked = subjects(runs).map(|subject| (likeness(&subject.path), subject.path.as_str()));
+    let best = ranked.max_by(|a, b| a.0.total_cmp(&b.0).then_with(|| b.1.cmp(a.1)));
+    let near = best.filter(|(likeness, _)| *likeness > LEAST_LIKENESS);
+    near.map_or(String::new(), |(_, path)| format!("; did you mean `{path}`?"))
 }
 
 fn allowance(entry: &Allow) -> String {
@@ -162,7 +202,7 @@ fn allowance(entry: &Allow) -> String {
         because.push_str(": ");
         because.push_str(detail);
     }
-    if let Some(expires) = entry.expires {
+    if let Some(expires) = entry.expires.as_ref().map(|day| day.get_ref().0) {
         because.push_str(&format!(" (until {expires})"));
     }
     because

@@ -46,3 +46,23 @@ fn write_new(path: &Path, text: &str) -> io::Result<bool> {
         Err(cause) => Err(cause),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use heaptide_analyze::policy::Policy;
+
+    #[test]
+    fn every_option_that_is_shown_is_one() {
+        let (_, text) = super::FILES[0];
+        assert!(Policy::parse(text).is_ok());
+        let option = |line: &str| line.starts_with('[') || line.contains(" = ");
+        let shown = |line: &str| match line.strip_prefix("# ").filter(|line| option(line)) {
+            Some(line) => format!("{line}\n"),
+            None => format!("{line}\n"),
+        };
+        let all: String = text.lines().map(shown).collect();
+        let policy = Policy::parse(&all).unwrap();
+        assert_eq!((policy.allow.len(), policy.lifetime.len(), policy.workspace.len()), (1, 1, 2));
+        assert!(policy.memory_limit_bytes.is_some() && policy.least_snapshots.is_some());
+    }
+}

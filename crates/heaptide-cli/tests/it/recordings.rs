@@ -14,17 +14,24 @@ const BYTES: u64 = 64;
 
 /// Forty snapshots; nothing is ever freed.
 pub(crate) fn leaking() -> Vec<u8> {
-    recording(40, u32::MAX)
+    recording(session_create(), 40, u32::MAX)
+}
+
+/// Like [`leaking`], in a crate whose source lies in the registry's directory.
+pub(crate) fn vendored() -> Vec<u8> {
+    let function = "session_store::Store::create".into();
+    let file = Some("/c/registry/src/index-1a/session-store-1.2.3/src/lib.rs".into());
+    recording(Name { function, file, line: Some(9) }, 40, u32::MAX)
 }
 
 /// Forty snapshots; whatever is three epochs old has been freed.
 pub(crate) fn clean() -> Vec<u8> {
-    recording(40, 3)
+    recording(session_create(), 40, 3)
 }
 
 /// Like [`leaking`], but stopped early.
 pub(crate) fn short() -> Vec<u8> {
-    recording(6, u32::MAX)
+    recording(session_create(), 6, u32::MAX)
 }
 
 /// Of a version that does not exist yet.
@@ -47,14 +54,17 @@ fn header() -> Header {
     }
 }
 
-fn recording(n_snapshots: u32, lifetime_epochs: u32) -> Vec<u8> {
-    let module = ModuleId(0);
-    let frame = Frame { module: Some(module), offset: OFFSET };
-    let name = Name {
+fn session_create() -> Name {
+    Name {
         function: "shop::session::Sessions::create".into(),
         file: Some("src/session.rs".into()),
         line: Some(88),
-    };
+    }
+}
+
+fn recording(name: Name, n_snapshots: u32, lifetime_epochs: u32) -> Vec<u8> {
+    let module = ModuleId(0);
+    let frame = Frame { module: Some(module), offset: OFFSET };
     let offsets = vec![NamedOffset { offset: OFFSET, names: vec![name] }];
     let mut lines = vec![
         Line::Header(header()),

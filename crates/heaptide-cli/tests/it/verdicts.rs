@@ -1,5 +1,6 @@
 //! What a verdict exits with, and what policy, baseline and options make of it.
 
+use crate::recordings;
 use crate::scratch::Scratch;
 
 #[test]
@@ -49,7 +50,42 @@ fn a_policy_allows_until_it_expires() {
     allow("expires = \"2999-12-31\"");
     scratch.check("check leaking.jsonl", 0, "clean (exit 0)");
     allow("expires = \"2020-01-01\"");
-    scratch.check("check leaking.jsonl", 2, "expired");
+    scratch.check("check leaking.jsonl", 2, "heaptide.toml:4:11: the allow entry");
+    scratch.check("check leaking.jsonl", 2, "expired on 2020-01-01");
+}
+
+#[test]
+fn a_lifetime_is_for_the_sites_it_names() {
+    let scratch = Scratch::new();
+    let check = |site: &str, max: &str, exit: i32, says: &str| {
+        let text = format!("[[lifetime]]\nsite = \"{site}\"\nmax = \"{max}\"\n");
+        scratch.write("heaptide.toml", text.as_bytes());
+        scratch.check("check leaking.jsonl", exit, says);
+    };
+    check("shop::session::*", "1m", 3, "too short for a lifetime of 1m");
+    check("shop::session::*", "1m", 3, "2m would tell");
+    check("shop::session::*", "5s", 1, "LEAK");
+    check("shop::cart::*", "1m", 1, "heaptide.toml:2:8: the lifetime for `shop::cart::*`");
+    scratch.write("heaptide.toml", b"max_lifetime = \"1m\"\n");
+    scratch.check("check leaking.jsonl", 3, "too short for a lifetime");
+    scratch.check("check clean.jsonl", 0, "clean (exit 0)");
+}
+
+/// A crate of the workspace whose source lies elsewhere warned only, as a dependency does.
+#[test]
+fn the_workspace_is_the_users_own() {
+    let scratch = Scratch::new();
+    scratch.write("vendored.jsonl", &recordings::vendored());
+    scratch.check("check vendored.jsonl", 0, "warns: in a dependency");
+    scratch.write("heaptide.toml", b"workspace = [\"session-store\"]\n");
+    scratch.check("check vendored.jsonl", 1, "fails: over the budget");
+    scratch.write("heaptide.toml", b"");
+    scratch.write("Cargo.toml", b"[package]\nname = \"session-store\"\n[lib]\npath = \"lib.rs\"\n");
+    scratch.write("lib.rs", b"");
+    scratch.check("check vendored.jsonl", 1, "fails: over the budget");
+    scratch.write("Cargo.toml", b"[package");
+    scratch.check("check vendored.jsonl", 0, "warns: in a dependency");
+    scratch.check("check vendored.jsonl", 0, "cannot tell which crates are yours");
 }
 
 #[test]
