@@ -5,6 +5,7 @@
 use std::alloc::System;
 
 use crate::recorder;
+use crate::sampling::gap::MAX_PERIOD_BYTES;
 use crate::state::{Phase, State, StateCell};
 
 /// What the shim is doing; see [`crate::state`].
@@ -13,11 +14,21 @@ pub(crate) static STATE: StateCell = StateCell::new();
 /// The global allocator: `A` with a record of every block.
 ///
 /// Until a recording starts, it costs a nanosecond or two and eight bytes per block. With
-/// `HEAPTIDE_MODE=off` in the environment at the program's start it does nothing at all.
+/// `HEAPTIDE_MODE=off` in the environment at the program's start it does nothing at all, and with
+/// `HEAPTIDE_MODE=sampled` next to nothing: blocks have no eight bytes, and recordings are samples.
 #[derive(Debug)]
 pub struct Heaptide<A = System> {
     pub(crate) inner: A,
-    unasked: Phase,
+    unasked: Choice,
+}
+
+/// What a process can be: decided at its first allocation, by the environment or, where that says
+/// nothing, by the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Choice {
+    Off,
+    Exact,
+    Sampled { period_bytes: u64 },
 }
 
 impl Heaptide<System> {
@@ -29,7 +40,7 @@ impl Heaptide<System> {
     /// The shim over the system's allocator, off unless `HEAPTIDE_OUT` or `HEAPTIDE_MODE` is set
     /// when the program starts: for programs that are not themselves under test.
     pub const fn off_unless_asked() -> Self {
-        Self { inner: System, unasked: Phase::Off }
+        Self { inner: System, unasked: Choice::Off }
     }
 }
 
@@ -42,7 +53,28 @@ impl Default for Heaptide<System> {
 impl<A> Heaptide<A> {
     /// The shim over another allocator.
     pub const fn with(inner: A) -> Self {
-        Self { inner, unasked: Phase::Armed }
+        Self { inner, unasked: Choice::Exact }
+    }
+
+    /// Samples one in about `period_bytes` of the bytes that the program asks for, unless
+    /// `HEAPTIDE_OUT` or `HEAPTIDE_MODE` is set when it starts: for programs that are watched
+    /// wherever they run. 524,288 is a good period.
+    ///
+    /// ```
+    /// # use heaptide::Heaptide;
+    /// # use std::alloc::System;
+    /// static HEAP: Heaptide = Heaptide::with(System).sampled_unless_asked(512 << 10);
+    /// ```
+    ///
+    /// # Panics
+    /// At compile time, for a `static`, if the period is 0 or more than 64 MiB.
+    pub const fn sampled_unless_asked(mut self, period_bytes: u64) -> Self {
+        assert!(
+            period_bytes >= 1 && period_bytes <= MAX_PERIOD_BYTES,
+            "a period is between 1 byte and 64 MiB"
+        );
+        self.unasked = Choice::Sampled { period_bytes };
+        self
     }
 
     #[inline(always)]

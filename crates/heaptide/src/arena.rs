@@ -45,6 +45,8 @@ unsafe impl Zeroed for crate::sites::SiteEntry {}
 // SAFETY: as above.
 unsafe impl Zeroed for crate::labels::Label {}
 // SAFETY: as above.
+unsafe impl Zeroed for crate::sampling::table::Chunk {}
+// SAFETY: as above.
 unsafe impl Zeroed for crate::unwind::modules::LoadedModule {}
 
 /// A pointer to something in an arena, or nothing; zeroed memory is nothing.

@@ -35,6 +35,18 @@ impl Cell {
         add(&self.death_bytes, bytes);
     }
 
+    /// Some blocks of so many bytes in all, born together.
+    pub(crate) fn births_of(&self, objects: u64, bytes: u64) {
+        add(&self.births, objects);
+        add(&self.birth_bytes, bytes);
+    }
+
+    /// Some blocks of so many bytes in all, ended together.
+    pub(crate) fn deaths_of(&self, objects: u64, bytes: u64) {
+        add(&self.deaths, objects);
+        add(&self.death_bytes, bytes);
+    }
+
     /// The block lives on with other bytes. The new ones come first, as births do.
     pub(crate) fn resize(&self, old_bytes: u64, new_bytes: u64) {
         add(&self.birth_bytes, new_bytes);

@@ -6,6 +6,8 @@
 
 #![forbid(unsafe_code)]
 
+pub(crate) mod sampled;
+
 use heaptide_format::{BUCKETS, Bucket};
 
 use crate::arena::{Arena, Link};
@@ -54,6 +56,9 @@ pub(crate) struct SiteSlot {
 pub(crate) struct SlotDetail {
     cells: [Link<[Cell; CELLS_PER_CHUNK]>; CELL_CHUNKS],
     growth: Link<GrowthRing>,
+    /// In a sampled recording, the variances of live objects and bytes.
+    object_variance: AtomicU64,
+    byte_variance: AtomicU64,
 }
 
 /// The last few blocks that outgrew all before them at their site and thread.
@@ -256,6 +261,8 @@ impl SiteSlot {
         if let Some(growth) = detail.growth.get() {
             growth.written.store(0, Relaxed);
         }
+        detail.object_variance.store(0, Relaxed);
+        detail.byte_variance.store(0, Relaxed);
     }
 
     #[inline]

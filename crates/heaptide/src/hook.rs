@@ -5,6 +5,8 @@
 //! its record is taken out before it goes. No lock is held and no stack is unwound while the inner
 //! allocator works: where a block will count is found out before it is made.
 
+mod sampled;
+
 use core::alloc::{GlobalAlloc, Layout};
 use core::ffi::c_void;
 
@@ -15,6 +17,8 @@ use crate::recording;
 use crate::state::{Phase, State};
 use crate::threads::ThreadBlock;
 use crate::unwind::{Caller, StackMemory};
+
+pub(crate) use sampled::{Request, sample};
 
 /// The stack of the calling thread, from the hook's caller on.
 #[derive(Clone, Copy, Debug)]
@@ -46,7 +50,9 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Heaptide<A> {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         match self.state().phase() {
             // SAFETY: the caller's promise on `layout`.
-            Phase::Off => unsafe { self.inner.alloc(layout) },
+            Phase::Off | Phase::SampledArmed => unsafe { self.inner.alloc(layout) },
+            // SAFETY: as above.
+            Phase::Sampling => unsafe { sampled::alloc(&self.inner, layout, Fill::Any) },
             // SAFETY: as above.
             _ => unsafe { entry::alloc(&self.inner, layout.size(), layout.align()) },
         }
@@ -56,7 +62,9 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Heaptide<A> {
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         match self.state().phase() {
             // SAFETY: the caller's promise on `layout`.
-            Phase::Off => unsafe { self.inner.alloc_zeroed(layout) },
+            Phase::Off | Phase::SampledArmed => unsafe { self.inner.alloc_zeroed(layout) },
+            // SAFETY: as above.
+            Phase::Sampling => unsafe { sampled::alloc(&self.inner, layout, Fill::Zero) },
             // SAFETY: as above.
             _ => unsafe { entry::alloc_zeroed(&self.inner, layout.size(), layout.align()) },
         }
@@ -65,29 +73,37 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Heaptide<A> {
     #[inline]
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         let state = STATE.load();
-        if state.phase() == Phase::Off {
+        match state.phase() {
             // SAFETY: the caller's promise: `block` came from us with `layout`.
-            return unsafe { self.inner.dealloc(block, layout) };
+            Phase::Off => unsafe { self.inner.dealloc(block, layout) },
+            // SAFETY: as above, and some blocks are sampled.
+            Phase::SampledArmed | Phase::Sampling => unsafe {
+                sampled::dealloc(&self.inner, state, block, layout)
+            },
+            // SAFETY: as above, and blocks carry records.
+            _ => unsafe { dealloc(&self.inner, state, block, layout) },
         }
-        // SAFETY: as above, and blocks carry records, since the state is not off.
-        unsafe { dealloc(&self.inner, state, block, layout) };
     }
 
     #[inline]
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
         let state = STATE.load();
-        if state.phase() == Phase::Off {
+        match state.phase() {
             // SAFETY: the caller's promise on all three.
-            return unsafe { self.inner.realloc(block, layout, new_size) };
+            Phase::Off => unsafe { self.inner.realloc(block, layout, new_size) },
+            // SAFETY: as above, and some blocks are sampled.
+            Phase::SampledArmed | Phase::Sampling => unsafe {
+                sampled::realloc(&self.inner, state, block, layout, new_size)
+            },
+            // SAFETY: as above, and blocks carry records.
+            _ => unsafe { realloc(&self.inner, state, block, layout, new_size) },
         }
-        // SAFETY: as above, and blocks carry records, since the state is not off.
-        unsafe { realloc(&self.inner, state, block, layout, new_size) }
     }
 }
 
 /// Which of the inner allocator's calls makes the block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fill {
+pub(crate) enum Fill {
     Any,
     Zero,
 }

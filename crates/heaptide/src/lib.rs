@@ -42,6 +42,7 @@ mod recorder;
 #[cfg(not(loom))]
 mod recording;
 mod registry;
+mod sampling;
 mod sites;
 mod state;
 mod sync;

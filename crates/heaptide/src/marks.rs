@@ -7,7 +7,6 @@ use core::marker::PhantomData;
 
 use crate::allocator::STATE;
 use crate::recording::{self, ARENA, REGISTRY, WORK};
-use crate::state::Phase;
 use crate::sync::Ordering::Relaxed;
 use crate::threads;
 
@@ -16,7 +15,7 @@ use crate::threads;
 /// Costs next to nothing, and nothing happens when no recording runs. A process may count up to 15
 /// kinds of work; further names are counted together as `[other]`.
 pub fn work(name: &str, n: u64) {
-    if STATE.load().phase() != Phase::Recording {
+    if !STATE.load().is_recording() {
         return;
     }
     let Some(tables) = recording::tables() else { return };
@@ -52,7 +51,7 @@ impl Drop for Tag {
 
 /// Puts a tag in force; what was in force before, or `None` if nothing is recorded.
 fn enter(name: &str) -> Option<u32> {
-    if STATE.load().phase() != Phase::Recording {
+    if !STATE.load().is_recording() {
         return None;
     }
     let number = recording::tables()?.tags.number(&ARENA, name);

@@ -6,6 +6,8 @@
 
 #![forbid(unsafe_code)]
 
+pub(crate) mod sampled;
+
 use once_cell::sync::OnceCell;
 
 use crate::arena::{Arena, Link};
@@ -14,6 +16,7 @@ use crate::labels::{Labels, MAX_TAGS, MAX_WORK, WorkCounters};
 use crate::memo::{Context, Draft, Place};
 use crate::record::{Birth, MAX_SITES, Record, SiteIndex};
 use crate::registry::Registry;
+use crate::sampling::table::SampleTable;
 use crate::sites::{SiteTable, StackRef};
 use crate::state::{Phase, State};
 use crate::sync::Ordering::{Acquire, Relaxed};
@@ -41,6 +44,7 @@ pub(crate) struct Tables {
     pub(crate) sites: SiteTable,
     pub(crate) tags: Labels,
     pub(crate) work: Labels,
+    pub(crate) samples: SampleTable,
 }
 
 /// How stacks are taken.
@@ -60,6 +64,7 @@ pub(crate) fn prepare(unwinder: Unwinder) -> Option<&'static Tables> {
             sites: SiteTable::new(&ARENA, MAX_SITES).ok_or(())?,
             tags: Labels::new(&ARENA, MAX_TAGS).ok_or(())?,
             work: Labels::new(&ARENA, MAX_WORK).ok_or(())?,
+            samples: SampleTable::new(&ARENA).ok_or(())?,
         };
         Ok::<_, ()>(&*Box::leak(Box::new(tables)))
     });
@@ -220,7 +225,7 @@ pub(crate) fn resize(
 /// Whether a block belongs to the recording that runs now.
 #[inline]
 fn counts(state: State, birth: Birth) -> bool {
-    state.phase() == Phase::Recording
+    state.is_recording()
         && birth.site != SiteIndex::NONE
         && birth.key.generation() == state.key().generation()
 }

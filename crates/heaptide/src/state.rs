@@ -2,8 +2,8 @@
 //!
 //! | bits | what |
 //! |---|---|
-//! | 0–1 | [`Phase`] |
-//! | 2–23 | the [`Key`]: which recording and which birth bucket a block born now belongs to |
+//! | 0–2 | [`Phase`] |
+//! | 3–24 | the [`Key`]: which recording and which birth bucket a block born now belongs to |
 //! | 32–63 | the tick: changes with every epoch and every recording |
 //!
 //! The tick lets a counter slot notice with one compare that an epoch or a recording went by.
@@ -14,7 +14,8 @@ use heaptide_format::{Bucket, Epoch};
 
 use crate::sync::{AtomicU64, Ordering};
 
-/// What the shim is doing. Off is for the process's life; armed and recording alternate.
+/// What the shim is doing. Off is for the process's life, and so is whether every block carries a
+/// record or some are sampled; armed and recording alternate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
     /// No allocation has been seen yet; the environment has not been read.
@@ -25,13 +26,18 @@ pub(crate) enum Phase {
     Armed,
     /// Blocks are recorded.
     Recording,
+    /// Blocks are the inner allocator's own, but for those that an earlier recording sampled.
+    SampledArmed,
+    /// Some blocks are sampled, and those are recorded.
+    Sampling,
 }
 
 const GENERATION_BITS: u32 = 13;
 const BUCKET_BITS: u32 = 9;
 /// Bits of a [`Key`].
 pub(crate) const KEY_BITS: u32 = GENERATION_BITS + BUCKET_BITS;
-const KEY_SHIFT: u32 = 2;
+const PHASE_BITS: u32 = 3;
+const KEY_SHIFT: u32 = PHASE_BITS;
 const TICK_SHIFT: u32 = 32;
 
 const _: () = assert!(heaptide_format::BUCKETS <= 1 << BUCKET_BITS);
@@ -66,12 +72,20 @@ pub(crate) struct State(u64);
 impl State {
     #[inline]
     pub(crate) fn phase(self) -> Phase {
-        match self.0 & 3 {
+        match self.0 & ((1 << PHASE_BITS) - 1) {
             0 => Phase::Undecided,
             1 => Phase::Off,
             2 => Phase::Armed,
-            _ => Phase::Recording,
+            3 => Phase::Recording,
+            4 => Phase::SampledArmed,
+            _ => Phase::Sampling,
         }
+    }
+
+    /// Whether a recording runs.
+    #[inline]
+    pub(crate) fn is_recording(self) -> bool {
+        matches!(self.phase(), Phase::Recording | Phase::Sampling)
     }
 
     #[inline]
@@ -88,10 +102,8 @@ impl State {
         Self(u64::from(tick) << TICK_SHIFT | phase as u64)
     }
 
-    fn recording(key: Key, tick: u32) -> Self {
-        Self(
-            u64::from(tick) << TICK_SHIFT | u64::from(key.0) << KEY_SHIFT | Phase::Recording as u64,
-        )
+    fn recording(phase: Phase, key: Key, tick: u32) -> Self {
+        Self(u64::from(tick) << TICK_SHIFT | u64::from(key.0) << KEY_SHIFT | phase as u64)
     }
 }
 
@@ -120,17 +132,21 @@ impl StateCell {
     /// Starts counting under `generation`, at epoch 0. Only the recorder calls this.
     pub(crate) fn begin(&self, generation: u32) {
         let key = Key::new(generation, Bucket::of(Epoch(0)));
-        let tick = self.load().tick().wrapping_add(1);
-        self.0.store(State::recording(key, tick).0, Ordering::Release);
+        let now = self.load();
+        let phase = match now.phase() {
+            Phase::SampledArmed | Phase::Sampling => Phase::Sampling,
+            _ => Phase::Recording,
+        };
+        self.0.store(State::recording(phase, key, now.tick().wrapping_add(1)).0, Ordering::Release);
     }
 
     /// Moves on to `epoch`. Only the recorder calls this.
     pub(crate) fn advance(&self, epoch: Epoch) {
         let now = self.load();
         let key = Key::new(now.key().generation(), Bucket::of(epoch));
-        let next = State::recording(key, now.tick().wrapping_add(1));
+        let next = State::recording(now.phase(), key, now.tick().wrapping_add(1));
         // In a forked child the state was set back to armed; it must stay so.
-        if now.phase() == Phase::Recording {
+        if now.is_recording() {
             self.0.store(next.0, Ordering::Release);
         }
     }
@@ -138,10 +154,12 @@ impl StateCell {
     /// Back to armed: at the end of a recording, and in a forked child.
     pub(crate) fn end(&self) {
         let now = self.load();
-        if now.phase() == Phase::Recording {
-            let next = State::idle(Phase::Armed, now.tick().wrapping_add(1));
-            self.0.store(next.0, Ordering::Release);
-        }
+        let armed = match now.phase() {
+            Phase::Recording => Phase::Armed,
+            Phase::Sampling => Phase::SampledArmed,
+            _ => return,
+        };
+        self.0.store(State::idle(armed, now.tick().wrapping_add(1)).0, Ordering::Release);
     }
 }
 
@@ -149,30 +167,38 @@ impl StateCell {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_recording_is_told_from_the_next_and_an_epoch_from_the_next() {
+    /// Recordings and epochs are told apart, and the layout of blocks never changes.
+    fn check(armed: Phase, recording: Phase) {
         let cell = StateCell::new();
         assert_eq!(cell.load().phase(), Phase::Undecided);
-        cell.decide(Phase::Armed);
+        cell.decide(armed);
         cell.decide(Phase::Off);
-        assert_eq!(cell.load().phase(), Phase::Armed);
+        assert_eq!(cell.load().phase(), armed);
         let mut ticks = vec![cell.load().tick()];
         for generation in [1, 2] {
             cell.begin(generation);
-            assert_eq!(cell.load().phase(), Phase::Recording);
+            assert_eq!(cell.load().phase(), recording);
             ticks.push(cell.load().tick());
             for epoch in 1..200 {
                 cell.advance(Epoch(epoch));
+                assert_eq!(cell.load().phase(), recording);
                 assert_eq!(cell.load().key().generation(), generation);
                 assert_eq!(cell.load().key().bucket(), Bucket::of(Epoch(epoch)));
                 ticks.push(cell.load().tick());
             }
             cell.end();
+            assert_eq!(cell.load().phase(), armed);
             ticks.push(cell.load().tick());
         }
         let all = ticks.len();
         ticks.dedup();
         assert_eq!(ticks.len(), all);
+    }
+
+    #[test]
+    fn a_recording_is_told_from_the_next_and_an_epoch_from_the_next() {
+        check(Phase::Armed, Phase::Recording);
+        check(Phase::SampledArmed, Phase::Sampling);
     }
 
     #[test]

@@ -90,6 +90,21 @@ pub(crate) fn process_id() -> u32 {
     pid.unsigned_abs()
 }
 
+/// Bits that differ from process to process, without a system call where the kernel left some.
+pub(crate) fn start_up_entropy() -> u64 {
+    #[cfg(target_os = "linux")]
+    {
+        // SAFETY: a pure query.
+        let at = unsafe { libc::getauxval(libc::AT_RANDOM) };
+        let at = core::ptr::with_exposed_provenance::<u64>(at as usize);
+        if !at.is_null() {
+            // SAFETY: the kernel left sixteen random bytes there, for the process's life.
+            return unsafe { at.read_unaligned() };
+        }
+    }
+    u64::from(process_id()) << 32 ^ monotonic_ns()
+}
+
 /// Nanoseconds on the clock that snapshots carry.
 pub(crate) fn monotonic_ns() -> u64 {
     let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };

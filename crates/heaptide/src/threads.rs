@@ -15,6 +15,7 @@ use crate::arena::{Arena, Link};
 use crate::counters::SlotChunks;
 use crate::memo::{Context, Memo};
 use crate::registry::{self, Node, Registry};
+use crate::sampling::table::Chunk;
 use crate::sync::Ordering::Relaxed;
 use crate::sync::{AtomicU32, AtomicU64, signal_fence};
 use crate::unwind::{RuleCache, Scratch};
@@ -37,6 +38,8 @@ pub(crate) struct ThreadBlock {
     pub(crate) memo: Memo,
     pub(crate) rules: RuleCache,
     pub(crate) scratch: Scratch,
+    /// For the next sampled block, should its bucket of the side table be full.
+    pub(crate) spare: Link<Chunk>,
 }
 
 /// What one thread could not do, or did the long way; cumulative over the process's life.
@@ -52,6 +55,8 @@ pub(crate) struct Tally {
     pub(crate) siteless: AtomicU64,
     /// Blocks not counted for want of memory.
     pub(crate) uncounted: AtomicU64,
+    /// Sampled blocks that found no room in the side table.
+    pub(crate) unsampled: AtomicU64,
     /// Blocks whose record was not intact.
     pub(crate) overruns: AtomicU64,
 }

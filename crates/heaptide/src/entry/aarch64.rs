@@ -6,6 +6,8 @@
 use core::alloc::GlobalAlloc;
 use core::arch::naked_asm;
 
+use crate::hook::Request;
+
 /// Jumps to [`crate::hook::alloc`] with the caller's registers.
 ///
 /// # Safety
@@ -43,5 +45,20 @@ pub(crate) unsafe extern "C" fn alloc_zeroed<A: GlobalAlloc>(
         "mov x5, x30",
         "b {body}",
         body = sym crate::hook::alloc_zeroed::<A>,
+    )
+}
+
+/// Jumps to [`crate::hook::sample`] with the caller's registers.
+///
+/// # Safety
+/// As [`crate::hook::sample`].
+#[unsafe(naked)]
+pub(crate) unsafe extern "C" fn sample<A: GlobalAlloc>(inner: &A, request: &Request) -> *mut u8 {
+    naked_asm!(
+        "mov x2, sp",
+        "mov x3, x29",
+        "mov x4, x30",
+        "b {body}",
+        body = sym crate::hook::sample::<A>,
     )
 }

@@ -9,4 +9,4 @@
 #[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), path = "other.rs")]
 mod arch;
 
-pub(crate) use arch::{alloc, alloc_zeroed};
+pub(crate) use arch::{alloc, alloc_zeroed, sample};

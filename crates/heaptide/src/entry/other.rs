@@ -2,6 +2,8 @@
 
 use core::alloc::GlobalAlloc;
 
+use crate::hook::Request;
+
 /// Calls [`crate::hook::alloc`].
 ///
 /// # Safety
@@ -18,4 +20,13 @@ pub(crate) unsafe fn alloc<A: GlobalAlloc>(inner: &A, size: usize, align: usize)
 pub(crate) unsafe fn alloc_zeroed<A: GlobalAlloc>(inner: &A, size: usize, align: usize) -> *mut u8 {
     // SAFETY: as above.
     unsafe { crate::hook::alloc_zeroed::<A>(inner, size, align, 0, 0, 0) }
+}
+
+/// Calls [`crate::hook::sample`].
+///
+/// # Safety
+/// As [`crate::hook::sample`].
+pub(crate) unsafe fn sample<A: GlobalAlloc>(inner: &A, request: &Request) -> *mut u8 {
+    // SAFETY: as above.
+    unsafe { crate::hook::sample::<A>(inner, request, 0, 0, 0) }
 }

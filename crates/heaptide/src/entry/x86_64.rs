@@ -4,6 +4,8 @@
 use core::alloc::GlobalAlloc;
 use core::arch::naked_asm;
 
+use crate::hook::Request;
+
 /// Jumps to [`crate::hook::alloc`] with the caller's registers.
 ///
 /// # Safety
@@ -39,5 +41,20 @@ pub(crate) unsafe extern "C" fn alloc_zeroed<A: GlobalAlloc>(
         "mov r9, [rsp]",
         "jmp {body}",
         body = sym crate::hook::alloc_zeroed::<A>,
+    )
+}
+
+/// Jumps to [`crate::hook::sample`] with the caller's registers.
+///
+/// # Safety
+/// As [`crate::hook::sample`].
+#[unsafe(naked)]
+pub(crate) unsafe extern "C" fn sample<A: GlobalAlloc>(inner: &A, request: &Request) -> *mut u8 {
+    naked_asm!(
+        "lea rdx, [rsp + 8]",
+        "mov rcx, rbp",
+        "mov r8, [rsp]",
+        "jmp {body}",
+        body = sym crate::hook::sample::<A>,
     )
 }

@@ -14,7 +14,7 @@ use crate::counters::{self, GrowthEvent, Ranges};
 use crate::record::SiteIndex;
 use crate::recording::{REGISTRY, Tables};
 use crate::sites::SiteTable;
-use crate::state::State;
+use crate::state::{Phase, State};
 
 /// Growth events kept per site.
 const GROWTH_KEPT: usize = 16;
@@ -168,6 +168,7 @@ impl Collector {
         // above freed.
         let (mut ranges, mut grown) = (Ranges::default(), Vec::new());
         let (mut reallocs, mut largest_bytes) = (0, 0);
+        let (mut object_variance, mut byte_variance) = (0u64, 0u64);
         for view in views() {
             view.births(end, |bucket, objects, bytes| {
                 if let Some(sum) = sums.get_mut(bucket.0 as usize) {
@@ -179,6 +180,9 @@ impl Collector {
             reallocs += view.n_reallocs();
             largest_bytes = largest_bytes.max(view.largest_bytes());
             grown.extend(view.growth());
+            let (objects, bytes) = view.variances();
+            object_variance = object_variance.wrapping_add(objects);
+            byte_variance = byte_variance.wrapping_add(bytes);
         }
         let before = self.sites.get(site.0 as usize).and_then(|known| known.row.as_ref());
         let mut row = row_of(site, &sums, ranges);
@@ -186,6 +190,10 @@ impl Collector {
         row.largest_bytes = largest_bytes;
         row.growth = before.map(|row| row.growth.clone()).unwrap_or_default();
         row.last_free_ns = before.and_then(|row| row.last_free_ns);
+        if state.phase() == Phase::Sampling {
+            row.objects_error = Some(standard_error(object_variance));
+            row.bytes_error = Some(standard_error(byte_variance));
+        }
         let last_bytes = row.growth.last().map_or(0, |growth| growth.bytes);
         Changed {
             frees_before: before.map_or(0, |row| row.frees),
@@ -257,6 +265,12 @@ fn row_of(site: SiteIndex, sums: &[Sum], ranges: Ranges) -> SiteRow {
         objects_error: None,
         bytes_error: None,
     }
+}
+
+/// The square root of a variance, which is negative, in two's complement, if ends were counted
+/// whose births were not read yet.
+fn standard_error(variance: u64) -> f64 {
+    ((variance as i64).max(0) as f64).sqrt()
 }
 
 /// A range that contains `live`; `None` if it is nothing but `live`.

@@ -5,12 +5,14 @@
 
 #![forbid(unsafe_code)]
 
+use core::ffi::CStr;
 use std::time::Duration;
 
 use super::{Builder, Recorder};
-use crate::allocator::STATE;
+use crate::allocator::{Choice, STATE};
 use crate::arena::RowLink;
 use crate::recording::ARENA;
+use crate::sampling::gap::{self, DEFAULT_PERIOD_BYTES, MAX_PERIOD_BYTES};
 use crate::state::{Phase, StateCell};
 use crate::sync::Ordering::Release;
 use crate::sys;
@@ -33,16 +35,24 @@ pub(crate) fn inner_allocator() -> &'static str {
 
 /// Settles, in the first allocation of the process and without allocating, whether blocks carry
 /// records.
-pub(crate) fn decide(state: &StateCell, unasked: Phase, inner: fn() -> &'static str) {
-    let mode = sys::environment(c"HEAPTIDE_MODE");
+pub(crate) fn decide(state: &StateCell, unasked: Choice, inner: fn() -> &'static str) {
     let out = sys::environment(c"HEAPTIDE_OUT");
-    let phase = match mode.map(core::ffi::CStr::to_bytes) {
-        Some(b"off") => Phase::Off,
-        Some(_) => Phase::Armed,
-        None if out.is_some() => Phase::Armed,
-        None => unasked,
+    let choice = match asked() {
+        Ok(Some(choice)) => choice,
+        // Somebody wants to record, but not in a way that there is.
+        Err(_) => Choice::Off,
+        Ok(None) if out.is_some() => Choice::Exact,
+        Ok(None) => unasked,
     };
-    if phase == Phase::Armed {
+    let phase = match choice {
+        Choice::Off => Phase::Off,
+        Choice::Exact => Phase::Armed,
+        Choice::Sampled { period_bytes } => {
+            gap::settle(period_bytes, sys::start_up_entropy());
+            Phase::SampledArmed
+        }
+    };
+    if phase != Phase::Off {
         sys::watch_thread_exits(crate::hook::thread_ended);
         if let Some(name) = ARENA.copy(inner().as_bytes()) {
             INNER.set(name);
@@ -57,9 +67,58 @@ pub(crate) fn phase_after_an_allocation() -> Phase {
     STATE.load().phase()
 }
 
+/// What `HEAPTIDE_MODE` asks for; its value, if that is nothing that there is.
+fn asked() -> Result<Option<Choice>, &'static CStr> {
+    let Some(mode) = sys::environment(c"HEAPTIDE_MODE") else { return Ok(None) };
+    parse_mode(mode.to_bytes()).map(Some).ok_or(mode)
+}
+
+/// Reads a mode, without allocating.
+fn parse_mode(text: &[u8]) -> Option<Choice> {
+    match text {
+        b"off" => Some(Choice::Off),
+        b"exact" => Some(Choice::Exact),
+        b"sampled" => Some(Choice::Sampled { period_bytes: DEFAULT_PERIOD_BYTES }),
+        _ => {
+            let period_bytes = parse_bytes(text.strip_prefix(b"sampled:")?)?;
+            let is_period = (1..=MAX_PERIOD_BYTES).contains(&period_bytes);
+            is_period.then_some(Choice::Sampled { period_bytes })
+        }
+    }
+}
+
+fn parse_bytes(text: &[u8]) -> Option<u64> {
+    let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let (number, unit) = text.split_at_checked(digits)?;
+    let number: u64 = core::str::from_utf8(number).ok()?.parse().ok()?;
+    let unit = match unit {
+        b"" | b"B" => 1,
+        b"KB" | b"kB" => 1000,
+        b"KiB" => 1 << 10,
+        b"MB" => 1_000_000,
+        b"MiB" => 1 << 20,
+        _ => return None,
+    };
+    number.checked_mul(unit)
+}
+
+/// What is wrong with `HEAPTIDE_MODE`, if anything is.
+pub(crate) fn complaint_about_mode() -> Option<String> {
+    let mode = asked().err()?.to_string_lossy();
+    Some(format!(
+        "HEAPTIDE_MODE={mode} is not `exact`, `off`, `sampled` or `sampled:` and 1 to 67108864 bytes, \
+         such as `sampled:512KiB`"
+    ))
+}
+
 /// Called before `main`.
 pub(crate) extern "C" fn start_if_asked() {
     if sys::environment(c"HEAPTIDE_OUT").is_none() {
+        if asked().is_err() {
+            let _internal = crate::threads::InternalGuard::enter();
+            let why = complaint_about_mode().unwrap_or_default();
+            sys::complain(&[b"heaptide: off: ", why.as_bytes()]);
+        }
         return;
     }
     match start() {
@@ -82,12 +141,11 @@ fn start() -> Result<Option<Recorder>, String> {
             sys::complain(&[b"heaptide: unknown variable ", name.as_bytes()]);
         }
     }
-    match var("HEAPTIDE_MODE")?.as_deref() {
-        None | Some("exact") => {}
-        Some("off") => return Ok(None),
-        Some(other) => {
-            return Err(format!("HEAPTIDE_MODE={other} is not `exact` or `off`"));
-        }
+    if let Some(complaint) = complaint_about_mode() {
+        return Err(complaint);
+    }
+    if asked() == Ok(Some(Choice::Off)) {
+        return Ok(None);
     }
     let builder = configure(Recorder::builder())?;
     builder.start().map(Some).map_err(|err| err.to_string())
@@ -189,6 +247,36 @@ mod tests {
         check("soon", None);
         check("-1s", None);
         check("5d", None);
+        check("", None);
+    }
+
+    #[test]
+    fn modes() {
+        let check = |text: &str, choice: Option<Choice>| {
+            assert_eq!(parse_mode(text.as_bytes()), choice, "{text}");
+        };
+        let sampled = |period_bytes| Some(Choice::Sampled { period_bytes });
+        check("off", Some(Choice::Off));
+        check("exact", Some(Choice::Exact));
+        check("sampled", sampled(512 << 10));
+        check("sampled:512KiB", sampled(512 << 10));
+        check("sampled:1", sampled(1));
+        check("sampled:17B", sampled(17));
+        check("sampled:3kB", sampled(3000));
+        check("sampled:3KB", sampled(3000));
+        check("sampled:2MB", sampled(2_000_000));
+        check("sampled:64MiB", sampled(64 << 20));
+        check("sampled:65MiB", None);
+        check("sampled:0", None);
+        check("sampled:0KiB", None);
+        check("sampled:", None);
+        check("sampled:KiB", None);
+        check("sampled:-1", None);
+        check("sampled:1.5MiB", None);
+        check("sampled:99999999999999999999", None);
+        check("sampled:18446744073709551615MiB", None);
+        check("sampled:much", None);
+        check("Sampled", None);
         check("", None);
     }
 

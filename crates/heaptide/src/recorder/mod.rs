@@ -27,6 +27,7 @@ pub use heaptide_format::Mode;
 
 use crate::allocator::STATE;
 use crate::recording::{self, Unwinder};
+use crate::sampling::gap;
 use crate::state::{MAX_GENERATION, Phase};
 use crate::sync::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use crate::sync::{AtomicBool, AtomicU32};
@@ -214,14 +215,17 @@ impl Builder {
     /// # Errors
     /// [`Error::AlreadyRecording`], [`Error::NotInstalled`] without the `#[global_allocator]`
     /// line, [`Error::Off`] under `HEAPTIDE_MODE=off`, [`Error::Output`] for a path that cannot be
-    /// written, [`Error::Config`] for a signal that cannot be handled, [`Error::Resources`] when
+    /// written, [`Error::Config`] for a signal that cannot be handled or a `HEAPTIDE_MODE` that does
+    /// not exist, [`Error::Resources`] when
     /// the system has no memory, thread or descriptor left.
     pub fn start(self) -> Result<Recorder, Error> {
         let _internal = InternalGuard::enter();
         match environment::phase_after_an_allocation() {
             Phase::Undecided => return Err(Error::NotInstalled),
-            Phase::Off => return Err(Error::Off),
-            Phase::Armed | Phase::Recording => {}
+            Phase::Off => {
+                return Err(environment::complaint_about_mode().map_or(Error::Off, Error::Config));
+            }
+            Phase::Armed | Phase::Recording | Phase::SampledArmed | Phase::Sampling => {}
         }
         if TAKEN.swap(true, AcqRel) {
             return self.join_environment().ok_or(Error::AlreadyRecording);
@@ -324,6 +328,7 @@ extern "C" fn at_process_exit() {
 /// A forked child records nothing, and leaves the parent's file and pipe alone.
 extern "C" fn in_forked_child() {
     STATE.end();
+    gap::part_ways(u64::from(sys::process_id()));
     sys::forget_wake();
     ACTIVE.store(0, Release);
     UNCLAIMED.store(false, Relaxed);

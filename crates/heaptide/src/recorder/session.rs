@@ -18,7 +18,9 @@ use crate::allocator::STATE;
 use crate::labels::Labels;
 use crate::record::SiteIndex;
 use crate::recording::{ARENA, MODULES, REGISTRY, Tables, Unwinder, WORK};
+use crate::sampling::gap;
 use crate::sites::SiteEntry;
+use crate::state::Phase;
 use crate::sync::Ordering::Relaxed;
 use crate::sys;
 use crate::unwind::modules::LoadedModule;
@@ -274,6 +276,7 @@ fn dropped_so_far() -> Dropped {
         Dropped {
             sites: sum.sites + tally.siteless.load(Relaxed),
             frames: sum.frames + tally.truncated.load(Relaxed),
+            samples: sum.samples + tally.unsampled.load(Relaxed),
             blocks: sum.blocks + tally.uncounted.load(Relaxed),
             overruns: sum.overruns + tally.overruns.load(Relaxed),
             ..sum
@@ -304,7 +307,7 @@ fn header(builder: &Builder) -> Header {
         arch: std::env::consts::ARCH.to_owned(),
         start_unix_ns,
         start_mono_ns,
-        mode: Mode::Exact,
+        mode: mode(),
         interval_ns: u64::try_from(builder.interval.as_nanos()).unwrap_or(u64::MAX),
         signal: builder.signal.map(super::environment::signal_name),
         inner: super::environment::inner_allocator().to_owned(),
@@ -313,6 +316,16 @@ fn header(builder: &Builder) -> Header {
             Unwinder::Backtrace => "backtrace".to_owned(),
         },
         memory_limit_bytes: Cgroup::of_this_process().and_then(|group| group.limit_bytes()),
+    }
+}
+
+/// The same in all recordings of a process.
+fn mode() -> Mode {
+    match STATE.load().phase() {
+        Phase::SampledArmed | Phase::Sampling => {
+            Mode::Sampled { period_bytes: gap::period_bytes() }
+        }
+        _ => Mode::Exact,
     }
 }
 

@@ -1,0 +1,103 @@
+//! The same slots and cells in a sampled recording: a sampled block counts for as many as it
+//! stands for, and its end takes back exactly that.
+
+#![forbid(unsafe_code)]
+
+use super::{SiteSlot, SlotChunks, SlotView, Surroundings, current, lower, raise};
+use crate::record::Birth;
+use crate::state::State;
+use crate::sync::Ordering::{Acquire, Relaxed};
+use crate::sync::add;
+
+/// What a sampled block counts for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Weighted {
+    /// For how many blocks it stands,
+    pub(crate) weight: u64,
+    /// each of so many bytes.
+    pub(crate) size_bytes: u64,
+}
+
+impl Weighted {
+    fn bytes(self) -> u64 {
+        self.weight.wrapping_mul(self.size_bytes)
+    }
+
+    /// Its share of the variances of live objects and bytes ([`crate::sampling::gap`]).
+    fn variances(self) -> (u64, u64) {
+        let objects = self.weight.wrapping_mul(self.weight.wrapping_sub(1));
+        let square = self.size_bytes.wrapping_mul(self.size_bytes);
+        (objects, square.wrapping_mul(objects))
+    }
+}
+
+/// How a sampled block came about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    Made,
+    Resized,
+}
+
+impl SiteSlot {
+    /// Counts a sampled block born now. False if there is no memory to count it in.
+    pub(crate) fn sampled_birth(
+        &self,
+        around: Surroundings,
+        state: State,
+        sample: Weighted,
+        origin: Origin,
+    ) -> bool {
+        if self.tick.load(Relaxed) != state.tick() && self.catch_up(around.arena, state).is_none() {
+            return false;
+        }
+        let (Some(cell), Some(detail)) = (self.birth_cell.get(), self.detail(around.arena)) else {
+            return false;
+        };
+        let (object_variance, byte_variance) = sample.variances();
+        cell.births_of(sample.weight, sample.bytes());
+        add(&self.allocs, sample.weight);
+        if origin == Origin::Resized {
+            add(&self.reallocs, sample.weight);
+        }
+        add(&self.net_bytes, sample.bytes());
+        add(&detail.object_variance, object_variance);
+        add(&detail.byte_variance, byte_variance);
+        raise(&self.max_objects, self.net_objects());
+        raise(&self.max_bytes, self.net_bytes.load(Relaxed));
+        self.note_size(around, state.key().bucket(), sample.size_bytes);
+        true
+    }
+}
+
+/// Counts the end of a sampled block of this recording. False without memory.
+pub(crate) fn death(
+    chunks: &SlotChunks,
+    around: Surroundings,
+    state: State,
+    birth: Birth,
+    sample: Weighted,
+) -> bool {
+    let Some(slot) = current(chunks, around, state, birth.site) else { return false };
+    let Some(cell) = slot.death_cell(around.arena, birth) else { return false };
+    let Some(detail) = slot.detail(around.arena) else { return false };
+    let (object_variance, byte_variance) = sample.variances();
+    cell.deaths_of(sample.weight, sample.bytes());
+    add(&slot.frees, sample.weight);
+    add(&slot.net_bytes, sample.bytes().wrapping_neg());
+    add(&detail.object_variance, object_variance.wrapping_neg());
+    add(&detail.byte_variance, byte_variance.wrapping_neg());
+    lower(&slot.min_objects, slot.net_objects());
+    lower(&slot.min_bytes, slot.net_bytes.load(Relaxed));
+    true
+}
+
+impl SlotView {
+    /// This thread's share of the variances of live objects and bytes; negative, in two's
+    /// complement, where blocks of other threads end.
+    pub(crate) fn variances(self) -> (u64, u64) {
+        let detail = self.0.detail.get();
+        detail.map_or((0, 0), |detail| {
+            (detail.object_variance.load(Acquire), detail.byte_variance.load(Acquire))
+        })
+    }
+}
