@@ -19,7 +19,7 @@ use rig::{proc, program, scratch};
 static HEAP: Heaptide = Heaptide::new();
 
 fn main() -> ExitCode {
-    rig::main(
+    rig::main_sampled_too(
         &[
             ("sixty_forks_under_load", sixty_forks_under_load),
             ("a_child_may_record_for_itself", a_child_may_record_for_itself),

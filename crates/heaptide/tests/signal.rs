@@ -23,7 +23,7 @@ use rig::{proc, scratch};
 static HEAP: Heaptide = Heaptide::new();
 
 fn main() -> ExitCode {
-    rig::main(
+    rig::main_sampled_too(
         &[
             ("the_signal_adds_a_snapshot", the_signal_adds_a_snapshot),
             ("the_programs_own_handler_is_called_too", the_programs_own_handler_is_called_too),

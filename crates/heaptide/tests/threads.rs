@@ -23,7 +23,7 @@ use rig::tally::{self, Tally};
 static HEAP: Tally<Heaptide<System>> = Tally(Heaptide::with(System));
 
 fn main() -> ExitCode {
-    rig::main(
+    rig::main_sampled_too(
         &[
             ("teardown_is_counted", teardown_is_counted),
             ("ten_thousand_short_threads", ten_thousand_short_threads),

@@ -21,23 +21,50 @@ pub(crate) type Case = (&'static str, fn());
 
 /// Names the case that a process is there for.
 const CASE: &str = "RIG_CASE";
+/// Names the mode of a case, if it is not the usual one.
+const MODE: &str = "RIG_MODE";
+/// With a period of one byte every block is sampled and stands for itself: estimates are exact.
+const EVERY_BLOCK: &str = "sampled:1";
 /// Seconds after which a case that hangs is killed.
 const PATIENCE_S: libc::c_uint = 300;
 
 /// Runs the tests, each in a process of its own; `programs` are what [`program`] can start.
 pub(crate) fn main(tests: &'static [Case], programs: &'static [Case]) -> ExitCode {
+    run(tests, programs, &[None])
+}
+
+/// The same, and each test once more in sampled mode.
+pub(crate) fn main_sampled_too(tests: &'static [Case], programs: &'static [Case]) -> ExitCode {
+    run(tests, programs, &[None, Some(EVERY_BLOCK)])
+}
+
+fn run(
+    tests: &'static [Case],
+    programs: &'static [Case],
+    modes: &[Option<&'static str>],
+) -> ExitCode {
     if let Ok(wanted) = std::env::var(CASE) {
         proc::die_after(PATIENCE_S);
         let found = tests.iter().chain(programs).find(|(name, _)| *name == wanted);
         found.unwrap_or_else(|| panic!("no case is called {wanted}")).1();
         return ExitCode::SUCCESS;
     }
-    let trials = tests.iter().map(|&(name, _)| Trial::test(name, move || in_own_process(name)));
-    libtest_mimic::run(&Arguments::from_args(), trials.collect()).exit_code()
+    let in_mode = |&mode: &Option<&'static str>| {
+        tests.iter().map(move |&(name, _)| {
+            let title = mode.map_or(name.to_owned(), |mode| format!("{name} ({mode})"));
+            Trial::test(title, move || in_own_process(name, mode))
+        })
+    };
+    let trials = modes.iter().flat_map(in_mode).collect();
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
-fn in_own_process(name: &str) -> Result<(), Failed> {
-    let output = program(name).stdin(Stdio::null()).output()?;
+fn in_own_process(name: &str, mode: Option<&str>) -> Result<(), Failed> {
+    let mut command = program(name);
+    if let Some(mode) = mode {
+        command.env(MODE, mode).env("HEAPTIDE_MODE", mode);
+    }
+    let output = command.stdin(Stdio::null()).output()?;
     if output.status.success() {
         return Ok(());
     }
@@ -51,6 +78,9 @@ pub(crate) fn program(name: &str) -> Command {
     let mut command = Command::new(this);
     for variable in ["HEAPTIDE_OUT", "HEAPTIDE_INTERVAL", "HEAPTIDE_SIGNAL", "HEAPTIDE_MODE"] {
         command.env_remove(variable);
+    }
+    if let Some(mode) = std::env::var_os(MODE) {
+        command.env("HEAPTIDE_MODE", mode);
     }
     command.env(CASE, name);
     command

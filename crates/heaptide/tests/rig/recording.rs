@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use heaptide_format::{Header, HeapTotals, Line, Module, Site, SiteId, SiteRow, Snapshot};
+use heaptide_format::{Header, HeapTotals, Line, Mode, Module, Site, SiteId, SiteRow, Snapshot};
 
 /// All that stands in one file.
 pub(crate) struct Recording {
@@ -83,9 +83,15 @@ impl Recording {
         sum(&self.tagged(seq, tag))
     }
 
-    /// What came between two snapshots; live numbers are differences too.
+    /// What came between two snapshots; live numbers are differences too. A resize is no birth and
+    /// no death here, though in a sampled recording it is one of each.
     pub(crate) fn between(&self, from: u64, to: u64) -> HeapTotals {
-        less(self.at(to).heap, self.at(from).heap)
+        let mut between = less(self.at(to).heap, self.at(from).heap);
+        if self.header.mode != Mode::Exact {
+            between.allocs -= between.reallocs;
+            between.frees -= between.reallocs;
+        }
+        between
     }
 }
 
