@@ -4,8 +4,11 @@
 //! belong together if the same function of the user's is responsible, or if their survivors come
 //! and go in step beyond what the load explains.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
+use crate::compare::{Change, nothing_like};
 use crate::identity::{NamedFrame, Origin};
 use crate::judge::Site;
 use crate::verdict::{Channel, Class, Confidence, Rate, Verdict};
@@ -39,6 +42,8 @@ pub struct JudgedSite {
     pub subject: Subject,
     /// Its verdict.
     pub verdict: Verdict,
+    /// How it compares with the build before, if there is one.
+    pub change: Option<Change>,
 }
 
 /// What the policy makes of a finding.
@@ -92,6 +97,8 @@ pub struct Finding {
     pub sites: Vec<JudgedSite>,
     /// Index in `sites` of the container that holds the rest, where channel B sees one.
     pub container: Option<usize>,
+    /// How it compares with the build before, if there is one.
+    pub change: Option<Change>,
     /// When it alone fills the memory; absent without a limit.
     pub runs_out: Option<Projection>,
     /// What the policy makes of it.
@@ -103,13 +110,27 @@ impl Finding {
     pub fn lead(&self) -> &JudgedSite {
         &self.sites[0]
     }
+
+    /// How much faster it grows than in the build before, if there is one.
+    fn bytes_per_hour_more(&self) -> f64 {
+        match &self.change {
+            Some(Change::Worse { was }) => {
+                (self.rate.bytes_per_op - was.bytes_per_op) * self.rate.ops_per_hour
+            }
+            Some(Change::New { .. }) | None => self.rate.bytes_per_hour(),
+        }
+    }
 }
 
-/// Groups leaks and suspects; ranked by class, then by bytes per hour. Other sites are ignored.
-pub fn group(sites: &[Site], verdicts: &[Verdict]) -> Vec<Finding> {
-    let growing: Vec<usize> = (0..sites.len().min(verdicts.len()))
-        .filter(|&i| verdicts[i].class <= Class::Suspect)
-        .collect();
+/// Groups sites that grow; ranked by class, then by bytes per hour, and where there is a build
+/// before by how many more these are. `growing` lists their indices and how they compare with it.
+pub fn group(
+    sites: &[Site],
+    verdicts: &[Verdict],
+    growing: &BTreeMap<usize, Option<Change>>,
+) -> Vec<Finding> {
+    let changes: Vec<&Option<Change>> = growing.values().collect();
+    let growing: Vec<usize> = growing.keys().copied().collect();
     let deviations: Vec<Option<Vec<f64>>> =
         growing.iter().map(|&i| deviations(&sites[i], &verdicts[i])).collect();
     let mut groups = Groups::new(growing.len());
@@ -124,13 +145,14 @@ pub fn group(sites: &[Site], verdicts: &[Verdict]) -> Vec<Finding> {
     }
     let judged = |&a: &usize| {
         let site = growing[a];
-        JudgedSite { subject: sites[site].subject.clone(), verdict: verdicts[site].clone() }
+        let (subject, verdict) = (sites[site].subject.clone(), verdicts[site].clone());
+        JudgedSite { subject, verdict, change: changes[a].clone() }
     };
     let members = groups.members();
     let mut findings: Vec<Finding> =
         members.iter().map(|group| finding(group.iter().map(judged).collect())).collect();
     findings.sort_by(|a, b| {
-        let faster = b.rate.bytes_per_hour().total_cmp(&a.rate.bytes_per_hour());
+        let faster = b.bytes_per_hour_more().total_cmp(&a.bytes_per_hour_more());
         a.class.cmp(&b.class).then(faster).then_with(|| a.id.cmp(&b.id))
     });
     findings
@@ -158,6 +180,7 @@ fn finding(mut sites: Vec<JudgedSite>) -> Finding {
         confidence: confidence.unwrap_or(Confidence::Suspect),
         blamed: blamed(&sites),
         rate: total_rate(&sites),
+        change: total_change(&sites),
         container,
         runs_out: None,
         ruling: Ruling { gate: Gate::Fail, because: "no policy was applied".into() },
@@ -165,20 +188,25 @@ fn finding(mut sites: Vec<JudgedSite>) -> Finding {
     }
 }
 
-/// Sums rates in the unit of the first; others are converted by their pace per hour.
+/// Sums rates in the unit of the first.
 fn total_rate(sites: &[JudgedSite]) -> Rate {
     let mut total = sites[0].verdict.rate.clone();
-    for rate in sites[1..].iter().map(|site| &site.verdict.rate) {
-        let scale = match total.ops_per_hour {
-            _ if rate.work == total.work => 1.0,
-            ops_per_hour if ops_per_hour > 0.0 => rate.ops_per_hour / ops_per_hour,
-            _ => 0.0,
-        };
-        total.objects_per_op += scale * rate.objects_per_op;
-        total.bytes_per_op += scale * rate.bytes_per_op;
-        total.bytes_per_op_upper += scale * rate.bytes_per_op_upper;
-    }
+    sites[1..].iter().for_each(|site| total.add(&site.verdict.rate));
     total
+}
+
+/// How all sites together compare with the build before.
+fn total_change(sites: &[JudgedSite]) -> Option<Change> {
+    let mut was = nothing_like(&sites[0].verdict.rate);
+    for site in sites {
+        if let Change::Worse { was: rate } = site.change.as_ref()? {
+            was.add(rate);
+        }
+    }
+    match was.bytes_per_op > 0.0 {
+        true => Some(Change::Worse { was }),
+        false => sites[0].change.clone(),
+    }
 }
 
 /// The smallest subtree of calls that explains most of the growth: the innermost frame of the

@@ -9,11 +9,12 @@ use serde::Serialize;
 
 use crate::axis::Axis;
 use crate::baseline::{Baseline, BaselineMatch};
+use crate::compare::{Before, Change, Comparison};
 use crate::finding::{self, Finding, Gate, Projection, Subject};
 use crate::policy::{Date, Inconclusive, Policy, PolicyUse};
 use crate::series::SiteSeries;
 use crate::timeline::Timeline;
-use crate::verdict::{self, Class, Rule};
+use crate::verdict::{self, Class, Rate, Rule, Verdict};
 
 /// One loaded run: sites with equal identities are already merged, all series closed.
 #[derive(Clone, Copy, Debug)]
@@ -100,6 +101,25 @@ pub struct RunReport {
     pub findings: Vec<Finding>,
     /// Sites that grow or hold on to something for a healthy reason, largest first.
     pub healthy: Vec<HealthySite>,
+    /// Why the run as a whole is too short to judge: one sentence each.
+    pub too_short: Vec<String>,
+    /// The class of every site, by its id.
+    #[serde(skip)]
+    pub class_of_site: BTreeMap<String, Class>,
+    /// Growth that the build before had too, by path; it is no finding.
+    #[serde(skip)]
+    pub as_before: Vec<(String, Rate)>,
+}
+
+impl RunReport {
+    /// Units of work done per hour, by counter.
+    pub fn pace(&self) -> BTreeMap<String, f64> {
+        let hours = self.elapsed_ns as f64 / 3.6e12;
+        let pace = |(name, done): (&String, &u64)| (name.clone(), *done as f64 / hours);
+        let mut pace: BTreeMap<String, f64> = self.work.iter().map(pace).collect();
+        pace.insert(verdict::SECONDS.to_owned(), 3600.0);
+        pace
+    }
 }
 
 /// A site that was looked at and found healthy.
@@ -124,6 +144,8 @@ pub struct Report {
     pub policy: PolicyUse,
     /// How the baseline matched, if there was one.
     pub baseline: Option<BaselineMatch>,
+    /// How the runs compare with the build before, if there is one.
+    pub comparison: Option<Comparison>,
     /// What a reader must know to trust the rest: one sentence each.
     pub warnings: Vec<String>,
     /// Why the outcome is an error: one sentence each.
@@ -153,33 +175,52 @@ const LEAST_HELD: u64 = 4;
 /// A run of so many lifetimes shows what outlives them.
 const LIFETIMES_PER_RUN: i32 = 2;
 
-/// Judges runs by a policy; `today` decides which allow entries have expired.
-pub fn judge(
-    runs: &[Run<'_>],
-    policy: &Policy,
-    baseline: Option<&Baseline>,
-    today: Date,
-) -> Report {
-    let mut undecided = Vec::new();
-    let mut warnings = Vec::new();
-    let mut judged: Vec<RunReport> = Vec::with_capacity(runs.len());
-    for run in runs {
-        warnings.extend(doubts(run, policy));
-        undecided.extend(too_short(run, policy));
-        undecided.extend(too_young(run, policy));
-        judged.push(judge_run(run, policy));
-    }
+/// What runs are judged by.
+#[derive(Clone, Copy, Debug)]
+pub struct Criteria<'a> {
+    /// Budgets, exceptions, and the constants of the rule.
+    pub policy: &'a Policy,
+    /// Growth that was accepted before.
+    pub baseline: Option<&'a Baseline>,
+    /// The build before: only what is new or worse is found.
+    pub before: Option<&'a Before>,
+    /// Decides which exceptions have expired.
+    pub today: Date,
+}
+
+/// Judges runs.
+pub fn judge(runs: &[Run<'_>], criteria: &Criteria<'_>) -> Report {
+    let Criteria { policy, baseline, before, today } = *criteria;
+    let mut warnings: Vec<String> = runs.iter().flat_map(|run| doubts(run, policy)).collect();
+    let mut judged: Vec<RunReport> =
+        runs.iter().map(|run| judge_run(run, policy, before)).collect();
+    let mut undecided: Vec<String> =
+        judged.iter().flat_map(|run| &run.too_short).cloned().collect();
     let policy_use = policy.rule_on(&mut judged, runs, today);
     let baseline = baseline.map(|baseline| baseline.rule_on(&mut judged, runs));
+    let comparison = before.map(|before| before.comparison(&judged, runs));
+    if let Some(before) = before {
+        undecided.extend(before.rule_on(&mut judged));
+    }
     undecided.extend(undecided_findings(&judged));
     let mut errors = policy_use.errors.clone();
     warnings.extend(policy_use.warnings.iter().cloned());
     errors.extend(baseline.iter().filter_map(BaselineMatch::error));
+    errors.extend(before.zip(comparison.as_ref()).and_then(|(before, c)| before.error(c)));
     if runs.is_empty() {
         undecided.push("there is no run to judge".into());
     }
     let outcome = outcome(&judged, &errors, &undecided, policy);
-    Report { runs: judged, policy: policy_use, baseline, warnings, errors, undecided, outcome }
+    Report {
+        runs: judged,
+        policy: policy_use,
+        baseline,
+        comparison,
+        warnings,
+        errors,
+        undecided,
+        outcome,
+    }
 }
 
 fn outcome(
@@ -200,14 +241,15 @@ fn outcome(
     }
 }
 
-fn judge_run(run: &Run<'_>, policy: &Policy) -> RunReport {
+fn judge_run(run: &Run<'_>, policy: &Policy, before: Option<&Before>) -> RunReport {
     let rule = policy.rule();
-    let verdicts =
-        verdict::judge_sites(run.axis, &rule, run.sites.iter().map(|s| (&*s.axis, &s.series)));
+    let sites = run.sites.iter().map(|site| (&*site.axis, &site.series));
+    let verdicts = verdict::judge_sites(run.axis, &rule, sites);
     let mut classes: BTreeMap<Class, usize> = Class::ALL.map(|class| (class, 0)).into();
     for verdict in &verdicts {
         *classes.entry(verdict.class).or_default() += 1;
     }
+    let (found, as_before) = grown(run, &verdicts, before);
     let header = &run.timeline.header;
     let points = &run.timeline.points;
     let judged = points.iter().enumerate().rfind(|(k, _)| run.axis.slot_of_point(*k).is_some());
@@ -215,7 +257,7 @@ fn judge_run(run: &Run<'_>, policy: &Policy) -> RunReport {
     let limit_bytes = policy.memory_limit_bytes.or(header.memory_limit_bytes);
     let used_bytes = last.cgroup_bytes.unwrap_or(last.rss_bytes).max(last.heap.live_bytes);
     let projection = |bytes_per_hour: f64| project(limit_bytes, used_bytes, bytes_per_hour);
-    let mut findings = finding::group(run.sites, &verdicts);
+    let mut findings = finding::group(run.sites, &verdicts, &found);
     for finding in &mut findings {
         finding.runs_out = projection(finding.rate.bytes_per_hour());
     }
@@ -239,7 +281,32 @@ fn judge_run(run: &Run<'_>, policy: &Policy) -> RunReport {
         runs_out,
         findings,
         healthy: healthy(run, &verdicts),
+        too_short: too_short(run, policy).into_iter().chain(too_young(run, policy)).collect(),
+        class_of_site: classes_by_id(run, &verdicts),
+        as_before,
     }
+}
+
+/// Sites that grow and become findings, and growth that the build before had too.
+fn grown(
+    run: &Run<'_>,
+    verdicts: &[Verdict],
+    before: Option<&Before>,
+) -> (BTreeMap<usize, Option<Change>>, Vec<(String, Rate)>) {
+    let growing = (0..verdicts.len()).filter(|&site| verdicts[site].class <= Class::Suspect);
+    let Some(before) = before else {
+        return (growing.map(|site| (site, None)).collect(), Vec::new());
+    };
+    let changes = before.changes(run, verdicts);
+    let path = |site: usize| run.sites[site].subject.path.clone();
+    let known = growing.filter(|site| !changes.contains_key(site));
+    let known = known.map(|site| (path(site), verdicts[site].rate.clone())).collect();
+    (changes.into_iter().map(|(site, change)| (site, Some(change))).collect(), known)
+}
+
+fn classes_by_id(run: &Run<'_>, verdicts: &[Verdict]) -> BTreeMap<String, Class> {
+    let class = |(site, verdict): (&Site, &Verdict)| (site.subject.id.clone(), verdict.class);
+    run.sites.iter().zip(verdicts).map(class).collect()
 }
 
 fn project(limit_bytes: Option<u64>, used_bytes: u64, bytes_per_hour: f64) -> Option<Projection> {
@@ -249,10 +316,8 @@ fn project(limit_bytes: Option<u64>, used_bytes: u64, bytes_per_hour: f64) -> Op
     seconds.is_finite().then_some(Projection { limit_bytes, used_bytes, seconds })
 }
 
-fn healthy(run: &Run<'_>, verdicts: &[verdict::Verdict]) -> Vec<HealthySite> {
-    let named = |verdict: &verdict::Verdict| {
-        verdict.class > Class::Suspect && verdict.class < Class::Stable
-    };
+fn healthy(run: &Run<'_>, verdicts: &[Verdict]) -> Vec<HealthySite> {
+    let named = |verdict: &Verdict| verdict.class > Class::Suspect && verdict.class < Class::Stable;
     let mut sites: Vec<HealthySite> = run
         .sites
         .iter()

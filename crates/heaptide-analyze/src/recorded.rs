@@ -10,9 +10,10 @@ use heaptide_format::{Site, SiteId};
 
 use crate::axis::Axis;
 use crate::baseline::Baseline;
+use crate::compare::Before;
 use crate::finding::Subject;
 use crate::identity::{Identity, SiteKey, WorkspaceCrates};
-use crate::judge::{self, Report};
+use crate::judge::{self, Criteria, Report};
 use crate::load::{self, Error, Recordings, Run};
 use crate::policy::{Date, Policy};
 use crate::series::SiteSeries;
@@ -26,6 +27,8 @@ pub struct Terms {
     pub policy: Policy,
     /// Growth that was accepted before.
     pub baseline: Option<Baseline>,
+    /// The build before, if only what is new or worse is asked for.
+    pub before: Option<Before>,
     /// Crates that are the user's own, wherever their source lies.
     pub workspace: WorkspaceCrates,
     /// Decides which exceptions have expired.
@@ -51,7 +54,13 @@ pub fn judge(
         read.push(Read::new(run, &symbols, terms, &mut doubts)?);
     }
     let runs: Vec<judge::Run<'_>> = read.iter().map(Read::as_run).collect();
-    let mut report = judge::judge(&runs, &terms.policy, terms.baseline.as_ref(), terms.today);
+    let criteria = Criteria {
+        policy: &terms.policy,
+        baseline: terms.baseline.as_ref(),
+        before: terms.before.as_ref(),
+        today: terms.today,
+    };
+    let mut report = judge::judge(&runs, &criteria);
     report.warnings.splice(0..0, doubts);
     Ok(report)
 }

@@ -17,7 +17,7 @@ pub use containers::{Container, ContainerStep};
 pub use evalue::{e_bh, e_value};
 pub use evidence::{CohortBar, Condition, Evidence, Excluded, Stage};
 pub use objects::Objects;
-pub use work::{Fit, Progress};
+pub use work::{Fit, Progress, SECONDS};
 
 use crate::axis::Axis;
 use crate::series::SiteSeries;
@@ -121,6 +121,29 @@ impl Rate {
     /// Bytes kept per hour at this run's load.
     pub fn bytes_per_hour(&self) -> f64 {
         self.bytes_per_op * self.ops_per_hour
+    }
+
+    /// The same growth in another unit of work, of which so many are done per hour.
+    pub fn per(&self, work: &str, ops_per_hour: f64) -> Self {
+        if self.work == work {
+            return self.clone();
+        }
+        let scale = if ops_per_hour > 0.0 { self.ops_per_hour / ops_per_hour } else { 0.0 };
+        Self {
+            work: work.to_owned(),
+            objects_per_op: scale * self.objects_per_op,
+            bytes_per_op: scale * self.bytes_per_op,
+            bytes_per_op_upper: scale * self.bytes_per_op_upper,
+            ops_per_hour,
+        }
+    }
+
+    /// Adds growth that happens beside this, in this unit of work.
+    pub fn add(&mut self, other: &Self) {
+        let other = other.per(&self.work, self.ops_per_hour);
+        self.objects_per_op += other.objects_per_op;
+        self.bytes_per_op += other.bytes_per_op;
+        self.bytes_per_op_upper += other.bytes_per_op_upper;
     }
 }
 

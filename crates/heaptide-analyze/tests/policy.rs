@@ -1,77 +1,24 @@
 //! What `heaptide.toml` and a baseline make of the same leaks.
 
-use std::collections::BTreeMap;
+mod sites;
+
 use std::sync::Arc;
 
 use heaptide_analyze::axis::{Axis, Settings};
 use heaptide_analyze::baseline::Baseline;
-use heaptide_analyze::finding::{Gate, Subject};
-use heaptide_analyze::identity::{NamedFrame, Origin};
-use heaptide_analyze::judge::{Outcome, Report, Run, Site, judge};
+use heaptide_analyze::finding::Gate;
+use heaptide_analyze::identity::Origin;
+use heaptide_analyze::judge::{Criteria, Outcome, Report, Run, judge};
 use heaptide_analyze::policy::{Date, Policy};
-use heaptide_analyze::series::SiteSeries;
-use heaptide_analyze::timeline::{Point, Timeline};
-use heaptide_format::{Cohort, Epoch, SiteId, SiteRow};
+
+use crate::sites::{site, timeline};
 
 fn today() -> Date {
     "2027-01-15".parse().unwrap()
 }
 
-fn timeline(n: u32) -> Timeline {
-    let point = |k: u32| Point {
-        seq: u64::from(k),
-        elapsed_ns: u64::from(k + 1) * 5_000_000_000,
-        epoch: Epoch(k),
-        work: BTreeMap::from([("requests".into(), u64::from(k + 1) * 100)]),
-        rss_bytes: 1 << 20,
-        ..Point::default()
-    };
-    let mut timeline = Timeline { points: (0..n).map(point).collect(), ..Timeline::default() };
-    timeline.header.memory_limit_bytes = Some(1 << 30);
-    timeline
-}
-
-fn frame(function: &str, origin: Origin) -> NamedFrame {
-    NamedFrame { function: function.into(), origin, ..NamedFrame::default() }
-}
-
-/// A site that keeps `counts(epoch)` blocks of each epoch; the workspace's own are called from
-/// `shop::handle`, a dependency's from its own threads.
-fn site(axis: &Arc<Axis>, function: &str, origin: Origin, counts: impl Fn(u32) -> u64) -> Site {
-    let blamed = frame(function, origin.clone());
-    let mut stack = vec![blamed.clone()];
-    if origin == Origin::Workspace {
-        stack.push(frame("shop::handle", origin));
-    }
-    let id = format!("{:08x}", function.len() * 7919);
-    let subject = Subject { id, path: function.into(), tag: None, blamed, stack };
-    let mut series = SiteSeries::new();
-    for k in 0..axis.len() as u32 {
-        let cohorts: Vec<Cohort> =
-            (0..=k).map(|e| Cohort(Epoch(e), counts(e), counts(e) * 64)).collect();
-        let objects = cohorts.iter().map(|cohort| cohort.1).sum();
-        let row = SiteRow {
-            site: SiteId(1),
-            allocs: objects,
-            frees: 0,
-            alloc_bytes: objects * 64,
-            freed_bytes: 0,
-            reallocs: 0,
-            live_objects: objects,
-            live_bytes: objects * 64,
-            objects_range: None,
-            bytes_range: None,
-            cohorts,
-            largest_bytes: 64,
-            growth: Vec::new(),
-            last_free_ns: None,
-            objects_error: None,
-            bytes_error: None,
-        };
-        series.observe(axis, k as usize, &row);
-    }
-    series.close(axis);
-    Site { subject, axis: Arc::clone(axis), series }
+fn judge_by(runs: &[Run<'_>], policy: &Policy, baseline: Option<&Baseline>) -> Report {
+    judge(runs, &Criteria { policy, baseline, before: None, today: today() })
 }
 
 /// Ten blocks of 64 bytes per hundred requests in the workspace, and as many in a dependency.
@@ -84,7 +31,7 @@ fn report(policy: &str, baseline: Option<&Baseline>, per_epoch: u64) -> Report {
         site(&axis, "shop::start", Origin::Workspace, |e| if e == 0 { 500 } else { 0 }),
     ];
     let runs = [Run { timeline: &timeline, axis: &axis, sites: &sites }];
-    judge(&runs, &Policy::parse(policy).unwrap(), baseline, today())
+    judge_by(&runs, &Policy::parse(policy).unwrap(), baseline)
 }
 
 fn gate(report: &Report, function: &str) -> Gate {
@@ -261,7 +208,7 @@ fn sites_that_leak_in_step_are_one_finding() {
         site(&axis, "shop::journal::append", Origin::Workspace, |e| u64::from(10 + e * 3 % 7)),
     ];
     let runs = [Run { timeline: &timeline, axis: &axis, sites: &sites }];
-    let report = judge(&runs, &Policy::default(), None, today());
+    let report = judge_by(&runs, &Policy::default(), None);
     let findings: Vec<_> = report.findings().collect();
     assert_eq!(findings.len(), 2);
     assert_eq!(findings[0].lead().subject.path, "shop::cart::new");
@@ -280,7 +227,7 @@ fn too_short_a_run_is_inconclusive() {
     let axis = Arc::new(Axis::new(&timeline, &Settings::default()));
     let sites = vec![site(&axis, "shop::session::create", Origin::Workspace, |_| 10)];
     let runs = [Run { timeline: &timeline, axis: &axis, sites: &sites }];
-    let judged = |policy| judge(&runs, &Policy::parse(policy).unwrap(), None, today());
+    let judged = |policy| judge_by(&runs, &Policy::parse(policy).unwrap(), None);
     assert_eq!(judged("").outcome.exit_code(), 3);
     assert_eq!(judged("inconclusive = 'pass'").outcome.exit_code(), 0);
     assert_eq!(
@@ -288,5 +235,5 @@ fn too_short_a_run_is_inconclusive() {
         "12 snapshots are too few to judge; it takes 13"
     );
     assert!(!judged("least_snapshots = 12").undecided[0].contains("too few"));
-    assert_eq!(judge(&[], &Policy::default(), None, today()).outcome, Outcome::Inconclusive);
+    assert_eq!(judge_by(&[], &Policy::default(), None).outcome, Outcome::Inconclusive);
 }

@@ -16,6 +16,7 @@ Examples:
   heaptide run --for 60s -- ./target/release/shop      watch a service for a minute and judge it
   heaptide run --load 'oha -z 30s http://127.0.0.1:8080' --ready 127.0.0.1:8080 -- ./shop
   heaptide check target/heaptide/*.jsonl --format sarif > heaptide.sarif
+  heaptide check new.jsonl --before old.jsonl          what this build leaks that the last did not
   heaptide diff run.jsonl@10 run.jsonl@40              what grew between two snapshots
 
 Exit codes:
@@ -114,6 +115,11 @@ pub(crate) struct Judging {
     /// Accepted growth (see `heaptide baseline`): only new or worse growth fails.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) baseline: Option<PathBuf>,
+    /// Recordings of an earlier build, or directories of them: only what is new or grows faster
+    /// per unit of work is reported and fails.
+    #[arg(long, value_name = "REC", num_args = 1.., value_hint = ValueHint::AnyPath)]
+    #[arg(conflicts_with = "baseline")]
+    pub(crate) before: Vec<PathBuf>,
     /// How to write the report.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: Format,

@@ -7,6 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, anyhow};
 use heaptide_analyze::baseline::Baseline;
+use heaptide_analyze::compare::Before;
 use heaptide_analyze::identity::WorkspaceCrates;
 use heaptide_analyze::judge::Report;
 use heaptide_analyze::load;
@@ -46,7 +47,11 @@ impl Judge {
         let workspace = workspace(&policy);
         let terms = Terms { policy, baseline, workspace, ..terms };
         let names = Mutex::new(Remembered::new(judging.symbol_path.clone()));
-        Ok(Self { terms, names })
+        let mut judge = Self { terms, names };
+        if !judging.before.is_empty() {
+            judge.terms.before = Some(judge.before(&judging.before)?);
+        }
+        Ok(judge)
     }
 
     /// Without any file: the default policy.
@@ -64,6 +69,13 @@ impl Judge {
     /// Loads recordings and judges them.
     pub(crate) fn judge(&self, paths: &[PathBuf]) -> anyhow::Result<Report> {
         Ok(recorded::judge(paths, &mut *self.names(), &self.terms)?)
+    }
+
+    /// What there is to know of the build before.
+    fn before(&self, paths: &[PathBuf]) -> anyhow::Result<Before> {
+        let report = self.judge(paths).context("cannot judge the build before")?;
+        output::warn(report.warnings.iter().map(|text| format!("the build before: {text}")));
+        Ok(Before::of(&report))
     }
 
     fn names(&self) -> MutexGuard<'_, Remembered> {

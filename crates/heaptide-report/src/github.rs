@@ -48,7 +48,8 @@ fn annotation(finding: &Finding, view: &View) -> String {
     }
     let title = format!("{} in {}", finding.class.word(), finding.blamed.function);
     properties.push(format!("title={}", property(&title)));
-    let text = format!("{}\n{}", phrase::growth(&finding.rate), finding.ruling.because);
+    let change = phrase::change(finding).unwrap_or_else(|| finding.ruling.because.clone());
+    let text = format!("{}\n{change}", phrase::growth(&finding.rate));
     format!("::{level} {}::{}", properties.join(","), data(&text))
 }
 

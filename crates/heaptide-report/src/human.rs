@@ -29,6 +29,7 @@ pub fn write(report: &Report, view: &View) -> String {
         page.note("undecided", DOUBTFUL, undecided);
     }
     page.policy(report);
+    page.comparison(report);
     page.conclusion(report);
     page.text
 }
@@ -55,6 +56,9 @@ impl Page<'_> {
     fn finding(&mut self, finding: &Finding) {
         self.headline(finding);
         self.wrapped("  ", "  ", &phrase::growth(&finding.rate));
+        if let Some(change) = phrase::change(finding) {
+            self.wrapped("  ", "    ", &change);
+        }
         if let Some(choice) = phrase::choice(finding) {
             self.wrapped("  ", "    ", &choice);
         }
@@ -190,6 +194,15 @@ impl Page<'_> {
                 matched.fixed.len()
             );
             self.note("baseline", FAINT, &text);
+        }
+    }
+
+    fn comparison(&mut self, report: &Report) {
+        let Some(comparison) = &report.comparison else { return };
+        self.note("compared", FAINT, &phrase::comparison(comparison));
+        for (word, function, growth) in phrase::known(comparison) {
+            let style = if word == "as before" { FAINT } else { GOOD };
+            self.note(word, style, &format!("{function}  {growth}"));
         }
     }
 

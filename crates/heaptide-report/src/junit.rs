@@ -78,6 +78,7 @@ fn case(xml: &mut Xml, finding: &Finding, view: &View) -> io::Result<()> {
 fn evidence(finding: &Finding) -> String {
     let mut lines =
         vec![format!("{}: {}", phrase::gate(finding.ruling.gate), finding.ruling.because)];
+    lines.extend(phrase::change(finding));
     lines.extend(phrase::excluded(finding));
     lines.join("\n")
 }

@@ -30,6 +30,13 @@ fn page(out: &mut String, report: &Report, view: &View) -> std::fmt::Result {
     for run in &report.runs {
         write_run(out, run, view)?;
     }
+    if let Some(comparison) = &report.comparison {
+        writeln!(out, "{}\n", phrase::comparison(comparison))?;
+        for (word, function, growth) in phrase::known(comparison) {
+            writeln!(out, "- {word}: {} {}", code(function), escaped(&growth))?;
+        }
+        writeln!(out)?;
+    }
     let notes = [
         ("error", &report.errors),
         ("warning", &report.warnings),
@@ -81,7 +88,8 @@ fn write_details(out: &mut String, finding: &Finding, view: &View) -> std::fmt::
     let sure = phrase::confidence(finding.confidence);
     writeln!(out, "<details><summary>{id}: {word}, {sure}</summary>\n")?;
     let evidence = &phrase::witness(finding).verdict.evidence;
-    for sentence in phrase::choice(finding).into_iter().chain(phrase::excluded(finding)) {
+    let about = [phrase::change(finding), phrase::choice(finding)].into_iter().flatten();
+    for sentence in about.chain(phrase::excluded(finding)) {
         writeln!(out, "- {}", escaped(&sentence))?;
     }
     for condition in &evidence.would_change {

@@ -1,5 +1,6 @@
 //! Short phrases that several outputs share: how fast, how much, whose, how it ends.
 
+use heaptide_analyze::compare::{Change, Comparison, Known};
 use heaptide_analyze::finding::{Finding, Gate, JudgedSite, Projection};
 use heaptide_analyze::judge::{Outcome, Report, RunReport};
 use heaptide_analyze::verdict::{Channel, Confidence, Fit, Rate};
@@ -92,6 +93,48 @@ pub(crate) fn excluded(finding: &Finding) -> Vec<String> {
     sites.flat_map(|site| &site.verdict.evidence.excluded).map(sentence::excluded).collect()
 }
 
+/// How a finding compares with the build before: a line, if there is one.
+pub(crate) fn change(finding: &Finding) -> Option<String> {
+    Some(match finding.change.as_ref()? {
+        Change::New { was: None } => "new: the build before has no such call site".into(),
+        Change::New { was: Some(class) } => {
+            format!("new: in the build before this was {}", class.word())
+        }
+        Change::Worse { was } => {
+            let factor = significant(finding.rate.bytes_per_op / was.bytes_per_op);
+            let (now, was) = (bytes_per_op(&finding.rate), bytes_per_op(was));
+            format!("worse: {now}, was {was} ({factor}x)")
+        }
+    })
+}
+
+/// `214 call sites in common; growing sites: 1 new, 0 worse`
+pub(crate) fn comparison(comparison: &Comparison) -> String {
+    let Comparison { common_sites, new, worse, .. } = comparison;
+    let common = plural(*common_sites as u64, "call site", "call sites");
+    format!("{common} in common; growing sites: {new} new, {worse} worse")
+}
+
+/// What has become of growth that the build before had: a word, the function, and how fast.
+pub(crate) fn known(comparison: &Comparison) -> Vec<(&'static str, &str, String)> {
+    let was = |known: &Known| bytes_per_op(&known.before);
+    let now = |known: &Known| known.after.as_ref().map(bytes_per_op).unwrap_or_default();
+    let gone = |known: &Known| match known.called {
+        true => format!("was {}", was(known)),
+        false => format!("was {}; not called in this run", was(known)),
+    };
+    let improved = |known: &Known| format!("{}, was {}", now(known), was(known));
+    let groups: [(_, _, &dyn Fn(&Known) -> String); 3] = [
+        ("gone", &comparison.gone, &gone),
+        ("improved", &comparison.improved, &improved),
+        ("as before", &comparison.as_before, &now),
+    ];
+    let lines = groups.into_iter().flat_map(|(word, functions, say)| {
+        functions.iter().map(move |known| (word, known.path.as_str(), say(known)))
+    });
+    lines.collect()
+}
+
 pub(crate) fn confidence(confidence: Confidence) -> &'static str {
     match confidence {
         Confidence::Certain => "certain",
@@ -160,6 +203,9 @@ pub(crate) fn conclusion(report: &Report) -> String {
             Some(first) => format!("It is too early to say: {first}."),
             None => "It is too early to say.".into(),
         },
+        Outcome::Clean if report.comparison.is_some() => {
+            "Nothing grows that did not grow as much before.".into()
+        }
         Outcome::Clean => match report.findings().count() {
             0 => "Nothing leaks: no old objects pile up anywhere.".into(),
             _ => "What grows is within what the policy accepts.".into(),
@@ -172,11 +218,18 @@ fn leaks(finding: &Finding) -> String {
     let function = &finding.blamed.function;
     let each = per(&rate.work);
     let size = rate_bytes(rate.bytes_per_op);
-    match rate.objects_per_op > 0.0 {
+    let what = match rate.objects_per_op > 0.0 {
         true => {
             let kept = kept(rate);
             format!("Each {each} leaves {kept} ({size}) behind that nobody frees: {function}.")
         }
         false => format!("Each {each} grows a container by {size} for good: {function}."),
+    };
+    match &finding.change {
+        None => what,
+        Some(Change::New { .. }) => format!("{what} The build before did not."),
+        Some(Change::Worse { was }) => {
+            format!("{what} In the build before it was {}.", rate_bytes(was.bytes_per_op))
+        }
     }
 }

@@ -3,6 +3,7 @@
 //! `partialFingerprints` holds the stable id of the site, so that a service knows a finding again
 //! after a rebuild and after lines have moved.
 
+use heaptide_analyze::compare::Change;
 use heaptide_analyze::finding::{Finding, Gate};
 use heaptide_analyze::identity::NamedFrame;
 use heaptide_analyze::judge::Report;
@@ -72,7 +73,7 @@ fn result(finding: &Finding, view: &View) -> Value {
     let lead = finding.lead();
     let frames: Vec<Value> =
         lead.subject.stack.iter().map(|frame| stack_frame(frame, view)).collect();
-    json!({
+    let mut result = json!({
         "ruleId": rule_id(finding.class),
         "level": level,
         "message": { "text": message(finding) },
@@ -80,7 +81,12 @@ fn result(finding: &Finding, view: &View) -> Value {
         "partialFingerprints": { "heaptideSite/v1": finding.id },
         "stacks": [{ "message": { "text": "allocated here" }, "frames": frames }],
         "properties": { "rate": finding.rate, "site": lead.subject.path },
-    })
+    });
+    if let Some(change) = &finding.change {
+        let is_new = matches!(change, Change::New { .. });
+        result["baselineState"] = if is_new { "new".into() } else { "updated".into() };
+    }
+    result
 }
 
 fn message(finding: &Finding) -> String {
@@ -89,6 +95,7 @@ fn message(finding: &Finding) -> String {
         finding.blamed.function,
         phrase::growth(&finding.rate)
     )];
+    sentences.extend(phrase::change(finding).map(|change| change + "."));
     sentences.extend(phrase::excluded(finding).into_iter().map(|excluded| excluded + "."));
     sentences.join("\n")
 }

@@ -30,6 +30,7 @@ fn point(finding: &Finding, view: &View) -> String {
     let name = description(&finding.blamed.function);
     let mut diagnostics = vec![("growth", phrase::growth(&finding.rate))];
     diagnostics.extend(view.place(&finding.blamed).map(|place| ("at", place)));
+    diagnostics.extend(phrase::change(finding).map(|change| ("change", change)));
     diagnostics.push(("site", finding.id.clone()));
     diagnostics.push((phrase::gate(finding.ruling.gate), finding.ruling.because.clone()));
     diagnostics.push(("excluded", phrase::excluded(finding).join("; ")));

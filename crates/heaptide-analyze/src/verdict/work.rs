@@ -6,7 +6,7 @@ use crate::axis::{Axis, Slot};
 use crate::series::{Cell, SiteSeries};
 
 /// The name of time when it stands in for work.
-pub(super) const SECONDS: &str = "seconds";
+pub const SECONDS: &str = "seconds";
 
 /// One counter over the slots of a run.
 #[derive(Clone, Debug, PartialEq)]

@@ -22,6 +22,7 @@ impl Scratch {
         let scratch = Self(tempfile::tempdir().expect("there is room for a directory"));
         let leaking = recordings::leaking();
         scratch.write("leaking.jsonl", &leaking);
+        scratch.write("worse.jsonl", &recordings::worse());
         scratch.write("clean.jsonl", &recordings::clean());
         scratch.write("short.jsonl", &recordings::short());
         scratch.write("torn.jsonl", &leaking[..leaking.len() - 9]);

@@ -97,3 +97,35 @@ fn a_baseline_accepts_what_grows_today() {
     scratch.check("baseline short.jsonl --update base.json", 2, "nothing was accepted");
     assert!(scratch.read("base.json").contains("shop::session::Sessions::create"));
 }
+
+#[test]
+fn two_builds_are_compared() {
+    let scratch = Scratch::new();
+    let create = "shop::session::Sessions::create";
+    scratch.check("check leaking.jsonl --before leaking.jsonl", 0, "clean (exit 0)");
+    scratch.check("check leaking.jsonl --before leaking.jsonl", 0, &format!("as before: {create}"));
+    scratch.check(
+        "check leaking.jsonl --before clean.jsonl",
+        1,
+        "new: in the build before this was",
+    );
+    scratch.check("check leaking.jsonl --before worse.jsonl", 0, &format!("improved: {create}"));
+    scratch.check("check clean.jsonl --before leaking.jsonl", 0, &format!("gone: {create}"));
+    scratch.check("check worse.jsonl --before short.jsonl", 3, "the build before: 6 snapshots");
+    scratch.check("check worse.jsonl --before vendored.jsonl", 2, "vendored.jsonl: No such file");
+    scratch.write("vendored.jsonl", &recordings::vendored());
+    scratch.check("check worse.jsonl --before vendored.jsonl", 2, "of the same program?");
+    scratch.check("check worse.jsonl --before clean.jsonl --baseline b.json", 2, "cannot be used");
+    for (format, says) in [
+        ("human", "worse: +128 B/request, was +64 B/request (2x)"),
+        ("json", "\"change\": \"worse\""),
+        ("markdown", "worse: +128 B/request"),
+        ("sarif", "\"baselineState\": \"updated\""),
+        ("junit", "worse: +128 B/request"),
+        ("github", "worse: +128 B/request"),
+        ("tap", "worse: +128 B/request"),
+    ] {
+        let args = format!("check worse.jsonl --before leaking.jsonl --format {format}");
+        scratch.check(&args, 1, says);
+    }
+}

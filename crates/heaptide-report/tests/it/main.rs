@@ -38,6 +38,17 @@ fn clean_in_every_format() {
 }
 
 #[test]
+fn two_builds_in_every_format() {
+    let report = sample::compared();
+    check("compared.txt", &human::write(&report, &view()));
+    check("compared.md", &markdown::write(&report, &view()));
+    check("compared.sarif", &sarif::write(&report, &view()));
+    check("compared.xml", &junit::write(&report, &view()));
+    check("compared.github", &github::write(&report, &view()));
+    check("compared.tap", &tap::write(&report, &view()));
+}
+
+#[test]
 fn too_short_in_every_format() {
     let report = sample::too_short();
     check("short.txt", &human::write(&report, &view()));

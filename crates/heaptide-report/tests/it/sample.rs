@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use heaptide_analyze::compare::{Change, Comparison, Known};
 use heaptide_analyze::finding::{Finding, Gate, JudgedSite, Projection, Ruling, Subject};
 use heaptide_analyze::identity::{NamedFrame, Origin};
 use heaptide_analyze::judge::{HealthySite, Outcome, Report, RunReport};
@@ -29,11 +30,38 @@ pub(crate) fn clean() -> Report {
         runs: vec![run(Vec::new())],
         policy: PolicyUse::default(),
         baseline: None,
+        comparison: None,
         warnings: Vec::new(),
         errors: Vec::new(),
         undecided: Vec::new(),
         outcome: Outcome::Clean,
     }
+}
+
+/// One that is new, one that is worse; the rest is a line each.
+pub(crate) fn compared() -> Report {
+    let was = Rate { bytes_per_op: 5.0, objects_per_op: 0.1, ..rate(0.0, 0.0) };
+    let new = Finding { change: Some(Change::New { was: None }), ..sessions() };
+    let worse = Finding { change: Some(Change::Worse { was }), ..queue() };
+    let known = |path: &str, before: f64, after: Option<f64>, called| Known {
+        path: path.into(),
+        before: rate(1.0, before),
+        after: after.map(|after| rate(1.0, after)),
+        called,
+    };
+    let comparison = Comparison {
+        common_sites: 208,
+        new: 2,
+        worse: 1,
+        as_before: vec![known("shop::journal::append", 64.0, Some(66.0), true)],
+        improved: vec![known("shop::cart::add", 120.0, Some(12.0), true)],
+        gone: vec![
+            known("shop::audit::log", 80.0, None, true),
+            known("shop::import::row", 40.0, None, false),
+        ],
+    };
+    let comparison = Some(comparison);
+    Report { runs: vec![run(vec![new, worse])], comparison, outcome: Outcome::Growth, ..clean() }
 }
 
 pub(crate) fn too_short() -> Report {
@@ -68,6 +96,9 @@ fn run(findings: Vec<Finding>) -> RunReport {
             live_objects: 1_000,
             live_bytes: 64_000,
         }],
+        too_short: Vec::new(),
+        class_of_site: BTreeMap::new(),
+        as_before: Vec::new(),
     }
 }
 
@@ -86,6 +117,7 @@ fn sessions() -> Finding {
         rate,
         sites: vec![strings, table],
         container: Some(1),
+        change: None,
         runs_out: Some(Projection {
             limit_bytes: 512 << 20,
             used_bytes: 12 << 20,
@@ -111,6 +143,7 @@ fn queue() -> Finding {
         rate,
         sites: vec![site("9e8d7c6b", push, verdict)],
         container: None,
+        change: None,
         runs_out: None,
         ruling: ruling(Gate::Undecided, "too early to say"),
     }
@@ -135,6 +168,7 @@ fn pool() -> Finding {
         rate,
         sites: vec![site("00112233", place, verdict)],
         container: None,
+        change: None,
         runs_out: None,
         ruling: ruling(Gate::Warn, "in a dependency"),
     }
@@ -155,7 +189,7 @@ fn rate(objects_per_op: f64, bytes_per_op: f64) -> Rate {
 }
 
 fn site(id: &str, blamed: NamedFrame, verdict: Verdict) -> JudgedSite {
-    JudgedSite { subject: subject(id, blamed), verdict }
+    JudgedSite { subject: subject(id, blamed), verdict, change: None }
 }
 
 fn subject(id: &str, blamed: NamedFrame) -> Subject {

@@ -1,0 +1,261 @@
+//! Before and after: what one build leaks that another did not.
+//!
+//! Two runs never do the same work at the same pace, so growth is compared per unit of work, site
+//! by site. Sites are known again by their identity; one whose callers have changed by its path, if
+//! the earlier site is not there any more. Only sites that are new or worse become findings; what
+//! has improved or gone is worth a line.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use crate::finding::{Finding, Gate, Ruling};
+use crate::judge::{Report, Run, RunReport};
+use crate::verdict::{Class, Rate, Verdict};
+
+/// Growth is worse from this factor on,
+pub const WORSE: f64 = 1.25;
+/// if it is also worse by this many bytes per unit of work.
+pub const FLOOR_BYTES_PER_OP: f64 = 1.0;
+
+/// How the growth of a site, or of a finding, compares with the build before.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "change", rename_all = "kebab-case")]
+pub enum Change {
+    /// There was no such site, or it did not grow.
+    New {
+        /// What it was judged to be then, if it was there.
+        was: Option<Class>,
+    },
+    /// It grows faster.
+    Worse {
+        /// As fast as this, in the unit of the rate it is compared with.
+        was: Rate,
+    },
+}
+
+/// Growth of a function that the build before had too.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Known {
+    /// The function: [`crate::finding::Subject::path`].
+    pub path: String,
+    /// How fast it grew, all its sites together.
+    pub before: Rate,
+    /// How fast it grows, in the same unit; absent if it does not.
+    pub after: Option<Rate>,
+    /// Whether any of its sites allocated at all.
+    pub called: bool,
+}
+
+/// What has become of the growth of the build before.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Comparison {
+    /// Sites that occur in both builds.
+    pub common_sites: usize,
+    /// Growing sites that are new.
+    pub new: usize,
+    /// Growing sites that are worse.
+    pub worse: usize,
+    /// Functions that grow as before.
+    pub as_before: Vec<Known>,
+    /// Functions that grow less.
+    pub improved: Vec<Known>,
+    /// Functions that do not grow any more.
+    pub gone: Vec<Known>,
+}
+
+/// What is remembered of the build before.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Before {
+    sites: BTreeMap<String, Class>,
+    growing: BTreeMap<String, Growing>,
+    too_short: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Growing {
+    path: String,
+    rate: Rate,
+    pace: BTreeMap<String, f64>,
+}
+
+impl Growing {
+    /// Its rate in the unit of another run's; per hour where it did not count that work.
+    fn rate_like(&self, other: &Rate) -> Rate {
+        let ops_per_hour = self.pace.get(&other.work).copied().unwrap_or(other.ops_per_hour);
+        self.rate.per(&other.work, ops_per_hour)
+    }
+}
+
+impl Before {
+    /// Remembers the sites of a report; of several runs the worst.
+    pub fn of(report: &Report) -> Self {
+        let mut before = Self::default();
+        for run in &report.runs {
+            before.too_short.extend(run.too_short.iter().cloned());
+            for (id, class) in &run.class_of_site {
+                let worst = before.sites.entry(id.clone()).or_insert(*class);
+                *worst = (*worst).min(*class);
+            }
+            for site in run.findings.iter().flat_map(|finding| &finding.sites) {
+                let (path, rate) = (site.subject.path.clone(), site.verdict.rate.clone());
+                let growing = Growing { path, rate, pace: run.pace() };
+                let worst = before.growing.entry(site.subject.id.clone());
+                let worst = worst.or_insert_with(|| growing.clone());
+                if growing.rate.bytes_per_hour() > worst.rate.bytes_per_hour() {
+                    *worst = growing;
+                }
+            }
+        }
+        before
+    }
+
+    /// What of a run's growth is new or worse, by index of its site.
+    pub(crate) fn changes(&self, run: &Run<'_>, verdicts: &[Verdict]) -> BTreeMap<usize, Change> {
+        let growing = |index: &usize| verdicts[*index].class <= Class::Suspect;
+        let mut moved = Moved::new(self, run);
+        let mut changes = BTreeMap::new();
+        for index in (0..verdicts.len()).filter(growing) {
+            let (subject, rate) = (&run.sites[index].subject, &verdicts[index].rate);
+            let change = match self.growing.get(&subject.id) {
+                Some(before) => worse(rate, before.rate_like(rate)),
+                None => moved.take(&subject.path, rate).map_or_else(
+                    || Some(Change::New { was: self.sites.get(&subject.id).copied() }),
+                    |was| worse(rate, was),
+                ),
+            };
+            changes.extend(change.map(|change| (index, change)));
+        }
+        changes
+    }
+
+    /// What has become of all that grew.
+    pub(crate) fn comparison(&self, reports: &[RunReport], runs: &[Run<'_>]) -> Comparison {
+        let ids = || runs.iter().flat_map(|run| run.sites).map(|site| &site.subject.id);
+        let common: BTreeSet<&String> = ids().filter(|id| self.sites.contains_key(*id)).collect();
+        let mut comparison = Comparison { common_sites: common.len(), ..Comparison::default() };
+        for site in reports.iter().flat_map(|run| &run.findings).flat_map(|f| &f.sites) {
+            match site.change {
+                Some(Change::New { .. }) => comparison.new += 1,
+                Some(Change::Worse { .. }) => comparison.worse += 1,
+                None => {}
+            }
+        }
+        for known in self.known(reports, runs) {
+            let list = match &known.after {
+                None => &mut comparison.gone,
+                Some(after) if worse(&known.before, after.clone()).is_some() => {
+                    &mut comparison.improved
+                }
+                Some(_) => &mut comparison.as_before,
+            };
+            list.push(known);
+        }
+        comparison
+    }
+
+    /// Functions that grew, but for those that are findings again; fastest first.
+    fn known(&self, reports: &[RunReport], runs: &[Run<'_>]) -> Vec<Known> {
+        let mut known: BTreeMap<&str, Known> = BTreeMap::new();
+        for before in self.growing.values() {
+            let total = known.entry(&before.path).or_insert_with(|| Known {
+                path: before.path.clone(),
+                before: nothing_like(&before.rate),
+                after: None,
+                called: false,
+            });
+            total.before.add(&before.rate);
+        }
+        for run in reports {
+            for (path, rate) in totals_by_path(run) {
+                if let Some(known) = known.get_mut(path) {
+                    let mut total = nothing_like(&known.before);
+                    total.add(&rate);
+                    let is_worst = |worst: &Rate| total.bytes_per_op > worst.bytes_per_op;
+                    if known.after.as_ref().is_none_or(is_worst) {
+                        known.after = Some(total);
+                    }
+                }
+            }
+        }
+        let again = reports.iter().flat_map(|run| &run.findings).flat_map(|f| &f.sites);
+        for site in again {
+            known.remove(site.subject.path.as_str());
+        }
+        for site in runs.iter().flat_map(|run| run.sites) {
+            if let Some(total) = known.get_mut(site.subject.path.as_str()) {
+                total.called |= site.series.totals().allocs > 0;
+            }
+        }
+        let mut known: Vec<Known> = known.into_values().collect();
+        known.sort_by(|a, b| b.before.bytes_per_hour().total_cmp(&a.before.bytes_per_hour()));
+        known
+    }
+
+    /// Why nothing can be compared: no site of the one build occurs in the other.
+    pub(crate) fn error(&self, comparison: &Comparison) -> Option<String> {
+        let foreign = !self.sites.is_empty() && comparison.common_sites == 0;
+        foreign.then(|| {
+            "no call site occurs in both recordings: are they of the same program?".to_owned()
+        })
+    }
+
+    /// Nothing is new or worse than what was not recorded for long enough.
+    pub(crate) fn rule_on(&self, reports: &mut [RunReport]) -> Vec<String> {
+        let failing = |finding: &&mut Finding| finding.ruling.gate == Gate::Fail;
+        for finding in reports.iter_mut().flat_map(|run| &mut run.findings).filter(failing) {
+            if !self.too_short.is_empty() {
+                let because = "the build before was not recorded for long enough".into();
+                finding.ruling = Ruling { gate: Gate::Undecided, because };
+            }
+        }
+        self.too_short.iter().map(|text| format!("the build before: {text}")).collect()
+    }
+}
+
+/// Growth whose site is not there any more, by path: another caller may have taken its place.
+struct Moved<'a>(BTreeMap<&'a str, Vec<&'a Growing>>);
+
+impl<'a> Moved<'a> {
+    fn new(before: &'a Before, run: &Run<'_>) -> Self {
+        let there: BTreeSet<&str> = run.sites.iter().map(|site| site.subject.id.as_str()).collect();
+        let mut moved: BTreeMap<&str, Vec<&Growing>> = BTreeMap::new();
+        for (_, site) in before.growing.iter().filter(|(id, _)| !there.contains(id.as_str())) {
+            moved.entry(&site.path).or_default().push(site);
+        }
+        Self(moved)
+    }
+
+    /// Of the sites that are gone from a function the one that grew most like this; each once.
+    fn take(&mut self, path: &str, rate: &Rate) -> Option<Rate> {
+        let gone = self.0.get_mut(path)?;
+        let differs =
+            |site: &Growing| (site.rate_like(rate).bytes_per_op / rate.bytes_per_op).ln().abs();
+        let nearest =
+            (0..gone.len()).min_by(|&a, &b| differs(gone[a]).total_cmp(&differs(gone[b])))?;
+        Some(gone.swap_remove(nearest).rate_like(rate))
+    }
+}
+
+/// `None` if a site grows as before, or less.
+fn worse(rate: &Rate, was: Rate) -> Option<Change> {
+    let is_worse = rate.bytes_per_op > was.bytes_per_op * WORSE
+        && rate.bytes_per_op > was.bytes_per_op_upper
+        && rate.bytes_per_op - was.bytes_per_op > FLOOR_BYTES_PER_OP;
+    is_worse.then_some(Change::Worse { was })
+}
+
+/// Growth that is no finding, functions as a whole.
+fn totals_by_path(run: &RunReport) -> BTreeMap<&str, Rate> {
+    let mut totals: BTreeMap<&str, Rate> = BTreeMap::new();
+    for (path, rate) in &run.as_before {
+        totals.entry(path).or_insert_with(|| nothing_like(rate)).add(rate);
+    }
+    totals
+}
+
+/// No growth, in the unit of another.
+pub(crate) fn nothing_like(rate: &Rate) -> Rate {
+    let (work, ops_per_hour) = (rate.work.clone(), rate.ops_per_hour);
+    Rate { work, ops_per_hour, ..Rate::default() }
+}
