@@ -1,0 +1,62 @@
+//! The work itself. Nothing here knows under which allocator it runs.
+//!
+//! Each workload is a closure that does so many operations and keeps what stays alive between two
+//! calls. Functions are kept out of line where the shape of the stack is the point.
+
+pub(crate) mod deep;
+pub(crate) mod documents;
+pub(crate) mod maps;
+pub(crate) mod micro;
+pub(crate) mod service;
+pub(crate) mod sites;
+pub(crate) mod snapshots;
+pub(crate) mod threads;
+
+use crate::measure::{Clocks, Length, Measured};
+
+/// Work that is measured by the operation.
+pub(crate) struct Allocating {
+    /// Operations until it is as it will stay.
+    warm_up: u64,
+    /// Operations between two looks at the clock.
+    batch: u64,
+    work: Box<dyn FnMut(u64)>,
+}
+
+impl Allocating {
+    fn new(warm_up: u64, batch: u64, work: impl FnMut(u64) + 'static) -> Self {
+        Self { warm_up, batch, work: Box::new(work) }
+    }
+
+    /// Warms up, unless the number of operations is given, and measures.
+    pub(crate) fn measure(mut self, length: Length) -> Measured {
+        let warm_up = if let Length::For(_) = length { self.warm_up } else { 0 };
+        (self.work)(warm_up);
+        let clocks = Clocks::start();
+        let mut ops = 0;
+        for batch in length.batches(self.batch) {
+            (self.work)(batch);
+            ops += batch;
+        }
+        let measured = clocks.stop(ops);
+        Measured { total_ops: warm_up + ops, ..measured }
+    }
+}
+
+/// Marsaglia's xorshift64 (2003, triple 13, 7, 17): no allocation, the same numbers everywhere.
+#[derive(Clone, Debug)]
+pub(crate) struct Rng(u64);
+
+impl Rng {
+    /// `seed` must not be 0.
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+}
