@@ -14,10 +14,8 @@ pub(crate) fn run() -> Result<()> {
     need("qemu-aarch64", "qemu-user")?;
     need(COMPILER, "gcc-aarch64-linux-gnu")?;
     need_target(TARGET)?;
-    for tests in [
-        &["--lib"][..],
-        &["--features", "verify", "--test", "differential", "--release"],
-    ] {
+    for tests in [&["--lib"][..], &["--features", "verify", "--test", "differential", "--release"]]
+    {
         program::run(
             cargo(&["test", "--locked", "--package", "heaptide", "--target", TARGET])
                 .args(tests)
