@@ -70,12 +70,13 @@ fn check_dropped(run: &Run, last: &Point) -> Result<()> {
     let Dropped { frames, .. } = last.dropped;
     let others = Dropped { frames: 0, ..last.dropped };
     ensure!(others == Dropped::default(), "something is missing: {others:?}");
-    let sites = run.sites.len() as u64;
-    let cut = frames.max(truncated(run));
-    ensure!(
-        100 * cut <= TRUNCATED_PERCENT * sites,
-        "{cut} stacks of {sites} sites end before their root"
-    );
+    let (sites, blocks) = (run.sites.len() as u64, last.heap.allocs);
+    for (cut, of, what) in [(truncated(run), sites, "sites"), (frames, blocks, "blocks")] {
+        ensure!(
+            100 * cut <= TRUNCATED_PERCENT * of,
+            "the stacks of {cut} {what} out of {of} end before their root"
+        );
+    }
     Ok(())
 }
 
@@ -171,7 +172,7 @@ mod tests {
         check("no-end", |_, snapshot| snapshot.reason = Reason::Interval, "before the program")?;
         check("sum", |_, snapshot| snapshot.heap.allocs = 4, "the rows sum up to")?;
         check("overrun", |_, snapshot| snapshot.dropped.overruns = 1, "overruns: 1")?;
-        check("frames", |_, snapshot| snapshot.dropped.frames = 1, "1 stacks of 1 sites")?;
-        check("truncated", |site, _| site.truncated = true, "1 stacks of 1 sites")
+        check("frames", |_, snapshot| snapshot.dropped.frames = 1, "of 1 blocks")?;
+        check("truncated", |site, _| site.truncated = true, "of 1 sites")
     }
 }

@@ -60,7 +60,7 @@ pub struct TagTotals {
 pub struct Dropped {
     /// Blocks whose site did not fit into the table; counted in the heap totals under site 0.
     pub sites: u64,
-    /// Stacks that could not be followed to their root.
+    /// Blocks whose stack was not followed to its root; counted under sites that say so.
     pub frames: u64,
     /// Samples that could not be recorded.
     pub samples: u64,

@@ -20,7 +20,10 @@ fn two_threads_that_bring_the_same_stack_agree_on_its_site() {
         let table = Arc::new(SiteTable::new(&Arena::new(), 4).expect("memory"));
         let intern = |table: &SiteTable, frame: u64| {
             let frames = [AtomicU64::new(frame)];
-            table.intern(&Arena::new(), StackRef { frames: &frames, tag: 0, truncated: false })
+            table.intern(
+                &Arena::new(),
+                StackRef { frames: &frames, tag: 0, truncated: false, layout: 0 },
+            )
         };
         let other = {
             let table = table.clone();
@@ -40,7 +43,10 @@ fn two_threads_that_bring_different_stacks_both_find_theirs_again() {
         let table = Arc::new(SiteTable::new(&Arena::new(), 1).expect("memory"));
         let intern = |table: &SiteTable, frame: u64| {
             let frames = [AtomicU64::new(frame)];
-            table.intern(&Arena::new(), StackRef { frames: &frames, tag: 0, truncated: false })
+            table.intern(
+                &Arena::new(),
+                StackRef { frames: &frames, tag: 0, truncated: false, layout: 0 },
+            )
         };
         let other = {
             let table = table.clone();

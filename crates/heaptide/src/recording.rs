@@ -246,9 +246,7 @@ fn learn(block: &'static ThreadBlock, stack: impl StackMemory, caller: Caller) -
     let tally = &block.tally;
     add(&tally.misses, 1);
     add(&tally.uncacheable, u64::from(!draft.usable));
-    add(&tally.truncated, u64::from(outcome.truncated));
     let site = intern(block, outcome, context);
-    add(&tally.siteless, u64::from(site == SiteIndex::OVERFLOW));
     let Some(slot) = counters::slot(&block.slots, &ARENA, site) else {
         add(&tally.uncounted, 1);
         return None;
@@ -276,7 +274,8 @@ fn unwind(
 /// The site of the stack that was just unwound.
 fn intern(block: &ThreadBlock, outcome: Outcome, context: Context) -> SiteIndex {
     let frames = block.scratch.get(..outcome.n_frames).unwrap_or(&[]);
-    let stack = StackRef { frames, tag: context.tag(), truncated: outcome.truncated };
+    let layout = MODULES.layout_of(frames);
+    let stack = StackRef { frames, tag: context.tag(), truncated: outcome.truncated, layout };
     tables().map_or(SiteIndex::OVERFLOW, |tables| tables.sites.intern(&ARENA, stack))
 }
 

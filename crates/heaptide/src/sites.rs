@@ -23,6 +23,7 @@ pub(crate) struct SiteEntry {
     index: AtomicU32,
     tag: AtomicU32,
     truncated: AtomicU32,
+    layout: AtomicU32,
     frames: RowLink<AtomicU64>,
     next: Link<SiteEntry>,
 }
@@ -42,6 +43,11 @@ impl SiteEntry {
         self.truncated.load(Ordering::Relaxed) != 0
     }
 
+    /// Which modules its addresses are in, where several were mapped in one place one after another.
+    pub(crate) fn layout(&self) -> u32 {
+        self.layout.load(Ordering::Relaxed)
+    }
+
     fn index(&self) -> SiteIndex {
         SiteIndex(self.index.load(Ordering::Relaxed))
     }
@@ -50,6 +56,7 @@ impl SiteEntry {
         self.hash.load(Ordering::Relaxed) == hash
             && self.tag() == stack.tag
             && self.truncated() == stack.truncated
+            && self.layout() == stack.layout
             && same(self.frames(), stack.frames)
     }
 }
@@ -61,6 +68,8 @@ pub(crate) struct StackRef<'a> {
     pub(crate) frames: &'a [AtomicU64],
     pub(crate) tag: u32,
     pub(crate) truncated: bool,
+    /// See [`SiteEntry::layout`].
+    pub(crate) layout: u32,
 }
 
 /// The table. One per process; tests make their own.
@@ -130,6 +139,7 @@ impl SiteTable {
         entry.hash.store(hash, Ordering::Relaxed);
         entry.tag.store(stack.tag, Ordering::Relaxed);
         entry.truncated.store(u32::from(stack.truncated), Ordering::Relaxed);
+        entry.layout.store(stack.layout, Ordering::Relaxed);
         let index = self.claim_index()?;
         entry.index.store(index, Ordering::Relaxed);
         self.by_index.get(index as usize)?.set(Some(entry));

@@ -49,10 +49,6 @@ pub(crate) struct Tally {
     pub(crate) misses: AtomicU64,
     /// Of these, stacks that cannot be remembered.
     pub(crate) uncacheable: AtomicU64,
-    /// Stacks that were not followed to their root.
-    pub(crate) truncated: AtomicU64,
-    /// Blocks whose site found no room.
-    pub(crate) siteless: AtomicU64,
     /// Blocks not counted for want of memory.
     pub(crate) uncounted: AtomicU64,
     /// Sampled blocks that found no room in the side table.

@@ -118,6 +118,12 @@ impl Collector {
         }
     }
 
+    /// Blocks ever made at such sites.
+    pub(crate) fn allocs(&self, of: impl Fn(SiteIndex) -> bool) -> u64 {
+        let rows = self.sites.iter().filter_map(|known| known.row.as_ref());
+        rows.filter(|row| of(SiteIndex::of(row.site))).map(|row| row.allocs).sum()
+    }
+
     /// Live numbers under each tag, by tag.
     pub(crate) fn tag_totals(&self, tables: &Tables) -> Vec<TagTotals> {
         let mut sums = BTreeMap::<&str, (u64, u64)>::new();

@@ -5,26 +5,40 @@
 
 #![forbid(unsafe_code)]
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use heaptide_format::{ModuleId, ModuleOffset, Name, NamedOffset, Names};
 
 use crate::recording::MODULES;
+use crate::sites::SiteEntry;
+use crate::sync::Ordering::Relaxed;
 
-/// The names of return addresses, by module, in order of modules and offsets.
-pub(crate) fn resolve(addresses: &[u64]) -> Vec<Names> {
-    let modules = MODULES.all().zip(0..);
-    modules
-        .filter_map(|(module, at)| {
-            let inside = addresses.iter().filter(|&&address| module.contains(address - 1));
-            let offsets: Vec<NamedOffset> = inside
-                .map(|&address| NamedOffset {
-                    offset: ModuleOffset(address.wrapping_sub(module.bias())),
-                    names: names_of(address),
-                })
-                .filter(|named| !named.names.is_empty())
-                .collect();
-            (!offsets.is_empty()).then_some(Names { module: ModuleId(at), offsets })
-        })
-        .collect()
+/// The names of the frames of `sites`, by module, in order of modules and offsets. What was in a
+/// module that is gone has no name any more.
+pub(crate) fn of_sites<'a>(sites: impl Iterator<Item = &'a SiteEntry>) -> Vec<Names> {
+    let mut addresses = BTreeMap::<usize, (u64, BTreeSet<u64>)>::new();
+    for site in sites {
+        for frame in site.frames() {
+            let address = frame.load(Relaxed);
+            let module = MODULES.module_of(site.layout(), address.wrapping_sub(1));
+            if let Some((at, module)) = module.filter(|(_, module)| module.is_loaded()) {
+                let (_, of_module) =
+                    addresses.entry(at).or_insert_with(|| (module.bias(), BTreeSet::new()));
+                of_module.insert(address);
+            }
+        }
+    }
+    let named = addresses.into_iter().map(|(at, (bias, addresses))| Names {
+        module: ModuleId(at as u32),
+        offsets: addresses.into_iter().filter_map(|address| named(bias, address)).collect(),
+    });
+    named.filter(|names| !names.offsets.is_empty()).collect()
+}
+
+fn named(bias: u64, address: u64) -> Option<NamedOffset> {
+    let names = names_of(address);
+    let offset = ModuleOffset(address.wrapping_sub(bias));
+    (!names.is_empty()).then_some(NamedOffset { offset, names })
 }
 
 fn names_of(address: u64) -> Vec<Name> {

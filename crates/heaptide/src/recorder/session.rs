@@ -179,21 +179,19 @@ impl Session {
         }
         let entry = self.tables.sites.get(index);
         let frames = entry.map_or(&[][..], SiteEntry::frames);
-        let frames = frames.iter().map(|frame| self.locate(frame.load(Relaxed), out)).collect();
+        let layout = entry.map_or(0, SiteEntry::layout);
+        let frames =
+            frames.iter().map(|frame| self.locate(layout, frame.load(Relaxed), out)).collect();
         let tag = entry.and_then(|entry| self.tables.tags.name(entry.tag()));
         let truncated = entry.is_none_or(SiteEntry::truncated);
         Line::Site(Site { id: site, tag: tag.map(str::to_owned), frames, truncated }).write_to(out);
     }
 
-    fn locate(&mut self, address: u64, out: &mut Vec<u8>) -> Frame {
+    fn locate(&mut self, layout: u32, address: u64, out: &mut Vec<u8>) -> Frame {
         // The call lies before the return address, which may already be another module's.
-        let call = address.wrapping_sub(1);
-        let (_, latest) =
-            MODULES.all().enumerate().filter(|(_, module)| module.contains(call)).last().unzip();
-        let Some(module) = latest else {
+        let Some((at, module)) = MODULES.module_of(layout, address.wrapping_sub(1)) else {
             return Frame { module: None, offset: ModuleOffset(address) };
         };
-        let at = MODULES.all().position(|known| core::ptr::eq(known, module)).unwrap_or(0);
         if note(&mut self.introduced.modules, at) {
             Line::Module(self.describe(at, module)).write_to(out);
         }
@@ -218,11 +216,7 @@ impl Session {
         let sites = (0..self.introduced.sites.len())
             .filter(|&at| self.introduced.sites[at])
             .filter_map(|at| self.tables.sites.get(SiteIndex::of(SiteId(at as u32))));
-        let mut addresses: Vec<u64> =
-            sites.flat_map(SiteEntry::frames).map(|frame| frame.load(Relaxed)).collect();
-        addresses.sort_unstable();
-        addresses.dedup();
-        for names in names::resolve(&addresses) {
+        for names in names::of_sites(sites) {
             Line::Names(names).write_to(&mut bytes);
         }
         self.file.append(&bytes)
@@ -236,13 +230,17 @@ impl Session {
     fn dropped(&self) -> Dropped {
         let (now, before) = (dropped_so_far(), self.dropped_before);
         Dropped {
-            sites: now.sites - before.sites,
-            frames: now.frames - before.frames,
+            sites: self.collector.allocs(|site| site == SiteIndex::OVERFLOW),
+            frames: self.collector.allocs(|site| self.is_truncated(site)),
             samples: now.samples - before.samples,
             blocks: now.blocks - before.blocks,
             overruns: now.overruns - before.overruns,
             snapshots: self.snapshots_lost,
         }
+    }
+
+    fn is_truncated(&self, site: SiteIndex) -> bool {
+        self.tables.sites.get(site).is_some_and(SiteEntry::truncated)
     }
 
     fn unwinding(&self) -> Unwinding {
@@ -274,8 +272,6 @@ fn dropped_so_far() -> Dropped {
     REGISTRY.all().fold(Dropped::default(), |sum, block| {
         let tally = &block.tally;
         Dropped {
-            sites: sum.sites + tally.siteless.load(Relaxed),
-            frames: sum.frames + tally.truncated.load(Relaxed),
             samples: sum.samples + tally.unsampled.load(Relaxed),
             blocks: sum.blocks + tally.uncounted.load(Relaxed),
             overruns: sum.overruns + tally.overruns.load(Relaxed),

@@ -32,6 +32,8 @@ pub(crate) struct LoadedModule {
     path: RowLink<u8>,
     build_id: RowLink<u8>,
     unloaded: AtomicU32,
+    /// Whether another module was mapped there before.
+    displaces: AtomicU32,
 }
 
 impl LoadedModule {
@@ -53,8 +55,16 @@ impl LoadedModule {
         self.build_id.get()
     }
 
-    fn is_loaded(&self) -> bool {
+    pub(crate) fn is_loaded(&self) -> bool {
         self.unloaded.load(Acquire) == 0
+    }
+
+    fn displaces(&self) -> bool {
+        self.displaces.load(Relaxed) != 0
+    }
+
+    fn overlaps(&self, seen: &Seen) -> bool {
+        self.start.load(Relaxed) < seen.end && seen.start < self.end.load(Relaxed)
     }
 
     fn is(&self, seen: &Seen) -> bool {
@@ -93,6 +103,8 @@ impl LoadedModule {
 pub(crate) struct LoadedModules {
     entries: [Link<LoadedModule>; MAX_MODULES],
     count: AtomicU32,
+    /// How many of them were mapped where another had been.
+    displacing: AtomicU32,
     /// Raised when a module is unloaded: what was learned of its addresses is void.
     unloads: AtomicU32,
     /// The loader's counts at the last refresh.
@@ -106,6 +118,7 @@ impl LoadedModules {
         Self {
             entries: [const { Link::nothing() }; MAX_MODULES],
             count: AtomicU32::new(0),
+            displacing: AtomicU32::new(0),
             unloads: AtomicU32::new(0),
             // No loader counts this far: the first pass always looks. (musl always says 0.)
             adds_seen: AtomicU64::new(u64::MAX),
@@ -123,6 +136,33 @@ impl LoadedModules {
     pub(crate) fn all(&self) -> impl Iterator<Item = &'static LoadedModule> {
         let count = self.count.load(Acquire) as usize;
         self.entries[..count.min(MAX_MODULES)].iter().filter_map(Link::get)
+    }
+
+    /// Tells apart what the same addresses meant at different times: the number of the latest module
+    /// that a frame is in and that was mapped where another had been; 0 if there is none.
+    ///
+    /// While it was on the stack, nothing later was: so with an address this says which module.
+    pub(crate) fn layout_of(&self, frames: &[AtomicU64]) -> u32 {
+        if self.displacing.load(Relaxed) == 0 {
+            return 0;
+        }
+        let has_frame = |module: &LoadedModule| {
+            frames.iter().any(|frame| module.contains(frame.load(Relaxed).wrapping_sub(1)))
+        };
+        let displacing = self.all().zip(0..).filter(|(module, _)| module.displaces());
+        displacing.filter(|(module, _)| has_frame(module)).last().map_or(0, |(_, at)| at)
+    }
+
+    /// The module of an address on a stack of this layout, and its number.
+    pub(crate) fn module_of(
+        &self,
+        layout: u32,
+        address: u64,
+    ) -> Option<(usize, &'static LoadedModule)> {
+        let was_there = |at: usize, module: &LoadedModule| {
+            module.contains(address) && (!module.displaces() || at <= layout as usize)
+        };
+        self.all().enumerate().filter(|&(at, module)| was_there(at, module)).last()
     }
 
     /// The rule of the code at `address`, which must be on the caller's stack.
@@ -172,6 +212,10 @@ impl LoadedModules {
         module.path.set(arena.copy(seen.path)?);
         if let Some(build_id) = seen.build_id {
             module.build_id.set(arena.copy(build_id)?);
+        }
+        if self.all().any(|earlier| earlier.overlaps(seen)) {
+            module.displaces.store(1, Relaxed);
+            self.displacing.fetch_add(1, Relaxed);
         }
         link.set(Some(module));
         self.count.store(at as u32 + 1, Release);
