@@ -14,8 +14,10 @@ pub(crate) fn run() -> Result<()> {
     need("qemu-aarch64", "qemu-user")?;
     need(COMPILER, "gcc-aarch64-linux-gnu")?;
     need_target(TARGET)?;
-    for tests in [&["--lib"][..], &["--features", "verify", "--test", "differential", "--release"]]
-    {
+    for tests in [
+        &["--lib", "--test", "stacks", "--test", "hook"][..],
+        &["--release", "--features", "verify", "--test", "differential"],
+    ] {
         program::run(
             cargo(&["test", "--locked", "--package", "heaptide", "--target", TARGET])
                 .args(tests)

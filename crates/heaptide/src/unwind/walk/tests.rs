@@ -91,6 +91,7 @@ fn a_circle_of_base_pointers_ends() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "safe code, and slow there")]
 fn of_a_deep_stack_the_innermost_frames_are_kept() {
     for (n_frames, truncated) in [
         (MAX_FRAMES - 1, false),
