@@ -1,32 +1,37 @@
 //! Growth that was accepted once: only new or worse growth fails from then on.
 //!
-//! A JSON file, one entry per site, sorted, one entry to a few lines: two branches that accept
-//! different sites merge without a conflict of meaning. The same type, made from an earlier
-//! report in memory, compares two builds.
+//! A JSON file, one entry per site, sorted by identity, one entry to a few lines: two branches that
+//! accept different sites merge without a conflict of meaning. An update leaves an entry as it is
+//! while the growth stays near it, so that accepting again what is there changes no byte.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::finding::{Finding, Gate, Ruling};
+use crate::compare::{FLOOR_BYTES_PER_OP, WORSE};
+use crate::finding::{Finding, Gate, JudgedSite, Ruling};
 use crate::judge::{Report, Run, RunReport};
-use crate::verdict::Class;
+use crate::verdict::{Class, Rate};
 
 /// The version this crate writes.
 pub const BASELINE_VERSION: u32 = 1;
 
-/// Growth is worse from this factor on,
-const WORSE: f64 = 1.25;
-/// if it is also worse by this many bytes per unit of work.
-const FLOOR_BYTES_PER_OP: f64 = 1.0;
+/// So many entries without a match are said one by one.
+const NAMED: usize = 5;
 
 /// One accepted site.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Accepted {
-    /// The function that allocates, for readers.
+    /// The function that allocates, for readers: the key says which site of it.
     pub path: String,
+    /// Its file, relative to the crate, for readers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// The tag it allocates under, for readers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tag: Option<String>,
     /// What it was judged to be.
     pub class: Class,
     /// The unit of work.
@@ -66,6 +71,8 @@ pub struct BaselineMatch {
     pub entries: usize,
     /// Entries whose site occurs in some run.
     pub matched: usize,
+    /// Entries whose site does not occur.
+    pub unmatched: Vec<String>,
     /// Entries whose site still grows, no worse than accepted.
     pub unchanged: Vec<String>,
     /// Entries whose site occurs and does not grow any more.
@@ -77,6 +84,22 @@ pub struct BaselineMatch {
 }
 
 impl BaselineMatch {
+    /// Which entries match nothing, the first few by name.
+    pub(crate) fn warnings(&self, baseline: &Baseline) -> Vec<String> {
+        if self.matched == 0 {
+            return Vec::new();
+        }
+        let say = |id: &String| {
+            let path = baseline.accepted.get(id).map_or("", |accepted| accepted.path.as_str());
+            format!("the baseline entry {id} for `{path}` matches no site: update the baseline")
+        };
+        let mut warnings: Vec<String> = self.unmatched.iter().take(NAMED).map(say).collect();
+        if let Some(more) = self.unmatched.len().checked_sub(NAMED).filter(|more| *more > 0) {
+            warnings.push(format!("baseline entries that match no site besides these: {more}"));
+        }
+        warnings
+    }
+
     /// A baseline none of whose sites exist is of another program.
     pub fn error(&self) -> Option<String> {
         let foreign = self.entries > 0 && self.matched == 0;
@@ -87,6 +110,19 @@ impl BaselineMatch {
     }
 }
 
+/// What an update changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Update {
+    /// Entries that are new.
+    pub new: usize,
+    /// Entries whose bound was moved, up or down.
+    pub changed: usize,
+    /// Entries that were left as they are.
+    pub unchanged: usize,
+    /// Entries whose site does not grow any more.
+    pub dropped: usize,
+}
+
 impl Default for Baseline {
     fn default() -> Self {
         Self { version: BASELINE_VERSION, accepted: BTreeMap::new() }
@@ -94,18 +130,11 @@ impl Default for Baseline {
 }
 
 impl Baseline {
-    /// Accepts everything that grows in a report.
+    /// Accepts everything that grows in a report; of several runs the worst.
     pub fn of(report: &Report) -> Self {
         let mut baseline = Self::default();
         for site in report.findings().flat_map(|finding| &finding.sites) {
-            let rate = &site.verdict.rate;
-            let accepted = Accepted {
-                path: site.subject.path.clone(),
-                class: site.verdict.class,
-                work: rate.work.clone(),
-                objects_per_op: rounded(rate.objects_per_op),
-                bytes_per_op: rounded(rate.bytes_per_op_upper),
-            };
+            let accepted = Accepted::of(site);
             let worst = baseline.accepted.entry(site.subject.id.clone());
             let worst = worst.or_insert_with(|| accepted.clone());
             if accepted.bytes_per_op > worst.bytes_per_op {
@@ -113,6 +142,25 @@ impl Baseline {
             }
         }
         baseline
+    }
+
+    /// Takes over what grows today, and leaves alone what has hardly changed.
+    pub fn update(&mut self, today: Self) -> Update {
+        let mut update = Update::default();
+        let mut before = std::mem::take(&mut self.accepted);
+        for (id, accepted) in today.accepted {
+            let was = before.remove(&id);
+            let kept = was.as_ref().filter(|was| was.is_near(&accepted)).cloned();
+            match (&was, &kept) {
+                (None, _) => update.new += 1,
+                (Some(_), Some(_)) => update.unchanged += 1,
+                (Some(_), None) => update.changed += 1,
+            }
+            self.accepted.insert(id, kept.unwrap_or(accepted));
+        }
+        self.version = today.version;
+        update.dropped = before.len();
+        update
     }
 
     /// Reads the file.
@@ -150,12 +198,17 @@ impl Baseline {
             .collect();
         matched.matched = known.len();
         let mut growing = BTreeSet::new();
-        for finding in reports.iter_mut().flat_map(|run| &mut run.findings) {
-            growing.extend(finding.sites.iter().map(|site| site.subject.id.clone()));
-            self.rule_on_finding(finding, &mut matched);
+        for run in reports {
+            let pace = run.pace();
+            for finding in &mut run.findings {
+                growing.extend(finding.sites.iter().map(|site| site.subject.id.clone()));
+                self.rule_on_finding(finding, &pace, &mut matched);
+            }
         }
         let fixed = known.iter().filter(|id| !growing.contains(**id));
         matched.fixed = fixed.map(|id| (*id).to_owned()).collect();
+        let unmatched = self.accepted.keys().filter(|id| !known.contains(id.as_str()));
+        matched.unmatched = unmatched.cloned().collect();
         for ids in [&mut matched.unchanged, &mut matched.worse, &mut matched.new] {
             ids.sort();
             ids.dedup();
@@ -163,31 +216,35 @@ impl Baseline {
         matched
     }
 
-    fn rule_on_finding(&self, finding: &mut Finding, matched: &mut BaselineMatch) {
+    fn rule_on_finding(
+        &self,
+        finding: &mut Finding,
+        pace: &BTreeMap<String, f64>,
+        matched: &mut BaselineMatch,
+    ) {
         let (mut worse, mut new) = (None, false);
         for site in &finding.sites {
             let id = site.subject.id.clone();
-            let rate = &site.verdict.rate;
-            match self.accepted.get(&id) {
+            let list = match self.accepted.get(&id) {
                 None => {
                     new = true;
-                    matched.new.push(id);
+                    &mut matched.new
                 }
-                Some(accepted) if accepted.is_exceeded_by(rate.bytes_per_op) => {
-                    worse = Some((accepted.bytes_per_op, rate.bytes_per_op));
-                    matched.worse.push(id);
-                }
-                Some(_) => matched.unchanged.push(id),
-            }
+                Some(accepted) => match accepted.exceeded_by(&site.verdict.rate, pace) {
+                    Some(why) => {
+                        worse.get_or_insert(why);
+                        &mut matched.worse
+                    }
+                    None => &mut matched.unchanged,
+                },
+            };
+            list.push(id);
         }
         if !matches!(finding.ruling.gate, Gate::Fail | Gate::Undecided) {
             return;
         }
         match worse {
-            Some((was, now)) => {
-                finding.ruling.because =
-                    format!("worse than accepted: {now:.1} B/op, accepted up to {was:.1} B/op");
-            }
+            Some(why) => finding.ruling.because = why,
             None if new => finding.ruling.because = "not in the baseline".into(),
             None => {
                 let because = "accepted in the baseline".into();
@@ -198,9 +255,40 @@ impl Baseline {
 }
 
 impl Accepted {
-    fn is_exceeded_by(&self, bytes_per_op: f64) -> bool {
-        bytes_per_op > self.bytes_per_op * WORSE
-            && bytes_per_op - self.bytes_per_op > FLOOR_BYTES_PER_OP
+    fn of(site: &JudgedSite) -> Self {
+        let (subject, rate) = (&site.subject, &site.verdict.rate);
+        Self {
+            path: subject.path.clone(),
+            file: subject.blamed.crate_relative_file(),
+            tag: subject.tag.clone(),
+            class: site.verdict.class,
+            work: rate.work.clone(),
+            objects_per_op: rounded(rate.objects_per_op),
+            bytes_per_op: rounded(rate.bytes_per_op_upper),
+        }
+    }
+
+    /// Why growth is worse than accepted, at this pace of work; `None` if it is not.
+    fn exceeded_by(&self, rate: &Rate, pace: &BTreeMap<String, f64>) -> Option<String> {
+        let Some(&ops_per_hour) = pace.get(&self.work) else {
+            let work = &self.work;
+            return Some(format!("accepted per unit of `{work}`, which this run does not count"));
+        };
+        let (now, was) = (rate.per(&self.work, ops_per_hour).bytes_per_op, self.bytes_per_op);
+        let worse = now > was * WORSE && now - was > FLOOR_BYTES_PER_OP;
+        worse.then(|| format!("worse than accepted: {now:.1} B/op, accepted up to {was:.1} B/op"))
+    }
+
+    /// The same site, class and unit, and neither side is worse.
+    fn is_near(&self, other: &Self) -> bool {
+        let differs = (self.bytes_per_op - other.bytes_per_op).abs();
+        let (less, more) = match self.bytes_per_op < other.bytes_per_op {
+            true => (self.bytes_per_op, other.bytes_per_op),
+            false => (other.bytes_per_op, self.bytes_per_op),
+        };
+        let same = (&self.path, &self.file, &self.tag, self.class, &self.work)
+            == (&other.path, &other.file, &other.tag, other.class, &other.work);
+        same && (more <= less * WORSE || differs <= FLOOR_BYTES_PER_OP)
     }
 }
 

@@ -122,15 +122,14 @@ impl Finding {
     }
 }
 
+/// Sites that grow, by index, and how they compare with the build before.
+pub type Grown = BTreeMap<usize, Option<Change>>;
+
 /// Groups sites that grow; ranked by class, then by bytes per hour, and where there is a build
-/// before by how many more these are. `growing` lists their indices and how they compare with it.
-pub fn group(
-    sites: &[Site],
-    verdicts: &[Verdict],
-    growing: &BTreeMap<usize, Option<Change>>,
-) -> Vec<Finding> {
-    let changes: Vec<&Option<Change>> = growing.values().collect();
-    let growing: Vec<usize> = growing.keys().copied().collect();
+/// before by how many more these are.
+pub fn group(sites: &[Site], verdicts: &[Verdict], grown: &Grown) -> Vec<Finding> {
+    let changes: Vec<&Option<Change>> = grown.values().collect();
+    let growing: Vec<usize> = grown.keys().copied().collect();
     let deviations: Vec<Option<Vec<f64>>> =
         growing.iter().map(|&i| deviations(&sites[i], &verdicts[i])).collect();
     let mut groups = Groups::new(growing.len());

@@ -9,8 +9,8 @@ use serde::Serialize;
 
 use crate::axis::Axis;
 use crate::baseline::{Baseline, BaselineMatch};
-use crate::compare::{Before, Change, Comparison};
-use crate::finding::{self, Finding, Gate, Projection, Subject};
+use crate::compare::{Before, Comparison};
+use crate::finding::{self, Finding, Gate, Grown, Projection, Subject};
 use crate::policy::{Date, Inconclusive, Policy, PolicyUse};
 use crate::series::SiteSeries;
 use crate::timeline::Timeline;
@@ -197,7 +197,11 @@ pub fn judge(runs: &[Run<'_>], criteria: &Criteria<'_>) -> Report {
     let mut undecided: Vec<String> =
         judged.iter().flat_map(|run| &run.too_short).cloned().collect();
     let policy_use = policy.rule_on(&mut judged, runs, today);
-    let baseline = baseline.map(|baseline| baseline.rule_on(&mut judged, runs));
+    let baseline = baseline.map(|baseline| {
+        let matched = baseline.rule_on(&mut judged, runs);
+        warnings.extend(matched.warnings(baseline));
+        matched
+    });
     let comparison = before.map(|before| before.comparison(&judged, runs));
     if let Some(before) = before {
         undecided.extend(before.rule_on(&mut judged));
@@ -292,7 +296,7 @@ fn grown(
     run: &Run<'_>,
     verdicts: &[Verdict],
     before: Option<&Before>,
-) -> (BTreeMap<usize, Option<Change>>, Vec<(String, Rate)>) {
+) -> (Grown, Vec<(String, Rate)>) {
     let growing = (0..verdicts.len()).filter(|&site| verdicts[site].class <= Class::Suspect);
     let Some(before) = before else {
         return (growing.map(|site| (site, None)).collect(), Vec::new());

@@ -8,7 +8,7 @@ use heaptide_analyze::axis::{Axis, Settings};
 use heaptide_analyze::baseline::Baseline;
 use heaptide_analyze::finding::Gate;
 use heaptide_analyze::identity::Origin;
-use heaptide_analyze::judge::{Criteria, Outcome, Report, Run, judge};
+use heaptide_analyze::judge::{Criteria, Outcome, Report, Run, Site, judge};
 use heaptide_analyze::policy::{Date, Policy};
 
 use crate::sites::{site, timeline};
@@ -195,6 +195,61 @@ fn a_baseline_lets_old_growth_pass() {
     assert!(report.errors[0].starts_with("none of the 2 baseline entries"), "{:?}", report.errors);
     assert!(Baseline::parse("{\"version\": 9, \"accepted\": {}}").is_err());
     assert!(Baseline::parse("{").is_err());
+}
+
+#[test]
+fn an_update_changes_only_what_has_changed() {
+    let mut baseline = Baseline::of(&report("", None, 100));
+    let text = baseline.to_json();
+    let mut updated = |per_epoch| {
+        let update = baseline.update(Baseline::of(&report("", None, per_epoch)));
+        (update.new, update.changed, update.unchanged, update.dropped)
+    };
+    assert_eq!(updated(100), (0, 0, 2, 0), "the same");
+    assert_eq!(updated(108), (0, 0, 2, 0), "a little worse");
+    assert_eq!(updated(200), (0, 1, 1, 0), "worse");
+    assert_eq!(updated(100), (0, 1, 1, 0), "better");
+    assert_eq!(updated(0), (0, 0, 1, 1), "gone");
+    assert_eq!(updated(100), (1, 0, 1, 0), "back");
+    assert_eq!(baseline.to_json(), text);
+}
+
+/// A leak in a function that had an accepted one passed.
+#[test]
+fn a_baseline_knows_sites_that_share_a_path_apart() {
+    let timeline = timeline(40);
+    let axis = Arc::new(Axis::new(&timeline, &Settings::default()));
+    let create = |id: &str, kept: u64| {
+        let mut site = site(&axis, "shop::session::create", Origin::Workspace, |_| kept);
+        site.subject.id = id.into();
+        site
+    };
+    let judged = |sites: &[Site], baseline: Option<&Baseline>| {
+        let runs = [Run { timeline: &timeline, axis: &axis, sites }];
+        judge_by(&runs, &Policy::default(), baseline)
+    };
+    let baseline = Baseline::of(&judged(&[create("00000001", 10), create("00000002", 10)], None));
+    let report = judged(&[create("00000001", 10), create("00000003", 10)], Some(&baseline));
+    assert_eq!(report.outcome, Outcome::Growth);
+    let matched = report.baseline.unwrap();
+    assert_eq!(matched.new, ["00000003"]);
+    assert_eq!(matched.unmatched, ["00000002"]);
+    let warning = "the baseline entry 00000002 for `shop::session::create` matches no site";
+    assert!(report.warnings[0].starts_with(warning), "{:?}", report.warnings);
+}
+
+/// 0.1 blocks per request were held against 6 accepted per second.
+#[test]
+fn a_baseline_keeps_to_its_unit() {
+    let accepted = Baseline::of(&report("work = 'none'", None, 10));
+    assert!(accepted.accepted.values().all(|accepted| accepted.work == "seconds"));
+    assert_eq!(report("", Some(&accepted), 10).outcome, Outcome::Clean);
+    assert_eq!(report("", Some(&accepted), 30).outcome, Outcome::Growth);
+    let unknown = accepted.to_json().replace("\"seconds\"", "\"logins\"");
+    let unknown = Baseline::parse(&unknown).unwrap();
+    let report = report("", Some(&unknown), 10);
+    let because = &report.findings().next().unwrap().ruling.because;
+    assert_eq!(because, "accepted per unit of `logins`, which this run does not count");
 }
 
 #[test]

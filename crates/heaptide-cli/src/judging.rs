@@ -133,7 +133,8 @@ fn append(path: &Path, lines: Vec<Names>) -> std::io::Result<()> {
     file.write_all(&bytes)
 }
 
-fn baseline(path: &Path) -> anyhow::Result<Baseline> {
+/// Reads a baseline file.
+pub(crate) fn baseline(path: &Path) -> anyhow::Result<Baseline> {
     let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
     Baseline::parse(&text).map_err(|wrong| anyhow!("{}: {wrong}", path.display()))
 }

@@ -54,6 +54,11 @@ impl NamedFrame {
         })
     }
 
+    /// Its file relative to the crate: the same wherever it was checked out.
+    pub fn crate_relative_file(&self) -> Option<String> {
+        self.file.as_deref().map(|file| crate_relative(file).to_owned())
+    }
+
     /// The crate that the function belongs to, as its name shows it.
     pub fn crate_name(&self) -> Option<String> {
         crate_of(&plain(&self.function)).map(str::to_owned)

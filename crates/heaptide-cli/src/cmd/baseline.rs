@@ -3,12 +3,12 @@
 use std::fs;
 
 use anyhow::Context;
-use heaptide_analyze::baseline::Baseline as Accepted;
+use heaptide_analyze::baseline::{Baseline as Accepted, Update};
 use heaptide_analyze::judge::Outcome;
 
 use crate::args::{Baseline, Format, Judging};
 use crate::exit::Exit;
-use crate::judging::Judge;
+use crate::judging::{self, Judge};
 use crate::output;
 
 pub(crate) fn run(args: &Baseline) -> anyhow::Result<Exit> {
@@ -22,10 +22,18 @@ pub(crate) fn run(args: &Baseline) -> anyhow::Result<Exit> {
         output::report(&report, Format::Human)?;
         anyhow::bail!("nothing was accepted: {} is as it was", args.update.display());
     }
-    let accepted = Accepted::of(&report);
+    let mut accepted = match args.update.exists() {
+        true => judging::baseline(&args.update)?,
+        false => Accepted::default(),
+    };
+    let update = accepted.update(Accepted::of(&report));
     fs::write(&args.update, accepted.to_json())
         .with_context(|| format!("cannot write {}", args.update.display()))?;
-    let n = accepted.accepted.len();
-    output::text_out(&format!("accepted {n} sites in {}\n", args.update.display()))?;
+    let Update { new, changed, unchanged, dropped } = update;
+    let (n, file) = (accepted.accepted.len(), args.update.display());
+    output::text_out(&format!(
+        "accepted in {file}: {n} sites ({new} new, {changed} changed, {unchanged} unchanged; \
+         {dropped} dropped)\n"
+    ))?;
     Ok(Exit::Clean)
 }

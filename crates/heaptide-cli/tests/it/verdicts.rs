@@ -93,7 +93,14 @@ fn a_baseline_accepts_what_grows_today() {
     let scratch = Scratch::new();
     scratch.check("baseline leaking.jsonl --update base.json", 0, "base.json");
     assert!(scratch.read("base.json").contains("shop::session::Sessions::create"));
+    let accepted = scratch.read("base.json");
+    scratch.check("baseline leaking.jsonl --update base.json", 0, "0 new, 0 changed, 1 unchanged");
+    assert_eq!(scratch.read("base.json"), accepted);
     scratch.check("check leaking.jsonl --baseline base.json", 0, "1 of 1 entries matched");
+    scratch.check("check worse.jsonl --baseline base.json", 1, "worse than accepted");
+    scratch.check("check clean.jsonl --baseline base.json", 0, "1 fixed");
+    scratch.write("vendored.jsonl", &recordings::vendored());
+    scratch.check("check vendored.jsonl --baseline base.json", 2, "none of the 1 baseline entries");
     scratch.check("baseline short.jsonl --update base.json", 2, "nothing was accepted");
     assert!(scratch.read("base.json").contains("shop::session::Sessions::create"));
 }
