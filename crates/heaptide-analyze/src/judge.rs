@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::axis::Axis;
 use crate::baseline::{Baseline, BaselineMatch};
+use crate::calltree::{self, CallTree};
 use crate::compare::{Before, Comparison};
 use crate::finding::{self, Finding, Gate, Grown, Projection, Subject};
 use crate::policy::{Date, Inconclusive, Policy, PolicyUse};
@@ -97,6 +98,9 @@ pub struct RunReport {
     pub classes: BTreeMap<Class, usize>,
     /// When all that leaks fills the memory together.
     pub runs_out: Option<Projection>,
+    /// The smallest subtree of calls that explains most of what leaks; of what is suspect, where
+    /// nothing leaks for sure.
+    pub grows_under: Option<CallTree>,
     /// Leaks and suspects, worst first.
     pub findings: Vec<Finding>,
     /// Sites that grow or hold on to something for a healthy reason, largest first.
@@ -283,6 +287,7 @@ fn judge_run(run: &Run<'_>, policy: &Policy, before: Option<&Before>) -> RunRepo
         sites: run.sites.len(),
         classes,
         runs_out,
+        grows_under: grows_under(&findings),
         findings,
         healthy: healthy(run, &verdicts),
         too_short: too_short(run, policy).into_iter().chain(too_young(run, policy)).collect(),
@@ -311,6 +316,12 @@ fn grown(
 fn classes_by_id(run: &Run<'_>, verdicts: &[Verdict]) -> BTreeMap<String, Class> {
     let class = |(site, verdict): (&Site, &Verdict)| (site.subject.id.clone(), verdict.class);
     run.sites.iter().zip(verdicts).map(class).collect()
+}
+
+fn grows_under(findings: &[Finding]) -> Option<CallTree> {
+    let worst = findings.first()?.class;
+    let of_class = findings.iter().flat_map(|finding| &finding.sites);
+    calltree::attribute(of_class.filter(|site| site.verdict.class == worst))
 }
 
 fn project(limit_bytes: Option<u64>, used_bytes: u64, bytes_per_hour: f64) -> Option<Projection> {

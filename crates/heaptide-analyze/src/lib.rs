@@ -7,6 +7,7 @@
 
 pub mod axis;
 pub mod baseline;
+pub mod calltree;
 pub mod compare;
 pub mod diff;
 pub mod dump;

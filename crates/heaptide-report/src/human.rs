@@ -1,6 +1,7 @@
 //! The report for a person at a terminal: verdict, place, evidence, and one plain sentence.
 
 use anstyle::Style;
+use heaptide_analyze::calltree::CallTree;
 use heaptide_analyze::finding::{Finding, Gate};
 use heaptide_analyze::identity::{NamedFrame, Origin};
 use heaptide_analyze::judge::{Outcome, Report, RunReport};
@@ -8,7 +9,7 @@ use heaptide_analyze::verdict::{Class, CohortBar, Stage};
 
 use crate::number::{bytes, count, duration, objects, plural};
 use crate::view::{BAD, DOUBTFUL, FAINT, GOOD, STRONG, View};
-use crate::{phrase, sentence, spark};
+use crate::{calls, phrase, sentence, spark};
 
 /// How many callers of the blamed frame are named.
 const CALLERS: usize = 3;
@@ -46,10 +47,21 @@ impl Page<'_> {
         if let Some(projection) = &run.runs_out {
             self.wrapped("  ", "  ", &format!("at this pace {}", phrase::runs_out(projection)));
         }
+        if let Some(tree) = run.grows_under.as_ref().filter(|tree| !tree.calls.is_empty()) {
+            self.call_tree(tree);
+        }
         self.blank();
         for finding in &run.findings {
             self.finding(finding);
             self.blank();
+        }
+    }
+
+    /// Where the growth comes from, largest branches first.
+    fn call_tree(&mut self, tree: &CallTree) {
+        self.wrapped("  ", "    ", &calls::headline(tree));
+        for line in calls::lines(tree, self.view) {
+            self.line(&format!("    {line}"));
         }
     }
 

@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod calls;
 pub mod github;
 pub mod human;
 pub mod json;

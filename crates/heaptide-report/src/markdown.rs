@@ -7,7 +7,7 @@ use heaptide_analyze::judge::{Outcome, Report, RunReport};
 
 use crate::number::{objects, significant};
 use crate::view::View;
-use crate::{phrase, sentence, spark};
+use crate::{calls, phrase, sentence, spark};
 
 const SPARK_WIDTH: usize = 24;
 
@@ -59,6 +59,11 @@ fn write_run(out: &mut String, run: &RunReport, view: &View) -> std::fmt::Result
             write_row(out, finding, view)?;
         }
         writeln!(out)?;
+    }
+    if let Some(tree) = run.grows_under.as_ref().filter(|tree| !tree.calls.is_empty()) {
+        writeln!(out, "{}\n\n```text", escaped(&calls::headline(tree)))?;
+        calls::lines(tree, view).iter().try_for_each(|line| writeln!(out, "{line}"))?;
+        writeln!(out, "```\n")?;
     }
     for finding in &run.findings {
         write_details(out, finding, view)?;

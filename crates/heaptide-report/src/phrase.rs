@@ -119,20 +119,16 @@ pub(crate) fn comparison(comparison: &Comparison) -> String {
 pub(crate) fn known(comparison: &Comparison) -> Vec<(&'static str, &str, String)> {
     let was = |known: &Known| bytes_per_op(&known.before);
     let now = |known: &Known| known.after.as_ref().map(bytes_per_op).unwrap_or_default();
-    let gone = |known: &Known| match known.called {
-        true => format!("was {}", was(known)),
-        false => format!("was {}; not called in this run", was(known)),
-    };
-    let improved = |known: &Known| format!("{}, was {}", now(known), was(known));
-    let groups: [(_, _, &dyn Fn(&Known) -> String); 3] = [
-        ("gone", &comparison.gone, &gone),
-        ("improved", &comparison.improved, &improved),
-        ("as before", &comparison.as_before, &now),
-    ];
-    let lines = groups.into_iter().flat_map(|(word, functions, say)| {
-        functions.iter().map(move |known| (word, known.path.as_str(), say(known)))
+    let gone = comparison.gone.iter().map(|known| {
+        let idle = if known.called { "" } else { "; not called in this run" };
+        ("gone", known.path.as_str(), format!("was {}{idle}", was(known)))
     });
-    lines.collect()
+    let improved = comparison.improved.iter().map(|known| {
+        ("improved", known.path.as_str(), format!("{}, was {}", now(known), was(known)))
+    });
+    let as_before = comparison.as_before.iter();
+    let as_before = as_before.map(|known| ("as before", known.path.as_str(), now(known)));
+    gone.chain(improved).chain(as_before).collect()
 }
 
 pub(crate) fn confidence(confidence: Confidence) -> &'static str {

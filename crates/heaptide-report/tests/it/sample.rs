@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use heaptide_analyze::calltree::attribute;
 use heaptide_analyze::compare::{Change, Comparison, Known};
 use heaptide_analyze::finding::{Finding, Gate, JudgedSite, Projection, Ruling, Subject};
 use heaptide_analyze::identity::{NamedFrame, Origin};
@@ -89,6 +90,7 @@ fn run(findings: Vec<Finding>) -> RunReport {
         sites: 214,
         classes: BTreeMap::from([(Class::Leak, n_leaks), (Class::Stable, 214 - n_leaks)]),
         runs_out,
+        grows_under: attribute(findings.iter().flat_map(|finding| &finding.sites)),
         findings,
         healthy: vec![HealthySite {
             subject: subject("c0ffee00", frame("shop::cache::Cache::insert", "cache.rs", 40)),

@@ -1,0 +1,49 @@
+//! The call tree under which memory grows, as lines of text.
+
+use heaptide_analyze::calltree::CallTree;
+
+use crate::number::rate_bytes;
+use crate::view::View;
+
+/// So many calls are shown.
+const MOST_LINES: usize = 12;
+/// A branch with less than this share is not shown.
+const LEAST_SHARE: f64 = 0.05;
+
+/// `96 % of the growth (+60.6 MiB/h) happens under shop::Sessions::create`
+pub(crate) fn headline(tree: &CallTree) -> String {
+    let (share, growth) = (percent(tree.share), rate_bytes(tree.bytes_per_hour));
+    format!("{share} of the growth (+{growth}/h) happens under {}", tree.function)
+}
+
+/// One call a line, indented by depth: its share, its name, and where it is written.
+pub(crate) fn lines(tree: &CallTree, view: &View) -> Vec<String> {
+    let mut lines = Vec::new();
+    for call in &tree.calls {
+        add(&mut lines, call, 0, view);
+    }
+    let rest = lines.len().saturating_sub(MOST_LINES);
+    lines.truncate(MOST_LINES);
+    if rest > 0 {
+        lines.push(format!("and {rest} smaller ones"));
+    }
+    lines
+}
+
+fn add(lines: &mut Vec<String>, call: &CallTree, depth: usize, view: &View) {
+    if call.share < LEAST_SHARE {
+        return;
+    }
+    let place = view.place_of(call.file.as_deref(), call.line);
+    let place = place.map(|place| format!("  {place}")).unwrap_or_default();
+    let indent = "  ".repeat(depth);
+    let text = format!("{:>5}  {indent}{}{place}", percent(call.share), call.function);
+    lines.push(text);
+    for call in &call.calls {
+        add(lines, call, depth + 1, view);
+    }
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.0} %", share * 100.0)
+}
