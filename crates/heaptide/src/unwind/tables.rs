@@ -6,8 +6,8 @@
 #![forbid(unsafe_code)]
 
 use gimli::{
-    BaseAddresses, CfaRule, EhFrame, EhFrameHdr, EhFrameOffset, EndianSlice, NativeEndian, Pointer,
-    RegisterRule, UnwindContext, UnwindContextStorage, UnwindSection, UnwindTableRow,
+    BaseAddresses, CfaRule, EhFrame, EhFrameOffset, EndianSlice, NativeEndian, RegisterRule,
+    UnwindContext, UnwindContextStorage, UnwindSection, UnwindTableRow,
 };
 
 use super::arch::Arch;
@@ -39,14 +39,33 @@ impl UnwindContextStorage<usize> for OnStack {
     type Stack = [UnwindTableRow<usize, Self>; MAX_ROWS];
 }
 
+/// How linkers encode the header: version 1; where `.eh_frame` is, from here; a count; a table of
+/// offsets from the header (Linux Standard Base, ".eh_frame_hdr"). Four bytes each.
+const ENCODING: [u8; 4] = [1, 0x1b, 0x03, 0x3b];
+
 /// Where `.eh_frame` begins, as `.eh_frame_hdr` (which stands at `header_at`) says.
 pub(crate) fn frames_at(header: &[u8], header_at: u64) -> Option<u64> {
-    let bases = BaseAddresses::default().set_eh_frame_hdr(header_at);
-    let parsed = EhFrameHdr::new(header, NativeEndian).parse(&bases, 8).ok()?;
-    match parsed.eh_frame_ptr() {
-        Pointer::Direct(at) => Some(at),
-        Pointer::Indirect(_) => None,
-    }
+    let (encoding, rest) = header.split_first_chunk()?;
+    let (offset, _) = rest.split_first_chunk()?;
+    let offset = i64::from(i32::from_ne_bytes(*offset));
+    (*encoding == ENCODING).then(|| header_at.wrapping_add(4).wrapping_add_signed(offset))
+}
+
+/// Where the description of the last function stands that begins at or below `address`.
+///
+/// gimli has such a search, but it panics on overflow where a table is damaged.
+fn description_at(sections: Sections<'_>, address: u64) -> Option<u64> {
+    let (count, rows) = sections.header.get(8..)?.split_first_chunk()?;
+    let (rows, _) = rows.as_chunks::<8>();
+    let rows = rows.get(..u32::from_ne_bytes(*count) as usize)?;
+    let absolute = |[a, b, c, d]: [u8; 4]| {
+        let offset = i64::from(i32::from_ne_bytes([a, b, c, d]));
+        sections.header_at.wrapping_add_signed(offset)
+    };
+    let start = |&[a, b, c, d, ..]: &[u8; 8]| absolute([a, b, c, d]);
+    let after = rows.partition_point(|row| start(row) <= address);
+    let &[.., a, b, c, d] = rows.get(after.checked_sub(1)?)?;
+    Some(absolute([a, b, c, d]))
 }
 
 /// The rule of the code at `address` (of the instruction itself, not of the one after a call).
@@ -58,14 +77,10 @@ fn find(arch: Arch, sections: Sections<'_>, address: u64) -> Option<Rule> {
     let bases = BaseAddresses::default()
         .set_eh_frame_hdr(sections.header_at)
         .set_eh_frame(sections.frames_at);
-    let header = EhFrameHdr::new(sections.header, NativeEndian).parse(&bases, 8).ok()?;
     let mut frames: EhFrame<Bytes<'_>> = EhFrame::new(sections.frames, NativeEndian);
     frames.set_vendor(arch.vendor);
-    let table = header.table()?;
-    let at = table.lookup(address, &bases).ok()?;
-    // Not `pointer_to_offset`: it overflows on a table that points before itself.
-    let (Pointer::Direct(at) | Pointer::Indirect(at)) = at;
-    let at = EhFrameOffset(usize::try_from(at.checked_sub(sections.frames_at)?).ok()?);
+    let at = description_at(sections, address)?.checked_sub(sections.frames_at)?;
+    let at = EhFrameOffset(usize::try_from(at).ok()?);
     let entry = frames.fde_from_offset(&bases, at, EhFrame::cie_from_offset).ok()?;
     if !entry.contains(address) {
         return None;

@@ -31,11 +31,11 @@ impl Tables {
         function.extend(instructions);
         frames.extend(entry(function));
         frames.extend([0; 4]);
-        let mut header = vec![1, 0x04, 0x03, 0x04];
-        header.extend(FRAMES_AT.to_le_bytes());
-        header.extend(1u32.to_le_bytes());
-        header.extend(CODE_AT.to_le_bytes());
-        header.extend((FRAMES_AT + u64::from(at)).to_le_bytes());
+        let mut header = ENCODING.to_vec();
+        header.extend(((FRAMES_AT - HEADER_AT - 4) as i32).to_ne_bytes());
+        header.extend(1u32.to_ne_bytes());
+        header.extend(((CODE_AT - HEADER_AT) as i32).to_ne_bytes());
+        header.extend(((FRAMES_AT + u64::from(at) - HEADER_AT) as i32).to_ne_bytes());
         Self { header, frames }
     }
 
