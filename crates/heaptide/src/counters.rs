@@ -16,7 +16,7 @@ use crate::labels::WorkCounters;
 use crate::record::{Birth, MAX_SITES, SiteIndex};
 use crate::state::State;
 use crate::sync::Ordering::{Acquire, Relaxed, Release};
-use crate::sync::{AtomicU32, AtomicU64, add};
+use crate::sync::{AtomicU32, AtomicU64, add, fence};
 
 const SLOTS_PER_CHUNK: usize = 32;
 const CELLS_PER_CHUNK: usize = 8;
@@ -324,6 +324,8 @@ impl GrowthRing {
     fn push(&self, bucket: Bucket, bytes: u64, work: &WorkCounters) {
         let written = self.written.load(Relaxed);
         let at = written as usize % GROWTH_EVENTS;
+        // Who sees any of what follows sees that the events before it are complete.
+        fence(Release);
         if let Some(to) = self.bytes.get(at) {
             to.store(bytes, Relaxed);
         }
@@ -445,20 +447,26 @@ impl SlotView {
         }
     }
 
-    /// The last growth events, oldest first.
+    /// The last growth events, oldest first; without those that were overwritten while they were read.
     pub(crate) fn growth(self) -> Vec<GrowthEvent> {
         let Some(ring) = self.0.detail.get().and_then(|detail| detail.growth.get()) else {
             return Vec::new();
         };
         let written = ring.written.load(Acquire);
-        (written.saturating_sub(GROWTH_EVENTS as u64)..written)
+        let mut events: Vec<_> = (written.saturating_sub(GROWTH_EVENTS as u64)..written)
             .filter_map(|n| {
                 let at = n as usize % GROWTH_EVENTS;
                 let work = ring.work.get(at)?.iter().map(|work| work.load(Relaxed)).collect();
                 let bucket = Bucket(ring.bucket.get(at)?.load(Relaxed));
-                Some(GrowthEvent { bucket, bytes: ring.bytes.get(at)?.load(Relaxed), work })
+                let bytes = ring.bytes.get(at)?.load(Relaxed);
+                Some((n, GrowthEvent { bucket, bytes, work }))
             })
-            .collect()
+            .collect();
+        fence(Acquire);
+        // Event number `now` may be under way, in the place of the one a round before it.
+        let now = ring.written.load(Relaxed);
+        events.retain(|(n, _)| n + GROWTH_EVENTS as u64 > now);
+        events.into_iter().map(|(_, event)| event).collect()
     }
 
     fn cells(self, end: Bucket, mut each: impl FnMut(Bucket, &Cell)) {
