@@ -36,6 +36,9 @@ pub(crate) static WORK: WorkCounters = [const { AtomicU64::new(0) }; MAX_WORK];
 
 static TABLES: Link<Tables> = Link::nothing();
 static TABLES_MADE: OnceCell<&'static Tables> = OnceCell::new();
+/// Events that found no thread block to be counted in, for want of memory.
+pub(crate) static UNHELD: AtomicU64 = AtomicU64::new(0);
+
 static UNWINDER: AtomicU32 = AtomicU32::new(Unwinder::EhFrame as u32);
 
 /// The tables that exist once a recording was started.
@@ -279,38 +282,41 @@ fn intern(block: &ThreadBlock, outcome: Outcome, context: Context) -> SiteIndex 
     tables().map_or(SiteIndex::OVERFLOW, |tables| tables.sites.intern(&ARENA, stack))
 }
 
-/// Counts in the thread's own block, or in another if that cannot be.
+/// Counts in the thread's own block, or in another if that cannot be. The recorder's threads count
+/// here as well: what they free or find overrun may be the program's.
 fn with_block(count: impl FnOnce(&'static ThreadBlock)) {
-    if let Some(block) = hold() {
+    let own = threads::own_block().filter(|block| block.enter());
+    if let Some(block) = own.or_else(hold_other) {
         count(block);
         block.let_go();
     }
 }
 
-/// A block for the caller alone, to be let go.
+/// A block for the caller alone, to be let go. `None` for the recorder's own threads.
 #[inline(always)]
 fn hold() -> Option<&'static ThreadBlock> {
     match threads::own_block() {
         Some(block) if block.enter() => Some(block),
+        _ if threads::is_internal() => None,
         _ => hold_other(),
     }
 }
 
 /// A block for a thread that has none yet, or none any more, or whose block is in use by the very
-/// call that a signal handler interrupted. `None` for the recorder's own threads.
+/// call that a signal handler interrupted. `None` without memory, which is counted.
 #[cold]
 #[inline(never)]
 fn hold_other() -> Option<&'static ThreadBlock> {
-    if threads::is_internal() {
-        return None;
-    }
     if threads::own_block().is_none()
         && let Some(block) = threads::adopt(&REGISTRY, &ARENA)
     {
         block.enter();
         return Some(block);
     }
-    let block = REGISTRY.claim(&ARENA)?;
+    let Some(block) = REGISTRY.claim(&ARENA) else {
+        UNHELD.fetch_add(1, Relaxed);
+        return None;
+    };
     block.memo.set_tag(0);
     block.enter_borrowed();
     Some(block)

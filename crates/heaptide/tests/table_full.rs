@@ -44,6 +44,13 @@ fn branch(depth: u32) {
     black_box(depth);
 }
 
+/// As many as would fill megabytes.
+#[inline(never)]
+fn more_stacks() {
+    branch(DEPTH - 1);
+    black_box(());
+}
+
 fn a_full_table_is_said() {
     let path = scratch("table_full");
     let recorder = Recorder::builder().output(&path).start().expect("a recording starts");
@@ -54,10 +61,15 @@ fn a_full_table_is_said() {
     (0..3).for_each(|_| branch(1));
     let counted = less(tally::so_far(), before);
     let to = tally::snapshot(&recorder);
+    // Stacks that nobody has seen, and that find no room: they cost nothing.
+    more_stacks();
+    let later = tally::snapshot(&recorder);
     recorder.finish().expect("the end");
 
     let recording = Recording::read(&path);
     let last = recording.at(to);
+    let grown = recording.at(later).own_bytes.saturating_sub(last.own_bytes);
+    assert!(grown < 1 << 20, "{grown} bytes for stacks without a site");
     assert!(counted.allocs >= STACKS, "{counted:?}");
     assert_eq!(recording.between(from, to), counted);
     assert!(last.dropped.sites > 0, "the table took {STACKS} sites");

@@ -17,7 +17,7 @@ use super::{Builder, Error, Names, names};
 use crate::allocator::STATE;
 use crate::labels::Labels;
 use crate::record::SiteIndex;
-use crate::recording::{ARENA, MODULES, REGISTRY, Tables, Unwinder, WORK};
+use crate::recording::{ARENA, MODULES, REGISTRY, Tables, UNHELD, Unwinder, WORK};
 use crate::sampling::gap;
 use crate::sites::SiteEntry;
 use crate::state::Phase;
@@ -269,7 +269,8 @@ fn note(list: &mut Vec<bool>, at: usize) -> bool {
 }
 
 fn dropped_so_far() -> Dropped {
-    REGISTRY.all().fold(Dropped::default(), |sum, block| {
+    let unheld = Dropped { blocks: UNHELD.load(Relaxed), ..Dropped::default() };
+    REGISTRY.all().fold(unheld, |sum, block| {
         let tally = &block.tally;
         Dropped {
             samples: sum.samples + tally.unsampled.load(Relaxed),

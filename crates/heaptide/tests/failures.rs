@@ -1,0 +1,210 @@
+//! What fails around the shim: disks, memory, and others with the same file in mind. Whatever could be
+//! written is whole, and what could not be counted is said (docs/SAFETY.md, rules 6 and 8).
+
+#![expect(unsafe_code, reason = "limits of the process")]
+
+mod rig;
+
+use std::alloc::System;
+use std::hint::black_box;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::ptr;
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering::SeqCst;
+use std::thread;
+
+use heaptide::{Error, Heaptide, Recorder};
+use rig::recording::{Recording, less};
+use rig::tally::{self, Tally};
+use rig::{scratch, scratch_folder};
+
+#[global_allocator]
+static HEAP: Tally<Heaptide<System>> = Tally(Heaptide::with(System));
+
+fn main() -> ExitCode {
+    rig::main(
+        &[
+            ("a_segment_begins_with_its_header", a_segment_begins_with_its_header),
+            ("two_processes_share_no_file", two_processes_share_no_file),
+            ("what_finds_no_memory_is_dropped_and_said", what_finds_no_memory_is_dropped),
+            ("a_thread_without_memory_is_said", a_thread_without_memory_is_said),
+        ],
+        &[("records for a while", records_for_a_while)],
+    )
+}
+
+/// Does `work` under a limit, and lifts it again.
+fn limited<T>(what: libc::__rlimit_resource_t, limit: u64, work: impl FnOnce() -> T) -> T {
+    let mut before = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: `before` is writable.
+    assert_eq!(unsafe { libc::getrlimit(what, &mut before) }, 0);
+    let low = libc::rlimit { rlim_cur: limit, ..before };
+    // SAFETY: only the soft limit is lowered, so that it can be lifted.
+    assert_eq!(unsafe { libc::setrlimit(what, &low) }, 0);
+    let result = work();
+    // SAFETY: as above.
+    assert_eq!(unsafe { libc::setrlimit(what, &before) }, 0);
+    result
+}
+
+fn all_in(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).expect("a folder");
+    let mut paths: Vec<_> = entries.map(|entry| entry.expect("an entry").path()).collect();
+    paths.sort();
+    paths
+}
+
+/// The disk is full just when a new segment is begun: the next snapshot that can be written brings
+/// the header, and every site again.
+fn a_segment_begins_with_its_header() {
+    // SAFETY: the default is to end the process, which no service would leave at that.
+    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
+    let folder = scratch_folder("disk_full");
+    let builder = Recorder::builder().output(folder.join("shop.jsonl")).segment_bytes(1);
+    let recorder = builder.start().expect("a recording starts");
+    let kept = black_box(vec![1u8; 1000]);
+    recorder.snapshot().expect("a snapshot");
+    for _ in 0..2 {
+        let refused = limited(libc::RLIMIT_FSIZE, 10, || recorder.snapshot());
+        assert!(matches!(refused, Err(Error::Write(_))), "{refused:?}");
+    }
+    recorder.snapshot().expect("there is room again");
+    recorder.finish().expect("the end");
+    drop(kept);
+
+    let segments: Vec<_> = all_in(&folder).iter().map(|path| Recording::read(path)).collect();
+    for segment in &segments {
+        let known: Vec<_> = segment.sites.iter().map(|site| site.id).collect();
+        let rows = segment.snapshots.iter().flat_map(|snapshot| &snapshot.sites);
+        assert!(rows.into_iter().all(|row| known.contains(&row.site)));
+    }
+    let seqs = segments.iter().flat_map(|segment| &segment.snapshots).map(|snapshot| snapshot.seq);
+    let mut seqs: Vec<_> = seqs.collect();
+    seqs.sort_unstable();
+    assert_eq!(seqs, [0, 1, 2]);
+    let last = segments.iter().filter_map(|segment| segment.snapshots.last());
+    assert_eq!(last.map(|snapshot| snapshot.dropped.snapshots).max(), Some(2));
+}
+
+const ROUNDS: u64 = 30;
+
+fn records_for_a_while() {
+    let recorder = Recorder::builder().start().expect("the recording that the environment began");
+    for _ in 0..ROUNDS {
+        drop(black_box(vec![1u8; 100]));
+        recorder.snapshot().expect("a snapshot");
+    }
+    recorder.finish().expect("the end");
+}
+
+/// Each of the processes writes a file of its own, whole.
+fn two_processes_share_no_file() {
+    let folder = scratch_folder("together");
+    let start = || {
+        let mut program = rig::program("records for a while");
+        program.env("HEAPTIDE_OUT", folder.join("shop.jsonl")).spawn().expect("it starts")
+    };
+    let programs = [start(), start(), start()];
+    let pids = programs.map(|mut program| {
+        assert!(program.wait().expect("it ends").success());
+        program.id()
+    });
+    let mut recorded: Vec<u32> = Vec::new();
+    for path in all_in(&folder) {
+        let recording = Recording::read(&path);
+        assert_eq!(recording.snapshots.len() as u64, ROUNDS + 1, "{}", path.display());
+        recorded.push(recording.header.pid);
+    }
+    recorded.sort_unstable();
+    let mut pids = pids.to_vec();
+    pids.sort_unstable();
+    assert_eq!(recorded, pids);
+}
+
+/// Allocates once under each of 8^`depth` different stacks.
+#[inline(never)]
+fn branch(depth: u32) {
+    if depth == 0 {
+        drop(black_box(Box::new(1u64)));
+        return;
+    }
+    branch(black_box(depth - 1));
+    branch(black_box(depth - 1));
+    branch(black_box(depth - 1));
+    branch(black_box(depth - 1));
+    branch(black_box(depth - 1));
+    branch(black_box(depth - 1));
+    branch(black_box(depth - 1));
+    branch(black_box(depth - 1));
+    black_box(depth);
+}
+
+/// Records the work that `prepare` returns, done while the system gives nobody more memory. What the
+/// program itself needs, the inner allocator has in store. Blocks recorded, blocks made, blocks said
+/// to be dropped.
+fn without_memory<W: FnOnce()>(name: &str, prepare: impl FnOnce() -> W) -> [u64; 3] {
+    // One store for all threads, and something in it.
+    // SAFETY: takes plain numbers.
+    unsafe { libc::mallopt(libc::M_ARENA_MAX, 1) };
+    drop(black_box(vec![1u8; 1 << 16]));
+    let path = scratch(name);
+    let recorder = Recorder::builder().output(&path).start().expect("a recording starts");
+    tally::leave_out_recorder();
+    let work = prepare();
+    let from = tally::snapshot(&recorder);
+    let before = tally::so_far();
+    limited(libc::RLIMIT_AS, 1 << 20, work);
+    // There is memory again: what was known before is counted as before.
+    branch(2);
+    let made = less(tally::so_far(), before);
+    let to = tally::snapshot(&recorder);
+    recorder.finish().expect("the end");
+    let recording = Recording::read(&path);
+    let recorded = recording.between(from, to);
+    assert_eq!(recorded.allocs, recorded.frees, "nothing is left that was freed");
+    [recorded.allocs, made.allocs, recording.at(to).dropped.blocks]
+}
+
+fn what_finds_no_memory_is_dropped() {
+    let [recorded, made, dropped] = without_memory("no_memory", || || branch(4));
+    assert!(dropped > 0, "all {made} blocks found room");
+    assert!(recorded > 64, "what needs no memory goes on");
+    assert_eq!(recorded + dropped, made);
+}
+
+/// Waiting by a channel would allocate.
+static TURN: AtomicU32 = AtomicU32::new(0);
+
+fn wait_for(turn: u32) {
+    while TURN.load(SeqCst) != turn {
+        thread::yield_now();
+    }
+}
+
+extern "C" fn ten_blocks(_: *mut libc::c_void) -> *mut libc::c_void {
+    wait_for(1);
+    (0..10).for_each(|_| drop(black_box(Box::new(1u64))));
+    TURN.store(2, SeqCst);
+    wait_for(3);
+    ptr::null_mut()
+}
+
+/// The first block of a new thread finds no room for the thread's own tables.
+fn a_thread_without_memory_is_said() {
+    let prepare = || {
+        let mut id = 0;
+        // SAFETY: a thread without arguments; the standard library's would allocate at once.
+        let made =
+            unsafe { libc::pthread_create(&mut id, ptr::null(), ten_blocks, ptr::null_mut()) };
+        assert_eq!(made, 0);
+        || {
+            TURN.store(1, SeqCst);
+            wait_for(2);
+        }
+    };
+    let [recorded, made, dropped] = without_memory("no_thread", prepare);
+    TURN.store(3, SeqCst);
+    assert!(dropped >= 10, "{made} blocks made, {recorded} recorded, {dropped} dropped");
+    assert_eq!(recorded + dropped, made);
+}
