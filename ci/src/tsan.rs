@@ -6,16 +6,14 @@ use crate::program::{self, root, target_dir};
 use crate::tool::{host, need_nightly, nightly_cargo};
 
 pub(crate) fn run() -> Result<()> {
-    need_nightly(&[])?;
+    need_nightly(&["rust-src"])?;
     let suppressions = root().join("ci/tsan.suppressions");
-    // The standard library is not instrumented: hence the permission to mix, and no report from
-    // inside it. What the shim shares between threads goes through its own atomics.
-    let flags = "-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer";
     program::run(
         nightly_cargo(&["test", "--locked", "--package", "heaptide", "--target", &host()?])
-            // One at a time: the test runner's own channel is not instrumented either.
-            .args(["--lib", "--test", "churn", "--", "--test-threads=1"])
-            .env("RUSTFLAGS", flags)
+            // The standard library too, so that its locks and channels are seen to order things.
+            .arg("-Zbuild-std")
+            .args(["--lib", "--test", "churn", "--test", "threads", "--", "--test-threads=1"])
+            .env("RUSTFLAGS", "-Zsanitizer=thread")
             .env("TSAN_OPTIONS", format!("suppressions={}", suppressions.display()))
             .env("CARGO_TARGET_DIR", target_dir("tsan")),
     )
