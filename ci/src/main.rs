@@ -8,11 +8,13 @@
 
 mod aarch64;
 mod asan;
+mod bench;
 mod clippy;
 mod deps;
 mod docs;
 mod fmt;
 mod fuzz;
+mod instructions;
 mod jq;
 mod leaks;
 mod loom;
@@ -55,6 +57,11 @@ const SET: &[Check] = &[
     Check { name: "jq", about: "the examples of docs/FORMAT.md print what they say", run: jq::run },
     Check { name: "loom", about: "the lock-free structures, in all interleavings", run: loom::run },
     Check {
+        name: "instructions",
+        about: "the hook costs no more instructions than it did",
+        run: instructions::run,
+    },
+    Check {
         name: "leaks",
         about: "every leak of the corpus is found where it is, no healthy twin accused",
         run: leaks::run,
@@ -78,6 +85,7 @@ const BY_NAME: &[Check] = &[
     },
     Check { name: "fuzz", about: "damaged lines for the parser, five minutes", run: fuzz::run },
     Check { name: "verdict", about: "the rule's error rates on made-up sites", run: verdict::run },
+    Check { name: "bench", about: "the shim and its peers at the same work", run: bench::run },
     Check {
         name: "programs",
         about: "well-known programs work unchanged with the shim in them",
