@@ -10,8 +10,11 @@ use loom::thread;
 
 use crate::arena::{Arena, Link};
 use crate::cell::Cell;
+use crate::record::{Birth, SiteIndex};
 use crate::registry::{self, Node, Registry};
+use crate::sampling::table::{Chunk, Sample, SampleTable};
 use crate::sites::{SiteTable, StackRef};
+use crate::state::Key;
 use crate::sync::{AtomicU32, AtomicU64, add};
 
 #[test]
@@ -126,6 +129,66 @@ fn a_sum_read_while_threads_count_is_never_negative() {
         assert!(births.0 >= deaths.0 && births.1 >= deaths.1, "{births:?} {deaths:?}");
         maker.join().expect("no panic");
         freer.join().expect("no panic");
+    });
+}
+
+fn sample(n: u32) -> Sample {
+    Sample { birth: Birth { site: SiteIndex(n), key: Key(n) }, weight: u64::from(n) }
+}
+
+/// What one thread brings to the table: a chunk in reserve.
+fn enter(table: &SampleTable, spare: &Link<Chunk>, addr: usize, n: u32) {
+    assert!(SampleTable::make_room(spare, &Arena::new()));
+    table.insert(spare, addr, sample(n));
+}
+
+#[test]
+fn entries_made_at_once_are_all_found_and_ended_by_whoever_got_the_block() {
+    loom::model(|| {
+        let table = Arc::new(SampleTable::new(&Arena::new()).expect("memory"));
+        let handed_over = Arc::new(AtomicU32::new(0));
+        let maker = {
+            let (table, handed_over) = (table.clone(), handed_over.clone());
+            thread::spawn(move || {
+                enter(&table, &Link::default(), 1 << 12, 1);
+                handed_over.store(1, Release);
+            })
+        };
+        enter(&table, &Link::default(), 2 << 12, 2);
+        if handed_over.load(Acquire) == 1 {
+            let held = table.hold(1 << 12).expect("its maker entered it");
+            assert_eq!(held.release(), sample(1));
+            assert!(table.hold(1 << 12).is_none());
+        }
+        maker.join().expect("no panic");
+        assert_eq!(table.hold(2 << 12).expect("it was entered").release(), sample(2));
+    });
+}
+
+#[test]
+fn an_address_that_is_used_again_has_the_new_blocks_entry() {
+    loom::model(|| {
+        let table = Arc::new(SampleTable::new(&Arena::new()).expect("memory"));
+        enter(&table, &Link::default(), 1 << 12, 1);
+        // The inner allocator, which gives the address to whoever asks next.
+        let free = Arc::new(AtomicU32::new(0));
+        let next = {
+            let (table, free) = (table.clone(), free.clone());
+            thread::spawn(move || {
+                if free.load(Acquire) == 1 {
+                    enter(&table, &Link::default(), 1 << 12, 2);
+                    assert_eq!(table.hold(1 << 12).expect("entered").release(), sample(2));
+                } else {
+                    // Another block, which may get the slot that is given up meanwhile.
+                    enter(&table, &Link::default(), 3 << 12, 3);
+                    assert_eq!(table.hold(3 << 12).expect("entered").release(), sample(3));
+                }
+            })
+        };
+        assert_eq!(table.hold(1 << 12).expect("entered").release(), sample(1));
+        free.store(1, Release);
+        next.join().expect("no panic");
+        assert!(table.hold(1 << 12).is_none() && table.hold(3 << 12).is_none());
     });
 }
 
