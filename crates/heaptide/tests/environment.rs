@@ -8,7 +8,7 @@ use std::process::{ExitCode, Output};
 use std::thread;
 use std::time::Duration;
 
-use heaptide::{Heaptide, Recorder};
+use heaptide::{Heaptide, Mode, Recorder};
 use heaptide_format::Reason;
 use rig::recording::Recording;
 use rig::{program, scratch};
@@ -23,6 +23,8 @@ fn main() -> ExitCode {
             ("interval_and_signal_are_obeyed", interval_and_signal_are_obeyed),
             ("a_wrong_value_is_one_line", a_wrong_value_is_one_line),
             ("a_program_that_records_itself_joins", a_program_that_records_itself_joins),
+            ("a_wrong_mode_is_said_even_if_nobody_records", a_wrong_mode_is_said),
+            ("sampled_is_sampled", sampled_is_sampled),
             ("off_is_off", off_is_off),
             ("nothing_set_nothing_done", nothing_set_nothing_done),
         ],
@@ -112,6 +114,7 @@ fn a_wrong_value_is_one_line() {
         ("HEAPTIDE_MODE", "thorough"),
         ("HEAPTIDE_MODE", "sampled:much"),
         ("HEAPTIDE_MODE", "sampled:0"),
+        ("HEAPTIDE_MODE", "sampled:65MiB"),
     ];
     for (variable, value) in wrong {
         let path = scratch("wrong");
@@ -122,6 +125,34 @@ fn a_wrong_value_is_one_line() {
     let nowhere = "/proc/nowhere/shop.jsonl";
     let output = program("leaks").env("HEAPTIDE_OUT", nowhere).output().expect("it starts");
     check_complaint(&output, &[nowhere]);
+}
+
+/// A mode that does not exist records nothing, for code neither.
+fn a_wrong_mode_is_said() {
+    for mode in ["thorough", "sampled:0", ""] {
+        let output = program("leaks").env("HEAPTIDE_MODE", mode).output().expect("it starts");
+        check_complaint(&output, &["HEAPTIDE_MODE", mode]);
+        let mut refused = program("wants to record");
+        let output = refused.env("HEAPTIDE_MODE", mode).output().expect("it starts");
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(said.contains(&format!("HEAPTIDE_MODE={mode} is not")), "{said}");
+    }
+}
+
+fn sampled_is_sampled() {
+    let periods = [("sampled", 524_288), ("sampled:10kB", 10_000), ("sampled:17", 17)];
+    for (mode, period_bytes) in periods {
+        let path = scratch("sampled");
+        let output =
+            program("leaks").env("HEAPTIDE_MODE", mode).env("HEAPTIDE_OUT", &path).output();
+        let output = output.expect("it starts");
+        assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+        let recording = Recording::read(&path);
+        assert_eq!(recording.header.mode, Mode::Sampled { period_bytes });
+        let live = recording.under(recording.last().seq, "leak").live_bytes;
+        // 100,000 bytes are leaked in blocks of 1,000. At a period of 17 all are sampled.
+        assert!(period_bytes > 17 || live == 100_000, "{live}");
+    }
 }
 
 fn off_is_off() {

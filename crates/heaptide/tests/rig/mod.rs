@@ -6,6 +6,8 @@
 
 #![allow(dead_code, reason = "each test binary uses its own part of the rig")]
 
+pub(crate) mod block;
+pub(crate) mod checking;
 pub(crate) mod counting;
 pub(crate) mod proc;
 pub(crate) mod recording;
