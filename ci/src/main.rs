@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod aarch64;
+mod analysis;
 mod asan;
 mod bench;
 mod clippy;
@@ -84,6 +85,11 @@ const BY_NAME: &[Check] = &[
         run: aarch64::run,
     },
     Check { name: "fuzz", about: "damaged lines for the parser, five minutes", run: fuzz::run },
+    Check {
+        name: "analysis",
+        about: "how fast a large recording is judged, in how much memory",
+        run: analysis::run,
+    },
     Check { name: "verdict", about: "the rule's error rates on made-up sites", run: verdict::run },
     Check { name: "bench", about: "the shim and its peers at the same work", run: bench::run },
     Check {
