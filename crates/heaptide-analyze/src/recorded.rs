@@ -14,7 +14,7 @@ use crate::compare::Before;
 use crate::finding::Subject;
 use crate::identity::{Identity, SiteKey, WorkspaceCrates};
 use crate::judge::{self, Criteria, Report};
-use crate::load::{self, Error, Recordings, Run};
+use crate::load::{self, Error, Recordings, Run, Threads};
 use crate::policy::{Date, Policy};
 use crate::series::SiteSeries;
 use crate::symbols::{Resolve, Symbols};
@@ -33,6 +33,8 @@ pub struct Terms {
     pub workspace: WorkspaceCrates,
     /// Decides which exceptions have expired.
     pub today: Date,
+    /// How many threads read; the outcome does not depend on it.
+    pub threads: Threads,
 }
 
 /// Loads the recordings at `paths` and judges their runs. What was wrong with the recordings comes
@@ -92,7 +94,7 @@ impl<'a> Read<'a> {
                 None => Arc::clone(&general),
                 own => Arc::new(Axis::new(&run.timeline, &terms.policy.settings_with(own))),
             };
-            let (series, warnings) = run.series(&axis)?;
+            let (series, warnings) = run.series(&axis, terms.threads)?;
             if lifetime_ns.is_none() {
                 doubts.extend(warnings.iter().map(ToString::to_string));
             }

@@ -64,12 +64,52 @@ pub struct Totals {
     pub objects_at_exit: Option<u64>,
 }
 
+/// The fewest live blocks and bytes in a slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Trough {
+    objects: u64,
+    bytes: u64,
+}
+
+impl Trough {
+    fn of(row: &SiteRow) -> Self {
+        let least =
+            |range: Option<(u64, u64)>, live: u64| range.map_or(live, |(least, _)| least.min(live));
+        Self {
+            objects: least(row.objects_range, row.live_objects),
+            bytes: least(row.bytes_range, row.live_bytes),
+        }
+    }
+
+    fn and(self, other: Self) -> Self {
+        Self { objects: self.objects.min(other.objects), bytes: self.bytes.min(other.bytes) }
+    }
+}
+
+/// A site as the snapshots of one slot saw it: its last row, and the troughs of all.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sight {
+    row: SiteRow,
+    trough: Trough,
+}
+
+impl Sight {
+    /// A site whose last row in a slot is this one.
+    pub fn new(row: SiteRow) -> Self {
+        Self { trough: Trough::of(&row), row }
+    }
+
+    /// Takes an earlier row in the same slot; its live blocks and their ranges count.
+    pub fn add_earlier(&mut self, row: &SiteRow) {
+        self.trough = self.trough.and(Trough::of(row));
+    }
+}
+
 /// The slot whose rows are being read, and its troughs so far.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Open {
     slot: usize,
-    objects: u64,
-    bytes: u64,
+    trough: Trough,
 }
 
 /// One site over a run.
@@ -94,28 +134,18 @@ impl SiteSeries {
     /// Takes the site's row in the run's `k`-th snapshot. Rows come in order; snapshots in which
     /// the site has none are left out.
     pub fn observe(&mut self, axis: &Axis, k: usize, row: &SiteRow) {
-        let Some(slot) = axis.slot_of_point(k) else {
-            self.totals.objects_at_exit = Some(row.live_objects);
-            return;
-        };
-        self.open_slot(axis, slot);
-        let least =
-            |range: Option<(u64, u64)>, live: u64| range.map_or(live, |(least, _)| least.min(live));
-        if let Some(open) = &mut self.open {
-            open.objects = open.objects.min(least(row.objects_range, row.live_objects));
-            open.bytes = open.bytes.min(least(row.bytes_range, row.live_bytes));
-        }
-        self.take_cells(axis, slot, row);
-        self.take_totals(axis, row);
-        self.growth.clone_from(&row.growth);
+        self.take(axis, axis.slot_of_point(k), row, Trough::of(row));
+    }
+
+    /// Takes all that the snapshots of one slot saw of the site, at once; `None` are the snapshots
+    /// that are not judged.
+    pub fn observe_slot(&mut self, axis: &Axis, slot: Option<usize>, sight: &Sight) {
+        self.take(axis, slot, &sight.row, sight.trough);
     }
 
     /// Fills in the slots after the last row. Nothing may be observed afterwards.
     pub fn close(&mut self, axis: &Axis) {
-        if self.open.is_some() {
-            self.open_slot(axis, axis.len());
-            self.open = None;
-        }
+        self.write_until(axis, axis.len());
     }
 
     /// Adds a closed series of the same run, of a site with the same identity.
@@ -164,18 +194,31 @@ impl SiteSeries {
         self.mature_deaths
     }
 
-    /// Writes the slots before `slot` and opens it.
-    fn open_slot(&mut self, axis: &Axis, slot: usize) {
-        let opened = Open { slot, objects: u64::MAX, bytes: u64::MAX };
-        let Some(open) = self.open.replace(opened) else { return };
-        if open.slot == slot {
-            self.open = Some(open);
+    fn take(&mut self, axis: &Axis, slot: Option<usize>, row: &SiteRow, trough: Trough) {
+        let Some(slot) = slot else {
+            self.totals.objects_at_exit = Some(row.live_objects);
             return;
-        }
+        };
+        let trough = match self.open {
+            Some(open) if open.slot == slot => open.trough.and(trough),
+            _ => {
+                self.write_until(axis, slot);
+                trough
+            }
+        };
+        self.open = Some(Open { slot, trough });
+        self.take_cells(axis, slot, row);
+        self.take_totals(axis, row);
+        self.growth.clone_from(&row.growth);
+    }
+
+    /// Writes the slots before `slot`, those without a row as the last row says.
+    fn write_until(&mut self, axis: &Axis, slot: usize) {
+        let Some(open) = self.open.take() else { return };
         self.push_row(axis, open);
-        let (objects, bytes) = (self.totals.live_objects, self.totals.live_bytes);
+        let Totals { live_objects: objects, live_bytes: bytes, .. } = self.totals;
         for silent in open.slot + 1..slot {
-            self.push_row(axis, Open { slot: silent, objects, bytes });
+            self.push_row(axis, Open { slot: silent, trough: Trough { objects, bytes } });
         }
     }
 
@@ -186,8 +229,8 @@ impl SiteSeries {
         let row = SlotRow {
             mature_objects: objects(&old[warm..]),
             old_objects: objects(old),
-            trough_objects: closed.objects,
-            trough_bytes: closed.bytes,
+            trough_objects: closed.trough.objects,
+            trough_bytes: closed.trough.bytes,
         };
         // A site that never holds anything between snapshots costs no memory.
         if self.rows.is_empty() && row == SlotRow::default() {

@@ -2,9 +2,13 @@
 
 mod recording;
 
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use heaptide_analyze::load::{Run, load, load_one};
+use heaptide_analyze::axis::{Axis, Settings};
+use heaptide_analyze::load::{Run, Threads, load, load_one};
+use heaptide_analyze::series::SiteSeries;
 use heaptide_format::SiteId;
 use proptest::prelude::*;
 use recording::{Dir, MODULE, header, site, snapshot, whole};
@@ -198,6 +202,136 @@ fn one_snapshot_is_restored_in_full() {
     assert!(error.ends_with("a.jsonl: no snapshot 9; it holds 0 to 2"), "{error}");
 }
 
+/// A run of 300 snapshots, more than an axis has slots, in which live blocks go up and down.
+fn long(line: impl Fn(u64) -> String) -> String {
+    let lines = (0..300).map(|seq| line(seq));
+    [header("r", 0, "00ff"), MODULE.into(), site(1), site(2)].into_iter().chain(lines).collect()
+}
+
+fn up_and_down(seq: u64) -> String {
+    match seq % 7 {
+        3 => snapshot(seq, &[(1, seq + 5), (2, 80 - seq % 40)]),
+        5 => snapshot(seq, &[]),
+        _ => snapshot(seq, &[(1, seq + 9 - seq % 5)]),
+    }
+}
+
+fn series_on(run: &Run, axis: &Axis, threads: usize) -> (BTreeMap<SiteId, SiteSeries>, String) {
+    let threads = Threads(NonZeroUsize::new(threads).expect("a number of threads"));
+    let (series, warnings) = run.series(axis, threads).expect("readable");
+    (series, format!("{warnings:?}"))
+}
+
+#[test]
+fn series_are_the_same_by_slot_by_row_and_on_any_number_of_threads() {
+    let dir = Dir::new("threads");
+    let damaged = |seq| match seq % 50 {
+        9 => up_and_down(seq).replace("[[0,", "[[!,"),
+        _ => up_and_down(seq),
+    };
+    for text in [long(up_and_down), long(damaged)] {
+        let (run, _) = load_one(&dir.write("a.jsonl", text)).expect("a run");
+        let axis = Axis::new(&run.timeline, &Settings::default());
+        assert!(axis.len() <= 150, "no snapshots were joined: {}", axis.len());
+        let mut by_row: BTreeMap<SiteId, SiteSeries> = BTreeMap::new();
+        let warnings = run
+            .rows(|k, row| by_row.entry(row.site).or_default().observe(&axis, k, row))
+            .expect("readable");
+        by_row.values_mut().for_each(|site| site.close(&axis));
+        for threads in [1, 2, 8] {
+            let by_slot = series_on(&run, &axis, threads);
+            assert_eq!(by_slot, (by_row.clone(), format!("{warnings:?}")), "{threads} threads");
+        }
+    }
+}
+
+#[test]
+fn members_in_another_order_are_read_all_the_same() {
+    let sorted = |text: String| -> String {
+        let line = |line: &str| {
+            let mut members: serde_json::Map<_, _> = serde_json::from_str(line).expect("JSON");
+            let kind = members.remove("kind").expect("a kind");
+            let work = serde_json::json!({ "requests": 7 });
+            members.insert("work".into(), work);
+            let rest = serde_json::to_string(&members).expect("JSON");
+            format!("{{\"kind\":{kind},{}\n", &rest[1..])
+        };
+        text.lines().map(line).collect()
+    };
+    let dir = Dir::new("order");
+    let (run, warnings) = load_one(&dir.write("a.jsonl", sorted(whole()))).expect("a run");
+    assert_eq!(warnings, []);
+    assert_eq!(format!("run {}\n", picture(&run)), WHOLE);
+    assert!(run.timeline.points.iter().all(|point| point.work["requests"] == 7));
+}
+
+#[test]
+fn a_file_that_changes_under_the_reader_is_told() {
+    let dir = Dir::new("changed");
+    let file = dir.write("a.jsonl", whole());
+    let (run, _) = load_one(&file).expect("a run");
+    let told = |text: &str| {
+        dir.write("a.jsonl", text);
+        let axis = Axis::new(&run.timeline, &Settings::default());
+        let ended = run.series(&axis, Threads::default()).map(|(series, _)| series.len());
+        ended.map_err(|error| error.to_string().replace(&format!("{}/", dir.0.display()), ""))
+    };
+    let replaced = |line| {
+        let place = at(line);
+        Err(format!(
+            "a.jsonl:{place}: the file was replaced or cut while it was read: read it again"
+        ))
+    };
+    // Grown since: what came later is left to the next reader.
+    assert_eq!(told(&(whole() + &snapshot(3, &[(1, 4)]))), Ok(2));
+    assert_eq!(told(&whole()[1..]), replaced(5));
+    assert_eq!(told(&whole()[..whole().len() - 30]), replaced(7));
+    assert_eq!(told(&whole().replacen("\"seq\":1,", "\"seq\":7,", 1)), replaced(6));
+}
+
+#[test]
+fn restarts_with_one_name_are_runs_of_their_own() {
+    let run = |recording, live| {
+        [header(recording, 0, "00ff"), site(1), snapshot(0, &[(1, live)])].concat()
+    };
+    let restarted = [run("r", 1), run("s", 2), run("t", 3)].concat();
+    let rows = |live| format!("run [0] [1] [(0, 1, {live})] Ok(0)\n");
+    let apart = [rows(1), rows(2), rows(3)].concat();
+    check("restarted", &[("a.jsonl", &restarted)], &["a.jsonl"], &apart);
+    // A name that looks like a later segment is not one if another recording stands in it.
+    let beside = [("a.jsonl", run("r", 1)), ("a.001.jsonl", run("s", 2))];
+    let beside = beside.each_ref().map(|(name, text)| (*name, text.as_str()));
+    check("beside", &beside, &["a.jsonl"], &rows(1));
+}
+
+#[test]
+fn a_segment_missing_in_the_middle_is_a_hole() {
+    let segment = |number, seq| {
+        let live = u64::from(number) + 1;
+        let rows = [(1, live)];
+        [header("r", number, "00ff"), site(1), snapshot(seq, &rows), snapshot(seq + 1, &rows)]
+            .concat()
+    };
+    let (first, third) = (segment(0, 0), segment(2, 4));
+    let said = "run [0, 1, 4, 5] [1] [(0, 1, 1), (1, 1, 1), (2, 1, 3), (3, 1, 3)] Ok(0)\n\
+                warning a.jsonl: 2 snapshots are missing, the first is 2";
+    let files = [("a.jsonl", first.as_str()), ("a.002.jsonl", third.as_str())];
+    check("hole", &files, &["a.jsonl"], said);
+}
+
+#[test]
+fn one_very_long_line_is_read() {
+    let ids = 1..=40_000;
+    let rows: Vec<_> = ids.clone().map(|id| (id, u64::from(id))).collect();
+    let text = header("r", 0, "00ff") + &snapshot(0, &rows) + &snapshot(1, &[]);
+    assert!(text.len() > 5_000_000);
+    let dir = Dir::new("huge");
+    let (run, _) = load_one(&dir.write("a.jsonl", text)).expect("a run");
+    let axis = Axis::new(&run.timeline, &Settings::default());
+    let (series, warnings) = series_on(&run, &axis, 2);
+    assert_eq!((series.len(), warnings.as_str()), (ids.count(), "[]"));
+}
+
 /// Reads everything there is to read; only a panic or a hang can fail here.
 fn read_all(paths: &[PathBuf]) -> Option<(usize, u64)> {
     let loaded = load(paths).ok()?;
@@ -205,6 +339,7 @@ fn read_all(paths: &[PathBuf]) -> Option<(usize, u64)> {
     for run in &loaded.runs {
         let sum = |_, row: &heaptide_format::SiteRow| live = live.wrapping_add(row.live_objects);
         run.rows(sum).ok()?;
+        run.series(&Axis::new(&run.timeline, &Settings::default()), Threads::default()).ok()?;
         for k in 0..run.timeline.points.len() {
             run.snapshot(k).ok()?;
         }
@@ -229,6 +364,27 @@ fn a_recording_cut_anywhere_keeps_what_was_whole() {
         let n_points = read.map(|(n_points, _)| n_points);
         let expected = ends(&end, &mut whole.split_inclusive('\n'));
         assert_eq!(n_points, (end >= header_bytes).then_some(expected), "cut at {end}");
+    }
+}
+
+#[test]
+fn damage_at_any_byte_is_told_with_its_place_or_harmless() {
+    let dir = Dir::new("every-byte");
+    let whole = whole();
+    for at in 0..whole.len() {
+        for byte in *b"\0\n\"}7\xff" {
+            let mut bytes = whole.clone().into_bytes();
+            bytes[at] = byte;
+            let path = dir.write("a.jsonl", &bytes);
+            read_all(std::slice::from_ref(&path));
+            let said = described(&dir, &[path]);
+            // Whatever is said names the file, and of damage also the line and the byte.
+            for line in said.lines().filter(|line| !line.starts_with("run ")) {
+                assert!(line.contains(" a.jsonl"), "{line}");
+                let placed = line.contains(" (byte ");
+                assert!(placed || !line.contains("damaged line"), "{line}");
+            }
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 //! One definition gives the parser, both helps, the man page and the completions.
 
 use std::convert::Infallible;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -132,6 +133,9 @@ pub(crate) struct Judging {
     /// The work counter to judge growth by [default: the policy's, else what fits best].
     #[arg(long, value_name = "NAME")]
     pub(crate) work: Option<String>,
+    /// How many threads read; the report does not depend on it [default: one for each core].
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<NonZeroUsize>,
 }
 
 /// Compare two snapshots, or the last snapshots of two runs, by call site.

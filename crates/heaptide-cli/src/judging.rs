@@ -2,15 +2,17 @@
 
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom, Write};
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
 
 use anyhow::{Context, anyhow};
 use heaptide_analyze::baseline::Baseline;
 use heaptide_analyze::compare::Before;
 use heaptide_analyze::identity::WorkspaceCrates;
 use heaptide_analyze::judge::Report;
-use heaptide_analyze::load;
+use heaptide_analyze::load::{self, Threads};
 use heaptide_analyze::policy::{Inconclusive, Policy};
 use heaptide_analyze::recorded::{self, Terms};
 use heaptide_analyze::symbols;
@@ -45,7 +47,8 @@ impl Judge {
         let baseline = judging.baseline.as_deref().map(baseline).transpose()?;
         let Self { terms, .. } = Self::by_default();
         let workspace = workspace(&policy);
-        let terms = Terms { policy, baseline, workspace, ..terms };
+        let threads = judging.threads.map_or(terms.threads, Threads);
+        let terms = Terms { policy, baseline, workspace, threads, ..terms };
         let names = Mutex::new(Remembered::new(judging.symbol_path.clone()));
         let mut judge = Self { terms, names };
         if !judging.before.is_empty() {
@@ -57,7 +60,8 @@ impl Judge {
     /// Without any file: the default policy.
     pub(crate) fn by_default() -> Self {
         let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
-        Self { terms: Terms { today, ..Terms::default() }, names: Mutex::default() }
+        let threads = Threads(thread::available_parallelism().unwrap_or(NonZeroUsize::MIN));
+        Self { terms: Terms { today, threads, ..Terms::default() }, names: Mutex::default() }
     }
 
     /// Counts this crate as the user's own, wherever its source lies.

@@ -79,6 +79,18 @@ pub enum Error {
         /// First and last sequence number that are there.
         held: Option<(u64, u64)>,
     },
+    /// The file is not what it was when its lines were looked for.
+    Changed {
+        /// The file.
+        file: PathBuf,
+        /// Where a snapshot stood.
+        place: Place,
+    },
+    /// The operating system gave no thread to read with.
+    NoThread {
+        /// What it said.
+        cause: String,
+    },
     /// A dump that does not fit its format.
     BadDump {
         /// The file.
@@ -132,6 +144,15 @@ impl fmt::Display for Error {
                 path.display()
             ),
             Self::NoSnapshot { file, seq, held } => no_snapshot(f, file, *seq, *held),
+            Self::Changed { file, place: Place { line, byte } } => write!(
+                f,
+                "{}:{line} (byte {byte}): the file was replaced or cut while it was read: \
+                 read it again",
+                file.display()
+            ),
+            Self::NoThread { cause } => {
+                write!(f, "cannot start a thread to read with ({cause}): ask for one thread")
+            }
             Self::BadDump { file, cause } => {
                 write!(f, "{}: not a dump that this heaptide can read: {cause}", file.display())
             }

@@ -2,25 +2,30 @@
 //!
 //! Two passes, so that memory follows the number of sites and snapshots and not the size of the
 //! files. [`load`] reads everything but the rows and tells runs apart; [`Run::rows`] then hands
-//! over the rows one at a time, and [`Run::snapshot`] restores one snapshot in full.
+//! over the rows one at a time, [`Run::series`] sums them up on several threads, and
+//! [`Run::snapshot`] restores one snapshot in full.
 //!
 //! Bytes are never trusted: whatever stands in a file ends in a [`Warning`] or an [`Error`].
 
+mod cursor;
 mod error;
 mod foreign;
 mod input;
 mod lines;
 mod location;
+mod ordered;
 mod rows;
 mod run;
 mod scalars;
 mod scan;
+mod slots;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 pub use error::{Cause, Error, LINE_LIMIT_BYTES, Place, Warning};
 pub use location::Location;
+pub use ordered::Threads;
 pub use run::{FullSnapshot, Run, SeriesAndWarnings};
 pub use scalars::Scalars;
 

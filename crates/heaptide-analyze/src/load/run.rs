@@ -1,14 +1,17 @@
 //! One run: its timeline in memory, its rows on disk.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use heaptide_format::{Module, ModuleId, ModuleOffset, Name, Site, SiteId, SiteRow};
 
 use super::error::{Cause, Error, Warning, Warnings};
+use super::ordered::{Threads, in_order};
 use super::rows::{SnapshotLines, each_row};
-use super::scalars::{Scalars, malformed};
+use super::scalars::Scalars;
 use super::scan::{Completeness, Scanned, Segment, Stand};
+use super::slots::{SlotRows, Span, spans};
 use crate::axis::Axis;
 use crate::series::SiteSeries;
 use crate::timeline::Timeline;
@@ -106,21 +109,49 @@ impl Run {
     /// scalars gives the rows before the damage and a warning.
     ///
     /// # Errors
-    /// [`Error::Unreadable`] if a file has gone or has become shorter.
+    /// [`Error::Unreadable`] if a file has gone, [`Error::Changed`] if it is not what it was.
     pub fn rows(&self, mut sink: impl FnMut(usize, &SiteRow)) -> Result<Vec<Warning>, Error> {
-        self.rows_of(0..self.stands.len(), &mut sink)
+        self.rows_of(0..self.stands.len(), |k, row| sink(k, &row))
     }
 
-    /// Sums up every site on the run's axis; the series are closed.
+    /// Sums up every site on the run's axis; the series are closed. The lines are parsed on
+    /// `threads` threads, and the result is the same on any number of them.
     ///
     /// # Errors
-    /// Those of [`Run::rows`].
-    pub fn series(&self, axis: &Axis) -> Result<SeriesAndWarnings, Error> {
-        let mut series: BTreeMap<SiteId, SiteSeries> = BTreeMap::new();
-        let warnings =
-            self.rows(|k, row| series.entry(row.site).or_default().observe(axis, k, row))?;
+    /// Those of [`Run::rows`], and [`Error::NoThread`].
+    pub fn series(&self, axis: &Axis, threads: Threads) -> Result<SeriesAndWarnings, Error> {
+        let spans = spans(axis, self.stands.len());
+        let mut series: HashMap<SiteId, SiteSeries> = HashMap::new();
+        let mut warnings = Warnings::default();
+        let read = |lines: &mut SnapshotLines, k: usize| self.slot_rows(lines, &spans[k]);
+        in_order(0..spans.len(), threads, read, |(slot, rows): (_, SlotRows)| {
+            for (id, sight) in rows.sights {
+                series.entry(id).or_default().observe_slot(axis, slot, &sight);
+            }
+            for (stand, cause) in
+                rows.damage.into_iter().rev().map(|(k, cause)| (&self.stands[k], cause))
+            {
+                warnings.add(self.file_of(stand), Some(stand.place), cause);
+            }
+        })?;
         series.values_mut().for_each(|site| site.close(axis));
-        Ok((series, warnings))
+        Ok((series.into_iter().collect(), warnings.into_vec()))
+    }
+
+    fn slot_rows(
+        &self,
+        lines: &mut SnapshotLines,
+        span: &Span,
+    ) -> Result<(Option<usize>, SlotRows), Error> {
+        let mut rows = SlotRows::default();
+        for k in span.points.clone().rev() {
+            let stand = &self.stands[k];
+            let line = lines.read(self.file_of(stand), stand)?;
+            if let Err(err) = each_row(line, stand.rows_at, &mut rows) {
+                rows.damage.push((k, Cause::Damaged(err.to_string())));
+            }
+        }
+        Ok((span.slot, rows))
     }
 
     /// Restores the snapshot at a point, each site with its last row.
@@ -136,25 +167,25 @@ impl Run {
         let from = before.rposition(|stand| stand.rows == Completeness::Every).unwrap_or(0);
         let mut rows = BTreeMap::new();
         let mut fresh = BTreeSet::new();
-        let warnings = self.rows_of(from..point + 1, &mut |k, row| {
+        let warnings = self.rows_of(from..point + 1, |k, row| {
             if k == point {
                 fresh.insert(row.site);
             }
-            rows.insert(row.site, row.clone());
+            rows.insert(row.site, row);
         })?;
         for row in rows.values_mut().filter(|row| !fresh.contains(&row.site)) {
             (row.objects_range, row.bytes_range) = (None, None);
         }
         let mut lines = SnapshotLines::default();
         let line = lines.read(self.file_of(stand), stand)?;
-        let scalars = Scalars::parse(line).unwrap_or_default();
+        let (scalars, _) = Scalars::parse(line).unwrap_or_default();
         Ok((FullSnapshot { scalars, rows }, warnings))
     }
 
     fn rows_of(
         &self,
-        points: std::ops::Range<usize>,
-        sink: &mut impl FnMut(usize, &SiteRow),
+        points: Range<usize>,
+        mut sink: impl FnMut(usize, SiteRow),
     ) -> Result<Vec<Warning>, Error> {
         let mut warnings = Warnings::default();
         let mut lines = SnapshotLines::default();
@@ -162,9 +193,8 @@ impl Run {
             let stand = &self.stands[k];
             let file = self.file_of(stand);
             let line = lines.read(file, stand)?;
-            if let Err(err) = each_row(line, |row| sink(k, row)) {
-                let cause = Cause::Damaged(malformed(&err).to_string());
-                warnings.add(file, Some(stand.place), cause);
+            if let Err(err) = each_row(line, stand.rows_at, &mut |row| sink(k, row)) {
+                warnings.add(file, Some(stand.place), Cause::Damaged(err.to_string()));
             }
         }
         Ok(warnings.into_vec())

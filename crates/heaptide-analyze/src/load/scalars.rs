@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use heaptide_format::{
-    Dropped, Epoch, Error as LineError, HeapTotals, Reason, TagTotals, Unwinding,
+    Dropped, Epoch, Error as LineError, HeapTotals, Reason, SiteRow, TagTotals, Unwinding,
 };
 use serde::{Deserialize, Serialize};
 
+use super::cursor::{ROW, ROWS};
 use crate::timeline::Point;
 
 /// All members of [`heaptide_format::Snapshot`] but the rows.
@@ -46,8 +47,15 @@ pub struct Scalars {
 }
 
 impl Scalars {
-    pub(crate) fn parse(line: &[u8]) -> Result<Self, LineError> {
-        serde_json::from_slice(line).map_err(|err| malformed(&err))
+    /// Reads all but the rows, and finds where those begin if they are where our writer puts them.
+    pub(crate) fn parse(line: &[u8]) -> Result<(Self, Option<usize>), LineError> {
+        if let Some(rows) = find_rows(line)
+            && let Ok(scalars) = serde_json::from_slice(&without_rows(line, rows))
+        {
+            return Ok((scalars, Some(rows)));
+        }
+        let scalars = serde_json::from_slice(line).map_err(|err| malformed(&err))?;
+        Ok((scalars, None))
     }
 
     pub(crate) fn into_point(self, start_mono_ns: u64) -> Point {
@@ -64,6 +72,23 @@ impl Scalars {
             own_bytes: self.own_bytes,
         }
     }
+}
+
+/// Where the first row begins, found without reading the rows: only if they are the last member and
+/// the line ends with a whole row.
+fn find_rows(line: &[u8]) -> Option<usize> {
+    let start = line.windows(ROWS.len()).position(|here| here == ROWS)? + ROWS.len();
+    let rows = line[start..].trim_ascii_end().strip_suffix(b"]}")?;
+    if !rows.is_empty() {
+        let last = rows.windows(ROW.len()).rposition(|here| here == ROW)?;
+        serde_json::from_slice::<SiteRow>(&rows[last..]).ok()?;
+    }
+    Some(start)
+}
+
+/// An object of the members before the rows; none, unless the rows are a member of the line itself.
+fn without_rows(line: &[u8], rows: usize) -> Vec<u8> {
+    [&line[..rows - ROWS.len()], b"}"].concat()
 }
 
 /// The parser's words without its line number, which counts within our one line.

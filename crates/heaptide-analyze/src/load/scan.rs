@@ -26,7 +26,10 @@ pub(crate) struct Stand {
     /// Index into the run's files.
     pub(crate) file: usize,
     pub(crate) place: Place,
+    pub(crate) seq: u64,
     pub(crate) n_bytes: usize,
+    /// Where in the line its rows begin, if that is known.
+    pub(crate) rows_at: Option<usize>,
     /// Whether it surely has a row for every site: the first snapshot of an undamaged segment.
     pub(crate) rows: Completeness,
 }
@@ -85,8 +88,8 @@ impl Scan {
                     refuse_newer(&input.file, line.bytes)?;
                     recording = self.begin_segment(header, input);
                 }
-                Ok(Content::Snapshot(scalars)) => {
-                    self.recordings[recording].snapshot(scalars, &line)
+                Ok(Content::Snapshot(scalars, rows_at)) => {
+                    self.recordings[recording].snapshot(scalars, rows_at, &line)
                 }
                 Ok(Content::Other(other)) => self.recordings[recording].keep(other),
                 Err(cause) => self.note(recording, &input.file, &line, &cause),
@@ -126,13 +129,14 @@ impl Scan {
 }
 
 impl Scanned {
-    fn snapshot(&mut self, scalars: Scalars, line: &RawLine<'_>) {
+    fn snapshot(&mut self, scalars: Scalars, rows_at: Option<usize>, line: &RawLine<'_>) {
         let Some(segment) = self.segments.last_mut() else { return };
         let rows = match segment.snapshots.is_empty() && segment.damage.is_none() {
             true => Completeness::Every,
             false => Completeness::Changed,
         };
-        let stand = Stand { file: 0, place: line.place, n_bytes: line.bytes.len(), rows };
+        let (place, seq, n_bytes) = (line.place, scalars.seq, line.bytes.len());
+        let stand = Stand { file: 0, place, seq, n_bytes, rows_at, rows };
         segment.snapshots.push((scalars, stand));
     }
 
@@ -155,13 +159,14 @@ impl Scanned {
 
 enum Content {
     Header(Header),
-    Snapshot(Scalars),
+    Snapshot(Scalars, Option<usize>),
     Other(Line),
 }
 
 fn read_line(line: &RawLine<'_>) -> Result<Content, LineError> {
     if Kind::of(line.bytes)? == Kind::Snapshot {
-        return Scalars::parse(line.bytes).map(Content::Snapshot);
+        let (scalars, rows_at) = Scalars::parse(line.bytes)?;
+        return Ok(Content::Snapshot(scalars, rows_at));
     }
     Ok(match Line::parse(line.bytes)? {
         Line::Header(header) => Content::Header(header),
