@@ -53,88 +53,76 @@ fn paths(known: &[Known]) -> Vec<&str> {
     known.iter().map(|known| known.path.as_str()).collect()
 }
 
+const BEFORE: Build<'_> =
+    &[("shop::cart", 10), ("shop::journal", 40), ("shop::user", 20), ("shop::start", 0)];
+/// What of it grows.
+const SAME: &[&str] = &["shop::journal", "shop::user", "shop::cart"];
+
+/// A build, and what it makes of the one before.
+struct Case<'a> {
+    name: &'a str,
+    after: Build<'a>,
+    found: &'a [&'a str],
+    as_before: &'a [&'a str],
+    improved: &'a [&'a str],
+    gone: &'a [&'a str],
+}
+
+const CASES: &[Case<'_>] = &[
+    Case { name: "the same", after: BEFORE, found: &[], as_before: SAME, improved: &[], gone: &[] },
+    Case {
+        name: "one is worse, one a little",
+        after: &[("shop::cart", 20), ("shop::journal", 44), ("shop::user", 20)],
+        found: &["^shop::cart"],
+        as_before: &["shop::journal", "shop::user"],
+        improved: &[],
+        gone: &[],
+    },
+    Case {
+        name: "new, better and gone",
+        after: &[("shop::start", 4), ("shop::cart", 2), ("shop::journal", 0), ("shop::user", 20)],
+        found: &["+shop::start"],
+        as_before: &["shop::user"],
+        improved: &["shop::cart"],
+        gone: &["shop::journal"],
+    },
+    Case {
+        name: "ranked by what is more",
+        after: &[("shop::cart", 30), ("shop::journal", 55), ("shop::user", 20), ("shop::new", 17)],
+        found: &["^shop::cart", "+shop::new", "^shop::journal"],
+        as_before: &["shop::user"],
+        improved: &[],
+        gone: &[],
+    },
+    Case {
+        name: "another caller has taken its place",
+        after: &[("shop::cart@2", 10), ("shop::journal", 40), ("shop::user", 20)],
+        found: &[],
+        as_before: SAME,
+        improved: &[],
+        gone: &[],
+    },
+    Case {
+        name: "another site in a function that leaks already",
+        after: &[
+            ("shop::cart", 10),
+            ("shop::cart@2", 9),
+            ("shop::journal", 40),
+            ("shop::user", 20),
+        ],
+        found: &["+shop::cart@2"],
+        as_before: &["shop::journal", "shop::user"],
+        improved: &[],
+        gone: &[],
+    },
+];
+
 #[test]
 fn only_new_and_worse_growth_is_found() {
-    let before: Build<'_> =
-        &[("shop::cart", 10), ("shop::journal", 40), ("shop::user", 20), ("shop::start", 0)];
-    struct Case<'a> {
-        name: &'a str,
-        after: Build<'a>,
-        found: &'a [&'a str],
-        as_before: &'a [&'a str],
-        improved: &'a [&'a str],
-        gone: &'a [&'a str],
-    }
-    let same = ["shop::journal", "shop::user", "shop::cart"];
-    let cases = [
-        Case {
-            name: "the same",
-            after: before,
-            found: &[],
-            as_before: &same,
-            improved: &[],
-            gone: &[],
-        },
-        Case {
-            name: "one is worse, one a little",
-            after: &[("shop::cart", 20), ("shop::journal", 44), ("shop::user", 20)],
-            found: &["^shop::cart"],
-            as_before: &["shop::journal", "shop::user"],
-            improved: &[],
-            gone: &[],
-        },
-        Case {
-            name: "new, better and gone",
-            after: &[
-                ("shop::start", 4),
-                ("shop::cart", 2),
-                ("shop::journal", 0),
-                ("shop::user", 20),
-            ],
-            found: &["+shop::start"],
-            as_before: &["shop::user"],
-            improved: &["shop::cart"],
-            gone: &["shop::journal"],
-        },
-        Case {
-            name: "ranked by what is more",
-            after: &[
-                ("shop::cart", 30),
-                ("shop::journal", 55),
-                ("shop::user", 20),
-                ("shop::new", 17),
-            ],
-            found: &["^shop::cart", "+shop::new", "^shop::journal"],
-            as_before: &["shop::user"],
-            improved: &[],
-            gone: &[],
-        },
-        Case {
-            name: "another caller has taken its place",
-            after: &[("shop::cart@2", 10), ("shop::journal", 40), ("shop::user", 20)],
-            found: &[],
-            as_before: &same,
-            improved: &[],
-            gone: &[],
-        },
-        Case {
-            name: "another site in a function that leaks already",
-            after: &[
-                ("shop::cart", 10),
-                ("shop::cart@2", 9),
-                ("shop::journal", 40),
-                ("shop::user", 20),
-            ],
-            found: &["+shop::cart@2"],
-            as_before: &["shop::journal", "shop::user"],
-            improved: &[],
-            gone: &[],
-        },
-    ];
-    for case in cases {
+    for case in CASES {
         // Ten times the traffic is no growth per request.
         for pace in [1, 10] {
-            let before = Before::of(&report(before, 1, SNAPSHOTS, None));
+            let before = Before::of(&report(BEFORE, 1, SNAPSHOTS, None));
             let report = report(case.after, pace, SNAPSHOTS, Some(&before));
             let comparison = report.comparison.as_ref().unwrap();
             assert_eq!(found(&report), case.found, "{}, {pace}", case.name);

@@ -78,7 +78,7 @@ impl Page<'_> {
         self.container(finding);
         self.evidence(finding);
         if let Some(projection) = &finding.runs_out {
-            self.wrapped("  ", "  ", &format!("alone, {}", phrase::runs_out(projection)));
+            self.wrapped("  ", "  ", &format!("by itself, {}", phrase::runs_out(projection)));
         }
         let ruling = format!("{}: {}", phrase::gate(finding.ruling.gate), finding.ruling.because);
         self.wrapped("  ", "  ", &ruling);
@@ -152,12 +152,16 @@ impl Page<'_> {
         self.wrapped("  ", "    ", &counts);
         if finding.sites.len() > 1 {
             let n = finding.sites.len();
-            self.wrapped("  ", "    ", &format!("{n} call sites leak together; one is shown"));
+            let text = format!("{n} call sites leak together; the numbers are of one");
+            self.wrapped("  ", "    ", &text);
         }
         for excluded in phrase::excluded(finding) {
             self.wrapped("  ", "    ", &excluded);
         }
-        let change: Vec<_> = evidence.would_change.iter().map(sentence::condition).collect();
+        if let Some(needs) = phrase::needs(finding) {
+            self.wrapped("  ", "    ", &needs);
+        }
+        let change: Vec<_> = evidence.would_change.iter().filter_map(sentence::condition).collect();
         if !change.is_empty() {
             let text = format!("would look different if: {}", change.join("; "));
             self.wrapped("  ", "    ", &text);

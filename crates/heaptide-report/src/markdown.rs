@@ -52,6 +52,9 @@ fn page(out: &mut String, report: &Report, view: &View) -> std::fmt::Result {
 
 fn write_run(out: &mut String, run: &RunReport, view: &View) -> std::fmt::Result {
     writeln!(out, "### {}\n", escaped(&phrase::run(run)))?;
+    if let Some(projection) = &run.runs_out {
+        writeln!(out, "At this pace {}.\n", escaped(&phrase::runs_out(projection)))?;
+    }
     if !run.findings.is_empty() {
         writeln!(out, "| finding | objects/op | bytes/op | per hour | alive by birth | result |")?;
         writeln!(out, "|---|--:|--:|--:|---|---|")?;
@@ -93,12 +96,13 @@ fn write_details(out: &mut String, finding: &Finding, view: &View) -> std::fmt::
     let sure = phrase::confidence(finding.confidence);
     writeln!(out, "<details><summary>{id}: {word}, {sure}</summary>\n")?;
     let evidence = &phrase::witness(finding).verdict.evidence;
-    let about = [phrase::change(finding), phrase::choice(finding)].into_iter().flatten();
+    let about = [phrase::change(finding), phrase::choice(finding), phrase::needs(finding)];
+    let about = about.into_iter().flatten();
     for sentence in about.chain(phrase::excluded(finding)) {
         writeln!(out, "- {}", escaped(&sentence))?;
     }
-    for condition in &evidence.would_change {
-        writeln!(out, "- would look different if {}", escaped(&sentence::condition(condition)))?;
+    for condition in evidence.would_change.iter().filter_map(sentence::condition) {
+        writeln!(out, "- would look different if {}", escaped(&condition))?;
     }
     writeln!(
         out,

@@ -85,6 +85,17 @@ pub(crate) fn duration(ns: u64) -> String {
     }
 }
 
+/// `about 9 h`, `about 35 min`, `about 3 days`: what a forecast is good for.
+pub(crate) fn about(seconds: f64) -> String {
+    match seconds {
+        ..90.0 => format!("about {:.0} s", seconds.max(1.0)),
+        ..5_400.0 => format!("about {:.0} min", seconds / 60.0),
+        ..172_800.0 => format!("about {:.0} h", seconds / 3_600.0),
+        ..31_536_000.0 => format!("about {:.0} days", seconds / 86_400.0),
+        _ => "more than a year".to_owned(),
+    }
+}
+
 /// One unit of a work counter: `requests` gives `request`, `seconds` gives `s`.
 pub(crate) fn unit(work: &str) -> &str {
     match work {
@@ -146,6 +157,20 @@ mod tests {
             (100_000 * NS_PER_SECOND, "1d 3h"),
         ] {
             assert_eq!(duration(ns), text);
+        }
+    }
+
+    #[test]
+    fn a_forecast_has_one_unit() {
+        for (seconds, text) in [
+            (0.2, "about 1 s"),
+            (89.0, "about 89 s"),
+            (2_100.0, "about 35 min"),
+            (32_400.0, "about 9 h"),
+            (260_000.0, "about 3 days"),
+            (f64::MAX, "more than a year"),
+        ] {
+            assert_eq!(about(seconds), text);
         }
     }
 

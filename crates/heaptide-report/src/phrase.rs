@@ -3,9 +3,9 @@
 use heaptide_analyze::compare::{Change, Comparison, Known};
 use heaptide_analyze::finding::{Finding, Gate, JudgedSite, Projection};
 use heaptide_analyze::judge::{Outcome, Report, RunReport};
-use heaptide_analyze::verdict::{Channel, Confidence, Fit, Rate};
+use heaptide_analyze::verdict::{Channel, Condition, Confidence, Fit, Rate};
 
-use crate::number::{bytes, count, duration, plural, rate_bytes, significant, unit};
+use crate::number::{about, bytes, count, duration, plural, rate_bytes, significant, unit};
 use crate::sentence;
 
 /// `+1 object/request`
@@ -63,16 +63,27 @@ fn per(work: &str) -> &str {
     }
 }
 
-/// `the limit of 512.0 MiB is reached in 8h 5m`
+/// `memory runs out in about 9 h (limit 512.0 MiB, 12.0 MiB used)`
 pub(crate) fn runs_out(projection: &Projection) -> String {
-    let limit = bytes(projection.limit_bytes);
-    match projection.seconds {
-        seconds if seconds < 1.0 => format!("the limit of {limit} is reached"),
-        // Beyond some centuries the cast saturates, which is as good as any answer.
-        seconds => {
-            format!("the limit of {limit} is reached in {}", duration((seconds * 1e9) as u64))
-        }
-    }
+    let (limit, used) = (bytes(projection.limit_bytes), bytes(projection.used_bytes));
+    let when = match projection.seconds {
+        seconds if seconds < 1.0 => "memory has run out".to_owned(),
+        seconds => format!("memory runs out in {}", about(seconds)),
+    };
+    format!("{when} (limit {limit}, {used} used)")
+}
+
+/// For a suspect: what it takes to decide.
+pub(crate) fn needs(finding: &Finding) -> Option<String> {
+    let needs = finding.lead().verdict.evidence.would_change.iter();
+    let mut needs = needs.filter_map(|condition| match *condition {
+        Condition::Snapshots { more, about_ns } => Some((more, about_ns)),
+        Condition::MaxLifetime { .. } | Condition::Bound { .. } => None,
+    });
+    let (more, about_ns) = needs.next()?;
+    let snapshots = plural(more.into(), "more snapshot", "more snapshots");
+    let how_long = about(about_ns as f64 / 1e9);
+    Some(format!("needs {snapshots} to decide: {how_long} at this pace"))
 }
 
 /// The site whose evidence speaks for a finding: its fastest growing one that counts objects, for

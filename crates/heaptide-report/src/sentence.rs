@@ -30,18 +30,26 @@ pub(crate) fn excluded(excluded: &Excluded) -> String {
             let e_value = significant(e_value);
             format!("not chance: the old population rose in {ups} of {of} steps (E = {e_value})")
         }
-        Excluded::Settled { steps, exponent } => {
-            let (steps, power) = (plural(steps as u64, "time", "times"), significant(exponent));
+        Excluded::Settled { steps, steady_steps, exponent } => {
+            let (times, power) = (plural(steps as u64, "time", "times"), significant(exponent));
+            let on_schedule = match steady_steps {
+                all if all == steps => "each time".to_owned(),
+                last => format!("the last {last}"),
+            };
             format!(
-                "not a container that is large enough: it grew {steps}, on schedule (bytes ~ work^{power})"
+                "not large enough yet: it grew {times}, {on_schedule} when due (bytes ~ work^{power})"
             )
+        }
+        Excluded::Peak { load_exponent, .. } => {
+            let power = significant(load_exponent);
+            format!("not sized for its load: the peak load grew like work^{power} only")
         }
     }
 }
 
-/// What would have to be true for the verdict to change.
-pub(crate) fn condition(condition: &Condition) -> String {
-    match *condition {
+/// What would have to be true of the program for the verdict to change.
+pub(crate) fn condition(condition: &Condition) -> Option<String> {
+    Some(match *condition {
         Condition::MaxLifetime { longer_than_ns } => {
             let age = duration(longer_than_ns);
             format!("they are meant to live longer than {age} (set max_lifetime)")
@@ -49,8 +57,7 @@ pub(crate) fn condition(condition: &Condition) -> String {
         Condition::Bound { above_objects } => {
             format!("there is a bound above {} (allow it in heaptide.toml)", objects(above_objects))
         }
-        Condition::Snapshots { more } => {
-            format!("{} are taken", plural(more.into(), "more snapshot", "more snapshots"))
-        }
-    }
+        // That is a matter of the run.
+        Condition::Snapshots { .. } => return None,
+    })
 }

@@ -23,7 +23,7 @@ const LEAST_BYTES: f64 = 4096.0;
 /// and of fewer than this not worth a word.
 const FEWEST_BYTES: f64 = 1024.0;
 /// Bytes grow at least like work to this power, also beside the load.
-const LEAST_EXPONENT: f64 = 0.6;
+pub(super) const LEAST_EXPONENT: f64 = 0.6;
 /// Nothing that doubles pauses longer than until the work has grown by this factor.
 const LONGEST_GAP: f64 = 2.0;
 /// How much later than due the next step may be.
@@ -54,11 +54,9 @@ pub struct Container {
     /// and over the last four-fold.
     pub late_exponent: f64,
     /// The peak load grew like work to this power over the last eight-fold of work.
-    #[serde(skip)]
     pub load_exponent: f64,
     /// Steps on schedule since the growth last paused for longer than that of a leak
     /// does, or jumped.
-    #[serde(skip)]
     pub steady_steps: usize,
     /// Work at the end of the run.
     pub work: f64,

@@ -1,8 +1,11 @@
 //! The evidence a person can check: counts, what was excluded, what would change the verdict.
 
+use std::iter;
+
 use heaptide_format::Epoch;
 use serde::Serialize;
 
+use super::containers::LEAST_EXPONENT;
 use super::{Class, Container, Objects};
 use crate::axis::Axis;
 use crate::series::SiteSeries;
@@ -77,8 +80,17 @@ pub enum Excluded {
     Settled {
         /// Steps.
         steps: usize,
+        /// Of these the last ones that kept to the schedule of a leak.
+        steady_steps: usize,
         /// Bytes grow like work to this power.
         exponent: f64,
+    },
+    /// Not a container that is sized for what is in flight: it outgrows the load.
+    Peak {
+        /// Bytes grow like work to this power,
+        exponent: f64,
+        /// and the peak load like work to this one.
+        load_exponent: f64,
     },
 }
 
@@ -100,6 +112,8 @@ pub enum Condition {
     Snapshots {
         /// About how many.
         more: u32,
+        /// How long that takes at the pace of this run.
+        about_ns: u64,
     },
 }
 
@@ -153,11 +167,14 @@ pub(super) fn gather(
         would_change.push(Condition::Bound { above_objects: totals.live_objects });
     }
     if by_container {
-        let steps = container.steps.len();
-        excluded.push(Excluded::Settled { steps, exponent: container.exponent });
+        excluded.extend(container_excluded(&container));
     }
     let more = if by_objects { objects.needs_snapshots } else { container.needs_snapshots };
-    would_change.extend(more.map(|more| Condition::Snapshots { more }));
+    let slot_ns = end_ns / axis.len().max(1) as u64;
+    would_change.extend(more.map(|more| {
+        let about_ns = slot_ns.saturating_mul(more.into());
+        Condition::Snapshots { more, about_ns }
+    }));
     Evidence {
         cohorts: if judged { bars(axis, series) } else { Vec::new() },
         allocs: totals.allocs,
@@ -198,6 +215,16 @@ fn objects_excluded(objects: &Objects, age_ns: u64) -> Vec<Excluded> {
         excluded.push(Excluded::Chance { ups, of, e_value });
     }
     excluded
+}
+
+fn container_excluded(container: &Container) -> impl Iterator<Item = Excluded> {
+    let Container { exponent, load_exponent, steady_steps, .. } = *container;
+    // The first step is the container's birth.
+    let steps = container.steps.len().saturating_sub(1);
+    let outgrows = exponent - load_exponent >= LEAST_EXPONENT;
+    let peak = outgrows.then_some(Excluded::Peak { exponent, load_exponent });
+    let steady_steps = steady_steps.min(steps);
+    iter::once(Excluded::Settled { steps, steady_steps, exponent }).chain(peak)
 }
 
 fn bars(axis: &Axis, series: &SiteSeries) -> Vec<CohortBar> {

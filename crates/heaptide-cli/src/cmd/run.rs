@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use heaptide_analyze::judge::{Outcome as Judgement, Report};
+use heaptide_analyze::judge::Report;
 use nix::sys::signal::Signal;
 use tokio::time::sleep;
 
@@ -13,6 +13,7 @@ use crate::args::{Inconclusive, Run};
 use crate::exit::Exit;
 use crate::judging::Judge;
 use crate::output::{self, tell};
+use crate::watch::decision::{Decision, Next, Standing};
 use crate::watch::interrupts::Interrupts;
 use crate::watch::load::Load;
 use crate::watch::outcome::{EndedBy, Outcome};
@@ -24,8 +25,6 @@ use crate::watch::recordings::{OutDir, Taken};
 const SNAPSHOTS: u32 = 48;
 const SHORTEST: Duration = Duration::from_millis(250);
 const LONGEST: Duration = Duration::from_secs(5);
-/// A clean run is not believed before it has this many slots: a leak may start late.
-const LEAST_CLEAN_SLOTS: usize = 40;
 const LEAST_BETWEEN_JUDGEMENTS: Duration = Duration::from_secs(1);
 
 pub(crate) fn run(args: &Run) -> anyhow::Result<Exit> {
@@ -163,29 +162,22 @@ async fn decided(
     if !args.until_decided {
         return std::future::pending().await;
     }
-    let mut last = None;
+    let mut decision = Decision::default();
     loop {
         sleep((interval * 4).max(LEAST_BETWEEN_JUDGEMENTS)).await;
         let paths: Vec<_> = out.fresh(0)?.into_iter().map(|segment| segment.path).collect();
         let judge = Arc::clone(judge);
         let judged = tokio::task::spawn_blocking(move || judge.judge(&paths)).await?;
+        // A recording that cannot be read yet is read the next time.
         let Ok(report) = judged else { continue };
-        let settled = settled(&report);
-        if settled.is_some() && settled == last {
-            tell("it is decided");
-            return Ok(());
+        match decision.after(Standing::of(&report)) {
+            Next::Stop(outcome) => {
+                tell(&format!("it is decided: {outcome}"));
+                return Ok(());
+            }
+            Next::Say(what) => tell(&what),
+            Next::GoOn => {}
         }
-        last = settled;
-    }
-}
-
-/// The outcome, if more snapshots would hardly change it.
-fn settled(report: &Report) -> Option<Judgement> {
-    let long_enough = report.runs.iter().all(|run| run.slots >= LEAST_CLEAN_SLOTS);
-    match report.outcome {
-        Judgement::Growth => Some(Judgement::Growth),
-        Judgement::Clean if long_enough && report.undecided.is_empty() => Some(Judgement::Clean),
-        _ => None,
     }
 }
 

@@ -1,6 +1,7 @@
 //! Watching a program from outside: starting it, waiting until it is ready, asking it for
 //! snapshots, stopping it gently, and finding what it recorded.
 
+pub(crate) mod decision;
 pub(crate) mod interrupts;
 pub(crate) mod live;
 pub(crate) mod load;

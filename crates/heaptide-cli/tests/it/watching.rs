@@ -74,6 +74,18 @@ fn a_program_that_catches_no_signal_is_left_alone() {
 }
 
 #[test]
+fn a_run_ends_when_it_is_decided() {
+    let scratch = Scratch::new();
+    let options = "run --out rec --until-decided --interval 60ms --";
+    let mut args: Vec<&str> = options.split(' ').collect();
+    args.extend([HEAPTIDE, "demo-shop"]);
+    let run = scratch.run(&args);
+    assert_eq!(run.exit, Some(0), "{}", run.stderr);
+    assert!(run.stderr.contains("undecided: a clean result needs about"), "{}", run.stderr);
+    assert!(run.stderr.contains("it is decided: clean"), "{}", run.stderr);
+}
+
+#[test]
 fn the_demo_finds_the_leak_and_passes_the_repaired_shop() {
     let scratch = Scratch::new();
     let demo = scratch.run(&["demo", "--out", "demo"]);

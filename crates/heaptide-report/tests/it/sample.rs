@@ -136,7 +136,7 @@ fn queue() -> Finding {
     verdict.class = Class::Suspect;
     verdict.confidence = Some(Confidence::Suspect);
     verdict.needs_snapshots = Some(12);
-    verdict.evidence.would_change.push(Condition::Snapshots { more: 12 });
+    verdict.evidence.would_change.push(Condition::Snapshots { more: 12, about_ns: 4_800_000_000 });
     Finding {
         id: "9e8d7c6b".into(),
         class: Class::Suspect,
@@ -286,7 +286,10 @@ fn container_evidence() -> Evidence {
         live_bytes: bytes,
         objects_at_exit: None,
         container: Container { steps, bytes, exponent: 0.98, ..Container::default() },
-        excluded: vec![Excluded::Settled { steps: 9, exponent: 0.98 }],
+        excluded: vec![
+            Excluded::Settled { steps: 8, steady_steps: 5, exponent: 0.98 },
+            Excluded::Peak { exponent: 0.98, load_exponent: 0.03 },
+        ],
         would_change: Vec::new(),
         ..objects_evidence()
     }
