@@ -6,7 +6,7 @@ use std::alloc::System;
 
 use crate::recorder;
 use crate::sampling::gap::MAX_PERIOD_BYTES;
-use crate::state::{Phase, State, StateCell};
+use crate::state::{State, StateCell};
 
 /// What the shim is doing; see [`crate::state`].
 pub(crate) static STATE: StateCell = StateCell::new();
@@ -77,16 +77,10 @@ impl<A> Heaptide<A> {
         self
     }
 
-    #[inline(always)]
-    pub(crate) fn state(&self) -> State {
-        let state = STATE.load();
-        if state.phase() == Phase::Undecided { self.decide() } else { state }
-    }
-
     /// The first allocation of the process settles whether blocks carry records.
     #[cold]
     #[inline(never)]
-    fn decide(&self) -> State {
+    pub(crate) fn decide(&self) -> State {
         recorder::environment::decide(&STATE, self.unasked, core::any::type_name::<A>);
         STATE.load()
     }

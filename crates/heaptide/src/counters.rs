@@ -30,25 +30,28 @@ const GROWTH_FLOOR_BYTES: u64 = 256;
 #[derive(Debug)]
 #[repr(C, align(128))]
 pub(crate) struct SiteSlot {
-    /// The tick for which the fields below are current.
-    tick: AtomicU32,
-    /// The recording that the counts belong to; other counts are void.
-    generation: AtomicU32,
+    /// The [`State`] for which all this is current.
+    stamp: AtomicU64,
+    /// What the records of blocks born now say, and where they count.
+    birth: AtomicU64,
     birth_cell: Link<Cell>,
     allocs: AtomicU64,
-    frees: AtomicU64,
-    max_objects: AtomicU64,
     net_bytes: AtomicU64,
+    max_objects: AtomicU64,
     max_bytes: AtomicU64,
     /// Size of the largest block so far.
     largest_bytes: AtomicU64,
-    /// The bucket of `death_cell`, as a key; 0 when there is none.
-    death_key: AtomicU32,
+    /// What the record of the block said that ended last, and where it counted; 0 if there is none.
+    death: AtomicU64,
     death_cell: Link<Cell>,
+    frees: AtomicU64,
     min_objects: AtomicU64,
     min_bytes: AtomicU64,
     reallocs: AtomicU64,
     detail: Link<SlotDetail>,
+    /// The recording that the counts belong to; other counts are void.
+    generation: AtomicU32,
+    site: AtomicU32,
 }
 
 /// The rarely touched part of a slot.
@@ -87,21 +90,7 @@ fn find(chunks: &SlotChunks, site: SiteIndex) -> Option<&'static SiteSlot> {
 }
 
 /// The current slot of `site`; `None` without memory.
-#[inline]
 fn current(
-    chunks: &SlotChunks,
-    around: Surroundings,
-    state: State,
-    site: SiteIndex,
-) -> Option<&'static SiteSlot> {
-    match find(chunks, site) {
-        Some(slot) if slot.tick.load(Relaxed) == state.tick() => Some(slot),
-        _ => catch_up(chunks, around, state, site),
-    }
-}
-
-#[cold]
-fn catch_up(
     chunks: &SlotChunks,
     around: Surroundings,
     state: State,
@@ -122,21 +111,21 @@ pub(crate) fn slot(
     if link.get().is_none() {
         link.set(Some(arena.one()?));
     }
-    find(chunks, site)
+    let slot = find(chunks, site)?;
+    slot.site.store(site.0, Relaxed);
+    Some(slot)
 }
 
 /// Counts the end of a block of `bytes`, if nothing but counting is to be done; says whether it
 /// was.
-///
-/// A slot's tick is the present one and its death cell that of `birth` only if the block belongs
-/// to the recording that runs now: both are set by [`death`] and voided with the generation.
 #[inline(always)]
 pub(crate) fn death_again(chunks: &SlotChunks, state: State, birth: Birth, bytes: u64) -> bool {
-    let Some(slot) = find(chunks, birth.site) else { return false };
-    let Some(cell) = slot.death_cell.get() else { return false };
-    if slot.tick.load(Relaxed) != state.tick() || slot.death_key.load(Relaxed) != birth.key.0 {
+    let Some(slot) = find(chunks, birth.site()) else { return false };
+    // The same birth as the last that was looked at: so the record is intact and counts.
+    if slot.death.load(Relaxed) != birth.to_bits() || !slot.is_current(state) {
         return false;
     }
+    let Some(cell) = slot.death_cell.get() else { return false };
     slot.add_death(cell, bytes);
     true
 }
@@ -150,7 +139,7 @@ pub(crate) fn death(
     birth: Birth,
     bytes: u64,
 ) -> bool {
-    let Some(slot) = current(chunks, around, state, birth.site) else { return false };
+    let Some(slot) = current(chunks, around, state, birth.site()) else { return false };
     let Some(cell) = slot.death_cell(around.arena, birth) else { return false };
     slot.add_death(cell, bytes);
     true
@@ -165,7 +154,7 @@ pub(crate) fn resize(
     old_bytes: u64,
     new_bytes: u64,
 ) -> bool {
-    let Some(slot) = current(chunks, around, state, birth.site) else { return false };
+    let Some(slot) = current(chunks, around, state, birth.site()) else { return false };
     let Some(cell) = slot.death_cell(around.arena, birth) else { return false };
     cell.resize(old_bytes, new_bytes);
     add(&slot.reallocs, 1);
@@ -177,27 +166,39 @@ pub(crate) fn resize(
 }
 
 impl SiteSlot {
-    /// Counts a block of `bytes` born now, if nothing but counting is to be done; says whether it
-    /// was.
-    #[inline(always)]
-    pub(crate) fn birth_again(&self, state: State, bytes: u64) -> bool {
-        let Some(cell) = self.birth_cell.get() else { return false };
-        if self.tick.load(Relaxed) != state.tick() || bytes > self.largest_bytes.load(Relaxed) {
-            return false;
-        }
-        self.add_birth(cell, bytes);
-        true
+    pub(crate) fn site(&self) -> SiteIndex {
+        SiteIndex(self.site.load(Relaxed))
     }
 
-    /// Counts a block of `bytes` born now. False if there is no memory to count it in.
-    pub(crate) fn birth(&self, around: Surroundings, state: State, bytes: u64) -> bool {
-        if self.tick.load(Relaxed) != state.tick() && self.catch_up(around.arena, state).is_none() {
-            return false;
+    /// Whether `state` is the one that the slot was brought up to.
+    ///
+    /// Slots are brought up to states of the running recording only.
+    #[inline(always)]
+    fn is_current(&self, state: State) -> bool {
+        self.stamp.load(Relaxed) == state.to_bits()
+    }
+
+    /// Whether a block of `bytes` born now can be counted by [`SiteSlot::birth_again`].
+    #[inline(always)]
+    pub(crate) fn is_ready(&self, state: State, bytes: u64) -> bool {
+        self.is_current(state) && bytes <= self.largest_bytes.load(Relaxed)
+    }
+
+    /// Counts a block of `bytes` for which the slot is ready; its birth.
+    #[inline(always)]
+    pub(crate) fn birth_again(&self, bytes: u64) -> Birth {
+        if let Some(cell) = self.birth_cell.get() {
+            self.add_birth(cell, bytes);
         }
-        let Some(cell) = self.birth_cell.get() else { return false };
-        self.add_birth(cell, bytes);
+        Birth::from_bits(self.birth.load(Relaxed))
+    }
+
+    /// Counts a block of `bytes` born now; `None` if there is no memory to count it in.
+    pub(crate) fn birth(&self, around: Surroundings, state: State, bytes: u64) -> Option<Birth> {
+        self.catch_up(around.arena, state)?;
+        self.add_birth(self.birth_cell.get()?, bytes);
         self.note_size(around, state.key().bucket(), bytes);
-        true
+        Some(Birth::from_bits(self.birth.load(Relaxed)))
     }
 
     /// Blocks born less blocks ended, as this thread saw them: negative (in two's complement)
@@ -225,15 +226,27 @@ impl SiteSlot {
         lower(&self.min_bytes, self.net_bytes.load(Relaxed));
     }
 
-    /// Brings the slot to the present epoch: voids counts of an earlier recording, opens the
-    /// birth cell, starts new ranges. `None` without memory.
+    /// Brings the slot up to `state`: voids counts of an earlier recording; in a new epoch, opens
+    /// the birth cell and starts new ranges. `None` without memory.
     fn catch_up(&self, arena: &Arena, state: State) -> Option<()> {
-        let generation = state.key().generation();
-        if self.generation.load(Relaxed) != generation {
-            self.clear();
+        if self.is_current(state) {
+            return Some(());
         }
-        let cell = self.cell(arena, state.key().bucket())?;
-        self.birth_cell.set(Some(cell));
+        let (seen, key) = (State::from_bits(self.stamp.load(Relaxed)), state.key());
+        if (seen.key(), seen.tick()) != (key, state.tick()) {
+            if self.generation.load(Relaxed) != key.generation() {
+                self.clear();
+            }
+            self.birth_cell.set(Some(self.cell(arena, key.bucket())?));
+            self.birth.store(Birth::new(self.site(), key).to_bits(), Relaxed);
+            self.start_ranges();
+            self.generation.store(key.generation(), Release);
+        }
+        self.stamp.store(state.to_bits(), Release);
+        Some(())
+    }
+
+    fn start_ranges(&self) {
         let (objects, bytes) = (self.net_objects(), self.net_bytes.load(Relaxed));
         for (range, now) in [
             (&self.max_objects, objects),
@@ -243,9 +256,6 @@ impl SiteSlot {
         ] {
             range.store(now, Relaxed);
         }
-        self.generation.store(generation, Release);
-        self.tick.store(state.tick(), Release);
-        Some(())
     }
 
     fn clear(&self) {
@@ -255,7 +265,7 @@ impl SiteSlot {
         {
             counter.store(0, Relaxed);
         }
-        self.death_key.store(0, Relaxed);
+        self.death.store(0, Relaxed);
         let Some(detail) = self.detail.get() else { return };
         detail.cells.iter().filter_map(Link::get).flatten().for_each(Cell::clear);
         if let Some(growth) = detail.growth.get() {
@@ -265,14 +275,13 @@ impl SiteSlot {
         detail.byte_variance.store(0, Relaxed);
     }
 
-    #[inline]
     fn death_cell(&self, arena: &Arena, birth: Birth) -> Option<&'static Cell> {
-        if self.death_key.load(Relaxed) == birth.key.0 {
+        if self.death.load(Relaxed) == birth.to_bits() {
             return self.death_cell.get();
         }
-        let cell = self.cell(arena, birth.key.bucket())?;
+        let cell = self.cell(arena, birth.key().bucket())?;
         self.death_cell.set(Some(cell));
-        self.death_key.store(birth.key.0, Relaxed);
+        self.death.store(birth.to_bits(), Relaxed);
         Some(cell)
     }
 
@@ -437,7 +446,7 @@ impl SlotView {
     pub(crate) fn ranges(self, state: State) -> Ranges {
         let slot = self.0;
         let (objects, bytes) = (slot.net_objects() as i64, slot.net_bytes.load(Relaxed) as i64);
-        if slot.tick.load(Acquire) != state.tick() {
+        if State::from_bits(slot.stamp.load(Acquire)).tick() != state.tick() {
             return Ranges { objects: (objects, objects), bytes: (bytes, bytes) };
         }
         let at = |range: &AtomicU64| range.load(Relaxed) as i64;

@@ -12,7 +12,7 @@ use core::ffi::c_void;
 
 use crate::allocator::{Heaptide, STATE};
 use crate::entry;
-use crate::record::{RECORD_BYTES, Record};
+use crate::record::{Birth, RECORD_BYTES, Record};
 use crate::recording;
 use crate::state::{Phase, State};
 use crate::threads::ThreadBlock;
@@ -48,57 +48,109 @@ impl StackMemory for OwnStack {
 unsafe impl<A: GlobalAlloc> GlobalAlloc for Heaptide<A> {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        match self.state().phase() {
+        let state = STATE.load();
+        if state.is(Phase::Recording) {
             // SAFETY: the caller's promise on `layout`.
-            Phase::Off | Phase::SampledArmed => unsafe { self.inner.alloc(layout) },
-            // SAFETY: as above.
-            Phase::Sampling => unsafe { sampled::alloc(&self.inner, layout, Fill::Any) },
-            // SAFETY: as above.
-            _ => unsafe { entry::alloc(&self.inner, layout.size(), layout.align()) },
+            return unsafe { entry::alloc(&self.inner, layout.size(), layout.align()) };
         }
+        if state.is(Phase::Off) {
+            // SAFETY: as above.
+            return unsafe { self.inner.alloc(layout) };
+        }
+        // SAFETY: as above.
+        unsafe { make_otherwise(self, state, layout, Fill::Any) }
     }
 
     #[inline]
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        match self.state().phase() {
+        let state = STATE.load();
+        if state.is(Phase::Recording) {
             // SAFETY: the caller's promise on `layout`.
-            Phase::Off | Phase::SampledArmed => unsafe { self.inner.alloc_zeroed(layout) },
-            // SAFETY: as above.
-            Phase::Sampling => unsafe { sampled::alloc(&self.inner, layout, Fill::Zero) },
-            // SAFETY: as above.
-            _ => unsafe { entry::alloc_zeroed(&self.inner, layout.size(), layout.align()) },
+            return unsafe { entry::alloc_zeroed(&self.inner, layout.size(), layout.align()) };
         }
+        if state.is(Phase::Off) {
+            // SAFETY: as above.
+            return unsafe { self.inner.alloc_zeroed(layout) };
+        }
+        // SAFETY: as above.
+        unsafe { make_otherwise(self, state, layout, Fill::Zero) }
     }
 
     #[inline]
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         let state = STATE.load();
-        match state.phase() {
-            // SAFETY: the caller's promise: `block` came from us with `layout`.
-            Phase::Off => unsafe { self.inner.dealloc(block, layout) },
-            // SAFETY: as above, and some blocks are sampled.
-            Phase::SampledArmed | Phase::Sampling => unsafe {
-                sampled::dealloc(&self.inner, state, block, layout)
-            },
-            // SAFETY: as above, and blocks carry records.
-            _ => unsafe { dealloc(&self.inner, state, block, layout) },
+        if state.is(Phase::Recording) {
+            // SAFETY: the caller's promise: `block` came from us with `layout`. Blocks carry
+            // records.
+            return unsafe { dealloc(&self.inner, state, block, layout) };
         }
+        if state.is(Phase::Off) || sampled::is_plain(state, block, layout) {
+            // SAFETY: as above, and this one was made with `layout`.
+            return unsafe { self.inner.dealloc(block, layout) };
+        }
+        // SAFETY: the caller's promise.
+        unsafe { dealloc_otherwise(&self.inner, state, block, layout) };
     }
 
     #[inline]
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
         let state = STATE.load();
-        match state.phase() {
+        if state.is(Phase::Off) {
             // SAFETY: the caller's promise on all three.
-            Phase::Off => unsafe { self.inner.realloc(block, layout, new_size) },
-            // SAFETY: as above, and some blocks are sampled.
-            Phase::SampledArmed | Phase::Sampling => unsafe {
-                sampled::realloc(&self.inner, state, block, layout, new_size)
-            },
-            // SAFETY: as above, and blocks carry records.
-            _ => unsafe { realloc(&self.inner, state, block, layout, new_size) },
+            return unsafe { self.inner.realloc(block, layout, new_size) };
         }
+        if state.is_sampled() {
+            // SAFETY: as above, and some blocks are sampled.
+            return unsafe { sampled::realloc(&self.inner, state, block, layout, new_size) };
+        }
+        // SAFETY: as above, and blocks carry records.
+        unsafe { realloc(&self.inner, state, block, layout, new_size) }
     }
+}
+
+/// A block in any phase but those that the program's own call is made ready for.
+///
+/// # Safety
+/// As [`GlobalAlloc::alloc`].
+#[inline(never)]
+unsafe fn make_otherwise<A: GlobalAlloc>(
+    heap: &Heaptide<A>,
+    state: State,
+    layout: Layout,
+    fill: Fill,
+) -> *mut u8 {
+    let state = if state.is_decided() { state } else { heap.decide() };
+    if state.is(Phase::Sampling) {
+        // SAFETY: the caller's promise on `layout`.
+        unsafe { sampled::alloc(&heap.inner, layout, fill) }
+    } else if state.is(Phase::Armed) || state.is(Phase::Recording) {
+        // SAFETY: as above.
+        unsafe { make_uncounted(&heap.inner, layout.size(), layout.align(), fill) }
+    } else {
+        // SAFETY: as above.
+        unsafe { sampled::take(&heap.inner, layout, fill) }
+    }
+}
+
+/// The end of a block in any phase but those that the program's own call is made ready for.
+///
+/// # Safety
+/// As [`GlobalAlloc::dealloc`].
+#[inline(never)]
+unsafe fn dealloc_otherwise<A: GlobalAlloc>(
+    inner: &A,
+    state: State,
+    block: *mut u8,
+    layout: Layout,
+) {
+    if state.is_sampled() {
+        // SAFETY: the caller's promise; some blocks are sampled.
+        return unsafe { sampled::dealloc(inner, state, block, layout) };
+    }
+    // SAFETY: the caller's promise, and blocks carry records.
+    let padded = unsafe { padded(layout.size(), layout.align()) };
+    // SAFETY: the layout it was made with.
+    unsafe { inner.dealloc(block, padded) };
 }
 
 /// Which of the inner allocator's calls makes the block.
@@ -141,6 +193,8 @@ pub(crate) unsafe extern "C" fn alloc_zeroed<A: GlobalAlloc>(
     unsafe { make::<A>(inner, size, align, Caller { ra, sp, fp }, Fill::Zero) }
 }
 
+/// A block that is recorded, if there is memory to do so.
+///
 /// # Safety
 /// As [`alloc`].
 #[inline(always)]
@@ -151,31 +205,82 @@ unsafe fn make<A: GlobalAlloc>(
     caller: Caller,
     fill: Fill,
 ) -> *mut u8 {
-    if !can_exist(size, align) {
+    let state = STATE.load();
+    // SAFETY: from here on only the walk and the memo ask, starting at `caller`.
+    let stack = unsafe { OwnStack::assume_walked() };
+    let Some(expected) = recording::expect(stack, caller, state, size) else {
+        let Caller { ra, sp, fp } = caller;
+        // SAFETY: the caller's promise.
+        return unsafe { make_slowly(inner, size, align, fill, ra, sp, fp) };
+    };
+    // SAFETY: the caller's promise; a block at least as large is known to have existed.
+    let block = unsafe { take(inner, size, align, fill) };
+    if block.is_null() {
+        return block;
+    }
+    let record = recording::born(expected, block.addr(), size);
+    // SAFETY: the block has `size` bytes and room for a record behind them.
+    unsafe { write_record(block, size, record) };
+    block
+}
+
+/// Out of line, with the caller in registers: the quick way must not spill it for this one.
+///
+/// # Safety
+/// As [`alloc`].
+#[cold]
+#[inline(never)]
+unsafe fn make_slowly<A: GlobalAlloc>(
+    inner: &A,
+    size: usize,
+    align: usize,
+    fill: Fill,
+    ra: u64,
+    sp: u64,
+    fp: u64,
+) -> *mut u8 {
+    if !can_exist(size) {
         return core::ptr::null_mut();
     }
     let state = STATE.load();
-    if state.phase() == Phase::Recording {
-        // SAFETY: from here on only the walk and the memo ask, starting at `caller`.
-        let stack = unsafe { OwnStack::assume_walked() };
-        if let Some(expected) = recording::expect(stack, caller) {
-            // SAFETY: the caller's promise, and `can_exist`.
-            let block = unsafe { take(inner, size, align, fill) };
-            if block.is_null() {
-                recording::not_born(expected);
-                return block;
-            }
-            let record = recording::born(expected, state, block.addr(), size);
-            // SAFETY: the block has `size` bytes and room for a record behind them.
-            unsafe { write_record(block, size, record) };
-            return block;
-        }
+    // SAFETY: from here on only the walk and the memo ask, starting at the caller.
+    let stack = unsafe { OwnStack::assume_walked() };
+    let expected = state
+        .is_recording()
+        .then(|| recording::expect_slowly(stack, Caller { ra, sp, fp }, state))
+        .flatten();
+    // SAFETY: the caller's promise, and `can_exist`.
+    let block = unsafe { take(inner, size, align, fill) };
+    if block.is_null() {
+        return block;
+    }
+    let record = match &expected {
+        Some(expected) => recording::born_slowly(expected, state, block.addr(), size),
+        None => Record::new(block.addr(), Birth::UNCOUNTED),
+    };
+    // SAFETY: the block has `size` bytes and room for a record behind them.
+    unsafe { write_record(block, size, record) };
+    block
+}
+
+/// A block that carries a record which says that it is not counted.
+///
+/// # Safety
+/// As [`GlobalAlloc::alloc`] for `size` and `align`.
+unsafe fn make_uncounted<A: GlobalAlloc>(
+    inner: &A,
+    size: usize,
+    align: usize,
+    fill: Fill,
+) -> *mut u8 {
+    if !can_exist(size) {
+        return core::ptr::null_mut();
     }
     // SAFETY: the caller's promise, and `can_exist`.
     let block = unsafe { take(inner, size, align, fill) };
     if !block.is_null() {
         // SAFETY: the block has `size` bytes and room for a record behind them.
-        unsafe { write_record(block, size, Record::uncounted(block.addr())) };
+        unsafe { write_record(block, size, Record::new(block.addr(), Birth::UNCOUNTED)) };
     }
     block
 }
@@ -219,7 +324,7 @@ unsafe fn realloc<A: GlobalAlloc>(
     new_size: usize,
 ) -> *mut u8 {
     let (old_size, align) = (layout.size(), layout.align());
-    if !can_exist(new_size, align) {
+    if !can_exist(new_size) {
         return core::ptr::null_mut();
     }
     // SAFETY: the block carries a record behind its `old_size` bytes.
@@ -239,22 +344,23 @@ unsafe fn realloc<A: GlobalAlloc>(
     moved
 }
 
-/// Larger blocks, or larger alignments, exist on no machine with 64-bit addresses.
+/// Larger blocks exist on no machine with 64-bit addresses.
 const MAX_BYTES: usize = 1 << 61;
 
 #[inline(always)]
-fn can_exist(size: usize, align: usize) -> bool {
-    (size | align) <= MAX_BYTES
+fn can_exist(size: usize) -> bool {
+    size <= MAX_BYTES
 }
 
 /// The layout of a block with its record.
 ///
 /// # Safety
-/// `size` and `align` must be those of a valid layout, and [`can_exist`] must hold for them.
+/// `size` and `align` must be those of a valid layout of a block that is not empty, and
+/// [`can_exist`] must hold.
 #[inline(always)]
 unsafe fn padded(size: usize, align: usize) -> Layout {
-    // SAFETY: `align` is a power of two; rounded up to it, `size` and the record stay below
-    // 2^62 + 8 + 2^61, which is below `isize::MAX`.
+    // SAFETY: `align` is a power of two of at most 2^62, since a block that is not empty fits into
+    // `isize::MAX` when rounded up to it. So rounded up, 2^61 and the record stay at most 2^62.
     unsafe { Layout::from_size_align_unchecked(size + RECORD_BYTES, align) }
 }
 

@@ -46,8 +46,6 @@ mod sampling;
 mod sites;
 mod state;
 mod sync;
-#[cfg(not(loom))]
-mod threads;
 
 #[cfg(not(loom))]
 #[expect(unsafe_code, reason = "turns mapped memory into references")]
@@ -64,6 +62,9 @@ mod hook;
 #[cfg(not(loom))]
 #[expect(unsafe_code, reason = "calls the C library")]
 mod sys;
+#[cfg(not(loom))]
+#[expect(unsafe_code, reason = "lends what one thread owns")]
+mod threads;
 #[cfg(not(loom))]
 #[expect(unsafe_code, reason = "reads the loader's tables; calls the fallback unwinder")]
 mod unwind;

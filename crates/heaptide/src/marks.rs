@@ -55,14 +55,14 @@ fn enter(name: &str) -> Option<u32> {
         return None;
     }
     let number = recording::tables()?.tags.number(&ARENA, name);
-    let block = threads::own_block().or_else(|| threads::adopt(&REGISTRY, &ARENA))?;
-    let before = block.memo.tag();
-    block.memo.set_tag(number);
+    let mut hold = threads::hold_own().or_else(|| threads::adopt(&REGISTRY, &ARENA))?;
+    let before = hold.memo().tag();
+    hold.memo_mut().set_tag(number);
     Some(before)
 }
 
 fn put(tag: u32) {
-    if let Some(block) = threads::own_block() {
-        block.memo.set_tag(tag);
+    if let Some(mut hold) = threads::hold_own() {
+        hold.memo_mut().set_tag(tag);
     }
 }

@@ -7,95 +7,81 @@
 //! `docs/SAFETY.md`, "Why a match is exact"); at the first difference the comparison ends, so no
 //! word is read whose frame has not been shown to be there.
 //!
-//! What an entry expects is a variable-length run in two parallel logs, one of words and one of
-//! distances. A full log is emptied as a whole: the live set comes back within a few misses, and
-//! nothing needs to be moved or counted.
+//! What an entry expects is a variable-length run in a log. A full log is emptied as a whole: the
+//! live set comes back within a few misses, and nothing needs to be moved or counted.
 
 #![forbid(unsafe_code)]
 
-use crate::arena::Link;
+use core::mem;
+
 use crate::counters::SiteSlot;
 use crate::labels::MAX_TAGS;
-use crate::record::SiteIndex;
-use crate::sync::Ordering::Relaxed;
-use crate::sync::{AtomicU32, AtomicU64};
 use crate::unwind::{Caller, MAX_CHECKS, StackMemory};
 
 /// Entries are found by hash in a set of a few, the latest first.
 const SETS: usize = 512;
 const WAYS: usize = 4;
-/// Comparisons are made in groups of this size; a run is padded with copies of its last one.
-const GROUP: usize = 4;
-/// Groups in the logs: room for some 1,500 stacks of 20 frames.
-const LOG: usize = 1 << 13;
+/// Comparisons are made in groups that fill a cache line; a run is padded with copies of its last.
+const GROUP: usize = 5;
+/// Groups in the log: room for some 1,600 stacks of 20 frames.
+const LOG: usize = 6500;
+/// Groups in the longest run.
+const MAX_RUN: usize = MAX_CHECKS.div_ceil(GROUP);
 const WORD_BYTES: u64 = 8;
 
-/// The memo of one thread. Only the owner reads or writes it.
+/// The memo of one thread.
 #[derive(Debug)]
 pub(crate) struct Memo {
     sets: [[Entry; WAYS]; SETS],
-    words: [[AtomicU64; GROUP]; LOG],
-    distances: [[AtomicU32; GROUP]; LOG],
-    /// End of the committed log, in groups.
-    end: AtomicU32,
-    /// Tag and era, as they stand in a [`Context`]. Entries of an earlier era are void: that is how
-    /// everything is forgotten at once, without touching it.
-    tag_and_era: AtomicU32,
-    /// Depth is measured from here, so that threads that do the same on other stacks use the same
+    log: [Group; LOG + MAX_RUN],
+    /// End of the committed log, in groups; at most `LOG`.
+    end: usize,
+    /// What entries depend on beside the stack: the tag in force (bits 0–11) and the era (12–31).
+    /// Entries of an earlier era are void: that is how everything is forgotten at once, without
+    /// touching it.
+    context: u32,
+    /// Where depth is measured from, so that threads that do the same on other stacks use the same
     /// sets, and a block that is handed on does not touch ever more memory.
-    base: AtomicU64,
+    base: u64,
+    /// `base`, moved by the tag in force, so that tags use different sets.
+    origin: u64,
+}
+
+/// Words and where they stand: so many words above the stack pointer.
+#[derive(Clone, Copy, Debug)]
+#[repr(C, align(64))]
+struct Group {
+    words: [u64; GROUP],
+    distances: [u32; GROUP],
 }
 
 /// One remembered stack. Zeroed, it is that of no caller.
 #[derive(Debug)]
 #[repr(C, align(64))]
-pub(crate) struct Entry {
-    ra: AtomicU64,
-    sp: AtomicU64,
-    context: AtomicU64,
+struct Entry {
+    sp: u64,
+    ra: u64,
     /// What the base pointer's register must hold; 0 if that does not matter.
-    fp: AtomicU64,
-    /// Where the run begins in the logs, and its length, in groups.
-    start: AtomicU32,
-    len: AtomicU32,
-    site: AtomicU32,
-    slot: Link<SiteSlot>,
+    fp: u64,
+    context: u32,
+    /// Where the run begins in the log, and its length, in groups.
+    start: u16,
+    len: u16,
+    slot: Option<&'static SiteSlot>,
 }
-
-/// What an entry depends on beside the stack: the tag in force (bits 0–11), the memo's era (12–31),
-/// and that no module was unloaded since (32–63): an address may mean something else then.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Context(u64);
 
 const TAG_BITS: u32 = 12;
-const _: () = assert!(MAX_TAGS < 1 << TAG_BITS);
-
-impl Context {
-    pub(crate) fn tag(self) -> u32 {
-        self.0 as u32 & ((1 << TAG_BITS) - 1)
-    }
-
-    pub(crate) fn unloads(self) -> u32 {
-        (self.0 >> 32) as u32
-    }
-}
-
-/// Where a block is counted: its site, and the calling thread's slot for it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Place {
-    pub(crate) site: SiteIndex,
-    pub(crate) slot: &'static SiteSlot,
-}
+const TAG_MASK: u32 = (1 << TAG_BITS) - 1;
+const _: () = assert!(MAX_TAGS <= TAG_MASK as usize);
+const _: () = assert!(LOG + MAX_RUN <= u16::MAX as usize);
 
 /// A run under construction: comparisons are appended while the unwinder walks.
 #[derive(Debug)]
 pub(crate) struct Draft<'a> {
-    memo: &'a Memo,
-    /// First group of the run.
-    start: usize,
+    memo: &'a mut Memo,
+    caller: Caller,
     /// Comparisons so far.
     len: usize,
-    sp: u64,
     /// The base pointer's register value that the walk relied on; 0 if none.
     fp: u64,
     /// Cleared when something cannot be expressed: too far away, too long, not repeatable.
@@ -103,21 +89,14 @@ pub(crate) struct Draft<'a> {
 }
 
 impl Memo {
-    /// What entries made now depend on, when so many modules were unloaded.
-    #[inline(always)]
-    pub(crate) fn context(&self, unloads: u32) -> Context {
-        Context(u64::from(unloads) << 32 | u64::from(self.tag_and_era.load(Relaxed)))
-    }
-
     /// The tag in force; 0 is none.
     pub(crate) fn tag(&self) -> u32 {
-        self.context(0).tag()
+        self.context & TAG_MASK
     }
 
-    pub(crate) fn set_tag(&self, tag: u32) {
-        let mask = (1 << TAG_BITS) - 1;
-        let era = self.tag_and_era.load(Relaxed) & !mask;
-        self.tag_and_era.store(era | tag & mask, Relaxed);
+    pub(crate) fn set_tag(&mut self, tag: u32) {
+        self.context = self.context & !TAG_MASK | tag & TAG_MASK;
+        self.origin = self.base.wrapping_add(u64::from(self.tag()) << 7);
     }
 
     /// Where a stack counts, if it is the last that was seen of its set.
@@ -126,166 +105,103 @@ impl Memo {
         &self,
         stack: impl StackMemory,
         caller: Caller,
-        context: Context,
-    ) -> Option<Place> {
-        let [latest, ..] = &self.sets[self.set_of(caller, context)];
-        let found = latest.is(caller, context) && self.holds(stack, caller.sp, latest);
-        if found { latest.place() } else { None }
+    ) -> Option<&'static SiteSlot> {
+        let [latest, ..] = &self.sets[self.set_of(caller)];
+        if self.is(latest, caller) && self.holds(stack, caller.sp, latest) {
+            latest.slot
+        } else {
+            None
+        }
     }
 
-    /// Looks at the rest of a set, and brings what it finds to the front.
-    pub(crate) fn find_behind(
-        &self,
+    /// Looks at the whole set, and brings what it finds to the front.
+    pub(crate) fn find(
+        &mut self,
         stack: impl StackMemory,
         caller: Caller,
-        context: Context,
-    ) -> Option<Place> {
-        let set = &self.sets[self.set_of(caller, context)];
-        let at = set
+    ) -> Option<&'static SiteSlot> {
+        let set = self.set_of(caller);
+        let at = self.sets[set]
             .iter()
-            .skip(1)
-            .position(|entry| entry.is(caller, context) && self.holds(stack, caller.sp, entry))?;
-        let place = set.get(at + 1)?.place();
-        for pair in set.windows(2).take(at + 1).rev() {
-            if let [before, behind] = pair {
-                before.swap(behind);
-            }
-        }
-        place
+            .position(|entry| self.is(entry, caller) && self.holds(stack, caller.sp, entry))?;
+        self.sets[set].get_mut(..=at)?.rotate_right(1);
+        let [first, ..] = &self.sets[set];
+        first.slot
     }
 
     /// Which set a stack belongs to: by depth and by place of the innermost call.
     #[inline(always)]
-    fn set_of(&self, caller: Caller, context: Context) -> usize {
-        let depth = self.base.load(Relaxed).wrapping_sub(caller.sp);
-        // Not the era: what a block's next owner remembers goes where its last owner's was.
-        let tag = u64::from(context.tag()) << 7;
-        let mixed = (depth ^ caller.ra.rotate_left(17) ^ tag).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        (mixed >> (64 - SETS.ilog2())) as usize
+    fn set_of(&self, caller: Caller) -> usize {
+        let depth = self.origin.wrapping_sub(caller.sp) as u32;
+        // Multiplicative hashing: the upper bits depend on all below. The constant is 2^32 divided
+        // by the golden ratio.
+        let mixed = depth.wrapping_add((caller.ra as u32) << 3).wrapping_mul(0x9e37_79b1);
+        (mixed >> (32 - SETS.ilog2())) as usize
+    }
+
+    #[inline(always)]
+    fn is(&self, entry: &Entry, caller: Caller) -> bool {
+        entry.sp == caller.sp
+            && entry.ra == caller.ra
+            && entry.context == self.context
+            && (entry.fp == 0 || entry.fp == caller.fp)
     }
 
     /// Whether the stack above `sp` holds the words that `entry` expects.
-    #[inline]
+    #[inline(always)]
     fn holds(&self, stack: impl StackMemory, sp: u64, entry: &Entry) -> bool {
-        let start = entry.start.load(Relaxed) as usize;
-        let end = start + entry.len.load(Relaxed) as usize;
-        let (Some(words), Some(distances)) =
-            (self.words.get(start..end), self.distances.get(start..end))
-        else {
-            return false;
-        };
-        words.iter().zip(distances).all(|(words, distances)| {
-            words.iter().zip(distances).all(|(word, distance)| {
-                let at = sp + u64::from(distance.load(Relaxed)) * WORD_BYTES;
-                stack.word(at) == word.load(Relaxed)
-            })
-        })
+        let (start, len) = (entry.start as usize, entry.len as usize);
+        let Some(run) = self.log.get(start..start + len) else { return false };
+        for group in run {
+            for (&word, distance) in group.words.iter().zip(group.distances) {
+                if stack.word(sp + u64::from(distance) * WORD_BYTES) != word {
+                    return false;
+                }
+            }
+        }
+        true
     }
 
     /// Starts an entry for the stack of `caller`.
-    pub(crate) fn draft(&self, caller: Caller) -> Draft<'_> {
-        if self.end.load(Relaxed) as usize + MAX_CHECKS / GROUP > LOG {
+    pub(crate) fn draft(&mut self, caller: Caller) -> Draft<'_> {
+        if self.end >= LOG {
             self.clear();
         }
-        let start = self.end.load(Relaxed) as usize;
-        Draft { memo: self, start, len: 0, sp: caller.sp, fp: 0, usable: true }
+        Draft { memo: self, caller, len: 0, fp: 0, usable: true }
     }
 
-    /// Forgets everything: the log is full, or another thread takes over.
-    fn clear(&self) {
-        let next = self.tag_and_era.load(Relaxed).checked_add(1 << TAG_BITS);
+    /// Forgets everything: the log is full, code was unloaded, or another thread takes over.
+    pub(crate) fn clear(&mut self) {
+        let next = self.context.checked_add(1 << TAG_BITS);
         if next.is_none() {
             // After a million eras their numbers begin again: now the entries must really go.
-            for entry in self.sets.as_flattened() {
-                entry.sp.store(0, Relaxed);
+            for entry in self.sets.as_flattened_mut() {
+                entry.sp = 0;
             }
         }
-        self.tag_and_era.store(next.unwrap_or(self.tag()), Relaxed);
-        self.end.store(0, Relaxed);
+        self.context = next.unwrap_or(self.tag());
+        self.end = 0;
     }
 
     /// Makes ready for another thread, whose stack is near `base` now.
-    pub(crate) fn hand_over(&self, base: u64) {
+    pub(crate) fn hand_over(&mut self, base: u64) {
         self.clear();
+        self.base = base;
         self.set_tag(0);
-        self.base.store(base, Relaxed);
-    }
-
-    /// Makes the drafted entry findable.
-    pub(crate) fn commit(&self, draft: Draft<'_>, caller: Caller, unloads: u32, place: Place) {
-        let (start, fp) = (draft.start, draft.fp);
-        let Some(len) = draft.finish() else { return };
-        let context = self.context(unloads);
-        let set = &self.sets[self.set_of(caller, context)];
-        for pair in set.windows(2).rev() {
-            if let [before, behind] = pair {
-                before.swap(behind);
-            }
-        }
-        let [first, ..] = set;
-        first.ra.store(caller.ra, Relaxed);
-        first.sp.store(caller.sp, Relaxed);
-        first.context.store(context.0, Relaxed);
-        first.fp.store(fp, Relaxed);
-        first.start.store(start as u32, Relaxed);
-        first.len.store(len as u32, Relaxed);
-        first.site.store(place.site.0, Relaxed);
-        first.slot.set(Some(place.slot));
-        self.end.store((start + len) as u32, Relaxed);
-    }
-}
-
-impl Entry {
-    #[inline(always)]
-    fn is(&self, caller: Caller, context: Context) -> bool {
-        let fp = self.fp.load(Relaxed);
-        self.sp.load(Relaxed) == caller.sp
-            && self.ra.load(Relaxed) == caller.ra
-            && self.context.load(Relaxed) == context.0
-            && (fp == 0 || fp == caller.fp)
-    }
-
-    #[inline(always)]
-    fn place(&self) -> Option<Place> {
-        Some(Place { site: SiteIndex(self.site.load(Relaxed)), slot: self.slot.get()? })
-    }
-
-    fn swap(&self, other: &Self) {
-        for (a, b) in [
-            (&self.ra, &other.ra),
-            (&self.sp, &other.sp),
-            (&self.context, &other.context),
-            (&self.fp, &other.fp),
-        ] {
-            let kept = a.load(Relaxed);
-            a.store(b.load(Relaxed), Relaxed);
-            b.store(kept, Relaxed);
-        }
-        for (a, b) in
-            [(&self.start, &other.start), (&self.len, &other.len), (&self.site, &other.site)]
-        {
-            let kept = a.load(Relaxed);
-            a.store(b.load(Relaxed), Relaxed);
-            b.store(kept, Relaxed);
-        }
-        let kept = self.slot.get();
-        self.slot.set(other.slot.get());
-        other.slot.set(kept);
     }
 }
 
 impl Draft<'_> {
     /// The walk read `word` at address `at` and relied on it.
     pub(crate) fn rely_on_stack(&mut self, at: u64, word: u64) {
-        let distance = at.checked_sub(self.sp).filter(|bytes| bytes % WORD_BYTES == 0);
+        let distance = at.checked_sub(self.caller.sp).filter(|bytes| bytes % WORD_BYTES == 0);
         let distance = distance.and_then(|bytes| u32::try_from(bytes / WORD_BYTES).ok());
-        let (group, within) = (self.start + self.len / GROUP, self.len % GROUP);
-        let to = self.memo.words.get(group).and_then(|group| group.get(within));
-        let to_distance = self.memo.distances.get(group).and_then(|group| group.get(within));
-        match (distance, to, to_distance) {
-            (Some(distance), Some(to), Some(to_distance)) => {
-                to.store(word, Relaxed);
-                to_distance.store(distance, Relaxed);
+        match (distance, self.memo.log.get_mut(self.memo.end + self.len / GROUP)) {
+            (Some(distance), Some(group)) => {
+                let within = self.len % GROUP;
+                // Those behind are overwritten, or they are the padding.
+                group.words[within..].fill(word);
+                group.distances[within..].fill(distance);
                 self.len += 1;
             }
             _ => self.usable = false,
@@ -299,16 +215,27 @@ impl Draft<'_> {
         self.usable &= fp != 0;
     }
 
-    /// Repeats the last comparison until the last group is full; the length in groups.
-    fn finish(mut self) -> Option<usize> {
-        let last = self.len.checked_sub(1)?;
-        let (group, within) = (self.start + last / GROUP, last % GROUP);
-        let word = self.memo.words.get(group)?.get(within)?.load(Relaxed);
-        let distance = self.memo.distances.get(group)?.get(within)?.load(Relaxed);
-        while self.usable && !self.len.is_multiple_of(GROUP) {
-            self.rely_on_stack(self.sp + u64::from(distance) * WORD_BYTES, word);
+    /// Makes the entry findable: its stack counts at `slot`.
+    pub(crate) fn commit(self, slot: &'static SiteSlot) {
+        let Self { memo, caller, len, fp, usable } = self;
+        let len = len.div_ceil(GROUP);
+        if !usable || len == 0 || len > MAX_RUN {
+            return;
         }
-        self.usable.then_some(self.len / GROUP)
+        let entry = Entry {
+            sp: caller.sp,
+            ra: caller.ra,
+            fp,
+            context: memo.context,
+            start: memo.end as u16,
+            len: len as u16,
+            slot: Some(slot),
+        };
+        memo.end += len;
+        let set = memo.set_of(caller);
+        memo.sets[set].rotate_right(1);
+        let [first, ..] = &mut memo.sets[set];
+        drop(mem::replace(first, entry));
     }
 }
 

@@ -4,11 +4,13 @@
 //! |---|---|
 //! | 0–17 | site; 0 means "not counted" (allocated before the recording, or by the recorder) |
 //! | 18–39 | [`Key`]: recording and birth bucket |
-//! | 40–63 | check pattern, derived from the block's address |
+//! | 40–63 | check pattern |
 //!
-//! The pointer stays the inner allocator's own, so alignment costs nothing and a stray `free()`
-//! from C still works. A record whose pattern is wrong was overwritten by the program, or the
-//! block was never ours: it is passed through and counted.
+//! That is a [`Birth`]. What stands in memory is a [`Record`]: the birth with the block's address
+//! mixed in, so that it is true of this block only. The pointer stays the inner allocator's own, so
+//! alignment costs nothing and a stray `free()` from C still works. A record whose pattern comes
+//! out wrong was overwritten by the program, or the block was never ours: it is passed through and
+//! counted.
 
 #![forbid(unsafe_code)]
 
@@ -20,10 +22,11 @@ use crate::state::{KEY_BITS, Key};
 pub(crate) const RECORD_BYTES: usize = 8;
 
 const SITE_BITS: u32 = 18;
-const CHECK_SHIFT: u32 = SITE_BITS + KEY_BITS;
-const CHECK_BITS: u32 = 64 - CHECK_SHIFT;
-/// 2^64 divided by the golden ratio: consecutive addresses get unlike patterns.
-const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
+const PATTERN_SHIFT: u32 = SITE_BITS + KEY_BITS;
+/// Odd, so that zeroes behind a block aligned to 16 bytes never look like a record.
+const PATTERN: u64 = 0x005b_e3a7 << PATTERN_SHIFT;
+/// Moves the address bits that differ between blocks, all but the lowest three, to the pattern.
+const ADDRESS_SHIFT: u32 = PATTERN_SHIFT - 3;
 
 /// How many sites a record can tell apart.
 pub(crate) const MAX_SITES: usize = 1 << SITE_BITS;
@@ -49,32 +52,56 @@ impl SiteIndex {
     }
 }
 
+/// Where and when a counted block was born, as its record says; or [`Birth::UNCOUNTED`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Birth(u64);
+
+impl Birth {
+    /// That of a block that is not counted.
+    pub(crate) const UNCOUNTED: Self = Self(PATTERN);
+
+    #[inline]
+    pub(crate) fn new(site: SiteIndex, key: Key) -> Self {
+        Self(PATTERN | u64::from(key.0) << SITE_BITS | u64::from(site.0))
+    }
+
+    #[inline]
+    pub(crate) fn site(self) -> SiteIndex {
+        SiteIndex(self.0 as u32 & ((1 << SITE_BITS) - 1))
+    }
+
+    #[inline]
+    pub(crate) fn key(self) -> Key {
+        Key((self.0 >> SITE_BITS) as u32 & ((1 << KEY_BITS) - 1))
+    }
+
+    /// Whether the pattern is right: if not, this was never written by us.
+    #[inline]
+    pub(crate) fn is_intact(self) -> bool {
+        (self.0 ^ PATTERN) >> PATTERN_SHIFT == 0
+    }
+
+    /// For a cell that holds the word; zero is no birth.
+    #[inline]
+    pub(crate) fn to_bits(self) -> u64 {
+        self.0
+    }
+
+    #[inline]
+    pub(crate) fn from_bits(bits: u64) -> Self {
+        Self(bits)
+    }
+}
+
 /// The eight bytes, read or to be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Record(u64);
-
-/// What an intact record says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Birth {
-    pub(crate) site: SiteIndex,
-    pub(crate) key: Key,
-}
 
 impl Record {
     /// The record of the block at `addr`.
     #[inline]
     pub(crate) fn new(addr: usize, birth: Birth) -> Self {
-        Self(
-            check(addr) << CHECK_SHIFT
-                | u64::from(birth.key.0) << SITE_BITS
-                | u64::from(birth.site.0),
-        )
-    }
-
-    /// A record for a block that is not counted.
-    #[inline]
-    pub(crate) fn uncounted(addr: usize) -> Self {
-        Self(check(addr) << CHECK_SHIFT)
+        Self(birth.0 ^ (addr as u64) << ADDRESS_SHIFT)
     }
 
     #[inline]
@@ -87,22 +114,11 @@ impl Record {
         self.0
     }
 
-    /// What the record says of the block at `addr`; `None` if it is not this block's record.
+    /// What the record says of the block at `addr`; to be believed if [`Birth::is_intact`].
     #[inline]
-    pub(crate) fn read(self, addr: usize) -> Option<Birth> {
-        if self.0 >> CHECK_SHIFT != check(addr) {
-            return None;
-        }
-        Some(Birth {
-            site: SiteIndex(self.0 as u32 & ((1 << SITE_BITS) - 1)),
-            key: Key((self.0 >> SITE_BITS) as u32 & ((1 << KEY_BITS) - 1)),
-        })
+    pub(crate) fn read(self, addr: usize) -> Birth {
+        Birth(self.0 ^ (addr as u64) << ADDRESS_SHIFT)
     }
-}
-
-#[inline]
-fn check(addr: usize) -> u64 {
-    (addr as u64).wrapping_mul(MULTIPLIER) >> (64 - CHECK_BITS)
 }
 
 #[cfg(all(test, not(loom)))]
@@ -118,19 +134,23 @@ mod tests {
             addr: u32, other: u32, site in 0..MAX_SITES as u32, generation in 1..8191u32,
             bucket in 0..heaptide_format::BUCKETS,
         ) {
-            let birth = Birth { site: SiteIndex(site), key: Key::new(generation, Bucket(bucket)) };
+            let key = Key::new(generation, Bucket(bucket));
+            let birth = Birth::new(SiteIndex(site), key);
             let (addr, other) = (addr as usize * 8, other as usize * 8);
             let record = Record::from_bits(Record::new(addr, birth).to_bits());
-            prop_assert_eq!(record.read(addr), Some(birth));
-            if check(addr) != check(other) {
-                prop_assert_eq!(record.read(other), None);
-            }
+            let read = record.read(addr);
+            prop_assert!(read.is_intact());
+            prop_assert_eq!((read, read.site(), read.key()), (birth, SiteIndex(site), key));
+            // Blocks farther apart than 128 MiB may be taken for each other.
+            let near = other % (1 << 27);
+            prop_assert_eq!(record.read(near).is_intact(), near == addr % (1 << 27));
         }
     }
 
     #[test]
     fn zeroed_and_filled_memory_is_no_record() {
-        let misread = |bits: u64| (1..100_000).filter(move |i| Record(bits).read(i * 16).is_some());
+        let misread =
+            |bits: u64| (1..100_000).filter(move |i| Record(bits).read(i * 16).is_intact());
         assert_eq!(misread(0).count(), 0);
         assert_eq!(misread(u64::MAX).count(), 0);
     }

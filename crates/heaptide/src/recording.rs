@@ -10,18 +10,19 @@ pub(crate) mod sampled;
 
 use once_cell::sync::OnceCell;
 
+use crate::allocator::STATE;
 use crate::arena::{Arena, Link};
-use crate::counters::{self, Surroundings};
+use crate::counters::{self, SiteSlot, Surroundings};
 use crate::labels::{Labels, MAX_TAGS, MAX_WORK, WorkCounters};
-use crate::memo::{Context, Draft, Place};
+use crate::memo::Draft;
 use crate::record::{Birth, MAX_SITES, Record, SiteIndex};
 use crate::registry::Registry;
 use crate::sampling::table::SampleTable;
 use crate::sites::{SiteTable, StackRef};
-use crate::state::{Phase, State};
+use crate::state::State;
 use crate::sync::Ordering::{Acquire, Relaxed};
 use crate::sync::{AtomicU32, AtomicU64, add, fence};
-use crate::threads::{self, ThreadBlock};
+use crate::threads::{self, Hold, Loan, ThreadBlock};
 use crate::unwind::modules::LoadedModules;
 use crate::unwind::{Caller, Outcome, StackMemory, fallback, walk};
 
@@ -86,116 +87,92 @@ fn surroundings() -> Surroundings {
     Surroundings { arena: &ARENA, work: &WORK }
 }
 
-/// Where the block counts that the hook is about to make, with the thread block held for it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Expected {
-    block: &'static ThreadBlock,
-    place: Place,
+/// Where the block counts that the hook is about to make.
+#[derive(Debug)]
+pub(crate) struct Expected<H> {
+    hold: H,
+    slot: &'static SiteSlot,
 }
 
-/// Finds out where the block counts that is about to be made. `None`: it is not counted.
-///
-/// What it returns must be given to [`born`] or to [`not_born`].
+/// Finds out where the block of `bytes` counts that is about to be made, if the thread remembers
+/// this stack and nothing but counting is to be done. If not, [`expect_slowly`] is to be asked.
 #[inline(always)]
-pub(crate) fn expect(stack: impl StackMemory, caller: Caller) -> Option<Expected> {
-    let block = hold()?;
-    let context = block.memo.context(MODULES.unloads());
-    let place = match block.memo.find_first(stack, caller, context) {
-        Some(place) => place,
-        None => locate(block, stack, context, caller.ra, caller.sp, caller.fp)?,
-    };
-    #[cfg(feature = "verify")]
-    verify::compare(block, stack, caller, context, place);
-    Some(Expected { block, place })
-}
-
-/// Out of line, with the caller in registers: the quick way must not spill it for this one.
-#[inline(never)]
-fn locate(
-    block: &'static ThreadBlock,
+pub(crate) fn expect(
     stack: impl StackMemory,
-    context: Context,
-    ra: u64,
-    sp: u64,
-    fp: u64,
-) -> Option<Place> {
-    let caller = Caller { ra, sp, fp };
-    let known = block.memo.find_behind(stack, caller, context);
-    let place = known.or_else(|| learn(block, stack, caller));
-    if place.is_none() {
-        block.let_go();
+    caller: Caller,
+    state: State,
+    bytes: usize,
+) -> Option<Expected<Hold>> {
+    let hold = threads::hold_own()?;
+    let slot = hold.memo().find_first(stack, caller)?;
+    // That the slot is current also says that no module was unloaded since the entry was made: a
+    // thread forgets its entries before it brings any slot up to a state with more unloads.
+    if !slot.is_ready(state, bytes as u64) {
+        return None;
     }
-    place
+    #[cfg(feature = "verify")]
+    let hold = verify::compare(hold, stack, caller, slot);
+    Some(Expected { hold, slot })
 }
 
 /// Counts the block that was expected, and says what its record is to be.
 #[inline(always)]
-pub(crate) fn born(expected: Expected, state: State, addr: usize, size: usize) -> Record {
-    let Expected { block, place } = expected;
-    if place.slot.birth_again(state, size as u64) {
-        block.let_go();
-        Record::new(addr, Birth { site: place.site, key: state.key() })
-    } else {
-        born_slowly(block, place, state, addr, size)
+pub(crate) fn born(expected: Expected<Hold>, addr: usize, size: usize) -> Record {
+    Record::new(addr, expected.slot.birth_again(size as u64))
+}
+
+/// Finds out where the block counts that is about to be made. `None`: it is not counted.
+pub(crate) fn expect_slowly(
+    stack: impl StackMemory,
+    caller: Caller,
+    state: State,
+) -> Option<Expected<AnyHold>> {
+    if threads::is_internal() {
+        return None;
     }
+    let mut any = hold_any(state)?;
+    let hold = any.get_mut();
+    let known = hold.memo_mut().find(stack, caller);
+    let slot = known.or_else(|| learn(hold, stack, caller))?;
+    Some(Expected { hold: any, slot })
 }
 
-/// Lets go of what was expected: the inner allocator had no memory.
-pub(crate) fn not_born(expected: Expected) {
-    expected.block.let_go();
-}
-
-/// Counts a birth the long way: the first at its site, or in its epoch, or larger than any.
-#[cold]
-#[inline(never)]
-fn born_slowly(
-    block: &'static ThreadBlock,
-    place: Place,
+/// Counts a block the long way: the first at its site, or in its epoch, or larger than any. Says
+/// what its record is to be.
+pub(crate) fn born_slowly(
+    expected: &Expected<AnyHold>,
     state: State,
     addr: usize,
     size: usize,
 ) -> Record {
-    let counted = place.slot.birth(surroundings(), state, size as u64);
-    add(&block.tally.uncounted, u64::from(!counted));
-    block.let_go();
-    if counted {
-        Record::new(addr, Birth { site: place.site, key: state.key() })
-    } else {
-        Record::uncounted(addr)
-    }
+    let birth = expected.slot.birth(surroundings(), state, size as u64);
+    add(&expected.hold.get().tally.uncounted, u64::from(birth.is_none()));
+    Record::new(addr, birth.unwrap_or(Birth::UNCOUNTED))
 }
 
 /// Counts the end of a block that is about to go.
 ///
-/// The quick way needs no look at the phase: a slot's tick is the present one only while the
-/// recording runs that the slot counts for.
+/// The quick way needs no look at the phase: a slot is current only while the recording runs that
+/// it counts for.
 #[inline(always)]
 pub(crate) fn death(state: State, record: Record, addr: usize, size: usize) {
     let birth = record.read(addr);
-    if birth.is_some_and(|birth| birth.site == SiteIndex::NONE) {
+    if let Some(hold) = threads::hold_own()
+        && counters::death_again(&hold.slots, state, birth, size as u64)
+    {
         return;
     }
-    if let (Some(birth), Some(block)) = (birth, threads::own_block())
-        && block.enter()
-    {
-        let counted = counters::death_again(&block.slots, state, birth, size as u64);
-        block.leave();
-        if counted {
-            return;
-        }
-    }
-    count_death(state, record, addr, size);
+    death_slowly(state, birth, size);
 }
 
 #[cold]
 #[inline(never)]
-fn count_death(state: State, record: Record, addr: usize, size: usize) {
-    if state.phase() != Phase::Recording {
-        return;
+fn death_slowly(state: State, birth: Birth, size: usize) {
+    if !birth.is_intact() {
+        return note_overrun(state);
     }
-    let Some(birth) = record.read(addr) else { return note_overrun() };
     if counts(state, birth) {
-        with_block(|block| {
+        with_block(state, |block| {
             if !counters::death(&block.slots, surroundings(), state, birth, size as u64) {
                 add(&block.tally.uncounted, 1);
             }
@@ -210,13 +187,14 @@ pub(crate) fn resize(
     (old_addr, old_size): (usize, usize),
     (new_addr, new_size): (usize, usize),
 ) -> Record {
-    let Some(birth) = record.read(old_addr) else {
-        note_overrun();
-        return Record::uncounted(new_addr);
-    };
+    let birth = record.read(old_addr);
+    if !birth.is_intact() {
+        note_overrun(state);
+        return Record::new(new_addr, Birth::UNCOUNTED);
+    }
     if counts(state, birth) {
         let (old, new) = (old_size as u64, new_size as u64);
-        with_block(|block| {
+        with_block(state, |block| {
             if !counters::resize(&block.slots, surroundings(), state, birth, old, new) {
                 add(&block.tally.uncounted, 1);
             }
@@ -229,34 +207,42 @@ pub(crate) fn resize(
 #[inline]
 fn counts(state: State, birth: Birth) -> bool {
     state.is_recording()
-        && birth.site != SiteIndex::NONE
-        && birth.key.generation() == state.key().generation()
+        && birth.site() != SiteIndex::NONE
+        && birth.key().generation() == state.key().generation()
 }
 
 /// Unwinds, interns, remembers.
 #[cold]
 #[inline(never)]
-fn learn(block: &'static ThreadBlock, stack: impl StackMemory, caller: Caller) -> Option<Place> {
+fn learn(hold: &mut Hold, stack: impl StackMemory, caller: Caller) -> Option<&'static SiteSlot> {
     // The tables were set before the state said so.
     fence(Acquire);
     tables()?;
     // Before any table is looked at: is it still there?
-    MODULES.refresh(&ARENA);
-    let context = block.memo.context(MODULES.unloads());
-    block.forget_unloaded(context);
-    let mut draft = block.memo.draft(caller);
+    hold.forget_unloaded(refresh_modules());
+    let block = hold.block();
+    let tag = hold.memo().tag();
+    let mut draft = hold.memo_mut().draft(caller);
     let outcome = unwind(block, stack, caller, &mut draft);
     let tally = &block.tally;
     add(&tally.misses, 1);
     add(&tally.uncacheable, u64::from(!draft.usable));
-    let site = intern(block, outcome, context);
+    let site = intern(block, outcome, tag);
     let Some(slot) = counters::slot(&block.slots, &ARENA, site) else {
         add(&tally.uncounted, 1);
         return None;
     };
-    let place = Place { site, slot };
-    block.memo.commit(draft, caller, context.unloads(), place);
-    Some(place)
+    if block.can_tell_unloads() {
+        draft.commit(slot);
+    }
+    Some(slot)
+}
+
+/// Asks the loader what is loaded; the state afterwards.
+pub(crate) fn refresh_modules() -> State {
+    MODULES.refresh(&ARENA);
+    STATE.note_unloads(MODULES.unloads());
+    STATE.load()
 }
 
 fn unwind(
@@ -275,64 +261,69 @@ fn unwind(
 }
 
 /// The site of the stack that was just unwound.
-fn intern(block: &ThreadBlock, outcome: Outcome, context: Context) -> SiteIndex {
+fn intern(block: &ThreadBlock, outcome: Outcome, tag: u32) -> SiteIndex {
     let frames = block.scratch.get(..outcome.n_frames).unwrap_or(&[]);
     let layout = MODULES.layout_of(frames);
-    let stack = StackRef { frames, tag: context.tag(), truncated: outcome.truncated, layout };
+    let stack = StackRef { frames, tag, truncated: outcome.truncated, layout };
     tables().map_or(SiteIndex::OVERFLOW, |tables| tables.sites.intern(&ARENA, stack))
 }
 
 /// Counts in the thread's own block, or in another if that cannot be. The recorder's threads count
 /// here as well: what they free or find overrun may be the program's.
-fn with_block(count: impl FnOnce(&'static ThreadBlock)) {
-    let own = threads::own_block().filter(|block| block.enter());
-    if let Some(block) = own.or_else(hold_other) {
-        count(block);
-        block.let_go();
+fn with_block(state: State, count: impl FnOnce(&ThreadBlock)) {
+    if let Some(hold) = hold_any(state) {
+        count(hold.get());
     }
 }
 
-/// A block for the caller alone, to be let go. `None` for the recorder's own threads.
-#[inline(always)]
-fn hold() -> Option<&'static ThreadBlock> {
-    match threads::own_block() {
-        Some(block) if block.enter() => Some(block),
-        _ if threads::is_internal() => None,
-        _ => hold_other(),
+/// The block that a call of the hook works on.
+#[derive(Debug)]
+pub(crate) enum AnyHold {
+    /// The thread's own.
+    Own(Hold),
+    /// Another, for this call.
+    Lent(Loan),
+}
+
+impl AnyHold {
+    fn get(&self) -> &Hold {
+        match self {
+            Self::Own(hold) => hold,
+            Self::Lent(loan) => loan.hold(),
+        }
+    }
+
+    fn get_mut(&mut self) -> &mut Hold {
+        match self {
+            Self::Own(hold) => hold,
+            Self::Lent(loan) => loan.hold_mut(),
+        }
     }
 }
 
-/// A block for a thread that has none yet, or none any more, or whose block is in use by the very
+/// A block for the caller alone, which knows of all unloads in `state`. The calling thread's own;
+/// another for a thread that has none yet, or none any more, or whose block is in use by the very
 /// call that a signal handler interrupted. `None` without memory, which is counted.
-#[cold]
-#[inline(never)]
-fn hold_other() -> Option<&'static ThreadBlock> {
-    if threads::own_block().is_none()
-        && let Some(block) = threads::adopt(&REGISTRY, &ARENA)
-    {
-        block.enter();
-        return Some(block);
-    }
-    let Some(block) = REGISTRY.claim(&ARENA) else {
+fn hold_any(state: State) -> Option<AnyHold> {
+    let own = threads::hold_own().or_else(|| threads::adopt(&REGISTRY, &ARENA));
+    let lent = || threads::borrow(&REGISTRY, &ARENA).map(AnyHold::Lent);
+    let Some(mut any) = own.map(AnyHold::Own).or_else(lent) else {
         UNHELD.fetch_add(1, Relaxed);
         return None;
     };
-    block.memo.set_tag(0);
-    block.enter_borrowed();
-    Some(block)
+    any.get_mut().forget_unloaded(state);
+    Some(any)
 }
 
 #[cold]
-fn note_overrun() {
-    with_block(|block| add(&block.tally.overruns, 1));
+fn note_overrun(state: State) {
+    with_block(state, |block| add(&block.tally.overruns, 1));
 }
 
 /// The proof by trial: every stack that the memo recognised is unwound as well.
 #[cfg(feature = "verify")]
 pub mod verify {
-    use super::{
-        AtomicU64, Caller, Context, Place, Relaxed, StackMemory, ThreadBlock, intern, unwind,
-    };
+    use super::{AtomicU64, Caller, Hold, Relaxed, SiteSlot, StackMemory, intern, unwind};
 
     static COMPARED: AtomicU64 = AtomicU64::new(0);
     static DIFFERENT: AtomicU64 = AtomicU64::new(0);
@@ -349,17 +340,18 @@ pub mod verify {
 
     #[inline(never)]
     pub(super) fn compare(
-        block: &ThreadBlock,
+        mut hold: Hold,
         stack: impl StackMemory,
         caller: Caller,
-        context: Context,
-        place: Place,
-    ) {
-        let mut draft = block.memo.draft(caller);
+        found: &SiteSlot,
+    ) -> Hold {
+        let (block, tag) = (hold.block(), hold.memo().tag());
+        let mut draft = hold.memo_mut().draft(caller);
         let outcome = unwind(block, stack, caller, &mut draft);
         COMPARED.fetch_add(1, Relaxed);
-        if intern(block, outcome, context) != place.site {
+        if intern(block, outcome, tag) != found.site() {
             DIFFERENT.fetch_add(1, Relaxed);
         }
+        hold
     }
 }

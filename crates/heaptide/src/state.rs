@@ -2,48 +2,59 @@
 //!
 //! | bits | what |
 //! |---|---|
-//! | 0–2 | [`Phase`] |
-//! | 3–24 | the [`Key`]: which recording and which birth bucket a block born now belongs to |
-//! | 32–63 | the tick: changes with every epoch and every recording |
+//! | 0–4 | [`Phase`] |
+//! | 5–26 | the [`Key`]: which recording and which birth bucket a block born now belongs to |
+//! | 27–39 | how many modules were unloaded so far, up to [`MAX_UNLOADS`] |
+//! | 40–63 | the tick: changes with every epoch and every recording |
 //!
-//! The tick lets a counter slot notice with one compare that an epoch or a recording went by.
+//! What a thread keeps for a site ([`crate::counters`]) carries the word of its last use: one
+//! compare then tells that the same recording runs, that no epoch went by, and that what was
+//! learned of the program's code still holds.
 
 #![forbid(unsafe_code)]
 
 use heaptide_format::{Bucket, Epoch};
 
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::AtomicU64;
+use crate::sync::Ordering::{Relaxed, Release};
 
 /// What the shim is doing. Off is for the process's life, and so is whether every block carries a
 /// record or some are sampled; armed and recording alternate.
+///
+/// Each has a bit of its own, so that the hook tests one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
     /// No allocation has been seen yet; the environment has not been read.
-    Undecided,
+    Undecided = 0,
     /// Blocks are the inner allocator's own, without a record.
-    Off,
+    Off = 1,
     /// Blocks carry a record that says "before recording".
-    Armed,
+    Armed = 2,
     /// Blocks are recorded.
-    Recording,
+    Recording = 4,
     /// Blocks are the inner allocator's own, but for those that an earlier recording sampled.
-    SampledArmed,
+    SampledArmed = 8,
     /// Some blocks are sampled, and those are recorded.
-    Sampling,
+    Sampling = 16,
 }
 
 const GENERATION_BITS: u32 = 13;
 const BUCKET_BITS: u32 = 9;
 /// Bits of a [`Key`].
 pub(crate) const KEY_BITS: u32 = GENERATION_BITS + BUCKET_BITS;
-const PHASE_BITS: u32 = 3;
+const PHASE_BITS: u32 = 5;
 const KEY_SHIFT: u32 = PHASE_BITS;
-const TICK_SHIFT: u32 = 32;
+const UNLOADS_SHIFT: u32 = KEY_SHIFT + KEY_BITS;
+const UNLOADS_BITS: u32 = 13;
+const TICK_SHIFT: u32 = UNLOADS_SHIFT + UNLOADS_BITS;
 
 const _: () = assert!(heaptide_format::BUCKETS <= 1 << BUCKET_BITS);
 
 /// How many recordings one process can make: a block must never be taken for another recording's.
 pub(crate) const MAX_GENERATION: u32 = (1 << GENERATION_BITS) - 1;
+
+/// Unloads are counted up to here; from here on stacks are not remembered any more.
+pub(crate) const MAX_UNLOADS: u32 = (1 << UNLOADS_BITS) - 1;
 
 /// Recording and birth bucket of a block. The generation is never 0, so no key is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +77,7 @@ impl Key {
 }
 
 /// The word, as read.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct State(u64);
 
 impl State {
@@ -76,16 +87,34 @@ impl State {
             0 => Phase::Undecided,
             1 => Phase::Off,
             2 => Phase::Armed,
-            3 => Phase::Recording,
-            4 => Phase::SampledArmed,
+            4 => Phase::Recording,
+            8 => Phase::SampledArmed,
             _ => Phase::Sampling,
         }
     }
 
+    /// Whether the phase is not [`Phase::Undecided`] any more.
+    #[inline(always)]
+    pub(crate) fn is_decided(self) -> bool {
+        self.0 != 0
+    }
+
+    /// Whether this, which is not [`Phase::Undecided`], is the phase.
+    #[inline(always)]
+    pub(crate) fn is(self, phase: Phase) -> bool {
+        self.0 & phase as u64 != 0
+    }
+
     /// Whether a recording runs.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn is_recording(self) -> bool {
-        matches!(self.phase(), Phase::Recording | Phase::Sampling)
+        self.0 & (Phase::Recording as u64 | Phase::Sampling as u64) != 0
+    }
+
+    /// Whether this process samples, now or when it records.
+    #[inline(always)]
+    pub(crate) fn is_sampled(self) -> bool {
+        self.0 & (Phase::SampledArmed as u64 | Phase::Sampling as u64) != 0
     }
 
     #[inline]
@@ -93,17 +122,33 @@ impl State {
         Key((self.0 >> KEY_SHIFT) as u32 & ((1 << KEY_BITS) - 1))
     }
 
+    /// How many modules were unloaded, up to [`MAX_UNLOADS`].
+    #[inline]
+    pub(crate) fn unloads(self) -> u32 {
+        (self.0 >> UNLOADS_SHIFT) as u32 & MAX_UNLOADS
+    }
+
     #[inline]
     pub(crate) fn tick(self) -> u32 {
         (self.0 >> TICK_SHIFT) as u32
     }
 
-    fn idle(phase: Phase, tick: u32) -> Self {
-        Self(u64::from(tick) << TICK_SHIFT | phase as u64)
+    /// For a cell that holds the word; zero is no state in which anything counts.
+    #[inline]
+    pub(crate) fn to_bits(self) -> u64 {
+        self.0
     }
 
-    fn recording(phase: Phase, key: Key, tick: u32) -> Self {
-        Self(u64::from(tick) << TICK_SHIFT | u64::from(key.0) << KEY_SHIFT | phase as u64)
+    #[inline]
+    pub(crate) fn from_bits(bits: u64) -> Self {
+        Self(bits)
+    }
+
+    /// The next state: in this phase, under this key, a tick later.
+    fn next(self, phase: Phase, key: Option<Key>) -> Self {
+        let tick = u64::from(self.tick().wrapping_add(1)) << TICK_SHIFT;
+        let unloads = u64::from(self.unloads()) << UNLOADS_SHIFT;
+        Self(tick | unloads | u64::from(key.map_or(0, |key| key.0)) << KEY_SHIFT | phase as u64)
     }
 }
 
@@ -119,47 +164,55 @@ impl StateCell {
 
     #[inline(always)]
     pub(crate) fn load(&self) -> State {
-        State(self.0.load(Ordering::Relaxed))
+        State(self.0.load(Relaxed))
     }
 
     /// Leaves [`Phase::Undecided`], once; later calls change nothing.
     pub(crate) fn decide(&self, phase: Phase) {
-        let decided = State::idle(phase, 1).0;
+        let decided = State(1 << TICK_SHIFT | phase as u64).0;
         // Losing the race means another thread decided, from the same environment.
-        let _ = self.0.compare_exchange(0, decided, Ordering::Relaxed, Ordering::Relaxed);
+        let _ = self.0.compare_exchange(0, decided, Relaxed, Relaxed);
     }
 
-    /// Starts counting under `generation`, at epoch 0. Only the recorder calls this.
+    /// Starts counting under `generation`, at epoch 0.
     pub(crate) fn begin(&self, generation: u32) {
         let key = Key::new(generation, Bucket::of(Epoch(0)));
-        let now = self.load();
-        let phase = match now.phase() {
-            Phase::SampledArmed | Phase::Sampling => Phase::Sampling,
-            _ => Phase::Recording,
-        };
-        self.0.store(State::recording(phase, key, now.tick().wrapping_add(1)).0, Ordering::Release);
+        self.update(|now| {
+            let phase = if now.is_sampled() { Phase::Sampling } else { Phase::Recording };
+            Some(now.next(phase, Some(key)))
+        });
     }
 
-    /// Moves on to `epoch`. Only the recorder calls this.
+    /// Moves on to `epoch`.
     pub(crate) fn advance(&self, epoch: Epoch) {
-        let now = self.load();
-        let key = Key::new(now.key().generation(), Bucket::of(epoch));
-        let next = State::recording(now.phase(), key, now.tick().wrapping_add(1));
-        // In a forked child the state was set back to armed; it must stay so.
-        if now.is_recording() {
-            self.0.store(next.0, Ordering::Release);
-        }
+        self.update(|now| {
+            let key = Key::new(now.key().generation(), Bucket::of(epoch));
+            // In a forked child the state was set back to armed; it must stay so.
+            now.is_recording().then_some(now.next(now.phase(), Some(key)))
+        });
     }
 
     /// Back to armed: at the end of a recording, and in a forked child.
     pub(crate) fn end(&self) {
-        let now = self.load();
-        let armed = match now.phase() {
-            Phase::Recording => Phase::Armed,
-            Phase::Sampling => Phase::SampledArmed,
-            _ => return,
-        };
-        self.0.store(State::idle(armed, now.tick().wrapping_add(1)).0, Ordering::Release);
+        self.update(|now| {
+            let armed = if now.is_sampled() { Phase::SampledArmed } else { Phase::Armed };
+            now.is_recording().then_some(now.next(armed, None))
+        });
+    }
+
+    /// Modules were unloaded, `unloads` of them so far.
+    pub(crate) fn note_unloads(&self, unloads: u32) {
+        let unloads = unloads.min(MAX_UNLOADS);
+        let mask = u64::from(MAX_UNLOADS) << UNLOADS_SHIFT;
+        self.update(|now| {
+            let next = State(now.0 & !mask | u64::from(unloads) << UNLOADS_SHIFT);
+            (now.unloads() < unloads).then_some(next)
+        });
+    }
+
+    fn update(&self, next: impl Fn(State) -> Option<State>) {
+        // Losing every race is no matter: the loser looks at what the winner wrote.
+        let _ = self.0.fetch_update(Release, Relaxed, |now| next(State(now)).map(|next| next.0));
     }
 }
 
@@ -199,6 +252,29 @@ mod tests {
     fn a_recording_is_told_from_the_next_and_an_epoch_from_the_next() {
         check(Phase::Armed, Phase::Recording);
         check(Phase::SampledArmed, Phase::Sampling);
+    }
+
+    #[test]
+    fn unloads_are_counted_beside_everything_else_and_stop_at_the_end() {
+        let cell = StateCell::new();
+        cell.decide(Phase::Armed);
+        let check = |unloads: u32, shown: u32| {
+            let before = cell.load();
+            cell.note_unloads(unloads);
+            let after = cell.load();
+            assert_eq!(after.unloads(), shown);
+            assert_eq!((after.phase(), after.key()), (before.phase(), before.key()));
+            assert_eq!(after.tick(), before.tick());
+        };
+        check(1, 1);
+        cell.begin(7);
+        check(2, 2);
+        check(1, 2);
+        cell.advance(Epoch(9));
+        assert_eq!(cell.load().unloads(), 2);
+        check(u32::MAX, MAX_UNLOADS);
+        cell.end();
+        assert_eq!(cell.load().unloads(), MAX_UNLOADS);
     }
 
     #[test]

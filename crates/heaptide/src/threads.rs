@@ -7,35 +7,35 @@
 //! libraries' destructors still allocate), and those of a signal handler that interrupted the hook.
 //! They borrow a free block for the one call, so that they are counted like all others.
 
-#![forbid(unsafe_code)]
-
-use core::cell::Cell;
+use core::cell::{Cell, UnsafeCell};
+use core::mem::ManuallyDrop;
+use core::ops::Deref;
 
 use crate::arena::{Arena, Link};
 use crate::counters::SlotChunks;
-use crate::memo::{Context, Memo};
+use crate::memo::Memo;
 use crate::registry::{self, Node, Registry};
 use crate::sampling::table::Chunk;
+use crate::state::{MAX_UNLOADS, State};
 use crate::sync::Ordering::Relaxed;
 use crate::sync::{AtomicU32, AtomicU64, signal_fence};
 use crate::unwind::{RuleCache, Scratch};
 
 const IDLE: u32 = 0;
 const IN_USE: u32 = 1;
-const BORROWED: u32 = 2;
 
-/// All that belongs to one thread; single writer, except for `owner`.
+/// All that belongs to one thread. The recorder reads the counts; nobody else reads the rest.
 #[derive(Debug)]
 pub(crate) struct ThreadBlock {
     owner: AtomicU32,
     /// Whether the hook is at work on this block; a second entry comes from a signal handler.
     busy: AtomicU32,
-    /// Unloaded modules that `rules` knows of.
+    /// Unloaded modules that `rules` and `memo` know of.
     unloads_seen: AtomicU32,
     next: Link<ThreadBlock>,
     pub(crate) tally: Tally,
     pub(crate) slots: SlotChunks,
-    pub(crate) memo: Memo,
+    memo: UnsafeCell<Memo>,
     pub(crate) rules: RuleCache,
     pub(crate) scratch: Scratch,
     /// For the next sampled block, should its bucket of the side table be full.
@@ -57,52 +57,113 @@ pub(crate) struct Tally {
     pub(crate) overruns: AtomicU64,
 }
 
+// SAFETY: `memo`, all that is not made for sharing, is reached through a `Hold` only, and a block
+// has one at a time.
+unsafe impl Sync for ThreadBlock {}
+
 impl ThreadBlock {
-    /// Marks the block as in use by the hook; false if it already was.
+    /// Marks the block as in use by the hook; `None` if it already was.
+    ///
+    /// Only the thread that owns the block may ask.
     #[inline(always)]
-    pub(crate) fn enter(&self) -> bool {
+    fn enter(&'static self) -> Option<Hold> {
         if self.busy.load(Relaxed) != IDLE {
-            return false;
+            return None;
         }
         self.busy.store(IN_USE, Relaxed);
         signal_fence();
-        true
+        Some(Hold { block: self })
     }
 
-    /// Marks a block as in use that was claimed for one call.
-    pub(crate) fn enter_borrowed(&self) {
-        self.busy.store(BORROWED, Relaxed);
-    }
-
-    /// Ends the use of a block that the thread owns.
-    #[inline(always)]
-    pub(crate) fn leave(&self) {
-        signal_fence();
-        self.busy.store(IDLE, Relaxed);
-    }
-
-    /// Ends the use of a block that may be borrowed, and then is given back.
-    #[inline(always)]
-    pub(crate) fn let_go(&self) {
-        let borrowed = self.busy.load(Relaxed) == BORROWED;
-        self.leave();
-        if borrowed {
-            self.release();
-        }
-    }
-
-    /// Drops the rules of addresses that may mean something else since modules were unloaded.
-    pub(crate) fn forget_unloaded(&self, context: Context) {
-        if self.unloads_seen.load(Relaxed) != context.unloads() {
-            self.rules.clear();
-            self.unloads_seen.store(context.unloads(), Relaxed);
-        }
+    /// Whether the next unload would be noticed: they are not counted without end.
+    pub(crate) fn can_tell_unloads(&self) -> bool {
+        self.unloads_seen.load(Relaxed) < MAX_UNLOADS
     }
 
     /// Gives the block up; its counts stay. The next owner sees them.
     #[cold]
-    pub(crate) fn release(&self) {
+    fn release(&self) {
         registry::release(self);
+    }
+}
+
+/// A block in use by one call of the hook, and by nothing else.
+///
+/// Three things make it the only one of its block: a block has one owner ([`crate::registry`]),
+/// [`BLOCK`] is the owner's alone, and `busy` keeps out the hook that a signal handler calls.
+#[derive(Debug)]
+pub(crate) struct Hold {
+    block: &'static ThreadBlock,
+}
+
+impl Deref for Hold {
+    type Target = ThreadBlock;
+
+    #[inline(always)]
+    fn deref(&self) -> &ThreadBlock {
+        self.block
+    }
+}
+
+impl Drop for Hold {
+    #[inline(always)]
+    fn drop(&mut self) {
+        signal_fence();
+        self.busy.store(IDLE, Relaxed);
+    }
+}
+
+impl Hold {
+    /// The block itself, for what is made for sharing.
+    pub(crate) fn block(&self) -> &'static ThreadBlock {
+        self.block
+    }
+
+    #[inline(always)]
+    pub(crate) fn memo(&self) -> &Memo {
+        // SAFETY: a block has one `Hold`, and it is borrowed for as long as the memo.
+        unsafe { &*self.block.memo.get() }
+    }
+
+    pub(crate) fn memo_mut(&mut self) -> &mut Memo {
+        // SAFETY: a block has one `Hold`, and it is borrowed mutably for as long as the memo.
+        unsafe { &mut *self.block.memo.get() }
+    }
+
+    /// Drops what was learned of addresses that may mean something else since modules were
+    /// unloaded, as `state` says.
+    pub(crate) fn forget_unloaded(&mut self, state: State) {
+        if self.unloads_seen.load(Relaxed) < state.unloads() {
+            self.rules.clear();
+            self.memo_mut().clear();
+            self.unloads_seen.store(state.unloads(), Relaxed);
+        }
+    }
+}
+
+/// A block borrowed for one call by a thread that has none to use.
+#[derive(Debug)]
+pub(crate) struct Loan {
+    hold: ManuallyDrop<Hold>,
+}
+
+impl Loan {
+    pub(crate) fn hold(&self) -> &Hold {
+        &self.hold
+    }
+
+    pub(crate) fn hold_mut(&mut self) -> &mut Hold {
+        &mut self.hold
+    }
+}
+
+impl Drop for Loan {
+    fn drop(&mut self) {
+        let block = self.hold.block;
+        // SAFETY: `hold` is dropped here and nowhere else. First, so that whoever claims the block
+        // next finds it idle.
+        unsafe { ManuallyDrop::drop(&mut self.hold) };
+        block.release();
     }
 }
 
@@ -132,9 +193,14 @@ thread_local! {
     static STANDING: Cell<Standing> = const { Cell::new(Standing::Ordinary) };
 }
 
-/// The calling thread's block, if it has one.
+/// The calling thread's block, if it has one and no other call of the hook is at work on it.
 #[inline(always)]
-pub(crate) fn own_block() -> Option<&'static ThreadBlock> {
+pub(crate) fn hold_own() -> Option<Hold> {
+    own_block()?.enter()
+}
+
+#[inline(always)]
+fn own_block() -> Option<&'static ThreadBlock> {
     BLOCK.try_with(Cell::get).ok().flatten()
 }
 
@@ -143,20 +209,26 @@ pub(crate) fn is_internal() -> bool {
     STANDING.try_with(Cell::get) == Ok(Standing::Internal)
 }
 
-/// Gives an ordinary thread a block of its own; `None` for all others and without memory.
-pub(crate) fn adopt(
-    registry: &Registry<ThreadBlock>,
-    arena: &Arena,
-) -> Option<&'static ThreadBlock> {
-    if STANDING.try_with(Cell::get) != Ok(Standing::Ordinary) {
+/// Gives an ordinary thread that has none a block of its own; `None` for all others and without
+/// memory.
+pub(crate) fn adopt(registry: &Registry<ThreadBlock>, arena: &Arena) -> Option<Hold> {
+    if own_block().is_some() || STANDING.try_with(Cell::get) != Ok(Standing::Ordinary) {
         return None;
     }
     let block = registry.claim(arena)?;
+    let mut hold = block.enter()?;
     let here = 0u8;
-    block.memo.hand_over(core::ptr::from_ref(&here).addr() as u64);
+    hold.memo_mut().hand_over(core::ptr::from_ref(&here).addr() as u64);
     BLOCK.try_with(|own| own.set(Some(block))).ok()?;
     crate::sys::at_thread_exit(block);
-    Some(block)
+    Some(hold)
+}
+
+/// Lends any free block; `None` without memory.
+pub(crate) fn borrow(registry: &Registry<ThreadBlock>, arena: &Arena) -> Option<Loan> {
+    let mut hold = registry.claim(arena)?.enter()?;
+    hold.memo_mut().set_tag(0);
+    Some(Loan { hold: ManuallyDrop::new(hold) })
 }
 
 /// Called when a thread ends, with its block.

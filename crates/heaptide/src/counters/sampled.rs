@@ -39,20 +39,16 @@ pub(crate) enum Origin {
 }
 
 impl SiteSlot {
-    /// Counts a sampled block born now. False if there is no memory to count it in.
+    /// Counts a sampled block born now; `None` if there is no memory to count it in.
     pub(crate) fn sampled_birth(
         &self,
         around: Surroundings,
         state: State,
         sample: Weighted,
         origin: Origin,
-    ) -> bool {
-        if self.tick.load(Relaxed) != state.tick() && self.catch_up(around.arena, state).is_none() {
-            return false;
-        }
-        let (Some(cell), Some(detail)) = (self.birth_cell.get(), self.detail(around.arena)) else {
-            return false;
-        };
+    ) -> Option<Birth> {
+        self.catch_up(around.arena, state)?;
+        let (cell, detail) = (self.birth_cell.get()?, self.detail(around.arena)?);
         let (object_variance, byte_variance) = sample.variances();
         cell.births_of(sample.weight, sample.bytes());
         add(&self.allocs, sample.weight);
@@ -65,7 +61,7 @@ impl SiteSlot {
         raise(&self.max_objects, self.net_objects());
         raise(&self.max_bytes, self.net_bytes.load(Relaxed));
         self.note_size(around, state.key().bucket(), sample.size_bytes);
-        true
+        Some(Birth::from_bits(self.birth.load(Relaxed)))
     }
 }
 
@@ -77,7 +73,7 @@ pub(crate) fn death(
     birth: Birth,
     sample: Weighted,
 ) -> bool {
-    let Some(slot) = current(chunks, around, state, birth.site) else { return false };
+    let Some(slot) = current(chunks, around, state, birth.site()) else { return false };
     let Some(cell) = slot.death_cell(around.arena, birth) else { return false };
     let Some(detail) = slot.detail(around.arena) else { return false };
     let (object_variance, byte_variance) = sample.variances();

@@ -1,8 +1,8 @@
 //! The hook of a process that samples: blocks are the inner allocator's own, but for the few that
 //! are sampled.
 //!
-//! What happens to a block that is passed by is inlined into the program's call: a subtraction
-//! when it is made, a look at its address and size when it goes. Everything else is out of line.
+//! A block that is passed by costs a subtraction when it is made and a look at its address and
+//! size when it goes.
 //!
 //! The rule on layouts (`docs/SAFETY.md`, "Sampled blocks"): the inner allocator gets a block back
 //! with the layout it made it with, [`inner_layout`] of the program's layout and of whether the
@@ -28,7 +28,7 @@ pub(crate) enum Request {
 }
 
 /// # Safety
-/// As [`GlobalAlloc::alloc`].
+/// As [`GlobalAlloc::alloc`]; a sampled recording runs.
 #[inline(always)]
 pub(super) unsafe fn alloc<A: GlobalAlloc>(inner: &A, layout: Layout, fill: Fill) -> *mut u8 {
     if gap::passes(layout.size()) {
@@ -39,28 +39,17 @@ pub(super) unsafe fn alloc<A: GlobalAlloc>(inner: &A, layout: Layout, fill: Fill
     unsafe { entry::sample(inner, &Request::Make { layout, fill }) }
 }
 
-/// # Safety
-/// As [`GlobalAlloc::dealloc`]; the process samples.
+/// Whether a block is surely not a sampled one. False if this process does not sample.
 #[inline(always)]
-pub(super) unsafe fn dealloc<A: GlobalAlloc>(
-    inner: &A,
-    state: State,
-    block: *mut u8,
-    layout: Layout,
-) {
-    if place::may_be_sampled(block.addr(), layout.size()) {
-        // SAFETY: the caller's promise.
-        unsafe { dealloc_looked_up(inner, state, block, layout) }
-    } else {
-        // SAFETY: the caller's promise; a block that is not sampled was made with `layout`.
-        unsafe { inner.dealloc(block, layout) }
-    }
+pub(super) fn is_plain(state: State, block: *const u8, layout: Layout) -> bool {
+    state.is_sampled() && !place::may_be_sampled(block.addr(), layout.size())
 }
 
+/// The end of a block that is not surely plain.
+///
 /// # Safety
-/// As [`dealloc`].
-#[inline(never)]
-unsafe fn dealloc_looked_up<A: GlobalAlloc>(
+/// As [`GlobalAlloc::dealloc`]; the process samples.
+pub(super) unsafe fn dealloc<A: GlobalAlloc>(
     inner: &A,
     state: State,
     block: *mut u8,
@@ -87,7 +76,7 @@ pub(super) unsafe fn realloc<A: GlobalAlloc>(
     layout: Layout,
     new_size: usize,
 ) -> *mut u8 {
-    let passes = state.phase() == Phase::SampledArmed || gap::passes(new_size);
+    let passes = state.is(Phase::SampledArmed) || gap::passes(new_size);
     if passes && !place::may_be_sampled(block.addr(), layout.size()) {
         // SAFETY: the caller's promise; a block that is not sampled was made with `layout`.
         return unsafe { inner.realloc(block, layout, new_size) };
@@ -133,7 +122,7 @@ unsafe fn make<A: GlobalAlloc>(
     let stack = unsafe { OwnStack::assume_walked() };
     let drawn = recording::draw(state, layout.size(), stack, caller);
     // SAFETY: `layout` is valid.
-    let made_with = unsafe { inner_layout(layout.size(), layout.align(), standing(drawn)) };
+    let made_with = unsafe { inner_layout(layout.size(), layout.align(), standing(&drawn)) };
     // SAFETY: the size is the caller's, who promises that it is not zero.
     let block = unsafe { take(inner, made_with, fill) };
     settle(drawn, state, block, layout.size(), Origin::Made);
@@ -161,7 +150,7 @@ unsafe fn resize<A: GlobalAlloc>(
     // SAFETY: `layout` is valid.
     let old = unsafe { inner_layout(old_size, align, was) };
     // SAFETY: the caller promises that the new size is valid with this alignment.
-    let new = unsafe { inner_layout(new_size, align, standing(drawn)) };
+    let new = unsafe { inner_layout(new_size, align, standing(&drawn)) };
     let moved = if old.align() == new.align() {
         // SAFETY: the layout it was made with; the new size is the caller's.
         unsafe { inner.realloc(block, old, new_size) }
@@ -198,14 +187,14 @@ unsafe fn replace<A: GlobalAlloc>(inner: &A, block: *mut u8, old: Layout, new: L
 
 /// Makes of a block what was drawn for it, now that it is there or is not.
 fn settle(drawn: Option<Drawn>, state: State, block: *mut u8, size: usize, origin: Origin) {
-    match drawn {
-        Some(drawn) if block.is_null() => recording::not_born(drawn),
-        Some(drawn) => recording::born(drawn, state, block.addr(), size, origin),
-        None => {}
+    if let Some(drawn) = drawn
+        && !block.is_null()
+    {
+        recording::born(drawn, state, block.addr(), size, origin);
     }
 }
 
-fn standing(drawn: Option<Drawn>) -> Standing {
+fn standing(drawn: &Option<Drawn>) -> Standing {
     if drawn.is_some() { Standing::Sampled } else { Standing::Plain }
 }
 
@@ -220,10 +209,12 @@ unsafe fn inner_layout(size: usize, align: usize, standing: Standing) -> Layout 
     unsafe { Layout::from_size_align_unchecked(size, align) }
 }
 
+/// A block just as the inner allocator makes it.
+///
 /// # Safety
 /// As [`GlobalAlloc::alloc`].
 #[inline(always)]
-unsafe fn take<A: GlobalAlloc>(inner: &A, layout: Layout, fill: Fill) -> *mut u8 {
+pub(super) unsafe fn take<A: GlobalAlloc>(inner: &A, layout: Layout, fill: Fill) -> *mut u8 {
     match fill {
         // SAFETY: the caller's promise.
         Fill::Any => unsafe { inner.alloc(layout) },

@@ -5,54 +5,55 @@
 
 use proptest::prelude::*;
 
-use super::{Memo, Place};
+use super::{Draft, Memo};
 use crate::arena::Arena;
-use crate::counters::SiteSlot;
+use crate::counters;
 use crate::record::SiteIndex;
-use crate::sync::Ordering::Relaxed;
-use crate::threads::ThreadBlock;
+use crate::state::{Phase, StateCell};
+use crate::threads::{Hold, Loan};
 use crate::unwind::Caller;
 use crate::unwind::synthetic::{Made, Reads, SP, Shape, any_stack, based, plain, thread_block};
 
 /// A thread that learns and recognises stacks.
 struct Thread {
-    block: &'static ThreadBlock,
-    slot: &'static SiteSlot,
-    unloads: u32,
+    loan: Loan,
+    arena: Arena,
 }
 
 impl Thread {
     fn new() -> Self {
-        let slot = Arena::new().one().expect("memory for a test");
-        Self { block: thread_block(), slot, unloads: 0 }
+        Self { loan: thread_block(), arena: Arena::new() }
     }
 
-    fn memo(&self) -> &'static Memo {
-        &self.block.memo
+    fn hold(&mut self) -> &mut Hold {
+        self.loan.hold_mut()
+    }
+
+    fn memo(&mut self) -> &mut Memo {
+        self.hold().memo_mut()
     }
 
     /// Walks the stack and remembers it as this site; whether it can be remembered.
-    fn learn(&self, made: &Made, site: u32) -> bool {
-        let (_, addresses, draft) = made.walk(self.block);
+    fn learn(&mut self, made: &Made, site: u32) -> bool {
+        let slots = &self.loan.hold().block().slots;
+        let slot = counters::slot(slots, &self.arena, SiteIndex(site)).expect("memory");
+        let (_, addresses, draft) = made.walk(self.hold());
         assert_eq!(addresses, made.addresses[..addresses.len()]);
         let usable = draft.usable;
-        let place = Place { site: SiteIndex(site), slot: self.slot };
-        self.memo().commit(draft, made.caller, self.unloads, place);
+        draft.commit(slot);
         usable
     }
 
     /// The site that is remembered of this stack, and the words that were looked at.
-    fn look(&self, made: &Made) -> (Option<u32>, Vec<u64>) {
+    fn look(&mut self, made: &Made) -> (Option<u32>, Vec<u64>) {
+        let first = self.memo().find_first(made.memory(&Reads::default()), made.caller);
         let reads = Reads::default();
-        let (memo, memory) = (self.memo(), made.memory(&reads));
-        let context = memo.context(self.unloads);
-        let place = memo
-            .find_first(memory, made.caller, context)
-            .or_else(|| memo.find_behind(memory, made.caller, context));
-        (place.map(|place| place.site.0), reads.into_inner())
+        let slot = self.memo().find(made.memory(&reads), made.caller);
+        assert!(first.is_none_or(|first| slot.is_some_and(|slot| core::ptr::eq(first, slot))));
+        (slot.map(|slot| slot.site().0), reads.into_inner())
     }
 
-    fn recognises(&self, made: &Made) -> Option<u32> {
+    fn recognises(&mut self, made: &Made) -> Option<u32> {
         self.look(made).0
     }
 }
@@ -71,30 +72,35 @@ fn stack() -> Vec<Shape> {
 }
 
 /// The words that the walk relies on, in its order: with each base pointer, the word it is from.
-fn relied_on(thread: &Thread, made: &Made) -> Vec<u64> {
-    let (_, _, draft) = made.walk(thread.block);
-    let run = draft.start * super::GROUP..draft.start * super::GROUP + draft.len;
-    let distances = thread.memo().distances.as_flattened();
-    distances[run].iter().map(|d| made.caller.sp + u64::from(d.load(Relaxed)) * 8).collect()
+fn relied_on(thread: &mut Thread, made: &Made) -> Vec<u64> {
+    let (_, _, draft) = made.walk(thread.hold());
+    run_of(&draft).into_iter().map(|(_, d)| made.caller.sp + u64::from(d) * 8).collect()
+}
+
+/// The words and distances of a draft.
+fn run_of(draft: &Draft<'_>) -> Vec<(u64, u32)> {
+    let groups = draft.memo.log[draft.memo.end..].iter();
+    let pairs = groups.flat_map(|group| group.words.into_iter().zip(group.distances));
+    pairs.take(draft.len).collect()
 }
 
 #[test]
 fn a_stack_is_recognised_by_the_words_that_led_the_walk() {
-    let (thread, made) = (Thread::new(), Made::of(&stack()));
+    let (mut thread, made) = (Thread::new(), Made::of(&stack()));
     assert_eq!(thread.recognises(&made), None);
     assert!(thread.learn(&made, 7));
     let (site, reads) = thread.look(&made);
     assert_eq!(site, Some(7));
-    let relied = relied_on(&thread, &made);
+    let relied = relied_on(&mut thread, &made);
     assert_eq!(reads[..relied.len()], relied);
     assert!(reads[relied.len()..].iter().all(|at| Some(at) == relied.last()), "padding");
 }
 
 #[test]
 fn any_word_that_differs_is_a_miss_and_the_last_one_read() {
-    let (thread, made) = (Thread::new(), Made::of(&stack()));
+    let (mut thread, made) = (Thread::new(), Made::of(&stack()));
     thread.learn(&made, 7);
-    let relied = relied_on(&thread, &made);
+    let relied = relied_on(&mut thread, &made);
     // Seven frames have six return addresses; of two base pointers one is in the register.
     assert_eq!(relied.len(), 6 + 1);
     for (n, at) in relied.iter().enumerate() {
@@ -111,9 +117,9 @@ fn any_word_that_differs_is_a_miss_and_the_last_one_read() {
 
 #[test]
 fn a_word_that_led_nowhere_does_not_matter() {
-    let (thread, mut made) = (Thread::new(), Made::of(&stack()));
+    let (mut thread, mut made) = (Thread::new(), Made::of(&stack()));
     thread.learn(&made, 7);
-    let relied = relied_on(&thread, &made);
+    let relied = relied_on(&mut thread, &made);
     for (at, word) in &mut made.words {
         if !relied.contains(at) {
             *word = !*word;
@@ -124,7 +130,7 @@ fn a_word_that_led_nowhere_does_not_matter() {
 
 #[test]
 fn the_key_is_compared_whole() {
-    let (thread, made) = (Thread::new(), Made::of(&stack()));
+    let (mut thread, made) = (Thread::new(), Made::of(&stack()));
     thread.learn(&made, 7);
     let Caller { ra, sp, fp } = made.caller;
     for caller in [
@@ -151,7 +157,7 @@ fn the_base_pointer_matters_only_where_a_rule_needs_it() {
             false,
         ),
     ] {
-        let (thread, mut made) = (Thread::new(), Made::of(&shapes));
+        let (mut thread, mut made) = (Thread::new(), Made::of(&shapes));
         assert!(thread.learn(&made, 9));
         made.caller.fp ^= 0x40;
         assert_eq!(thread.recognises(&made).is_none(), matters, "{shapes:x?}");
@@ -160,7 +166,7 @@ fn the_base_pointer_matters_only_where_a_rule_needs_it() {
 
 #[test]
 fn a_stack_counts_under_its_tag() {
-    let (thread, made) = (Thread::new(), Made::of(&stack()));
+    let (mut thread, made) = (Thread::new(), Made::of(&stack()));
     for tag in [0, 3, 4] {
         thread.memo().set_tag(tag);
         assert_eq!(thread.recognises(&made), None, "tag {tag}");
@@ -176,7 +182,12 @@ fn a_stack_counts_under_its_tag() {
 fn an_unloaded_module_voids_what_was_remembered() {
     let (mut thread, made) = (Thread::new(), Made::of(&stack()));
     thread.learn(&made, 7);
-    thread.unloads = 1;
+    let state = StateCell::new();
+    state.decide(Phase::Armed);
+    thread.hold().forget_unloaded(state.load());
+    assert_eq!(thread.recognises(&made), Some(7));
+    state.note_unloads(1);
+    thread.hold().forget_unloaded(state.load());
     assert_eq!(thread.recognises(&made), None);
     thread.learn(&made, 8);
     assert_eq!(thread.recognises(&made), Some(8));
@@ -184,7 +195,7 @@ fn an_unloaded_module_voids_what_was_remembered() {
 
 #[test]
 fn another_thread_takes_over_nothing() {
-    let (thread, made) = (Thread::new(), Made::of(&stack()));
+    let (mut thread, made) = (Thread::new(), Made::of(&stack()));
     thread.memo().set_tag(5);
     thread.learn(&made, 7);
     thread.memo().hand_over(SP + 4096);
@@ -199,7 +210,7 @@ fn another_thread_takes_over_nothing() {
 #[test]
 #[cfg_attr(miri, ignore = "a million steps")]
 fn an_era_is_not_taken_for_an_earlier_one() {
-    let (thread, made) = (Thread::new(), Made::of(&stack()));
+    let (mut thread, made) = (Thread::new(), Made::of(&stack()));
     thread.memo().set_tag(5);
     thread.learn(&made, 7);
     for _ in 0..=1u32 << (32 - super::TAG_BITS) {
@@ -214,7 +225,7 @@ fn an_era_is_not_taken_for_an_earlier_one() {
 #[test]
 #[cfg_attr(miri, ignore = "safe code, and slow there")]
 fn what_does_not_fit_is_forgotten_and_never_mistaken() {
-    let thread = Thread::new();
+    let mut thread = Thread::new();
     let made = |n: u32| {
         let mut shapes = vec![plain(0x10_0000 + u64::from(n % 1000) * 16, 2 + n % 3)];
         shapes.resize(2 + n as usize % 300, plain(0x4000, 4));
@@ -244,8 +255,8 @@ fn what_does_not_fit_is_forgotten_and_never_mistaken() {
 /// Stacks of one set push each other out, the one longest unused first.
 #[test]
 fn a_set_keeps_the_latest() {
-    let (thread, home) = (Thread::new(), Made::of(&stack()));
-    let set = |made: &Made| thread.memo().set_of(made.caller, thread.memo().context(0));
+    let (mut thread, home) = (Thread::new(), Made::of(&stack()));
+    let set = |made: &Made| thread.loan.hold().memo().set_of(made.caller);
     let crowd: Vec<Made> = (1..)
         .map(|n| home.clone().moved_by(n * 16))
         .filter(|made| set(made) == set(&home))
@@ -309,26 +320,19 @@ proptest! {
     #[test]
     #[cfg_attr(miri, ignore = "safe code, and slow there")]
     fn recognised_means_walked_the_same(shapes in any_stack(12), change in any_change()) {
-        let (learnt, thread) = (Made::of(&shapes), Thread::new());
+        let (learnt, mut thread) = (Made::of(&shapes), Thread::new());
         prop_assume!(learnt.addresses.len() > 1);
         prop_assert!(thread.learn(&learnt, 7));
         let now = changed(&shapes, &change);
-        let fresh = |made: &Made| {
-            let (outcome, addresses, draft) = made.walk(thread.block);
-            let run = draft.start * super::GROUP..draft.start * super::GROUP + draft.len;
-            let word = |word: &crate::sync::AtomicU64| word.load(Relaxed);
-            let words: Vec<u64> =
-                thread.memo().words.as_flattened()[run.clone()].iter().map(word).collect();
-            let places: Vec<u32> = thread.memo().distances.as_flattened()[run]
-                .iter()
-                .map(|distance| distance.load(Relaxed))
-                .collect();
-            ((outcome, addresses), (made.caller.ra, made.caller.sp, draft.fp, words, places))
+        let mut fresh = |made: &Made| {
+            let (outcome, addresses, draft) = made.walk(thread.hold());
+            let run = run_of(&draft);
+            ((outcome, addresses), (made.caller.ra, made.caller.sp, draft.fp, run))
         };
         // A damaged stack may lead a walk astray: then the memo must not know it either.
         let walked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| fresh(&now)));
-        let recognised = thread.recognises(&now).is_some();
         let (found, relied) = fresh(&learnt);
+        let recognised = thread.recognises(&now).is_some();
         match walked {
             Ok((found_now, relied_now)) => {
                 prop_assert_eq!(recognised, relied_now == relied);

@@ -17,7 +17,7 @@ use super::{Builder, Error, Names, names};
 use crate::allocator::STATE;
 use crate::labels::Labels;
 use crate::record::SiteIndex;
-use crate::recording::{ARENA, MODULES, REGISTRY, Tables, UNHELD, Unwinder, WORK};
+use crate::recording::{self, ARENA, MODULES, REGISTRY, Tables, UNHELD, Unwinder, WORK};
 use crate::sampling::gap;
 use crate::sites::SiteEntry;
 use crate::state::Phase;
@@ -99,8 +99,7 @@ impl Session {
 
     /// Takes a snapshot; its sequence number.
     pub(crate) fn take_numbered(&mut self, reason: Reason) -> Result<u64, Error> {
-        MODULES.refresh(&ARENA);
-        let state = STATE.load();
+        let state = recording::refresh_modules();
         if self.file.wants_new_segment() {
             let made = self.file.next_segment();
             self.snapshots_lost += *made.as_ref().unwrap_or(&1);

@@ -2,9 +2,9 @@
 
 #![forbid(unsafe_code)]
 
-use super::{ARENA, Expected, Tables, counts, surroundings, tables, with_block};
+use super::{ARENA, AnyHold, Expected, Tables, counts, surroundings, tables, with_block};
 use crate::counters::sampled::{self as counters, Origin, Weighted};
-use crate::record::{Birth, SiteIndex};
+use crate::record::Birth;
 use crate::sampling::gap;
 use crate::sampling::table::{Held, Sample, SampleTable};
 use crate::state::{Phase, State};
@@ -13,51 +13,41 @@ use crate::unwind::{Caller, StackMemory};
 
 /// A block that will be sampled once it is there: where it counts, for how many it stands, and
 /// the certainty that the table has room for it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(crate) struct Drawn {
-    expected: Expected,
+    expected: Expected<AnyHold>,
     tables: &'static Tables,
     weight: u64,
 }
 
 /// Decides on a block that was not passed by. `None`: it is not sampled.
-///
-/// What it returns must be given to [`born`] or to [`not_born`].
 pub(crate) fn draw(
     state: State,
     size: usize,
     stack: impl StackMemory,
     caller: Caller,
 ) -> Option<Drawn> {
-    if state.phase() != Phase::Sampling {
+    if !state.is(Phase::Sampling) {
         return None;
     }
     let weight = gap::draw(size)?;
-    let expected = super::expect(stack, caller)?;
-    let tables = tables().filter(|_| SampleTable::make_room(&expected.block.spare, &ARENA));
-    if tables.is_none() {
-        add(&expected.block.tally.unsampled, 1);
-        super::not_born(expected);
-    }
+    let expected = super::expect_slowly(stack, caller, state)?;
+    let hold = expected.hold.get();
+    let tables = tables().filter(|_| SampleTable::make_room(&hold.spare, &ARENA));
+    add(&hold.tally.unsampled, u64::from(tables.is_none()));
     Some(Drawn { expected, tables: tables?, weight })
 }
 
 /// Counts the block that was drawn, and enters it into the table.
 pub(crate) fn born(drawn: Drawn, state: State, addr: usize, size: usize, origin: Origin) {
-    let Drawn { expected: Expected { block, place }, tables, weight } = drawn;
+    let Drawn { expected: Expected { hold, slot }, tables, weight } = drawn;
+    let hold = hold.get();
     let weighted = Weighted { weight, size_bytes: size as u64 };
-    let counted = place.slot.sampled_birth(surroundings(), state, weighted, origin);
-    add(&block.tally.uncounted, u64::from(!counted));
+    let birth = slot.sampled_birth(surroundings(), state, weighted, origin);
+    add(&hold.tally.uncounted, u64::from(birth.is_none()));
     // Counted or not: what lies where sampled blocks lie must be in the table.
-    let site = if counted { place.site } else { SiteIndex::NONE };
-    let sample = Sample { birth: Birth { site, key: state.key() }, weight };
-    tables.samples.insert(&block.spare, addr, sample);
-    block.let_go();
-}
-
-/// Lets go of what was drawn: the inner allocator had no memory.
-pub(crate) fn not_born(drawn: Drawn) {
-    super::not_born(drawn.expected);
+    let sample = Sample { birth: birth.unwrap_or(Birth::UNCOUNTED), weight };
+    tables.samples.insert(&hold.spare, addr, sample);
 }
 
 /// Takes the block at `addr` out of the table, if it is sampled, now or by an earlier recording.
@@ -73,7 +63,7 @@ pub(crate) fn died(state: State, sample: Sample, size: usize) {
         return;
     }
     let weighted = Weighted { weight: sample.weight, size_bytes: size as u64 };
-    with_block(|block| {
+    with_block(state, |block| {
         if !counters::death(&block.slots, surroundings(), state, sample.birth, weighted) {
             add(&block.tally.uncounted, 1);
         }

@@ -13,8 +13,7 @@
 #![forbid(unsafe_code)]
 
 use crate::arena::{Arena, Link};
-use crate::record::{Birth, SiteIndex};
-use crate::state::Key;
+use crate::record::Birth;
 use crate::sync::AtomicU64;
 use crate::sync::Ordering::{Acquire, Relaxed, Release};
 
@@ -126,7 +125,7 @@ impl Chunk {
         let slots = self.keys.iter().zip(&self.births).zip(&self.weights);
         for ((key, birth), weight) in slots {
             if claim(key) {
-                birth.store(pack(sample.birth), Relaxed);
+                birth.store(sample.birth.to_bits(), Relaxed);
                 weight.store(sample.weight, Relaxed);
                 key.store(addr as u64, Release);
                 return true;
@@ -146,7 +145,10 @@ impl Held {
 
     fn sample(&self) -> Sample {
         let read = |of: &[AtomicU64; SLOTS]| of.get(self.at).map_or(0, |word| word.load(Relaxed));
-        Sample { birth: unpack(read(&self.chunk.births)), weight: read(&self.chunk.weights) }
+        Sample {
+            birth: Birth::from_bits(read(&self.chunk.births)),
+            weight: read(&self.chunk.weights),
+        }
     }
 
     /// The block stays after all.
@@ -162,14 +164,6 @@ impl Held {
     }
 }
 
-fn pack(birth: Birth) -> u64 {
-    u64::from(birth.site.0) << 32 | u64::from(birth.key.0)
-}
-
-fn unpack(bits: u64) -> Birth {
-    Birth { site: SiteIndex((bits >> 32) as u32), key: Key(bits as u32) }
-}
-
 #[cfg(all(test, not(loom)))]
 mod tests {
     use std::collections::BTreeMap;
@@ -177,9 +171,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::record::SiteIndex;
+    use crate::state::Key;
 
     fn sample(n: u32) -> Sample {
-        Sample { birth: Birth { site: SiteIndex(n), key: Key(n + 1) }, weight: u64::from(n) << 20 }
+        Sample { birth: Birth::new(SiteIndex(n), Key(n + 1)), weight: u64::from(n) << 20 }
     }
 
     proptest! {

@@ -14,8 +14,9 @@ use super::walk::walk_on;
 use super::{Caller, Outcome, Scratch, StackMemory, arch};
 use crate::arena::Arena;
 use crate::memo::Draft;
+use crate::registry::Registry;
 use crate::sync::Ordering::Relaxed;
-use crate::threads::ThreadBlock;
+use crate::threads::{self, Hold, Loan};
 
 /// Where made-up stacks begin.
 pub(crate) const SP: u64 = 0x7fff_0000_0000;
@@ -122,8 +123,9 @@ impl Made {
     }
 
     /// Walks it; what was found, the words that were read, and the drafted entry.
-    pub(crate) fn walk<'a>(&self, block: &'a ThreadBlock) -> (Outcome, Vec<u64>, Draft<'a>) {
-        let mut draft = block.memo.draft(self.caller);
+    pub(crate) fn walk<'a>(&self, hold: &'a mut Hold) -> (Outcome, Vec<u64>, Draft<'a>) {
+        let block = hold.block();
+        let mut draft = hold.memo_mut().draft(self.caller);
         let reads = Reads::default();
         let memory = self.memory(&reads);
         let outcome =
@@ -157,8 +159,8 @@ impl StackMemory for Watched<'_> {
 }
 
 /// A thread's tables, of an arena of the test's own.
-pub(crate) fn thread_block() -> &'static ThreadBlock {
-    Arena::new().one().expect("memory for a test")
+pub(crate) fn thread_block() -> Loan {
+    threads::borrow(&Registry::new(), &Arena::new()).expect("memory for a test")
 }
 
 /// Any stack of up to so many frames, with few addresses, so that recursion is common.

@@ -16,14 +16,14 @@ const ROOT: Shape = plain(0x1000, 1);
 
 /// What the walk finds must be what was made, and the memory must have been asked for nothing else.
 fn check(made: &Made) {
-    let (outcome, addresses, _) = made.walk(thread_block());
+    let (outcome, addresses, _) = made.walk(thread_block().hold_mut());
     assert_eq!(addresses, made.addresses);
     assert!(!outcome.truncated);
 }
 
 /// The walk must end after `n_frames`, as truncated.
 fn check_cut(made: &Made, n_frames: usize) {
-    let (outcome, addresses, _) = made.walk(thread_block());
+    let (outcome, addresses, _) = made.walk(thread_block().hold_mut());
     assert_eq!(outcome, Outcome { n_frames, truncated: true });
     assert_eq!(addresses, made.addresses[..n_frames]);
 }
@@ -60,7 +60,7 @@ fn a_walk_ends_at_what_it_does_not_know() {
 fn a_null_return_address_is_the_end() {
     let mut made = Made::of(&[plain(0x2000, 4), plain(0x3000, 4), ROOT]);
     made.words.insert(SP + 8 * 7, 0);
-    let (outcome, addresses, _) = made.walk(thread_block());
+    let (outcome, addresses, _) = made.walk(thread_block().hold_mut());
     assert_eq!(outcome, Outcome { n_frames: 2, truncated: false });
     assert_eq!(addresses, made.addresses[..2]);
 }
@@ -85,7 +85,7 @@ fn a_circle_of_base_pointers_ends() {
     // The second frame says that its caller's base is the first's.
     let first_base = made.caller.fp;
     made.words.insert(first_base + 8 * 6, first_base);
-    let (outcome, addresses, _) = made.walk(thread_block());
+    let (outcome, addresses, _) = made.walk(thread_block().hold_mut());
     assert!(outcome.truncated);
     assert_eq!(addresses, [0x2000; 3]);
 }
@@ -103,7 +103,8 @@ fn of_a_deep_stack_the_innermost_frames_are_kept() {
         shapes.resize(n_frames - 1, plain(0x3000, 4));
         shapes.push(ROOT);
         let made = Made::of(&shapes);
-        let (outcome, addresses, draft) = made.walk(thread_block());
+        let mut loan = thread_block();
+        let (outcome, addresses, draft) = made.walk(loan.hold_mut());
         assert_eq!(outcome, Outcome { n_frames: n_frames.min(MAX_FRAMES), truncated });
         assert_eq!(addresses, made.addresses[..outcome.n_frames]);
         assert!(draft.usable);
@@ -119,9 +120,10 @@ fn signatures_of_return_addresses_are_not_part_of_them() {
             *word |= 0x005a_0000_0000_0000 ^ at << 48;
         }
     }
-    let block = thread_block();
+    let mut loan = thread_block();
+    let block = loan.hold().block();
     let reads = Reads::default();
-    let mut draft = block.memo.draft(made.caller);
+    let mut draft = loan.hold_mut().memo_mut().draft(made.caller);
     let rule_of = |call| made.rules.get(&call).copied().unwrap_or(Rule::Unknown);
     let memory = made.memory(&reads);
     let outcome = walk_on(aarch64, memory, made.caller, &block.scratch, &mut draft, rule_of);
@@ -152,9 +154,10 @@ fn a_signal_frame_leads_to_what_it_interrupted() {
         made.rules.insert(0x8000 - 1, Rule::frame(Base::Sp, 16, -8, None));
         made.rules.insert(0x9000 - 1, Rule::Signal);
         made.caller = Caller { ra: 0x8000, sp: handler_sp, fp: 7 };
-        let block = thread_block();
+        let mut loan = thread_block();
+        let block = loan.hold().block();
         let reads = Reads::default();
-        let mut draft = block.memo.draft(made.caller);
+        let mut draft = loan.hold_mut().memo_mut().draft(made.caller);
         let rule_of = |call| made.rules.get(&call).copied().unwrap_or(Rule::Unknown);
         let memory = made.memory(&reads);
         let outcome = walk_on(arch, memory, made.caller, &block.scratch, &mut draft, rule_of);
@@ -169,8 +172,9 @@ fn a_signal_frame_leads_to_what_it_interrupted() {
 #[test]
 fn rules_are_asked_for_the_calls() {
     let made = Made::of(&[plain(0x2000, 4), based(0x3000, 6), plain(0x4000, 2), ROOT]);
-    let (block, reads, asked) = (thread_block(), Reads::default(), Cell::new(0));
-    let mut draft = block.memo.draft(made.caller);
+    let (mut loan, reads, asked) = (thread_block(), Reads::default(), Cell::new(0));
+    let block = loan.hold().block();
+    let mut draft = loan.hold_mut().memo_mut().draft(made.caller);
     let mut rules: BTreeMap<_, _> = made.rules.clone();
     let memory = made.memory(&reads);
     walk_on(arch::HERE, memory, made.caller, &block.scratch, &mut draft, |call| {
@@ -201,8 +205,9 @@ proptest! {
         prop_assume!(!words.is_empty());
         let at = made.words.keys().nth(at.index(words.len())).copied().expect("in range");
         made.words.insert(at, words[instead.index(words.len())]);
-        let block = thread_block();
-        let mut draft = block.memo.draft(made.caller);
+        let mut loan = thread_block();
+    let block = loan.hold().block();
+        let mut draft = loan.hold_mut().memo_mut().draft(made.caller);
         // All memory may be read here: which words are the stack's is what was damaged.
         let rules = |call| made.rules.get(&call).copied().unwrap_or(Rule::Unknown);
         let memory = Everywhere(&made.words);
