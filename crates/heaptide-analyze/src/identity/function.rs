@@ -22,8 +22,10 @@ fn plain_path(function: &str) -> String {
     let (path, arguments) = split_arguments(without_hash(function.trim()));
     let segments = segments(path);
     let mut plain: Vec<String> = Vec::new();
-    for segment in &segments {
+    for (index, segment) in segments.iter().enumerate() {
         match Segment::of(segment) {
+            // What stands in brackets after a name are arguments: `block_on::<shop::respond>`.
+            Segment::Impl { of: None, .. } if index > 0 && !segment.starts_with("<impl ") => {}
             Segment::Impl { of, for_type } => plain = Vec::from_iter(qualified(for_type, of)),
             Segment::Named(name) => plain.push(name),
             Segment::Dropped => {}
@@ -207,6 +209,7 @@ mod tests {
                 "<&str as core::convert::Into<alloc::string::String>>::into",
                 "<str as core::convert::Into>::into",
             ),
+            ("shop::block_on::<shop::respond::{closure#0}>", "shop::block_on"),
             ("shop::apply::<fn(u8) -> u8, [u8; 4]>::run", "shop::apply::run"),
             (
                 "<dyn core::ops::Fn<(u8,)> + core::marker::Send as a::B>::f",
