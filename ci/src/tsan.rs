@@ -14,6 +14,8 @@ pub(crate) fn run() -> Result<()> {
             .arg("-Zbuild-std")
             .args(["--lib", "--test", "churn", "--test", "threads", "--", "--test-threads=1"])
             .env("RUSTFLAGS", "-Zsanitizer=thread")
+            // Properties of safe code on one thread: other checks try more cases.
+            .env("PROPTEST_CASES", "16")
             .env("TSAN_OPTIONS", format!("suppressions={}", suppressions.display()))
             .env("CARGO_TARGET_DIR", target_dir("tsan")),
     )

@@ -313,8 +313,6 @@ fn changed(shapes: &[Shape], change: &Change) -> Made {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
-
     /// Recognised if and only if the words that a fresh walk relies on are the same; and then the
     /// frames are.
     #[test]
