@@ -23,6 +23,7 @@ pub(crate) fn run() -> Result<()> {
                 .args(tests)
                 .env("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER", COMPILER)
                 .env("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER", EMULATOR)
+                .env("RIG_RUNNER", EMULATOR)
                 .env("CARGO_TARGET_DIR", target_dir("aarch64")),
         )?;
     }

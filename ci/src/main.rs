@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod aarch64;
+mod abort;
 mod analysis;
 mod asan;
 mod bench;
@@ -83,6 +84,11 @@ const BY_NAME: &[Check] = &[
         name: "aarch64",
         about: "the shim's tests of stacks, on an emulated AArch64",
         run: aarch64::run,
+    },
+    Check {
+        name: "abort",
+        about: "the shim's tests in programs that abort on panic",
+        run: abort::run,
     },
     Check { name: "fuzz", about: "damaged lines for the parser, five minutes", run: fuzz::run },
     Check {

@@ -77,7 +77,16 @@ fn in_own_process(name: &str, mode: Option<&str>) -> Result<(), Failed> {
 /// This test binary, to be started as one of its programs, with nothing of ours in its environment.
 pub(crate) fn program(name: &str) -> Command {
     let this = std::env::current_exe().expect("a running program has a path");
-    let mut command = Command::new(this);
+    // An emulator, say, which the kernel would not find by itself.
+    let runner = std::env::var("RIG_RUNNER").unwrap_or_default();
+    let mut words = runner.split_whitespace();
+    let mut command = match words.next() {
+        Some(runner) => Command::new(runner),
+        None => Command::new(&this),
+    };
+    if !runner.is_empty() {
+        command.args(words).arg(this);
+    }
     for variable in ["HEAPTIDE_OUT", "HEAPTIDE_INTERVAL", "HEAPTIDE_SIGNAL", "HEAPTIDE_MODE"] {
         command.env_remove(variable);
     }

@@ -76,6 +76,12 @@ pub(crate) fn other_threads() -> Vec<i32> {
     ids.filter(|&id| id != thread_id()).collect()
 }
 
+/// What a thread is called.
+pub(crate) fn thread_name(thread: i32) -> String {
+    let name = fs::read_to_string(format!("/proc/self/task/{thread}/comm"));
+    name.unwrap_or_default().trim_end().to_owned()
+}
+
 /// The set of signals that a thread blocks; bit 0 is signal 1.
 pub(crate) fn blocked_signals(thread: i32) -> u64 {
     let path = format!("/proc/self/task/{thread}/status");

@@ -24,10 +24,15 @@ static REALLOCS: AtomicU64 = AtomicU64::new(0);
 /// The thread that is not counted.
 static RECORDER: AtomicI32 = AtomicI32::new(0);
 
-/// Leaves out the recorder's thread from now on: the only other one there is.
+/// Leaves out the recorder's thread from now on.
 pub(crate) fn leave_out_recorder() {
-    let [recorder] = proc::other_threads()[..] else {
-        panic!("{} threads beside this one, not the recorder's alone", proc::other_threads().len())
+    // It names itself, maybe only after it was seen to run.
+    let recorder = loop {
+        let mut others = proc::other_threads().into_iter();
+        match others.find(|&id| proc::thread_name(id) == "heaptide") {
+            Some(recorder) => break recorder,
+            None => std::thread::yield_now(),
+        }
     };
     RECORDER.store(recorder, Relaxed);
 }
