@@ -21,10 +21,10 @@ All of this page is written by `UPDATE=1 cargo ci bench`; nothing in it is typed
 ## How to read it
 
 * Everybody runs once before anybody runs twice. Each number is the median over the rounds; beside it stand the
-  least and the most.
+  least and the most. On a busy machine they lie far apart: the load average stands below.
 * Time is that of all processors in the measured process, so neighbours on the machine count for little. What a
   profiler does in other processes (heaptrack's interpreter) is not counted.
-* What is *added* and *× unprofiled* compare with the same program unprofiled in the same round: under the system's
+* What is *added* and *× unprofiled* compare with the same program unprofiled, run right before: under the system's
   allocator, under it and with frame pointers for the peers that demand them, or under jemalloc.
 * Peers run at their own defaults and need not write what they found: heapscope and dhat-rs keep 10 frames or so of
   a stack, Heaptide all of them.
@@ -50,8 +50,8 @@ not contend.
 const SERVICE: &str = "\
 ## A service
 
-An axum service on one thread; its load comes from another process. A profiler that only slows the processor keeps
-more requests on the wall than per processor second, when the kernel and the client take the rest.
+An axum service on one thread; its load comes from another process. Requests per second on the wall depend on what else
+the machine does; requests per second of the service's own processor time hardly do.
 ";
 const MEMORY: &str = "\
 ## Memory

@@ -8,7 +8,7 @@ use super::results::Results;
 
 const ROW: usize = 24;
 const TOP: usize = 64;
-const LABELS: usize = 190;
+const LABELS: usize = 230;
 const PANEL: usize = 300;
 const GAP: usize = 90;
 const WIDTH: usize = LABELS + PANEL + GAP + PANEL + 60;
@@ -46,7 +46,12 @@ pub(crate) fn svg(results: &Results) -> String {
         "ns added to an allocation and its free",
         "logarithmic; shorter is better",
     );
-    title(&mut svg, right, "% of a service's requests kept", "longer is better");
+    title(
+        &mut svg,
+        right,
+        "% of a service's requests kept",
+        "per second of its processor; longer is better",
+    );
     for (row, bar) in bars.iter().enumerate() {
         let y = TOP + row * ROW;
         text(&mut svg, LABELS - 8, y + 15, "end", "#212529", bar.name);
@@ -60,7 +65,7 @@ pub(crate) fn svg(results: &Results) -> String {
 
 fn bar(results: &Results, contender: &'static Contender) -> Bar {
     let kept = results.against_baseline("axum", contender, |run, base| {
-        100.0 * run.ops_per_s() / base.ops_per_s()
+        100.0 * base.cpu_ns_per_op() / run.cpu_ns_per_op()
     });
     Bar {
         name: contender.name,

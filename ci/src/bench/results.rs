@@ -1,8 +1,8 @@
 //! Runs in turns, and what came of them.
 //!
 //! Everybody runs once before anybody runs twice, so that a slow minute of the machine falls on all;
-//! somebody else is the first in each round; and each is compared with the baseline's run of the same
-//! round.
+//! somebody else is the first in each round; and right before each its baseline runs once more, to
+//! compare it with.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -44,6 +44,13 @@ impl Sample {
     }
 }
 
+/// A run, and the baseline's right before it; a baseline is its own.
+#[derive(Clone, Debug)]
+struct Pair {
+    run: Sample,
+    base: Sample,
+}
+
 /// Median and extremes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Spread {
@@ -70,7 +77,7 @@ impl Spread {
 /// All samples, by job and contender.
 #[derive(Debug, Default)]
 pub(crate) struct Results {
-    samples: BTreeMap<(&'static str, &'static str), Vec<Sample>>,
+    pairs: BTreeMap<(&'static str, &'static str), Vec<Pair>>,
     /// Why there are none, or no more.
     pub(crate) absent: BTreeMap<&'static str, String>,
     failed: BTreeMap<(&'static str, &'static str), String>,
@@ -116,8 +123,8 @@ impl Results {
             return;
         }
         let args: Vec<&str> = job.args.iter().map(String::as_str).collect();
-        match sample(contender, &args, scratch) {
-            Ok(sample) => self.samples.entry(key).or_default().push(sample),
+        match pair(contender, &args, scratch) {
+            Ok(pair) => self.pairs.entry(key).or_default().push(pair),
             Err(err) => {
                 println!("{} on {}: {err:#}", contender.name, job.key);
                 self.failed.insert(key, format!("{err:#}"));
@@ -130,8 +137,8 @@ impl Results {
         self.failed.iter().map(|((job, name), why)| (*name, *job, why.as_str()))
     }
 
-    fn samples(&self, job: &'static str, name: &'static str) -> &[Sample] {
-        self.samples.get(&(job, name)).map_or(&[], Vec::as_slice)
+    fn pairs(&self, job: &'static str, name: &'static str) -> &[Pair] {
+        self.pairs.get(&(job, name)).map_or(&[], Vec::as_slice)
     }
 
     /// A number over the rounds.
@@ -141,19 +148,18 @@ impl Results {
         contender: &Contender,
         number: impl Fn(&Sample) -> f64,
     ) -> Option<Spread> {
-        Spread::of(self.samples(job, contender.name).iter().map(number).collect())
+        Spread::of(self.pairs(job, contender.name).iter().map(|pair| number(&pair.run)).collect())
     }
 
-    /// A number made of each round's run and the baseline's, in this order.
+    /// A number made of each run and the baseline's before it, in this order.
     pub(crate) fn against_baseline(
         &self,
         job: &'static str,
         contender: &Contender,
         number: impl Fn(&Sample, &Sample) -> f64,
     ) -> Option<Spread> {
-        let baseline = self.samples(job, contender.baseline().name);
-        let pairs = self.samples(job, contender.name).iter().zip(baseline);
-        Spread::of(pairs.map(|(run, base)| number(run, base)).collect())
+        let pairs = self.pairs(job, contender.name).iter();
+        Spread::of(pairs.map(|pair| number(&pair.run, &pair.base)).collect())
     }
 
     /// What it adds to an operation's processor time, in ns.
@@ -169,7 +175,7 @@ impl Results {
         job: &'static str,
         contender: &Contender,
     ) -> Option<(&Sample, Stacks)> {
-        let last = self.samples(job, contender.name).last()?;
+        let last = &self.pairs(job, contender.name).last()?.run;
         Some((last, last.stacks?))
     }
 }
@@ -177,6 +183,15 @@ impl Results {
 /// Is it there, and is it what it should be?
 fn probe(contender: &Contender, scratch: &Path) -> Result<()> {
     sample(contender, &["micro", "--ops", "1000"], scratch).map(drop)
+}
+
+fn pair(contender: &Contender, args: &[&str], scratch: &Path) -> Result<Pair> {
+    if contender.is_baseline() {
+        let run = sample(contender, args, scratch)?;
+        return Ok(Pair { base: run.clone(), run });
+    }
+    let base = sample(contender.baseline(), args, scratch).context("its baseline")?;
+    Ok(Pair { run: sample(contender, args, scratch)?, base })
 }
 
 fn sample(contender: &Contender, args: &[&str], scratch: &Path) -> Result<Sample> {
