@@ -22,7 +22,8 @@ All of this page is written by `UPDATE=1 cargo ci bench`; nothing in it is typed
 
 * Everybody runs once before anybody runs twice. Each number is the median over the rounds; beside it stand the
   least and the most. On a busy machine they lie far apart: the load average stands below.
-* Time is that of all processors in the measured process, so neighbours on the machine count for little. What a
+* Time is that of all processors in the measured process, and a run's figure is that of its median batch (of a
+  thousand operations or so), so neighbours on the machine count for little. What a
   profiler does in other processes (heaptrack's interpreter) is not counted.
 * What is *added* and *× unprofiled* compare with the same program unprofiled, run right before: under the system's
   allocator, under it and with frame pointers for the peers that demand them, or under jemalloc.

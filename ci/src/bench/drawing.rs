@@ -65,7 +65,7 @@ pub(crate) fn svg(results: &Results) -> String {
 
 fn bar(results: &Results, contender: &'static Contender) -> Bar {
     let kept = results.against_baseline("axum", contender, |run, base| {
-        100.0 * base.cpu_ns_per_op() / run.cpu_ns_per_op()
+        100.0 * base.cpu_ns_per_op / run.cpu_ns_per_op
     });
     Bar {
         name: contender.name,

@@ -20,6 +20,8 @@ pub(crate) struct Sample {
     ops: u64,
     pub(crate) total_ops: u64,
     pub(crate) cpu_ns: u64,
+    /// Of the median batch.
+    pub(crate) cpu_ns_per_op: f64,
     wall_ns: u64,
     pub(crate) main_cpu_ns: u64,
     pub(crate) peak_rss_bytes: u64,
@@ -29,11 +31,6 @@ pub(crate) struct Sample {
 }
 
 impl Sample {
-    /// Processor time of an operation.
-    pub(crate) fn cpu_ns_per_op(&self) -> f64 {
-        self.cpu_ns as f64 / self.ops.max(1) as f64
-    }
-
     /// Operations per second on the wall.
     pub(crate) fn ops_per_s(&self) -> f64 {
         self.ops as f64 * 1e9 / self.wall_ns.max(1) as f64
@@ -164,9 +161,7 @@ impl Results {
 
     /// What it adds to an operation's processor time, in ns.
     pub(crate) fn added_ns(&self, job: &'static str, contender: &Contender) -> Option<Spread> {
-        self.against_baseline(job, contender, |run, base| {
-            run.cpu_ns_per_op() - base.cpu_ns_per_op()
-        })
+        self.against_baseline(job, contender, |run, base| run.cpu_ns_per_op - base.cpu_ns_per_op)
     }
 
     /// The last run's recording.

@@ -19,7 +19,7 @@ fn for_all(results: &Results, row: impl Fn(&'static Contender) -> Vec<String>) -
 
 /// How many times an operation takes what it takes the baseline.
 fn times(results: &Results, job: &'static str, contender: &Contender) -> String {
-    let ratio = |run: &Sample, base: &Sample| run.cpu_ns_per_op() / base.cpu_ns_per_op();
+    let ratio = |run: &Sample, base: &Sample| run.cpu_ns_per_op / base.cpu_ns_per_op;
     spread(results.against_baseline(job, contender, ratio))
 }
 
@@ -35,7 +35,7 @@ pub(crate) fn micro(results: &Results) -> String {
     let rows = for_all(results, |contender| {
         let added = results.added_ns("micro", contender).filter(|_| !contender.is_baseline());
         vec![
-            cell(results.spread("micro", contender, Sample::cpu_ns_per_op).map(|s| s.median)),
+            cell(results.spread("micro", contender, |run| run.cpu_ns_per_op).map(|s| s.median)),
             times(results, "micro", contender),
             spread(added),
             cell(compared(added.map(|added| added.median), exact)),
@@ -60,7 +60,7 @@ pub(crate) fn threads(results: &Results) -> String {
         let [one, .., eight] = added.map(|added| added.map(|added| added.median));
         let growth = compared(eight, one);
         if contender.is_baseline() {
-            let ns = |job| results.spread(job, contender, Sample::cpu_ns_per_op);
+            let ns = |job| results.spread(job, contender, |run| run.cpu_ns_per_op);
             let alone = jobs.map(|job| format!("{} alone", cell(ns(job).map(|ns| ns.median))));
             return [&alone[..], &["–".to_owned()]].concat();
         }
@@ -76,12 +76,12 @@ pub(crate) fn service(results: &Results) -> String {
         spread(results.against_baseline("axum", contender, percent))
     };
     let rows = for_all(results, |contender| {
-        let per_request = results.spread("axum", contender, |run| run.cpu_ns_per_op() / 1e3);
+        let per_request = results.spread("axum", contender, |run| run.cpu_ns_per_op / 1e3);
         vec![
             cell(results.spread("axum", contender, Sample::ops_per_s).map(|s| s.median)),
             kept(contender, |run, base| run.ops_per_s() / base.ops_per_s()),
             cell(per_request.map(|s| s.median)),
-            kept(contender, |run, base| base.cpu_ns_per_op() / run.cpu_ns_per_op()),
+            kept(contender, |run, base| base.cpu_ns_per_op / run.cpu_ns_per_op),
         ]
     });
     let head =
@@ -121,7 +121,7 @@ pub(crate) fn start(results: &Results) -> String {
         ]
     });
     let head = ["", "ms to main", "ms to the first snapshot", "MiB resident by then"];
-    let snapshot = results.spread("snapshot-10000", &EXACT, |run| run.cpu_ns_per_op() / 1e6);
+    let snapshot = results.spread("snapshot-10000", &EXACT, |run| run.cpu_ns_per_op / 1e6);
     let sentence = format!(
         "\nA snapshot of 10,000 sites, all of which changed: {} ms of the recorder's thread.\n",
         spread(snapshot)

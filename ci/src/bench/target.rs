@@ -88,7 +88,7 @@ fn service(results: &Results) -> Vec<Target> {
         results.against_baseline("axum", &EXACT, number).map(|kept| 100.0 * kept.median)
     };
     let on_the_wall = kept(|run, base| run.ops_per_s() / base.ops_per_s());
-    let per_cpu = kept(|run, base| base.cpu_ns_per_op() / run.cpu_ns_per_op());
+    let per_cpu = kept(|run, base| base.cpu_ns_per_op / run.cpu_ns_per_op);
     vec![
         at_least("exact, requests per second kept", 90.0, "%", on_the_wall),
         at_least("the same per second of the service's processor", 90.0, "%", per_cpu),
@@ -102,7 +102,7 @@ fn memory_and_time(results: &Results) -> Vec<Target> {
     };
     let time = start(|run, base| run.cpu_ns as f64 - base.cpu_ns as f64).map(ms);
     let rss = start(|run, base| run.rss() - base.rss()).map(|bytes| bytes / f64::from(1 << 20));
-    let snapshot = results.spread("snapshot-10000", &EXACT, Sample::cpu_ns_per_op);
+    let snapshot = results.spread("snapshot-10000", &EXACT, |run| run.cpu_ns_per_op);
     vec![
         at_most("exact, memory per live block", 8.0, "B", bytes_per_block(results, &EXACT)),
         at_most("start of a recording to its first snapshot", 5.0, "ms", time),

@@ -23,6 +23,9 @@ pub(crate) struct Measured {
     pub(crate) total_ops: u64,
     /// Time of all processors in this process.
     pub(crate) cpu_ns: u64,
+    /// The same per operation; of the median batch, where there are batches: that a batch was
+    /// interrupted says nothing about the allocator.
+    pub(crate) cpu_ns_per_op: f64,
     /// Time on the wall.
     pub(crate) wall_ns: u64,
 }
@@ -77,10 +80,16 @@ impl Clocks {
         Self { cpu: cpu_time(), wall: Instant::now() }
     }
 
+    /// Processor time that passed since.
+    pub(crate) fn cpu(self) -> Duration {
+        cpu_time().saturating_sub(self.cpu)
+    }
+
     /// What passed since, for so many operations.
     pub(crate) fn stop(self, ops: u64) -> Measured {
-        let (cpu, wall) = (cpu_time().saturating_sub(self.cpu), self.wall.elapsed());
-        Measured { ops, total_ops: ops, cpu_ns: ns(cpu), wall_ns: ns(wall) }
+        let (cpu_ns, wall_ns) = (ns(self.cpu()), ns(self.wall.elapsed()));
+        let cpu_ns_per_op = cpu_ns as f64 / ops.max(1) as f64;
+        Measured { ops, total_ops: ops, cpu_ns, cpu_ns_per_op, wall_ns }
     }
 }
 

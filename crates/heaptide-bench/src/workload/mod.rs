@@ -14,6 +14,9 @@ pub(crate) mod threads;
 
 use crate::measure::{Clocks, Length, Measured};
 
+/// So many batches have a say; more would be more than a second of the quickest.
+const MOST_BATCHES: usize = 1 << 14;
+
 /// Work that is measured by the operation.
 pub(crate) struct Allocating {
     /// Operations until it is as it will stay.
@@ -32,14 +35,21 @@ impl Allocating {
     pub(crate) fn measure(mut self, length: Length) -> Measured {
         let warm_up = if let Length::For(_) = length { self.warm_up } else { 0 };
         (self.work)(warm_up);
+        let mut per_op = Vec::with_capacity(MOST_BATCHES);
         let clocks = Clocks::start();
-        let mut ops = 0;
+        let (mut ops, mut before) = (0, clocks.cpu());
         for batch in length.batches(self.batch) {
             (self.work)(batch);
-            ops += batch;
+            let now = clocks.cpu();
+            if per_op.len() < MOST_BATCHES {
+                per_op.push((now - before).as_nanos() as f64 / batch as f64);
+            }
+            (before, ops) = (now, ops + batch);
         }
-        let measured = clocks.stop(ops);
-        Measured { total_ops: warm_up + ops, ..measured }
+        let measured = Measured { total_ops: warm_up + ops, ..clocks.stop(ops) };
+        per_op.sort_by(f64::total_cmp);
+        let median = per_op.get(per_op.len() / 2);
+        Measured { cpu_ns_per_op: median.copied().unwrap_or(measured.cpu_ns_per_op), ..measured }
     }
 }
 

@@ -31,5 +31,6 @@ pub(crate) fn of_many_sites(snapshot: &dyn Fn()) -> Measured {
             sum.wall_ns += measured.wall_ns;
         }
     }
-    Measured { total_ops: sum.ops + 1, ..sum }
+    let cpu_ns_per_op = sum.cpu_ns as f64 / sum.ops as f64;
+    Measured { total_ops: sum.ops + 1, cpu_ns_per_op, ..sum }
 }
