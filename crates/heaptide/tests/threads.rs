@@ -150,7 +150,8 @@ fn a_thousand_threads_at_once() {
     });
     let own: Vec<u64> = recording.snapshots.iter().map(|snapshot| snapshot.own_bytes).collect();
     let grown = own[3].saturating_sub(own[2]);
-    assert!(grown < 1000 * 1024, "our own memory grew with the third thousand: {own:?}");
+    // Another block for each would be more than ten times as much.
+    assert!(grown < 1000 * 4096, "our own memory grew with the third thousand: {own:?}");
 }
 
 fn blocks_may_be_freed_elsewhere() {
