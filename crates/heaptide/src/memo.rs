@@ -55,6 +55,24 @@ struct Group {
     distances: [u32; GROUP],
 }
 
+impl Group {
+    fn put(&mut self, at: usize, word: u64, distance: u32) {
+        if let (Some(to), Some(to_distance)) = (self.words.get_mut(at), self.distances.get_mut(at))
+        {
+            *to = word;
+            *to_distance = distance;
+        }
+    }
+
+    /// Makes the rest of the group copies of the one before `at`.
+    fn pad(&mut self, at: usize) {
+        if let Some(last) = at.checked_sub(1) {
+            let (word, distance) = (self.words[last], self.distances[last]);
+            (at..GROUP).for_each(|at| self.put(at, word, distance));
+        }
+    }
+}
+
 /// One remembered stack. Zeroed, it is that of no caller.
 #[derive(Debug)]
 #[repr(C, align(64))]
@@ -198,10 +216,7 @@ impl Draft<'_> {
         let distance = distance.and_then(|bytes| u32::try_from(bytes / WORD_BYTES).ok());
         match (distance, self.memo.log.get_mut(self.memo.end + self.len / GROUP)) {
             (Some(distance), Some(group)) => {
-                let within = self.len % GROUP;
-                // Those behind are overwritten, or they are the padding.
-                group.words[within..].fill(word);
-                group.distances[within..].fill(distance);
+                group.put(self.len % GROUP, word, distance);
                 self.len += 1;
             }
             _ => self.usable = false,
@@ -218,9 +233,13 @@ impl Draft<'_> {
     /// Makes the entry findable: its stack counts at `slot`.
     pub(crate) fn commit(self, slot: &'static SiteSlot) {
         let Self { memo, caller, len, fp, usable } = self;
+        let padding_at = len % GROUP;
         let len = len.div_ceil(GROUP);
         if !usable || len == 0 || len > MAX_RUN {
             return;
+        }
+        if let Some(last) = memo.log.get_mut(memo.end + len - 1) {
+            last.pad(padding_at);
         }
         let entry = Entry {
             sp: caller.sp,
