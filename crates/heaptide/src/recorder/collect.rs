@@ -8,8 +8,9 @@
 
 use std::collections::BTreeMap;
 
-use heaptide_format::{Bucket, Cohort, Growth, HeapTotals, SiteId, SiteRow, TagTotals};
+use heaptide_format::{Growth, HeapTotals, SiteId, SiteRow, TagTotals};
 
+use super::sums::{Sum, Sums};
 use crate::counters::{self, GrowthEvent, Ranges};
 use crate::record::SiteIndex;
 use crate::recording::{REGISTRY, Tables};
@@ -25,35 +26,30 @@ pub(crate) struct Collector {
     generation: u32,
     sites: Vec<Known>,
     totals: HeapTotals,
+    sums: Sums,
 }
 
-/// What the last row of a site said.
+/// What the last row of a site said, of which the next depends.
 #[derive(Debug, Default)]
 struct Known {
     n_events: u64,
-    row: Option<SiteRow>,
+    counts: HeapTotals,
+    /// What `counts` said of frees before it was brought up to date.
+    frees_before: u64,
+    growth: Vec<Growth>,
+    last_free_ns: Option<u64>,
 }
 
 /// A site that changed, with growth events still to be put into words.
 #[derive(Debug)]
 pub(crate) struct Changed {
     row: SiteRow,
-    frees_before: u64,
     grown: Vec<GrowthEvent>,
-}
-
-/// The sums over threads of one birth bucket.
-#[derive(Clone, Copy, Debug, Default)]
-struct Sum {
-    births: u64,
-    birth_bytes: u64,
-    deaths: u64,
-    death_bytes: u64,
 }
 
 impl Collector {
     pub(crate) fn new(generation: u32) -> Self {
-        Self { generation, sites: Vec::new(), totals: HeapTotals::default() }
+        Self { generation, sites: Vec::new(), totals: HeapTotals::default(), sums: Sums::new() }
     }
 
     /// Forgets what was written, so that the next snapshot has every site.
@@ -84,10 +80,9 @@ impl Collector {
                 continue;
             }
             self.sites[at].n_events = events;
-            changed.push(self.sum(SiteIndex(at as u32), state));
-        }
-        for change in &changed {
-            self.remember(change);
+            let change = self.sum(SiteIndex(at as u32), state);
+            self.recount(at, counts_of(&change.row));
+            changed.push(change);
         }
         changed
     }
@@ -100,40 +95,43 @@ impl Collector {
         out: &mut Vec<SiteRow>,
         name_work: impl Fn(&[u64]) -> BTreeMap<String, u64>,
     ) {
-        for Changed { mut row, frees_before, grown } in changed {
-            if row.frees > frees_before {
-                row.last_free_ns = Some(mono_ns);
+        for Changed { mut row, grown } in changed {
+            let known = &mut self.sites[place(row.site)];
+            if row.frees > known.frees_before {
+                known.last_free_ns = Some(mono_ns);
             }
-            for event in grown {
-                row.growth.push(Growth {
-                    epoch: event.bucket.first_epoch(),
-                    bytes: event.bytes,
-                    work: name_work(&event.work),
-                });
-            }
-            let surplus = row.growth.len().saturating_sub(GROWTH_KEPT);
-            row.growth.drain(..surplus);
-            self.sites[place(row.site)].row = Some(row.clone());
+            known.growth.extend(grown.into_iter().map(|event| Growth {
+                epoch: event.bucket.first_epoch(),
+                bytes: event.bytes,
+                work: name_work(&event.work),
+            }));
+            let surplus = known.growth.len().saturating_sub(GROWTH_KEPT);
+            known.growth.drain(..surplus);
+            row.last_free_ns = known.last_free_ns;
+            row.growth.clone_from(&known.growth);
             out.push(row);
         }
     }
 
     /// Blocks ever made at such sites.
     pub(crate) fn allocs(&self, of: impl Fn(SiteIndex) -> bool) -> u64 {
-        let rows = self.sites.iter().filter_map(|known| known.row.as_ref());
-        rows.filter(|row| of(SiteIndex::of(row.site))).map(|row| row.allocs).sum()
+        let sites = self.sites.iter().enumerate();
+        sites
+            .filter(|&(at, _)| of(SiteIndex(at as u32)))
+            .map(|(_, known)| known.counts.allocs)
+            .sum()
     }
 
     /// Live numbers under each tag, by tag.
     pub(crate) fn tag_totals(&self, tables: &Tables) -> Vec<TagTotals> {
         let mut sums = BTreeMap::<&str, (u64, u64)>::new();
-        let rows = self.sites.iter().filter_map(|known| known.row.as_ref());
-        for row in rows {
-            let entry = tables.sites.get(SiteIndex::of(row.site));
+        let counted = self.sites.iter().enumerate().filter(|(_, known)| known.n_events > 0);
+        for (at, known) in counted {
+            let entry = tables.sites.get(SiteIndex(at as u32));
             let tag = entry.and_then(|entry| tables.tags.name(entry.tag()));
             if let Some(tag) = tag {
                 let sum = sums.entry(tag).or_default();
-                *sum = (sum.0 + row.live_objects, sum.1 + row.live_bytes);
+                *sum = (sum.0 + known.counts.live_objects, sum.1 + known.counts.live_bytes);
             }
         }
         let total = |(tag, (live_objects, live_bytes)): (&str, _)| TagTotals {
@@ -156,18 +154,15 @@ impl Collector {
         sums
     }
 
-    fn sum(&self, site: SiteIndex, state: State) -> Changed {
-        let end = state.key().bucket();
-        let views = || {
-            REGISTRY.all().filter_map(|block| counters::view(&block.slots, self.generation, site))
-        };
-        let mut sums = vec![Sum::default(); end.0 as usize + 1];
+    fn sum(&mut self, site: SiteIndex, state: State) -> Changed {
+        let (generation, end) = (self.generation, state.key().bucket());
+        let views =
+            || REGISTRY.all().filter_map(|block| counters::view(&block.slots, generation, site));
+        let sums = &mut self.sums;
+        sums.clear();
         for view in views() {
-            view.deaths(end, |bucket, objects, bytes| {
-                if let Some(sum) = sums.get_mut(bucket.0 as usize) {
-                    sum.deaths += objects;
-                    sum.death_bytes += bytes;
-                }
+            view.deaths(end, |bucket, deaths, death_bytes| {
+                sums.add(bucket, Sum { deaths, death_bytes, ..Sum::default() });
             });
         }
         // The list of threads is read again: a thread seen only now may have made what a thread
@@ -176,11 +171,8 @@ impl Collector {
         let (mut reallocs, mut largest_bytes) = (0, 0);
         let (mut object_variance, mut byte_variance) = (0u64, 0u64);
         for view in views() {
-            view.births(end, |bucket, objects, bytes| {
-                if let Some(sum) = sums.get_mut(bucket.0 as usize) {
-                    sum.births += objects;
-                    sum.birth_bytes += bytes;
-                }
+            view.births(end, |bucket, births, birth_bytes| {
+                sums.add(bucket, Sum { births, birth_bytes, ..Sum::default() });
             });
             ranges = add_ranges(ranges, view.ranges(state));
             reallocs += view.n_reallocs();
@@ -190,31 +182,25 @@ impl Collector {
             object_variance = object_variance.wrapping_add(objects);
             byte_variance = byte_variance.wrapping_add(bytes);
         }
-        let before = self.sites.get(site.0 as usize).and_then(|known| known.row.as_ref());
-        let mut row = row_of(site, &sums, ranges);
+        let mut row = row_of(site, sums, ranges);
         row.reallocs = reallocs;
         row.largest_bytes = largest_bytes;
-        row.growth = before.map(|row| row.growth.clone()).unwrap_or_default();
-        row.last_free_ns = before.and_then(|row| row.last_free_ns);
         if state.phase() == Phase::Sampling {
             row.objects_error = Some(standard_error(object_variance));
             row.bytes_error = Some(standard_error(byte_variance));
         }
-        let last_bytes = row.growth.last().map_or(0, |growth| growth.bytes);
-        Changed {
-            frees_before: before.map_or(0, |row| row.frees),
-            grown: outgrowing(grown, last_bytes),
-            row,
-        }
+        let growth = self.sites.get(site.0 as usize).and_then(|known| known.growth.last());
+        let last_bytes = growth.map_or(0, |growth| growth.bytes);
+        Changed { grown: outgrowing(grown, last_bytes), row }
     }
 
-    fn remember(&mut self, change: &Changed) {
-        let known = &mut self.sites[place(change.row.site)];
-        if let Some(before) = &known.row {
-            self.totals = combine(self.totals, before, u64::wrapping_sub);
-        }
-        self.totals = combine(self.totals, &change.row, u64::wrapping_add);
-        known.row = Some(change.row.clone());
+    /// Puts new counts of a site in the place of its last.
+    fn recount(&mut self, at: usize, counts: HeapTotals) {
+        let known = &mut self.sites[at];
+        self.totals = combine(self.totals, &known.counts, u64::wrapping_sub);
+        self.totals = combine(self.totals, &counts, u64::wrapping_add);
+        known.frees_before = known.counts.frees;
+        known.counts = counts;
     }
 }
 
@@ -236,23 +222,9 @@ fn outgrowing(mut events: Vec<GrowthEvent>, mut last_bytes: u64) -> Vec<GrowthEv
     events
 }
 
-fn row_of(site: SiteIndex, sums: &[Sum], ranges: Ranges) -> SiteRow {
-    let total = sums.iter().fold(Sum::default(), |total, sum| Sum {
-        births: total.births + sum.births,
-        birth_bytes: total.birth_bytes + sum.birth_bytes,
-        deaths: total.deaths + sum.deaths,
-        death_bytes: total.death_bytes + sum.death_bytes,
-    });
-    let live_objects = total.births.saturating_sub(total.deaths);
-    let live_bytes = total.birth_bytes.saturating_sub(total.death_bytes);
-    // A block on its way out may have its end counted before its bytes: all live bytes are shown.
-    let lives = |sum: &Sum| sum.births > sum.deaths || sum.birth_bytes > sum.death_bytes;
-    let cohorts = sums.iter().zip(0..).filter(|(sum, _)| lives(sum));
-    let cohort = |(sum, bucket): (&Sum, u32)| {
-        let bytes = sum.birth_bytes.saturating_sub(sum.death_bytes);
-        let objects = sum.births.saturating_sub(sum.deaths);
-        Cohort(Bucket(bucket).first_epoch(), objects, bytes)
-    };
+fn row_of(site: SiteIndex, sums: &mut Sums, ranges: Ranges) -> SiteRow {
+    let total = sums.total();
+    let (live_objects, live_bytes) = (total.live_objects(), total.live_bytes());
     SiteRow {
         site: site.id(),
         allocs: total.births,
@@ -264,7 +236,7 @@ fn row_of(site: SiteIndex, sums: &[Sum], ranges: Ranges) -> SiteRow {
         live_bytes,
         objects_range: range(ranges.objects, live_objects),
         bytes_range: range(ranges.bytes, live_bytes),
-        cohorts: cohorts.map(cohort).collect(),
+        cohorts: sums.cohorts(),
         largest_bytes: 0,
         growth: Vec::new(),
         last_free_ns: None,
@@ -291,14 +263,26 @@ fn add_ranges(a: Ranges, b: Ranges) -> Ranges {
     Ranges { objects: add(a.objects, b.objects), bytes: add(a.bytes, b.bytes) }
 }
 
-fn combine(totals: HeapTotals, row: &SiteRow, with: impl Fn(u64, u64) -> u64) -> HeapTotals {
+fn counts_of(row: &SiteRow) -> HeapTotals {
     HeapTotals {
-        allocs: with(totals.allocs, row.allocs),
-        frees: with(totals.frees, row.frees),
-        alloc_bytes: with(totals.alloc_bytes, row.alloc_bytes),
-        freed_bytes: with(totals.freed_bytes, row.freed_bytes),
-        reallocs: with(totals.reallocs, row.reallocs),
-        live_objects: with(totals.live_objects, row.live_objects),
-        live_bytes: with(totals.live_bytes, row.live_bytes),
+        allocs: row.allocs,
+        frees: row.frees,
+        alloc_bytes: row.alloc_bytes,
+        freed_bytes: row.freed_bytes,
+        reallocs: row.reallocs,
+        live_objects: row.live_objects,
+        live_bytes: row.live_bytes,
+    }
+}
+
+fn combine(a: HeapTotals, b: &HeapTotals, with: impl Fn(u64, u64) -> u64) -> HeapTotals {
+    HeapTotals {
+        allocs: with(a.allocs, b.allocs),
+        frees: with(a.frees, b.frees),
+        alloc_bytes: with(a.alloc_bytes, b.alloc_bytes),
+        freed_bytes: with(a.freed_bytes, b.freed_bytes),
+        reallocs: with(a.reallocs, b.reallocs),
+        live_objects: with(a.live_objects, b.live_objects),
+        live_bytes: with(a.live_bytes, b.live_bytes),
     }
 }

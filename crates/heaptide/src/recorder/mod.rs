@@ -13,6 +13,7 @@ mod file;
 mod names;
 mod process;
 mod session;
+mod sums;
 mod thin;
 mod thread;
 
