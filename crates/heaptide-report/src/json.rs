@@ -1,4 +1,4 @@
-//! The report for programs: everything, under a version.
+//! The report for programs: everything, under a version. `docs/report.schema.json` documents it.
 
 use heaptide_analyze::judge::Report;
 use serde::Serialize;

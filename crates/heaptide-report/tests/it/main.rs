@@ -2,6 +2,7 @@
 
 mod golden;
 mod sample;
+mod schema;
 
 use heaptide_report::{Colour, View, github, human, json, junit, markdown, sarif, table, tap};
 
