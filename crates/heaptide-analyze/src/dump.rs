@@ -9,7 +9,7 @@ use heaptide_format::{Header, Site, SiteId, SiteRow};
 use serde::{Deserialize, Serialize};
 
 use crate::identity::{Identity, NamedFrame, SiteKey, Stack, WorkspaceCrates};
-use crate::load::{Error, FullSnapshot, Location, Run, Scalars, Warning, load_one};
+use crate::load::{Error, FullSnapshot, Location, Run, Scalars, Warning, load_one, read_document};
 use crate::symbols::{Problem, Resolve, Symbols};
 
 /// One snapshot with names.
@@ -140,12 +140,7 @@ impl DumpSite {
 
 /// `None` if the file does not begin like a dump.
 fn read_dump(file: &Path) -> Result<Option<Dump>, Error> {
-    let unreadable =
-        |err: std::io::Error| Error::Unreadable { file: file.to_owned(), cause: err.to_string() };
-    if !file.is_file() || !begins_like_a_dump(file).map_err(unreadable)? {
-        return Ok(None);
-    }
-    let bytes = std::fs::read(file).map_err(unreadable)?;
+    let Some(bytes) = read_document(file)? else { return Ok(None) };
     let bad = |cause: String| Error::BadDump { file: PathBuf::from(file), cause };
     let dump: Dump = serde_json::from_slice(&bytes).map_err(|err| bad(err.to_string()))?;
     match dump.header.format {
@@ -154,12 +149,4 @@ fn read_dump(file: &Path) -> Result<Option<Dump>, Error> {
         }
         _ => Ok(Some(dump)),
     }
-}
-
-fn begins_like_a_dump(file: &Path) -> std::io::Result<bool> {
-    use std::io::Read;
-    let mut beginning = Vec::new();
-    std::fs::File::open(file)?.take(256).read_to_end(&mut beginning)?;
-    let text: Vec<u8> = beginning.into_iter().filter(|byte| !byte.is_ascii_whitespace()).collect();
-    Ok(text.starts_with(br#"{"kind":"dump""#))
 }

@@ -83,7 +83,7 @@ impl<'a> Read<'a> {
         doubts: &mut Vec<String>,
     ) -> Result<Self, Error> {
         let names = |site: &Site| subject(site, symbols, &terms.workspace);
-        let subjects: BTreeMap<SiteId, (SiteKey, Subject)> =
+        let mut subjects: BTreeMap<SiteId, (SiteKey, Subject)> =
             run.sites.iter().map(|(id, site)| (*id, names(site))).collect();
         let lifetime_of = |subject: &Subject| terms.policy.lifetime_of(subject);
         let own: BTreeSet<u64> = subjects.values().filter_map(|(_, s)| lifetime_of(s)).collect();
@@ -100,9 +100,11 @@ impl<'a> Read<'a> {
             }
             for (id, series) in series {
                 let unknown = || Site { id, tag: None, frames: Vec::new(), truncated: true };
-                let named = subjects.get(&id).cloned().unwrap_or_else(|| names(&unknown()));
-                if lifetime_of(&named.1) == lifetime_ns {
-                    add(&mut sites, named, &axis, series);
+                let named = subjects.remove(&id).unwrap_or_else(|| names(&unknown()));
+                match lifetime_of(&named.1) == lifetime_ns {
+                    true => add(&mut sites, named, &axis, series),
+                    // Its turn comes with its own axis.
+                    false => drop(subjects.insert(id, named)),
                 }
             }
         }

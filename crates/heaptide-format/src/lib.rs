@@ -27,7 +27,8 @@ pub use line::{Kind, Line};
 pub use module::{Module, Name, NamedOffset, Names};
 pub use site::{Frame, Site};
 pub use snapshot::{
-    Cohort, Dropped, Growth, HeapTotals, Reason, SiteRow, Snapshot, TagTotals, Unwinding,
+    Cohort, Dropped, Growth, HeapTotals, NoRows, Reason, Rows, SiteRow, Snapshot, TagTotals,
+    Unwinding,
 };
 
 /// The version this crate writes; it reads this one and every released version before it.

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{Epoch, SiteId};
 
@@ -149,9 +150,40 @@ pub struct SiteRow {
     pub bytes_error: Option<f64>,
 }
 
+/// What stands for the rows of a [`Snapshot`].
+pub trait Rows: Serialize + DeserializeOwned {
+    /// Whether the member is not written.
+    fn are_left_out(&self) -> bool;
+}
+
+impl Rows for Vec<SiteRow> {
+    fn are_left_out(&self) -> bool {
+        false
+    }
+}
+
+/// The rows of a snapshot that is read without them: whatever stands there is skipped, and nothing
+/// is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct NoRows;
+
+impl Rows for NoRows {
+    fn are_left_out(&self) -> bool {
+        true
+    }
+}
+
+impl<'de> Deserialize<'de> for NoRows {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // An option, because the member may be absent.
+        Option::<IgnoredAny>::deserialize(deserializer).map(|_| Self)
+    }
+}
+
 /// One snapshot line.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Snapshot {
+#[serde(bound = "R: Rows")]
+pub struct Snapshot<R = Vec<SiteRow>> {
     /// Sequence number, from 0, without holes unless snapshots were dropped.
     pub seq: u64,
     /// Monotonic time (see [`crate::Header::start_mono_ns`]).
@@ -185,7 +217,8 @@ pub struct Snapshot {
     pub own_bytes: u64,
     /// Sites that changed since the snapshot before; all sites in a segment's first snapshot.
     /// A site without a row is as its last row says, with nothing allocated or freed since.
-    pub sites: Vec<SiteRow>,
+    #[serde(skip_serializing_if = "R::are_left_out")]
+    pub sites: R,
 }
 
 fn is_zero(n: &u64) -> bool {

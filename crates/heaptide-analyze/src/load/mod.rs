@@ -1,4 +1,4 @@
-//! Recordings from files, streaming: the only place that opens them.
+//! Recordings (and dumps) from files, streaming: the only place that opens them.
 //!
 //! Two passes, so that memory follows the number of sites and snapshots and not the size of the
 //! files. [`load`] reads everything but the rows and tells runs apart; [`Run::rows`] then hands
@@ -8,6 +8,7 @@
 //! Bytes are never trusted: whatever stands in a file ends in a [`Warning`] or an [`Error`].
 
 mod cursor;
+mod document;
 mod error;
 mod foreign;
 mod input;
@@ -23,6 +24,7 @@ mod slots;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+pub(crate) use document::read_document;
 pub use error::{Cause, Error, LINE_LIMIT_BYTES, Place, Warning};
 pub use location::Location;
 pub use ordered::Threads;

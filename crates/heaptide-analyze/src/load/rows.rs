@@ -14,7 +14,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::cursor::Cursor;
 use super::error::Error;
-use super::scalars::{Scalars, malformed};
+use super::scalars::{self, malformed};
 use super::scan::Stand;
 
 /// Goes to snapshot lines and reads them into one buffer.
@@ -40,7 +40,7 @@ impl SnapshotLines {
                 read => read.map_err(|err| Error::unreadable(file, &err))?,
             }
         }
-        match Scalars::parse(&self.buffer) {
+        match scalars::parse(&self.buffer) {
             Ok((scalars, _)) if scalars.seq == stand.seq => Ok(&self.buffer),
             _ => Err(changed()),
         }

@@ -9,7 +9,7 @@ use heaptide_format::{Module, ModuleId, ModuleOffset, Name, Site, SiteId, SiteRo
 use super::error::{Cause, Error, Warning, Warnings};
 use super::ordered::{Threads, in_order};
 use super::rows::{SnapshotLines, each_row};
-use super::scalars::Scalars;
+use super::scalars::{self, Scalars};
 use super::scan::{Completeness, Scanned, Segment, Stand};
 use super::slots::{SlotRows, Span, spans};
 use crate::axis::Axis;
@@ -70,7 +70,9 @@ impl Run {
                 warnings.add(&segment.file, Some(stand.place), Cause::Repeated { seq });
                 continue;
             }
-            self.timeline.points.push(scalars.into_point(self.timeline.header.start_mono_ns));
+            self.timeline
+                .points
+                .push(scalars::into_point(scalars, self.timeline.header.start_mono_ns));
             self.stands.push(Stand { file: self.files.len() - 1, ..stand });
         }
     }
@@ -178,7 +180,7 @@ impl Run {
         }
         let mut lines = SnapshotLines::default();
         let line = lines.read(self.file_of(stand), stand)?;
-        let (scalars, _) = Scalars::parse(line).unwrap_or_default();
+        let (scalars, _) = scalars::parse(line).unwrap_or_default();
         Ok((FullSnapshot { scalars, rows }, warnings))
     }
 

@@ -18,7 +18,7 @@ use super::error::{Cause, Error, Place, Warnings};
 use super::foreign::looks_like;
 use super::input::{Chosen, Input};
 use super::lines::{Ending, Lines, RawLine};
-use super::scalars::Scalars;
+use super::scalars::{self, Scalars};
 
 /// Where a snapshot's line stands.
 #[derive(Clone, Copy, Debug)]
@@ -165,7 +165,7 @@ enum Content {
 
 fn read_line(line: &RawLine<'_>) -> Result<Content, LineError> {
     if Kind::of(line.bytes)? == Kind::Snapshot {
-        let (scalars, rows_at) = Scalars::parse(line.bytes)?;
+        let (scalars, rows_at) = scalars::parse(line.bytes)?;
         return Ok(Content::Snapshot(scalars, rows_at));
     }
     Ok(match Line::parse(line.bytes)? {
