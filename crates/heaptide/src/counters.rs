@@ -488,3 +488,40 @@ impl SlotView {
         }
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use heaptide_format::Epoch;
+
+    use super::*;
+    use crate::labels::MAX_WORK;
+    use crate::state::{Phase, StateCell};
+
+    /// The quick way is open for the very word that the slot was brought up to, and for no other.
+    #[test]
+    fn a_slot_is_ready_for_one_state_only() {
+        static ARENA: Arena = Arena::new();
+        static WORK: WorkCounters = [const { AtomicU64::new(0) }; MAX_WORK];
+        let around = Surroundings { arena: &ARENA, work: &WORK };
+        let slot: &SiteSlot = ARENA.one().expect("memory");
+        let state = StateCell::new();
+        state.decide(Phase::Armed);
+        assert!(!slot.is_ready(state.load(), 8), "nothing is recorded");
+        state.begin(1);
+        let changes: [(&str, fn(&StateCell)); 4] = [
+            ("an epoch", |state| state.advance(Epoch(1))),
+            ("an unload", |state| state.note_unloads(1)),
+            ("the end", StateCell::end),
+            ("a new recording", |state| state.begin(2)),
+        ];
+        for (change, happens) in changes {
+            if state.load().is_recording() {
+                slot.birth(around, state.load(), 8).expect("memory");
+                assert!(slot.is_ready(state.load(), 8), "before {change}");
+                assert!(!slot.is_ready(state.load(), 9), "larger than any before {change}");
+            }
+            happens(&state);
+            assert!(!slot.is_ready(state.load(), 8), "after {change}");
+        }
+    }
+}
