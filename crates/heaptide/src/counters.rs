@@ -497,6 +497,8 @@ mod tests {
     use crate::labels::MAX_WORK;
     use crate::state::{Phase, StateCell};
 
+    type Change = fn(&StateCell);
+
     /// The quick way is open for the very word that the slot was brought up to, and for no other.
     #[test]
     fn a_slot_is_ready_for_one_state_only() {
@@ -508,7 +510,7 @@ mod tests {
         state.decide(Phase::Armed);
         assert!(!slot.is_ready(state.load(), 8), "nothing is recorded");
         state.begin(1);
-        let changes: [(&str, fn(&StateCell)); 4] = [
+        let changes: [(&str, Change); 4] = [
             ("an epoch", |state| state.advance(Epoch(1))),
             ("an unload", |state| state.note_unloads(1)),
             ("the end", StateCell::end),
