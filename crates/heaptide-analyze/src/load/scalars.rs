@@ -57,3 +57,34 @@ pub(crate) fn malformed(err: &serde_json::Error) -> LineError {
     let cause = text.rsplit_once(" at line ").map_or(text.as_str(), |(cause, _)| cause).to_owned();
     LineError::Malformed { column: err.column(), cause }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_found_without_being_read() {
+        let line = |rows: &str| {
+            let before =
+                r#"{"kind":"snapshot","seq":3,"mono_ns":1,"epoch":2,"reason":"call","heap":{}"#;
+            format!("{before},\"dropped\":{{\"sites\":0}}{rows}")
+        };
+        let row = r#"{"site":1,"allocs":1,"frees":0,"alloc_bytes":1,"freed_bytes":0,"live_objects":1,"live_bytes":1}"#;
+        for (rows, found) in [
+            (",\"sites\":[]}".to_owned(), true),
+            (format!(",\"sites\":[{row}]}}"), true),
+            // What stands between two rows is not looked at here.
+            (format!(",\"sites\":[!{row}]}}"), true),
+            (format!(",\"sites\":[{row}],\"rss_bytes\":7}}"), false),
+            ("}".to_owned(), false),
+        ] {
+            let line = line(&rows);
+            let (scalars, at) = parse(line.as_bytes()).expect("a snapshot");
+            assert_eq!((scalars.seq, at.is_some()), (3, found), "{line}");
+            assert_eq!(scalars.rss_bytes == 7, line.contains("rss_bytes"), "{line}");
+        }
+        for cut in [",\"sites\":[", ",\"sites\":[{\"site\":1]}"] {
+            assert!(parse(line(cut).as_bytes()).is_err(), "{cut}");
+        }
+    }
+}
