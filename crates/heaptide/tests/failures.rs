@@ -10,8 +10,8 @@ use std::hint::black_box;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::ptr;
-use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::{AtomicBool, AtomicU32};
 use std::thread;
 
 use heaptide::{Error, Heaptide, Recorder};
@@ -88,9 +88,15 @@ fn a_segment_begins_with_its_header() {
 }
 
 const ROUNDS: u64 = 30;
+const PROCESSES: usize = 3;
 
 fn records_for_a_while() {
     let recorder = Recorder::builder().start().expect("the recording that the environment began");
+    let out = PathBuf::from(std::env::var_os("HEAPTIDE_OUT").expect("the test gives it"));
+    // All at the same time: else the later may take the earlier's name.
+    while all_in(out.parent().expect("a folder")).len() < PROCESSES {
+        thread::yield_now();
+    }
     for _ in 0..ROUNDS {
         drop(black_box(vec![1u8; 100]));
         recorder.snapshot().expect("a snapshot");
@@ -105,7 +111,7 @@ fn two_processes_share_no_file() {
         let mut program = rig::program("records for a while");
         program.env("HEAPTIDE_OUT", folder.join("shop.jsonl")).spawn().expect("it starts")
     };
-    let programs = [start(), start(), start()];
+    let programs: [_; PROCESSES] = std::array::from_fn(|_| start());
     let pids = programs.map(|mut program| {
         assert!(program.wait().expect("it ends").success());
         program.id()
@@ -113,6 +119,8 @@ fn two_processes_share_no_file() {
     let mut recorded: Vec<u32> = Vec::new();
     for path in all_in(&folder) {
         let recording = Recording::read(&path);
+        let ending = path.extension().expect("an ending");
+        assert_eq!(ending, "jsonl", "{} was set aside while it was written", path.display());
         assert_eq!(recording.snapshots.len() as u64, ROUNDS + 1, "{}", path.display());
         recorded.push(recording.header.pid);
     }
@@ -173,38 +181,43 @@ fn what_finds_no_memory_is_dropped() {
     assert_eq!(recorded + dropped, made);
 }
 
-/// Waiting by a channel would allocate.
-static TURN: AtomicU32 = AtomicU32::new(0);
+// Waiting by a channel would allocate.
+static MAY_BEGIN: AtomicBool = AtomicBool::new(false);
+static MAY_END: AtomicBool = AtomicBool::new(false);
+static DONE: AtomicU32 = AtomicU32::new(0);
 
-fn wait_for(turn: u32) {
-    while TURN.load(SeqCst) != turn {
+fn wait_until(is_so: impl Fn() -> bool) {
+    while !is_so() {
         thread::yield_now();
     }
 }
 
 extern "C" fn ten_blocks(_: *mut libc::c_void) -> *mut libc::c_void {
-    wait_for(1);
+    wait_until(|| MAY_BEGIN.load(SeqCst));
     (0..10).for_each(|_| drop(black_box(Box::new(1u64))));
-    TURN.store(2, SeqCst);
-    wait_for(3);
+    DONE.fetch_add(1, SeqCst);
+    wait_until(|| MAY_END.load(SeqCst));
     ptr::null_mut()
 }
 
-/// The first block of a new thread finds no room for the thread's own tables.
+/// The first block of a new thread finds no room for the thread's own tables; of four, one may find
+/// tables that somebody left.
 fn a_thread_without_memory_is_said() {
     let prepare = || {
-        let mut id = 0;
-        // SAFETY: a thread without arguments; the standard library's would allocate at once.
-        let made =
-            unsafe { libc::pthread_create(&mut id, ptr::null(), ten_blocks, ptr::null_mut()) };
-        assert_eq!(made, 0);
+        for _ in 0..4 {
+            let mut id = 0;
+            // SAFETY: a thread without arguments; the standard library's would allocate at once.
+            let made =
+                unsafe { libc::pthread_create(&mut id, ptr::null(), ten_blocks, ptr::null_mut()) };
+            assert_eq!(made, 0);
+        }
         || {
-            TURN.store(1, SeqCst);
-            wait_for(2);
+            MAY_BEGIN.store(true, SeqCst);
+            wait_until(|| DONE.load(SeqCst) == 4);
         }
     };
     let [recorded, made, dropped] = without_memory("no_thread", prepare);
-    TURN.store(3, SeqCst);
-    assert!(dropped >= 10, "{made} blocks made, {recorded} recorded, {dropped} dropped");
+    MAY_END.store(true, SeqCst);
+    assert!(dropped >= 30, "{made} blocks made, {recorded} recorded, {dropped} dropped");
     assert_eq!(recorded + dropped, made);
 }
