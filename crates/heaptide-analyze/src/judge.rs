@@ -263,7 +263,9 @@ fn judge_run(run: &Run<'_>, policy: &Policy, before: Option<&Before>) -> RunRepo
     let judged = points.iter().enumerate().rfind(|(k, _)| run.axis.slot_of_point(*k).is_some());
     let last = judged.map(|(_, point)| point.clone()).unwrap_or_default();
     let limit_bytes = policy.memory_limit_bytes.or(header.memory_limit_bytes);
-    let used_bytes = last.cgroup_bytes.unwrap_or(last.rss_bytes).max(last.heap.live_bytes);
+    // What the cgroup uses is to be held against the cgroup's own limit only.
+    let of_cgroup = last.cgroup_bytes.filter(|_| policy.memory_limit_bytes.is_none());
+    let used_bytes = of_cgroup.unwrap_or(last.rss_bytes).max(last.heap.live_bytes);
     let projection = |bytes_per_hour: f64| project(limit_bytes, used_bytes, bytes_per_hour);
     let mut findings = finding::group(run.sites, &verdicts, &found);
     for finding in &mut findings {

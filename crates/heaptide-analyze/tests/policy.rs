@@ -292,3 +292,19 @@ fn too_short_a_run_is_inconclusive() {
     assert!(!judged("least_snapshots = 12").undecided[0].contains("too few"));
     assert_eq!(judge_by(&[], &Policy::default(), None).outcome, Outcome::Inconclusive);
 }
+
+/// A process of 1 MiB had run out of its 512 MiB: those of all others around it were counted.
+#[test]
+fn a_limit_of_the_policy_is_the_process_s() {
+    let mut timeline = timeline(40);
+    timeline.points.iter_mut().for_each(|point| point.cgroup_bytes = Some(900 << 20));
+    let axis = Arc::new(Axis::new(&timeline, &Settings::default()));
+    let sites = vec![site(&axis, "shop::session::create", Origin::Workspace, |_| 10)];
+    let runs = [Run { timeline: &timeline, axis: &axis, sites: &sites }];
+    let used = |policy: &str| {
+        let report = judge_by(&runs, &Policy::parse(policy).unwrap(), None);
+        report.runs[0].runs_out.map(|projection| projection.used_bytes)
+    };
+    assert_eq!(used("memory_limit = '512 MiB'"), Some(1 << 20));
+    assert_eq!(used(""), Some(900 << 20), "the cgroup's limit");
+}
