@@ -29,6 +29,7 @@ fn check_cut(made: &Made, n_frames: usize) {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "safe code, and slow there")]
 fn frames_are_followed_to_the_root() {
     let record = Shape { ra_below: 3, saves_fp: true, ..plain(0x5000, 8) };
     let saves = Shape { saves_fp: true, ..plain(0x6000, 4) };
