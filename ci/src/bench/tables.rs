@@ -23,8 +23,8 @@ fn times(results: &Results, job: &'static str, contender: &Contender) -> String 
     spread(results.against_baseline(job, contender, ratio))
 }
 
-/// How many times the second; nothing, where either is nothing.
-fn compared(one: Option<f64>, other: Option<f64>) -> Option<f64> {
+/// How many times the second; nothing, where either is lost in noise.
+pub(crate) fn compared(one: Option<f64>, other: Option<f64>) -> Option<f64> {
     let (one, other) = one.zip(other)?;
     (one > 0.0 && other > 0.0).then(|| one / other)
 }

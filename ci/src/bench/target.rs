@@ -5,6 +5,7 @@ use super::cost::Instructions;
 use super::markdown::{number, table};
 use super::plan::{FEW_BLOCKS, MANY_BLOCKS};
 use super::results::{Results, Sample};
+use super::tables::compared;
 
 /// More than this share of the cost on one thread is not flat.
 const FLAT: f64 = 1.2;
@@ -55,7 +56,7 @@ fn at_least(what: &'static str, least: f64, unit: &'static str, measured: Option
 fn speed(results: &Results, instructions: &Instructions) -> Vec<Target> {
     let ns = |contender| results.added_ns("micro", contender).map(|added| added.median);
     let on_threads = |job| results.added_ns(job, &EXACT).map(|added| added.median);
-    let flat = on_threads("threads-8").zip(on_threads("threads-1")).map(|(eight, one)| eight / one);
+    let flat = compared(on_threads("threads-8"), on_threads("threads-1"));
     let off = instructions.added(&OFF).zip(instructions.per_op(OFF.baseline()));
     let off_percent = off.map(|(added, system)| 100.0 * added / system);
     vec![
@@ -71,9 +72,9 @@ fn speed(results: &Results, instructions: &Instructions) -> Vec<Target> {
 fn against_peers(results: &Results, instructions: &Instructions) -> Vec<Target> {
     let cheaper = |peer: &Contender| {
         let of = |contender| results.added_ns("micro", contender).map(|added| added.median);
-        Some(of(peer)? / of(&EXACT)?)
+        compared(of(peer), of(&EXACT))
     };
-    let fewer = |peer: &Contender| Some(instructions.added(peer)? / instructions.added(&EXACT)?);
+    let fewer = |peer: &Contender| compared(instructions.added(peer), instructions.added(&EXACT));
     vec![
         at_least("cheaper than heapscope", 8.0, "×", cheaper(&HEAPSCOPE_EXACT)),
         at_least("the same in instructions", 8.0, "×", fewer(&HEAPSCOPE_EXACT)),
