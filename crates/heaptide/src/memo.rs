@@ -19,12 +19,13 @@ use crate::labels::MAX_TAGS;
 use crate::unwind::{Caller, MAX_CHECKS, StackMemory};
 
 /// Entries are found by hash in a set of a few, the latest first.
-const SETS: usize = 512;
+const SETS: usize = 2048;
 const WAYS: usize = 4;
 /// Comparisons are made in groups that fill a cache line; a run is padded with copies of its last.
 const GROUP: usize = 5;
-/// Groups in the log: room for some 1,600 stacks of 20 frames.
-const LOG: usize = 6500;
+/// Groups in the log: room for as many stacks of 20 frames as there are entries. Memory that was
+/// never written is not there.
+const LOG: usize = 1 << 15;
 /// Groups in the longest run.
 const MAX_RUN: usize = MAX_CHECKS.div_ceil(GROUP);
 const WORD_BYTES: u64 = 8;
@@ -75,7 +76,7 @@ impl Group {
 
 /// One remembered stack. Zeroed, it is that of no caller.
 #[derive(Debug)]
-#[repr(C, align(64))]
+#[repr(C)]
 struct Entry {
     sp: u64,
     ra: u64,
