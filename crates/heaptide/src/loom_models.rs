@@ -133,7 +133,7 @@ fn a_sum_read_while_threads_count_is_never_negative() {
 }
 
 fn sample(n: u32) -> Sample {
-    Sample { birth: Birth { site: SiteIndex(n), key: Key(n) }, weight: u64::from(n) }
+    Sample { birth: Birth::new(SiteIndex(n), Key(n)), weight: u64::from(n) }
 }
 
 /// What one thread brings to the table: a chunk in reserve.
@@ -146,6 +146,8 @@ fn enter(table: &SampleTable, spare: &Link<Chunk>, addr: usize, n: u32) {
 fn entries_made_at_once_are_all_found_and_ended_by_whoever_got_the_block() {
     loom::model(|| {
         let table = Arc::new(SampleTable::new(&Arena::new()).expect("memory"));
+        // One slot of its chunk is left: both want it.
+        enter(&table, &Link::default(), 9 << 12, 9);
         let handed_over = Arc::new(AtomicU32::new(0));
         let maker = {
             let (table, handed_over) = (table.clone(), handed_over.clone());
