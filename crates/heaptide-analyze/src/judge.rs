@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use bytesize::ByteSize;
 use heaptide_format::{Dropped, HeapTotals, Mode};
 use jiff::SignedDuration;
 use serde::Serialize;
@@ -176,6 +177,8 @@ const LEAST_MATURE_SLOTS: usize = 6;
 const OLD_FOR_THE_RUN: f64 = 0.7;
 /// would count if there are so many of them.
 const LEAST_HELD: u64 = 4;
+/// A sample of fewer blocks than this would show no leak, were all of them leaked.
+const LEAST_SAMPLES: u64 = 32;
 /// A run of so many lifetimes shows what outlives them.
 const LIFETIMES_PER_RUN: i32 = 2;
 
@@ -292,7 +295,11 @@ fn judge_run(run: &Run<'_>, policy: &Policy, before: Option<&Before>) -> RunRepo
         grows_under: grows_under(&findings),
         findings,
         healthy: healthy(run, &verdicts),
-        too_short: too_short(run, policy).into_iter().chain(too_young(run, policy)).collect(),
+        too_short: too_short(run, policy)
+            .into_iter()
+            .chain(too_thin(header.mode, &last.heap))
+            .chain(too_young(run, policy))
+            .collect(),
         class_of_site: classes_by_id(run, &verdicts),
         as_before,
     }
@@ -366,6 +373,19 @@ fn too_short(run: &Run<'_>, policy: &Policy) -> Option<String> {
     })
 }
 
+/// A sampled recording of so small a heap that no leak could have been seen.
+fn too_thin(mode: Mode, heap: &HeapTotals) -> Option<String> {
+    let Mode::Sampled { period_bytes } = mode else { return None };
+    let (live, period) = (ByteSize::b(heap.live_bytes), ByteSize::b(period_bytes));
+    let enough = ByteSize::b((heap.live_bytes / LEAST_SAMPLES / 2).max(1));
+    (heap.live_bytes / period_bytes.max(1) < LEAST_SAMPLES).then(|| {
+        format!(
+            "one sample for each {period} is too few for a live heap of {live}: \
+             sample each {enough} or less, or record exactly"
+        )
+    })
+}
+
 /// What would be old enough to count in this run, were it not for a lifetime that the run is too
 /// short for.
 fn too_young(run: &Run<'_>, policy: &Policy) -> Vec<String> {
@@ -416,6 +436,7 @@ fn doubts(run: &Run<'_>, policy: &Policy) -> Vec<String> {
     };
     doubt(holes, "snapshots are missing; their neighbours were judged together");
     doubt(dropped.blocks, "blocks were not counted: the shim's tables were full");
+    doubt(dropped.samples, "samples were not kept: the shim had no memory");
     doubt(dropped.sites, "blocks have no site of their own: the site table was full");
     doubt(dropped.overruns, "blocks were overrun by the program: look for a buffer overflow");
     let teardown = run.axis.teardown();

@@ -10,6 +10,7 @@ use heaptide_analyze::finding::Gate;
 use heaptide_analyze::identity::Origin;
 use heaptide_analyze::judge::{Criteria, Outcome, Report, Run, Site, judge};
 use heaptide_analyze::policy::{Date, Policy};
+use heaptide_format::Mode;
 
 use crate::sites::{site, timeline};
 
@@ -274,6 +275,25 @@ fn sites_that_leak_in_step_are_one_finding() {
     let seconds = run.runs_out.unwrap().seconds;
     let left = ((1 << 30) - (1 << 20)) as f64;
     assert!((seconds - left / total * 3600.0).abs() < 1e-6 * seconds);
+}
+
+/// A heap of 20 MiB is 40 samples at 512 KiB, and 10 at 2 MiB: too few to see a leak in.
+#[test]
+fn too_thin_a_sample_is_inconclusive() {
+    let cases = [
+        (Mode::Exact, Outcome::Clean),
+        (Mode::Sampled { period_bytes: 512 << 10 }, Outcome::Clean),
+        (Mode::Sampled { period_bytes: 2 << 20 }, Outcome::Inconclusive),
+    ];
+    for (mode, outcome) in cases {
+        let mut timeline = timeline(40);
+        timeline.header.mode = mode;
+        timeline.points.iter_mut().for_each(|point| point.heap.live_bytes = 20 << 20);
+        let axis = Arc::new(Axis::new(&timeline, &Settings::default()));
+        let runs = [Run { timeline: &timeline, axis: &axis, sites: &[] }];
+        let report = judge_by(&runs, &Policy::default(), None);
+        assert_eq!(report.outcome, outcome, "{mode:?}: {:?}", report.undecided);
+    }
 }
 
 #[test]

@@ -133,11 +133,10 @@ impl Page<'_> {
         let evidence = &phrase::witness(finding).verdict.evidence;
         self.cohorts(&evidence.cohorts);
         let mut counts = format!(
-            "{} allocated, {} freed, {} alive ({})",
+            "{} allocated, {} freed, {}",
             count(evidence.allocs),
             count(evidence.frees),
-            count(evidence.live_objects),
-            bytes(evidence.live_bytes)
+            phrase::alive(evidence)
         );
         match evidence.last_free_ago_ns {
             Some(ns) => counts += &format!("; last free {} ago", duration(ns)),

@@ -3,7 +3,8 @@
 use heaptide_analyze::compare::{Change, Comparison, Known};
 use heaptide_analyze::finding::{Finding, Gate, JudgedSite, Projection};
 use heaptide_analyze::judge::{Outcome, Report, RunReport};
-use heaptide_analyze::verdict::{Channel, Condition, Confidence, Fit, Rate};
+use heaptide_analyze::verdict::{Channel, Condition, Confidence, Evidence, Fit, Rate};
+use heaptide_format::Mode;
 
 use crate::number::{about, bytes, count, duration, plural, rate_bytes, significant, unit};
 use crate::sentence;
@@ -179,7 +180,21 @@ pub(crate) fn run(run: &RunReport) -> String {
     parts.extend(run.work.iter().map(|(name, n)| format!("{} {name}", count(*n))));
     let sites = plural(run.sites as u64, "site", "sites");
     parts.push(format!("{} live at {sites}", bytes(run.heap.live_bytes)));
+    if let Mode::Sampled { period_bytes } = run.mode {
+        parts.push(format!("sampled (one block each {}): numbers are ±", bytes(period_bytes)));
+    }
     format!("{} (pid {}): {}", program(run), run.pid, parts.join(", "))
+}
+
+/// `1,560 alive (280.3 KiB)`; of a sample `1,560 ± 210 alive (280.3 KiB ± 37 KiB)`.
+pub(crate) fn alive(evidence: &Evidence) -> String {
+    let (objects, size) = (count(evidence.live_objects), bytes(evidence.live_bytes));
+    if evidence.objects_error == 0.0 && evidence.bytes_error == 0.0 {
+        return format!("{objects} alive ({size})");
+    }
+    let objects_error = count(evidence.objects_error.round() as u64);
+    let bytes_error = bytes(evidence.bytes_error.round() as u64);
+    format!("{objects} ± {objects_error} alive ({size} ± {bytes_error})")
 }
 
 /// The file name of the executable.

@@ -130,6 +130,12 @@ pub struct Evidence {
     pub live_objects: u64,
     /// Live bytes at the end.
     pub live_bytes: u64,
+    /// Standard error of the live blocks; 0 in an exact recording.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub objects_error: f64,
+    /// Standard error of the live bytes; 0 in an exact recording.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub bytes_error: f64,
     /// Time since the last free, if there was any.
     pub last_free_ago_ns: Option<u64>,
     /// Of the live blocks, how many were left when the program exited, if that was recorded.
@@ -144,6 +150,11 @@ pub struct Evidence {
     pub excluded: Vec<Excluded>,
     /// What would change the verdict (leaks and suspects).
     pub would_change: Vec<Condition>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_zero(number: &f64) -> bool {
+    *number == 0.0
 }
 
 pub(super) fn gather(
@@ -181,6 +192,8 @@ pub(super) fn gather(
         frees: totals.frees,
         live_objects: totals.live_objects,
         live_bytes: totals.live_bytes,
+        objects_error: totals.objects_error,
+        bytes_error: totals.bytes_error,
         last_free_ago_ns: totals.last_free_ns.map(|ns| end_ns.saturating_sub(ns)),
         objects_at_exit: totals.objects_at_exit,
         objects,

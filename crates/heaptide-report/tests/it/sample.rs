@@ -243,6 +243,8 @@ fn objects_evidence() -> Evidence {
         frees: 1_560,
         live_objects: 1_560,
         live_bytes: 287_040,
+        objects_error: 0.0,
+        bytes_error: 0.0,
         last_free_ago_ns: Some(400_000_000),
         objects_at_exit: Some(1_560),
         objects: Objects::default(),
