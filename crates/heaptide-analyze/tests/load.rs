@@ -204,7 +204,7 @@ fn one_snapshot_is_restored_in_full() {
 
 /// A run of 300 snapshots, more than an axis has slots, in which live blocks go up and down.
 fn long(line: impl Fn(u64) -> String) -> String {
-    let lines = (0..300).map(|seq| line(seq));
+    let lines = (0..300).map(line);
     [header("r", 0, "00ff"), MODULE.into(), site(1), site(2)].into_iter().chain(lines).collect()
 }
 
