@@ -121,7 +121,8 @@ fn ten_thousand_short_threads() {
     });
     let own: Vec<u64> = recording.snapshots.iter().map(|snapshot| snapshot.own_bytes).collect();
     let grown = own[10].saturating_sub(own[2]);
-    assert!(grown < 8 * 8000, "our own memory grew with 8,000 threads: {own:?}");
+    // Four at once may need four blocks, sooner or later; 8,000 would need hundreds of megabytes.
+    assert!(grown < 1 << 20, "our own memory grew with 8,000 threads: {own:?}");
 }
 
 fn a_thousand_threads_at_once() {
