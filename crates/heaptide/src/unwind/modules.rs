@@ -172,27 +172,45 @@ impl LoadedModules {
     }
 
     fn find(&self, address: u64) -> Option<&'static LoadedModule> {
-        self.all().find(|module| module.contains(address) && module.is_loaded())
+        self.all().filter(|module| module.contains(address) && module.is_loaded()).last()
     }
 
     /// Brings the table up to date with the loader. Cheap when nothing changed.
     pub(crate) fn refresh(&self, arena: &Arena) {
-        let mut pass = Pass { modules: self, arena, known: None, marks: [0; MAX_MODULES / 64] };
-        // SAFETY: `note_module` has the right shape and `pass` outlives the call.
-        let stopped = unsafe { libc::dl_iterate_phdr(Some(note_module), (&raw mut pass).cast()) };
-        if stopped == 0 {
-            pass.mark_unloaded();
-        }
+        // A pass is void if the loader was at work in between.
+        let _ = (0..3).any(|_| self.pass_is_good(arena));
     }
 
-    fn unchanged_since_last_refresh(&self, adds: u64, subs: u64) -> bool {
-        let same_adds = self.adds_seen.swap(adds, Relaxed) == adds;
-        let subs_before = self.subs_seen.swap(subs, Relaxed);
-        if subs_before != subs && subs_before != u64::MAX {
-            // Even if the same file is mapped at the same place again by now.
-            self.unloads.fetch_add(1, Release);
+    fn pass_is_good(&self, arena: &Arena) -> bool {
+        let mut pass = Pass { modules: self, arena, began: None, marks: [0; MAX_MODULES / 64] };
+        // SAFETY: `note_module` has the right shape and `pass` outlives the call.
+        let current = unsafe { libc::dl_iterate_phdr(Some(note_module), (&raw mut pass).cast()) };
+        if current != 0 {
+            return true;
         }
-        same_adds && subs_before == subs
+        // SAFETY: as above, for `end_pass`.
+        let ended = unsafe { libc::dl_iterate_phdr(Some(end_pass), (&raw mut pass).cast()) };
+        ended == GOOD
+    }
+
+    fn is_current(&self, counts: Counts) -> bool {
+        (self.adds_seen.load(Acquire), self.subs_seen.load(Acquire)) == (counts.adds, counts.subs)
+    }
+
+    /// Says that the table is what the loader had at these counts.
+    fn publish(&self, counts: Counts) {
+        let subs_before = self.subs_seen.load(Relaxed);
+        if subs_before != counts.subs && subs_before != u64::MAX {
+            // Even if the same file is mapped at the same place again by now.
+            self.forget();
+        }
+        self.subs_seen.store(counts.subs, Release);
+        self.adds_seen.store(counts.adds, Release);
+    }
+
+    /// Voids what was learned of all addresses.
+    pub(crate) fn forget(&self) {
+        self.unloads.fetch_add(1, Release);
     }
 
     fn add(&self, arena: &Arena, seen: &Seen) -> Option<usize> {
@@ -236,12 +254,20 @@ struct Seen {
     build_id: Option<&'static [u8]>,
 }
 
-/// One pass over the loader's list.
+/// How often the loader has added and taken away modules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Counts {
+    adds: u64,
+    subs: u64,
+}
+
+/// One pass over the loader's list: all modules are noted, and then, if the list is still the same,
+/// what was not noted is unloaded and the table up to date. Both happen under the loader's lock.
 struct Pass<'a> {
     modules: &'a LoadedModules,
     arena: &'a Arena,
-    /// Entries there were when the pass began; later ones are not its business.
-    known: Option<usize>,
+    /// What the loader had done when the pass began, and how many entries there were.
+    began: Option<(Counts, usize)>,
     /// One bit for each entry that is still loaded.
     marks: [u64; MAX_MODULES / 64],
 }
@@ -258,8 +284,19 @@ impl Pass<'_> {
         }
     }
 
-    fn mark_unloaded(&self) {
-        let known = self.known.unwrap_or(0);
+    /// What [`end_pass`] returns: [`GOOD`] or [`VOID`].
+    fn end(&self, now: Counts) -> c_int {
+        match self.began {
+            Some((counts, known)) if counts == now => {
+                self.mark_unloaded(known);
+                self.modules.publish(counts);
+                GOOD
+            }
+            _ => VOID,
+        }
+    }
+
+    fn mark_unloaded(&self, known: usize) {
         for (at, module) in self.modules.all().enumerate().take(known) {
             let marked = self.marks.get(at / 64).is_some_and(|word| word >> (at % 64) & 1 == 1);
             if !marked && module.is_loaded() {
@@ -267,6 +304,24 @@ impl Pass<'_> {
             }
         }
     }
+}
+
+/// The loader's list is still what the pass saw.
+const GOOD: c_int = 1;
+/// It is not.
+const VOID: c_int = 2;
+
+/// Called by the loader, under its lock, for the first module.
+unsafe extern "C" fn end_pass(
+    info: *mut libc::dl_phdr_info,
+    _size: usize,
+    pass: *mut c_void,
+) -> c_int {
+    // SAFETY: the loader passes a valid description, and hands `pass` back as it was given.
+    let info = unsafe { &*info };
+    // SAFETY: `pass_is_good` passed a `Pass` that outlives the iteration and is used by nobody else.
+    let pass = unsafe { &*pass.cast::<Pass<'_>>() };
+    pass.end(Counts { adds: info.dlpi_adds, subs: info.dlpi_subs })
 }
 
 /// Called by the loader, under its lock, for each module; a nonzero return ends the pass.
@@ -277,13 +332,14 @@ unsafe extern "C" fn note_module(
 ) -> c_int {
     // SAFETY: the loader passes a valid description, and hands `pass` back as it was given.
     let info = unsafe { &*info };
-    // SAFETY: `refresh` passed a `Pass` that outlives the iteration and is used by nobody else.
+    // SAFETY: `pass_is_good` passed a `Pass` that outlives the iteration and is used by nobody else.
     let pass = unsafe { &mut *pass.cast::<Pass<'_>>() };
-    if pass.known.is_none() {
-        if pass.modules.unchanged_since_last_refresh(info.dlpi_adds, info.dlpi_subs) {
+    if pass.began.is_none() {
+        let counts = Counts { adds: info.dlpi_adds, subs: info.dlpi_subs };
+        if pass.modules.is_current(counts) {
             return 1;
         }
-        pass.known = Some(pass.modules.count.load(Acquire) as usize);
+        pass.began = Some((counts, pass.modules.count.load(Acquire) as usize));
     }
     // SAFETY: `info` comes from the loader.
     let seen = unsafe { describe(info) };
@@ -324,7 +380,7 @@ unsafe fn describe(info: &libc::dl_phdr_info) -> Seen {
             libc::PT_NOTE if seen.build_id.is_none() && is_loaded(headers, header) => {
                 // SAFETY: a note segment is mapped and readable while the module is loaded.
                 let notes = unsafe {
-                    core::slice::from_raw_parts(at as *const u8, header.p_memsz as usize)
+                    core::slice::from_raw_parts(at as *const u8, header.p_filesz as usize)
                 };
                 seen.build_id = build_id(notes);
             }
