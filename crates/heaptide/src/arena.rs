@@ -38,7 +38,8 @@ unsafe impl Zeroed for crate::counters::SlotDetail {}
 unsafe impl Zeroed for crate::cell::Cell {}
 // SAFETY: as above.
 unsafe impl Zeroed for crate::counters::GrowthRing {}
-// SAFETY: as above.
+// SAFETY: a struct of the above, and a memo of plain integers and of references that may be none,
+// which for the compiler's `Option<&T>` is null.
 unsafe impl Zeroed for crate::threads::ThreadBlock {}
 // SAFETY: as above.
 unsafe impl Zeroed for crate::sites::SiteEntry {}

@@ -104,7 +104,7 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Heaptide<A> {
             return unsafe { sampled::realloc(&self.inner, state, block, layout, new_size) };
         }
         // SAFETY: as above, and blocks carry records.
-        unsafe { realloc(&self.inner, state, block, layout, new_size) }
+        unsafe { realloc(&self.inner, block, layout, new_size) }
     }
 }
 
@@ -145,7 +145,7 @@ unsafe fn dealloc_otherwise<A: GlobalAlloc>(
 ) {
     if state.is_sampled() {
         // SAFETY: the caller's promise; some blocks are sampled.
-        return unsafe { sampled::dealloc(inner, state, block, layout) };
+        return unsafe { sampled::dealloc(inner, block, layout) };
     }
     // SAFETY: the caller's promise, and blocks carry records.
     let padded = unsafe { padded(layout.size(), layout.align()) };
@@ -242,20 +242,16 @@ unsafe fn make_slowly<A: GlobalAlloc>(
     if !can_exist(size) {
         return core::ptr::null_mut();
     }
-    let state = STATE.load();
     // SAFETY: from here on only the walk and the memo ask, starting at the caller.
     let stack = unsafe { OwnStack::assume_walked() };
-    let expected = state
-        .is_recording()
-        .then(|| recording::expect_slowly(stack, Caller { ra, sp, fp }, state))
-        .flatten();
+    let expected = recording::expect_slowly(stack, Caller { ra, sp, fp });
     // SAFETY: the caller's promise, and `can_exist`.
     let block = unsafe { take(inner, size, align, fill) };
     if block.is_null() {
         return block;
     }
     let record = match &expected {
-        Some(expected) => recording::born_slowly(expected, state, block.addr(), size),
+        Some(expected) => recording::born_slowly(expected, block.addr(), size),
         None => Record::new(block.addr(), Birth::UNCOUNTED),
     };
     // SAFETY: the block has `size` bytes and room for a record behind them.
@@ -318,7 +314,6 @@ unsafe fn dealloc<A: GlobalAlloc>(inner: &A, state: State, block: *mut u8, layou
 /// As [`GlobalAlloc::realloc`]; the block must have been made by this module.
 unsafe fn realloc<A: GlobalAlloc>(
     inner: &A,
-    state: State,
     block: *mut u8,
     layout: Layout,
     new_size: usize,
@@ -338,7 +333,7 @@ unsafe fn realloc<A: GlobalAlloc>(
     if moved.is_null() {
         return moved;
     }
-    let record = recording::resize(state, record, (old_addr, old_size), (moved.addr(), new_size));
+    let record = recording::resize(record, (old_addr, old_size), (moved.addr(), new_size));
     // SAFETY: the block has `new_size` bytes and room for a record behind them.
     unsafe { write_record(moved, new_size, record) };
     moved
@@ -371,7 +366,7 @@ unsafe fn read_record(block: *const u8, size: usize) -> Record {
     // SAFETY: the caller's promise.
     let at = unsafe { block.add(size) };
     // SAFETY: as above; the record need not be aligned.
-    Record::from_bits(unsafe { at.cast::<u64>().read_unaligned() })
+    Record::from_memory(unsafe { at.cast::<u64>().read_unaligned() })
 }
 
 /// # Safety
@@ -381,7 +376,7 @@ unsafe fn write_record(block: *mut u8, size: usize, record: Record) {
     // SAFETY: the caller's promise.
     let at = unsafe { block.add(size) };
     // SAFETY: as above; the record need not be aligned.
-    unsafe { at.cast::<u64>().write_unaligned(record.to_bits()) };
+    unsafe { at.cast::<u64>().write_unaligned(record.to_memory()) };
 }
 
 /// The end of a thread, called by the C library with what [`crate::threads::adopt`] left there.

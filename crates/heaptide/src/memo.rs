@@ -35,7 +35,7 @@ const WORD_BYTES: u64 = 8;
 pub(crate) struct Memo {
     sets: [[Entry; WAYS]; SETS],
     log: [Group; LOG + MAX_RUN],
-    /// End of the committed log, in groups; at most `LOG`.
+    /// End of the committed log, in groups; a run begins below `LOG`.
     end: usize,
     /// What entries depend on beside the stack: the tag in force (bits 0–11) and the era (12–31).
     /// Entries of an earlier era are void: that is how everything is forgotten at once, without
@@ -118,22 +118,22 @@ impl Memo {
         self.origin = self.base.wrapping_add(u64::from(self.tag()) << 7);
     }
 
-    /// Where a stack counts, if it is the last that was seen of its set.
+    /// Where a stack counts, if it is remembered.
     #[inline(always)]
-    pub(crate) fn find_first(
+    pub(crate) fn find_in_place(
         &self,
         stack: impl StackMemory,
         caller: Caller,
     ) -> Option<&'static SiteSlot> {
-        let [latest, ..] = &self.sets[self.set_of(caller)];
-        if self.is(latest, caller) && self.holds(stack, caller.sp, latest) {
-            latest.slot
-        } else {
-            None
+        for entry in &self.sets[self.set_of(caller)] {
+            if self.is(entry, caller) && self.holds(stack, caller.sp, entry) {
+                return entry.slot;
+            }
         }
+        None
     }
 
-    /// Looks at the whole set, and brings what it finds to the front.
+    /// The same, and brings what it finds to the front of its set.
     pub(crate) fn find(
         &mut self,
         stack: impl StackMemory,

@@ -104,14 +104,16 @@ impl Record {
         Self(birth.0 ^ (addr as u64) << ADDRESS_SHIFT)
     }
 
+    /// As it stood in memory.
     #[inline]
-    pub(crate) fn from_bits(bits: u64) -> Self {
-        Self(bits)
+    pub(crate) fn from_memory(word: u64) -> Self {
+        Self(u64::from_be(word))
     }
 
+    /// As it is to stand in memory: the pattern next to the block, where an overrun hits it first.
     #[inline]
-    pub(crate) fn to_bits(self) -> u64 {
-        self.0
+    pub(crate) fn to_memory(self) -> u64 {
+        self.0.to_be()
     }
 
     /// What the record says of the block at `addr`; to be believed if [`Birth::is_intact`].
@@ -137,7 +139,7 @@ mod tests {
             let key = Key::new(generation, Bucket(bucket));
             let birth = Birth::new(SiteIndex(site), key);
             let (addr, other) = (addr as usize * 8, other as usize * 8);
-            let record = Record::from_bits(Record::new(addr, birth).to_bits());
+            let record = Record::from_memory(Record::new(addr, birth).to_memory());
             let read = record.read(addr);
             prop_assert!(read.is_intact());
             prop_assert_eq!((read, read.site(), read.key()), (birth, SiteIndex(site), key));

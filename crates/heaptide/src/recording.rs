@@ -62,7 +62,10 @@ pub(crate) enum Unwinder {
 
 /// Makes the tables at the first call; `None` without memory. Not called from the hook.
 pub(crate) fn prepare(unwinder: Unwinder) -> Option<&'static Tables> {
-    UNWINDER.store(unwinder as u32, Relaxed);
+    if UNWINDER.swap(unwinder as u32, Relaxed) != unwinder as u32 {
+        // What is remembered was found the other way.
+        MODULES.forget();
+    }
     let tables = TABLES_MADE.get_or_try_init(|| {
         let tables = Tables {
             sites: SiteTable::new(&ARENA, MAX_SITES).ok_or(())?,
@@ -73,7 +76,7 @@ pub(crate) fn prepare(unwinder: Unwinder) -> Option<&'static Tables> {
         Ok::<_, ()>(&*Box::leak(Box::new(tables)))
     });
     let tables = *tables.ok()?;
-    MODULES.refresh(&ARENA);
+    refresh_modules();
     TABLES.set(Some(tables));
     Some(tables)
 }
@@ -104,7 +107,7 @@ pub(crate) fn expect(
     bytes: usize,
 ) -> Option<Expected<Hold>> {
     let hold = threads::hold_own()?;
-    let slot = hold.memo().find_first(stack, caller)?;
+    let slot = hold.memo().find_in_place(stack, caller)?;
     // That the slot is current also says that no module was unloaded since the entry was made: a
     // thread forgets its entries before it brings any slot up to a state with more unloads.
     if !slot.is_ready(state, bytes as u64) {
@@ -122,15 +125,14 @@ pub(crate) fn born(expected: Expected<Hold>, addr: usize, size: usize) -> Record
 }
 
 /// Finds out where the block counts that is about to be made. `None`: it is not counted.
-pub(crate) fn expect_slowly(
-    stack: impl StackMemory,
-    caller: Caller,
-    state: State,
-) -> Option<Expected<AnyHold>> {
+pub(crate) fn expect_slowly(stack: impl StackMemory, caller: Caller) -> Option<Expected<AnyHold>> {
     if threads::is_internal() {
         return None;
     }
-    let mut any = hold_any(state)?;
+    let mut any = hold_any()?;
+    if !any.state.is_recording() {
+        return None;
+    }
     let hold = any.get_mut();
     let known = hold.memo_mut().find(stack, caller);
     let slot = known.or_else(|| learn(hold, stack, caller))?;
@@ -139,13 +141,8 @@ pub(crate) fn expect_slowly(
 
 /// Counts a block the long way: the first at its site, or in its epoch, or larger than any. Says
 /// what its record is to be.
-pub(crate) fn born_slowly(
-    expected: &Expected<AnyHold>,
-    state: State,
-    addr: usize,
-    size: usize,
-) -> Record {
-    let birth = expected.slot.birth(surroundings(), state, size as u64);
+pub(crate) fn born_slowly(expected: &Expected<AnyHold>, addr: usize, size: usize) -> Record {
+    let birth = expected.slot.birth(surroundings(), expected.hold.state, size as u64);
     add(&expected.hold.get().tally.uncounted, u64::from(birth.is_none()));
     Record::new(addr, birth.unwrap_or(Birth::UNCOUNTED))
 }
@@ -162,44 +159,39 @@ pub(crate) fn death(state: State, record: Record, addr: usize, size: usize) {
     {
         return;
     }
-    death_slowly(state, birth, size);
+    death_slowly(birth, size);
 }
 
 #[cold]
 #[inline(never)]
-fn death_slowly(state: State, birth: Birth, size: usize) {
+fn death_slowly(birth: Birth, size: usize) {
     if !birth.is_intact() {
-        return note_overrun(state);
+        return note_overrun();
     }
-    if counts(state, birth) {
-        with_block(state, |block| {
-            if !counters::death(&block.slots, surroundings(), state, birth, size as u64) {
-                add(&block.tally.uncounted, 1);
-            }
-        });
-    }
+    with_block_of(birth, |block, state| {
+        if !counters::death(&block.slots, surroundings(), state, birth, size as u64) {
+            add(&block.tally.uncounted, 1);
+        }
+    });
 }
 
 /// Counts a block that was resized, and says what its record is to be.
 pub(crate) fn resize(
-    state: State,
     record: Record,
     (old_addr, old_size): (usize, usize),
     (new_addr, new_size): (usize, usize),
 ) -> Record {
     let birth = record.read(old_addr);
     if !birth.is_intact() {
-        note_overrun(state);
+        note_overrun();
         return Record::new(new_addr, Birth::UNCOUNTED);
     }
-    if counts(state, birth) {
-        let (old, new) = (old_size as u64, new_size as u64);
-        with_block(state, |block| {
-            if !counters::resize(&block.slots, surroundings(), state, birth, old, new) {
-                add(&block.tally.uncounted, 1);
-            }
-        });
-    }
+    let (old, new) = (old_size as u64, new_size as u64);
+    with_block_of(birth, |block, state| {
+        if !counters::resize(&block.slots, surroundings(), state, birth, old, new) {
+            add(&block.tally.uncounted, 1);
+        }
+    });
     Record::new(new_addr, birth)
 }
 
@@ -253,7 +245,8 @@ fn unwind(
 ) -> Outcome {
     if UNWINDER.load(Relaxed) == Unwinder::EhFrame as u32 {
         walk(stack, caller, &block.scratch, draft, |address| {
-            block.rules.rule(address, || MODULES.rule_of(address))
+            let rule = || MODULES.rule_of(address);
+            if block.can_tell_unloads() { block.rules.rule(address, rule) } else { rule() }
         })
     } else {
         fallback::walk(&block.scratch, draft)
@@ -268,17 +261,29 @@ fn intern(block: &ThreadBlock, outcome: Outcome, tag: u32) -> SiteIndex {
     tables().map_or(SiteIndex::OVERFLOW, |tables| tables.sites.intern(&ARENA, stack))
 }
 
-/// Counts in the thread's own block, or in another if that cannot be. The recorder's threads count
-/// here as well: what they free or find overrun may be the program's.
-fn with_block(state: State, count: impl FnOnce(&ThreadBlock)) {
-    if let Some(hold) = hold_any(state) {
-        count(hold.get());
+/// Counts an event of a block with this birth, if it belongs to the recording that runs: in the
+/// thread's own block, or in another if that cannot be. The recorder's threads count here as well:
+/// what they free may be the program's.
+fn with_block_of(birth: Birth, count: impl FnOnce(&ThreadBlock, State)) {
+    if birth.site() == SiteIndex::NONE {
+        return;
+    }
+    if let Some(any) = hold_any()
+        && counts(any.state, birth)
+    {
+        count(any.get(), any.state);
     }
 }
 
-/// The block that a call of the hook works on.
+/// The block that a call of the hook works on, and the state since then.
 #[derive(Debug)]
-pub(crate) enum AnyHold {
+pub(crate) struct AnyHold {
+    whose: Whose,
+    state: State,
+}
+
+#[derive(Debug)]
+enum Whose {
     /// The thread's own.
     Own(Hold),
     /// Another, for this call.
@@ -287,37 +292,43 @@ pub(crate) enum AnyHold {
 
 impl AnyHold {
     fn get(&self) -> &Hold {
-        match self {
-            Self::Own(hold) => hold,
-            Self::Lent(loan) => loan.hold(),
+        match &self.whose {
+            Whose::Own(hold) => hold,
+            Whose::Lent(loan) => loan.hold(),
         }
     }
 
     fn get_mut(&mut self) -> &mut Hold {
-        match self {
-            Self::Own(hold) => hold,
-            Self::Lent(loan) => loan.hold_mut(),
+        match &mut self.whose {
+            Whose::Own(hold) => hold,
+            Whose::Lent(loan) => loan.hold_mut(),
         }
     }
 }
 
-/// A block for the caller alone, which knows of all unloads in `state`. The calling thread's own;
+/// A block for the caller alone, which knows of all unloads in its state. The calling thread's own;
 /// another for a thread that has none yet, or none any more, or whose block is in use by the very
 /// call that a signal handler interrupted. `None` without memory, which is counted.
-fn hold_any(state: State) -> Option<AnyHold> {
+///
+/// The state is read when the block is held: whoever had it before counted under no later one.
+fn hold_any() -> Option<AnyHold> {
     let own = threads::hold_own().or_else(|| threads::adopt(&REGISTRY, &ARENA));
-    let lent = || threads::borrow(&REGISTRY, &ARENA).map(AnyHold::Lent);
-    let Some(mut any) = own.map(AnyHold::Own).or_else(lent) else {
+    let lent = || threads::borrow(&REGISTRY, &ARENA).map(Whose::Lent);
+    let Some(whose) = own.map(Whose::Own).or_else(lent) else {
         UNHELD.fetch_add(1, Relaxed);
         return None;
     };
+    let mut any = AnyHold { whose, state: STATE.load() };
+    let state = any.state;
     any.get_mut().forget_unloaded(state);
     Some(any)
 }
 
 #[cold]
-fn note_overrun(state: State) {
-    with_block(state, |block| add(&block.tally.overruns, 1));
+fn note_overrun() {
+    if let Some(any) = hold_any() {
+        add(&any.get().tally.overruns, 1);
+    }
 }
 
 /// The proof by trial: every stack that the memo recognised is unwound as well.

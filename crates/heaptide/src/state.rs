@@ -5,7 +5,7 @@
 //! | 0–4 | [`Phase`] |
 //! | 5–26 | the [`Key`]: which recording and which birth bucket a block born now belongs to |
 //! | 27–39 | how many modules were unloaded so far, up to [`MAX_UNLOADS`] |
-//! | 40–63 | the tick: changes with every epoch and every recording |
+//! | 40–63 | the tick: changes with every epoch and every recording, and begins again after 2^24 |
 //!
 //! What a thread keeps for a site ([`crate::counters`]) carries the word of its last use: one
 //! compare then tells that the same recording runs, that no epoch went by, and that what was

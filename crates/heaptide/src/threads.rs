@@ -217,6 +217,12 @@ pub(crate) fn adopt(registry: &Registry<ThreadBlock>, arena: &Arena) -> Option<H
     }
     let block = registry.claim(arena)?;
     let mut hold = block.enter()?;
+    if own_block().is_some() {
+        // A signal handler came first.
+        drop(hold);
+        block.release();
+        return None;
+    }
     let here = 0u8;
     hold.memo_mut().hand_over(core::ptr::from_ref(&here).addr() as u64);
     BLOCK.try_with(|own| own.set(Some(block))).ok()?;
@@ -247,15 +253,16 @@ pub(crate) struct InternalGuard {
 
 impl InternalGuard {
     pub(crate) fn enter() -> Self {
-        let block = BLOCK.try_with(|own| own.replace(None)).ok().flatten();
+        // In this order, and back in the other: a signal handler in between must not adopt a block.
         let standing = STANDING.try_with(|standing| standing.replace(Standing::Internal));
+        let block = BLOCK.try_with(|own| own.replace(None)).ok().flatten();
         Self { block, standing: standing.unwrap_or(Standing::Gone) }
     }
 }
 
 impl Drop for InternalGuard {
     fn drop(&mut self) {
-        let _ = STANDING.try_with(|standing| standing.set(self.standing));
         let _ = BLOCK.try_with(|own| own.set(self.block));
+        let _ = STANDING.try_with(|standing| standing.set(self.standing));
     }
 }

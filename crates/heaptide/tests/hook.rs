@@ -385,13 +385,17 @@ fn an_overrun_is_counted_and_survived() {
     // SAFETY: none: this is the program's mistake that must not become ours. System's block has
     // room behind it, because the shim asked for its record there.
     unsafe {
-        let block = alloc(layout(100, 8));
-        block.add(100).write_bytes(0xee, 8);
-        dealloc(black_box(block), layout(100, 8));
+        for overrun in 1..=8 {
+            let block = alloc(layout(100, 8));
+            for at in 100..100 + overrun {
+                block.add(at).write(!block.add(at).read());
+            }
+            dealloc(black_box(block), layout(100, 8));
+        }
     }
     exercise();
     recorder.finish().expect("the end");
-    assert_eq!(Recording::read(&path).last().dropped.overruns, 1);
+    assert_eq!(Recording::read(&path).last().dropped.overruns, 8);
 }
 
 fn blocks_from_before_are_not_counted() {

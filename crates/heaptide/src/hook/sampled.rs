@@ -49,17 +49,12 @@ pub(super) fn is_plain(state: State, block: *const u8, layout: Layout) -> bool {
 ///
 /// # Safety
 /// As [`GlobalAlloc::dealloc`]; the process samples.
-pub(super) unsafe fn dealloc<A: GlobalAlloc>(
-    inner: &A,
-    state: State,
-    block: *mut u8,
-    layout: Layout,
-) {
+pub(super) unsafe fn dealloc<A: GlobalAlloc>(inner: &A, block: *mut u8, layout: Layout) {
     let Some(held) = recording::hold(block.addr()) else {
         // SAFETY: the caller's promise; a block that is not sampled was made with `layout`.
         return unsafe { inner.dealloc(block, layout) };
     };
-    recording::died(state, held.release(), layout.size());
+    recording::died(held.release(), layout.size());
     // SAFETY: `layout` is valid.
     let made_with = unsafe { inner_layout(layout.size(), layout.align(), Standing::Sampled) };
     // SAFETY: the layout that a sampled block was made with.
@@ -125,7 +120,7 @@ unsafe fn make<A: GlobalAlloc>(
     let made_with = unsafe { inner_layout(layout.size(), layout.align(), standing(&drawn)) };
     // SAFETY: the size is the caller's, who promises that it is not zero.
     let block = unsafe { take(inner, made_with, fill) };
-    settle(drawn, state, block, layout.size(), Origin::Made);
+    settle(drawn, block, layout.size(), Origin::Made);
     block
 }
 
@@ -158,10 +153,10 @@ unsafe fn resize<A: GlobalAlloc>(
         // SAFETY: both are the layouts of this block, before and after.
         unsafe { replace(inner, block, old, new) }
     };
-    settle(drawn, state, moved, new_size, Origin::Resized);
+    settle(drawn, moved, new_size, Origin::Resized);
     match held {
         Some(held) if moved.is_null() => held.put_back(),
-        Some(held) => recording::died(state, held.release(), old_size),
+        Some(held) => recording::died(held.release(), old_size),
         None => {}
     }
     moved
@@ -186,11 +181,11 @@ unsafe fn replace<A: GlobalAlloc>(inner: &A, block: *mut u8, old: Layout, new: L
 }
 
 /// Makes of a block what was drawn for it, now that it is there or is not.
-fn settle(drawn: Option<Drawn>, state: State, block: *mut u8, size: usize, origin: Origin) {
+fn settle(drawn: Option<Drawn>, block: *mut u8, size: usize, origin: Origin) {
     if let Some(drawn) = drawn
         && !block.is_null()
     {
-        recording::born(drawn, state, block.addr(), size, origin);
+        recording::born(drawn, block.addr(), size, origin);
     }
 }
 

@@ -46,10 +46,10 @@ impl Thread {
 
     /// The site that is remembered of this stack, and the words that were looked at.
     fn look(&mut self, made: &Made) -> (Option<u32>, Vec<u64>) {
-        let first = self.memo().find_first(made.memory(&Reads::default()), made.caller);
+        let there = self.memo().find_in_place(made.memory(&Reads::default()), made.caller);
         let reads = Reads::default();
         let slot = self.memo().find(made.memory(&reads), made.caller);
-        assert!(first.is_none_or(|first| slot.is_some_and(|slot| core::ptr::eq(first, slot))));
+        assert_eq!(there.map(core::ptr::from_ref), slot.map(core::ptr::from_ref));
         (slot.map(|slot| slot.site().0), reads.into_inner())
     }
 

@@ -2,7 +2,7 @@
 
 #![forbid(unsafe_code)]
 
-use super::{ARENA, AnyHold, Expected, Tables, counts, surroundings, tables, with_block};
+use super::{ARENA, AnyHold, Expected, Tables, surroundings, tables, with_block_of};
 use crate::counters::sampled::{self as counters, Origin, Weighted};
 use crate::record::Birth;
 use crate::sampling::gap;
@@ -31,7 +31,7 @@ pub(crate) fn draw(
         return None;
     }
     let weight = gap::draw(size)?;
-    let expected = super::expect_slowly(stack, caller, state)?;
+    let expected = super::expect_slowly(stack, caller)?;
     let hold = expected.hold.get();
     let tables = tables().filter(|_| SampleTable::make_room(&hold.spare, &ARENA));
     add(&hold.tally.unsampled, u64::from(tables.is_none()));
@@ -39,11 +39,11 @@ pub(crate) fn draw(
 }
 
 /// Counts the block that was drawn, and enters it into the table.
-pub(crate) fn born(drawn: Drawn, state: State, addr: usize, size: usize, origin: Origin) {
-    let Drawn { expected: Expected { hold, slot }, tables, weight } = drawn;
-    let hold = hold.get();
+pub(crate) fn born(drawn: Drawn, addr: usize, size: usize, origin: Origin) {
+    let Drawn { expected: Expected { hold: any, slot }, tables, weight } = drawn;
+    let hold = any.get();
     let weighted = Weighted { weight, size_bytes: size as u64 };
-    let birth = slot.sampled_birth(surroundings(), state, weighted, origin);
+    let birth = slot.sampled_birth(surroundings(), any.state, weighted, origin);
     add(&hold.tally.uncounted, u64::from(birth.is_none()));
     // Counted or not: what lies where sampled blocks lie must be in the table.
     let sample = Sample { birth: birth.unwrap_or(Birth::UNCOUNTED), weight };
@@ -58,12 +58,9 @@ pub(crate) fn hold(addr: usize) -> Option<Held> {
 /// Counts the end of a sampled block.
 #[cold]
 #[inline(never)]
-pub(crate) fn died(state: State, sample: Sample, size: usize) {
-    if !counts(state, sample.birth) {
-        return;
-    }
+pub(crate) fn died(sample: Sample, size: usize) {
     let weighted = Weighted { weight: sample.weight, size_bytes: size as u64 };
-    with_block(state, |block| {
+    with_block_of(sample.birth, |block, state| {
         if !counters::death(&block.slots, surroundings(), state, sample.birth, weighted) {
             add(&block.tally.uncounted, 1);
         }
