@@ -53,7 +53,11 @@ fn more_stacks() {
 
 fn a_full_table_is_said() {
     let path = scratch("table_full");
-    let recorder = Recorder::builder().output(&path).start().expect("a recording starts");
+    let recorder = Recorder::builder()
+        .output(&path)
+        .segment_bytes(1 << 30)
+        .start()
+        .expect("a recording starts");
     tally::leave_out_recorder();
     let from = tally::snapshot(&recorder);
     let before = tally::so_far();
