@@ -231,11 +231,7 @@ impl Builder {
         if TAKEN.swap(true, AcqRel) {
             return self.join_environment().ok_or(Error::AlreadyRecording);
         }
-        let started = self.start_alone();
-        if started.is_err() {
-            TAKEN.store(false, Relaxed);
-        }
-        started
+        self.start_alone(Taken)
     }
 
     /// Takes over the recording that the environment started, if nobody has.
@@ -249,7 +245,7 @@ impl Builder {
         Some(recorder)
     }
 
-    fn start_alone(self) -> Result<Recorder, Error> {
+    fn start_alone(self, taken: Taken) -> Result<Recorder, Error> {
         watch_process();
         let generation = GENERATION.load(Relaxed) + 1;
         if generation > MAX_GENERATION {
@@ -268,6 +264,8 @@ impl Builder {
         ACTIVE.store(handle.pid, Release);
         sys::listen();
         STATE.begin(generation);
+        // From here on it is `ended` that makes way for the next recording, once.
+        std::mem::forget(taken);
         let spawned = sys::with_all_signals_blocked(|| {
             let thread = std::thread::Builder::new().name("heaptide".into());
             thread.spawn(move || thread::run(session, &waker, &inbox))
@@ -296,6 +294,16 @@ impl Builder {
             }
         }
         Ok(())
+    }
+}
+
+/// The right to record, while a recording is being prepared; gives it back when that fails.
+#[derive(Debug)]
+struct Taken;
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        TAKEN.store(false, Relaxed);
     }
 }
 
