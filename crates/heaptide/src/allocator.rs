@@ -67,11 +67,11 @@ impl<A> Heaptide<A> {
     /// ```
     ///
     /// # Panics
-    /// At compile time, for a `static`, if the period is 0 or more than 64 MiB.
+    /// At compile time, for a `static`, if the period is 0 or more than 8 MiB.
     pub const fn sampled_unless_asked(mut self, period_bytes: u64) -> Self {
         assert!(
             period_bytes >= 1 && period_bytes <= MAX_PERIOD_BYTES,
-            "a period is between 1 byte and 64 MiB"
+            "a period is between 1 byte and 8 MiB"
         );
         self.unasked = Choice::Sampled { period_bytes };
         self

@@ -106,7 +106,7 @@ fn parse_bytes(text: &[u8]) -> Option<u64> {
 pub(crate) fn complaint_about_mode() -> Option<String> {
     let mode = asked().err()?.to_string_lossy();
     Some(format!(
-        "HEAPTIDE_MODE={mode} is not `exact`, `off`, `sampled` or `sampled:` and 1 to 67108864 bytes, \
+        "HEAPTIDE_MODE={mode} is not `exact`, `off`, `sampled` or `sampled:` and 1 to 8388608 bytes, \
          such as `sampled:512KiB`"
     ))
 }
@@ -265,8 +265,8 @@ mod tests {
         check("sampled:3kB", sampled(3000));
         check("sampled:3KB", sampled(3000));
         check("sampled:2MB", sampled(2_000_000));
-        check("sampled:64MiB", sampled(64 << 20));
-        check("sampled:65MiB", None);
+        check("sampled:8MiB", sampled(8 << 20));
+        check("sampled:9MiB", None);
         check("sampled:0", None);
         check("sampled:0KiB", None);
         check("sampled:", None);

@@ -21,8 +21,8 @@ use crate::sync::Ordering::Relaxed;
 
 /// The mean distance between two points, if nothing else was asked for.
 pub(crate) const DEFAULT_PERIOD_BYTES: u64 = 512 << 10;
-/// Above this, sums of squares could leave 64 bits.
-pub(crate) const MAX_PERIOD_BYTES: u64 = 64 << 20;
+/// Above this, the sum of squares of a few thousand samples could leave 64 bits.
+pub(crate) const MAX_PERIOD_BYTES: u64 = 8 << 20;
 
 /// 2^64 divided by the golden ratio.
 const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
