@@ -9,9 +9,10 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
+use super::arch::{self, Arch};
 use super::rule::{Base, Rule};
 use super::walk::walk_on;
-use super::{Caller, Outcome, Scratch, StackMemory, arch};
+use super::{Caller, Outcome, Scratch, StackMemory};
 use crate::arena::Arena;
 use crate::memo::Draft;
 use crate::registry::Registry;
@@ -124,14 +125,21 @@ impl Made {
 
     /// Walks it; what was found, the words that were read, and the drafted entry.
     pub(crate) fn walk<'a>(&self, hold: &'a mut Hold) -> (Outcome, Vec<u64>, Draft<'a>) {
+        self.walk_as(arch::HERE, hold)
+    }
+
+    /// The same on a machine of this kind.
+    pub(crate) fn walk_as<'a>(
+        &self,
+        arch: Arch,
+        hold: &'a mut Hold,
+    ) -> (Outcome, Vec<u64>, Draft<'a>) {
         let block = hold.block();
         let mut draft = hold.memo_mut().draft(self.caller);
         let reads = Reads::default();
+        let rule_of = |call| self.rule_of(call);
         let memory = self.memory(&reads);
-        let outcome =
-            walk_on(arch::HERE, memory, self.caller, &block.scratch, &mut draft, |call| {
-                self.rule_of(call)
-            });
+        let outcome = walk_on(arch, memory, self.caller, &block.scratch, &mut draft, rule_of);
         (outcome, found(&block.scratch, outcome), draft)
     }
 }

@@ -5,9 +5,7 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use super::super::rule::{Base, Rule};
-use super::super::synthetic::{
-    Made, Reads, SP, Shape, any_stack, based, found, plain, thread_block,
-};
+use super::super::synthetic::{Made, Reads, SP, Shape, any_stack, based, plain, thread_block};
 use super::super::{Caller, MAX_FRAMES, arch};
 use super::{Outcome, walk_on};
 use proptest::prelude::*;
@@ -121,15 +119,9 @@ fn signatures_of_return_addresses_are_not_part_of_them() {
             *word |= 0x005a_0000_0000_0000 ^ at << 48;
         }
     }
-    let mut loan = thread_block();
-    let block = loan.hold().block();
-    let reads = Reads::default();
-    let mut draft = loan.hold_mut().memo_mut().draft(made.caller);
-    let rule_of = |call| made.rules.get(&call).copied().unwrap_or(Rule::Unknown);
-    let memory = made.memory(&reads);
-    let outcome = walk_on(aarch64, memory, made.caller, &block.scratch, &mut draft, rule_of);
+    let (outcome, addresses, _) = made.walk_as(aarch64, thread_block().hold_mut());
     assert_eq!(outcome, Outcome { n_frames: 3, truncated: false });
-    assert_eq!(found(&block.scratch, outcome), made.addresses);
+    assert_eq!(addresses, made.addresses);
 }
 
 /// From the handler, over the kernel's frame, to what was interrupted, on another stack.
@@ -156,15 +148,10 @@ fn a_signal_frame_leads_to_what_it_interrupted() {
         made.rules.insert(0x9000 - 1, Rule::Signal);
         made.caller = Caller { ra: 0x8000, sp: handler_sp, fp: 7 };
         let mut loan = thread_block();
-        let block = loan.hold().block();
-        let reads = Reads::default();
-        let mut draft = loan.hold_mut().memo_mut().draft(made.caller);
-        let rule_of = |call| made.rules.get(&call).copied().unwrap_or(Rule::Unknown);
-        let memory = made.memory(&reads);
-        let outcome = walk_on(arch, memory, made.caller, &block.scratch, &mut draft, rule_of);
+        let (outcome, addresses, draft) = made.walk_as(arch, loan.hold_mut());
         assert_eq!(outcome, Outcome { n_frames, truncated: arch.signal.is_none() });
         let expected = [&[0x8000, 0x9000], &made.addresses[..]].concat();
-        assert_eq!(found(&block.scratch, outcome), expected[..n_frames]);
+        assert_eq!(addresses, expected[..n_frames]);
         assert!(!draft.usable, "a stack through a signal is not remembered");
     }
 }
