@@ -123,7 +123,7 @@ struct Service {
 
 impl Service {
     fn new(sites: u32) -> Self {
-        let rows = (1..=sites).map(|id| empty_row(SiteId(id))).collect();
+        let rows = (1..=sites).map(|id| SiteRow::empty(SiteId(id))).collect();
         let heap = HeapTotals::default();
         Self { rng: Rng::with_seed(7), epoch: 0, requests: 0, heap, rows }
     }
@@ -189,27 +189,6 @@ fn site(id: SiteId) -> Site {
     let function = |depth| (u64::from(id.0) * 2_654_435_761 + depth * 97) % FUNCTIONS;
     let frame = |depth| Frame { module: Some(ModuleId(0)), offset: offset(function(depth)) };
     Site { id, tag: None, frames: (0..FRAMES).map(frame).collect(), truncated: false }
-}
-
-fn empty_row(site: SiteId) -> SiteRow {
-    SiteRow {
-        site,
-        allocs: 0,
-        frees: 0,
-        alloc_bytes: 0,
-        freed_bytes: 0,
-        reallocs: 0,
-        live_objects: 0,
-        live_bytes: 0,
-        objects_range: None,
-        bytes_range: None,
-        cohorts: Vec::new(),
-        largest_bytes: 0,
-        growth: Vec::new(),
-        last_free_ns: None,
-        objects_error: None,
-        bytes_error: None,
-    }
 }
 
 /// One epoch of a site: blocks are born, blocks die.

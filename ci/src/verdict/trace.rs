@@ -156,7 +156,7 @@ impl<'a> Heap<'a> {
             died: vec![Vec::new(); times.len() + 1],
             epochs: Vec::new(),
             cohorts: BTreeMap::new(),
-            now: empty_row(),
+            now: SiteRow::empty(SiteId(1)),
             variance: 0.0,
         };
         for block in &trace.blocks {
@@ -243,26 +243,5 @@ impl<'a> Heap<'a> {
     fn torn_down(&self) -> SiteRow {
         let (frees, freed_bytes) = (self.now.allocs, self.now.alloc_bytes);
         SiteRow { frees, freed_bytes, ..self.now.clone() }
-    }
-}
-
-fn empty_row() -> SiteRow {
-    SiteRow {
-        site: SiteId(1),
-        allocs: 0,
-        frees: 0,
-        alloc_bytes: 0,
-        freed_bytes: 0,
-        reallocs: 0,
-        live_objects: 0,
-        live_bytes: 0,
-        objects_range: None,
-        bytes_range: None,
-        cohorts: Vec::new(),
-        largest_bytes: 0,
-        growth: Vec::new(),
-        last_free_ns: None,
-        objects_error: None,
-        bytes_error: None,
     }
 }

@@ -150,6 +150,30 @@ pub struct SiteRow {
     pub bytes_error: Option<f64>,
 }
 
+impl SiteRow {
+    /// The row of a site at which nothing has happened.
+    pub fn empty(site: SiteId) -> Self {
+        Self {
+            site,
+            allocs: 0,
+            frees: 0,
+            alloc_bytes: 0,
+            freed_bytes: 0,
+            reallocs: 0,
+            live_objects: 0,
+            live_bytes: 0,
+            objects_range: None,
+            bytes_range: None,
+            cohorts: Vec::new(),
+            largest_bytes: 0,
+            growth: Vec::new(),
+            last_free_ns: None,
+            objects_error: None,
+            bytes_error: None,
+        }
+    }
+}
+
 /// What stands for the rows of a [`Snapshot`].
 pub trait Rows: Serialize + DeserializeOwned {
     /// Whether the member is not written.

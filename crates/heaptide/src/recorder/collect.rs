@@ -226,22 +226,16 @@ fn row_of(site: SiteIndex, sums: &mut Sums, ranges: Ranges) -> SiteRow {
     let total = sums.total();
     let (live_objects, live_bytes) = (total.live_objects(), total.live_bytes());
     SiteRow {
-        site: site.id(),
         allocs: total.births,
         frees: total.deaths,
         alloc_bytes: total.birth_bytes,
         freed_bytes: total.death_bytes,
-        reallocs: 0,
         live_objects,
         live_bytes,
         objects_range: range(ranges.objects, live_objects),
         bytes_range: range(ranges.bytes, live_bytes),
         cohorts: sums.cohorts(),
-        largest_bytes: 0,
-        growth: Vec::new(),
-        last_free_ns: None,
-        objects_error: None,
-        bytes_error: None,
+        ..SiteRow::empty(site.id())
     }
 }
 
