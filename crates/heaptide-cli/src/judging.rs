@@ -139,6 +139,12 @@ fn append(path: &Path, lines: Vec<Names>) -> std::io::Result<()> {
 
 /// Reads a baseline file.
 pub(crate) fn baseline(path: &Path) -> anyhow::Result<Baseline> {
-    let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
-    Baseline::parse(&text).map_err(|wrong| anyhow!("{}: {wrong}", path.display()))
+    let file = path.display();
+    let text = fs::read_to_string(path).with_context(|| {
+        format!(
+            "cannot read the baseline {file}; `heaptide baseline REC --update {file}` writes it"
+        )
+    })?;
+    Baseline::parse(&text)
+        .map_err(|wrong| anyhow!("{file}: not a baseline that this heaptide can read: {wrong}"))
 }

@@ -1,6 +1,7 @@
 //! `heaptide baseline REC… --update FILE`: the only writer of baselines.
 
-use std::fs;
+use std::path::Path;
+use std::{fs, io};
 
 use anyhow::Context;
 use heaptide_analyze::baseline::{Baseline as Accepted, Update};
@@ -27,13 +28,27 @@ pub(crate) fn run(args: &Baseline) -> anyhow::Result<Exit> {
         false => Accepted::default(),
     };
     let update = accepted.update(Accepted::of(&report));
-    fs::write(&args.update, accepted.to_json())
+    replace(&args.update, &accepted.to_json())
         .with_context(|| format!("cannot write {}", args.update.display()))?;
     let Update { new, changed, unchanged, dropped } = update;
-    let (n, file) = (accepted.accepted.len(), args.update.display());
+    let file = args.update.display();
+    let sites = match accepted.accepted.len() {
+        1 => "1 site".to_owned(),
+        n => format!("{n} sites"),
+    };
     output::text_out(&format!(
-        "accepted in {file}: {n} sites ({new} new, {changed} changed, {unchanged} unchanged; \
+        "accepted in {file}: {sites} ({new} new, {changed} changed, {unchanged} unchanged; \
          {dropped} dropped)\n"
     ))?;
     Ok(Exit::Clean)
+}
+
+/// Writes a file whole or not at all: the one before stays if the disk is full.
+fn replace(path: &Path, text: &str) -> io::Result<()> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".new");
+    fs::write(&beside, text).and_then(|()| fs::rename(&beside, path)).inspect_err(|_| {
+        // What is left of it is of no use; that it may stay is no second error.
+        let _ = fs::remove_file(&beside);
+    })
 }

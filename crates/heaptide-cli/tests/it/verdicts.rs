@@ -102,6 +102,8 @@ fn a_baseline_accepts_what_grows_today() {
     scratch.write("vendored.jsonl", &recordings::vendored());
     scratch.check("check vendored.jsonl --baseline base.json", 2, "none of the 1 baseline entries");
     scratch.check("baseline short.jsonl --update base.json", 2, "nothing was accepted");
+    std::fs::create_dir(scratch.path("base.json.new")).expect("the directory can be made");
+    scratch.check("baseline clean.jsonl --update base.json", 2, "cannot write base.json");
     assert!(scratch.read("base.json").contains("shop::session::Sessions::create"));
 }
 
