@@ -21,14 +21,21 @@ pub(crate) enum Exit {
     Inconclusive,
 }
 
+impl Exit {
+    /// The number that the shell sees.
+    pub(crate) fn code(self) -> u8 {
+        match self {
+            Self::Clean => 0,
+            Self::Growth => 1,
+            Self::Failed => 2,
+            Self::Inconclusive => 3,
+        }
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
-        Self::from(match exit {
-            Exit::Clean => 0,
-            Exit::Growth => 1,
-            Exit::Failed => 2,
-            Exit::Inconclusive => 3,
-        })
+        Self::from(exit.code())
     }
 }
 

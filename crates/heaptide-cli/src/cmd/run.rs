@@ -28,6 +28,9 @@ const LONGEST: Duration = Duration::from_secs(5);
 const LEAST_BETWEEN_JUDGEMENTS: Duration = Duration::from_secs(1);
 
 pub(crate) fn run(args: &Run) -> anyhow::Result<Exit> {
+    if std::env::var_os("HEAPTIDE_MODE").is_some_and(|mode| mode == "off") {
+        anyhow::bail!("HEAPTIDE_MODE=off is set, so nothing would be recorded: unset it");
+    }
     // Mistakes in the policy are found before the program is started.
     let judge = Arc::new(Judge::new(&args.judging)?);
     let out = OutDir::open(&args.out)?;
@@ -47,7 +50,17 @@ pub(crate) fn run(args: &Run) -> anyhow::Result<Exit> {
     if watched.outcome.is_crash() {
         tell(&format!("{name} {how}; what it recorded until then was judged"));
     }
-    Ok(worsened(exit, &watched, args.judging.inconclusive))
+    let worsened = worsened(exit, &watched, args.judging.inconclusive);
+    if worsened != exit {
+        let code = worsened.code();
+        tell(&format!("the run did not go as planned: it does not count as clean (exit {code})"));
+    } else if exit == Exit::Clean && report.runs.iter().all(|run| run.work.is_empty()) {
+        tell(
+            "no work was counted: a service that was asked nothing looks clean too; \
+             call `heaptide::work(\"requests\", 1)` where work is done",
+        );
+    }
+    Ok(worsened)
 }
 
 /// A clean verdict on a run that did not go as planned is not clean.
@@ -64,7 +77,10 @@ fn worsened(exit: Exit, watched: &Watched, inconclusive: Option<Inconclusive>) -
 /// Appends names to the recordings, so that they can be read elsewhere, and judges them.
 pub(super) fn named_and_judged(judge: &Judge, taken: &Taken) -> anyhow::Result<Report> {
     let paths: Vec<_> = taken.judged.iter().map(|segment| segment.path.clone()).collect();
-    judge.append_names(&paths)?;
+    if let Err(cause) = judge.append_names(&paths) {
+        let but = "on other machines this recording shows addresses";
+        output::warn([format!("{cause:#}: {but}")]);
+    }
     judge.judge(&paths)
 }
 

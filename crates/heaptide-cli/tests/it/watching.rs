@@ -47,6 +47,22 @@ fn a_short_run_is_inconclusive() {
     run("--format json --for 1s", "demo-shop", "\"exit_code\": 3");
 }
 
+/// A run without load was clean, and nobody was told that nothing had been asked of it.
+#[test]
+fn a_clean_result_without_work_or_load_is_no_promise() {
+    let scratch = Scratch::new();
+    let run = |load: &str, exit: i32, says: &str| {
+        let load = format!("sleep 2; {load}");
+        let options = ["run", "--out", "rec", "--interval", "60ms", "--load", &load, "--"];
+        let ended = scratch.run(&[&options[..], &[HEAPTIDE, "demo-shop"]].concat());
+        assert_eq!(ended.exit, Some(exit), "{}", ended.stderr);
+        assert!(ended.stdout.contains("clean"), "{}", ended.stdout);
+        assert!(ended.stderr.contains(says), "{}", ended.stderr);
+    };
+    run("true", 0, "no work was counted");
+    run("false", 2, "it does not count as clean (exit 2)");
+}
+
 #[test]
 fn a_program_that_is_not_ready_in_time_is_ended() {
     let scratch = Scratch::new();
