@@ -52,7 +52,9 @@ impl LiveRecording {
     fn signal(&self) -> anyhow::Result<Signal> {
         let path = self.segment.path.display();
         let Some(word) = &self.segment.header.signal else {
-            bail!("{path} takes no snapshots by signal; set HEAPTIDE_SIGNAL=USR2 in its process");
+            bail!(
+                "{path} takes no snapshots by signal: start its program with HEAPTIDE_SIGNAL=USR2"
+            );
         };
         let signal = Signal::from_str(&format!("SIG{}", word.trim_start_matches("SIG")))
             .with_context(|| format!("{path} names an unknown signal `{word}`"))?;

@@ -10,14 +10,20 @@ use tokio::time::{sleep, timeout};
 use super::recordings::OutDir;
 use crate::args::Ready;
 use crate::http::Client;
+use crate::output::tell;
 
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 const ONE_ATTEMPT: Duration = Duration::from_secs(2);
+/// Most programs allocate, and so record, within milliseconds.
+const SOON: Duration = Duration::from_secs(5);
 
 /// Waits for a recording and then for `ready`.
 pub(crate) async fn wait(out: &OutDir, ready: &Ready, patience: Duration) -> anyhow::Result<()> {
     let shown = humantime::format_duration(patience);
-    timeout(patience, recording(out)).await.unwrap_or(Ok(()))?;
+    if timeout(patience.min(SOON), recording(out)).await.is_err() && patience > SOON {
+        tell(&format!("no recording yet: waiting for up to {shown} (--ready-timeout)"));
+        timeout(patience - SOON, recording(out)).await.unwrap_or(Ok(()))?;
+    }
     if out.fresh(0)?.is_empty() {
         anyhow::bail!("{} (waited {shown})", no_recording());
     }
