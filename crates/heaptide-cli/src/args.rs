@@ -52,6 +52,8 @@ pub(crate) enum Command {
     DemoShop(DemoShop),
 }
 
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(1);
+
 const RUN_EXAMPLES: &str = "\
 Examples:
   heaptide run --for 60s -- ./target/release/shop --port 8080
@@ -66,7 +68,7 @@ Its standard output is passed on to standard error; standard output belongs to t
 #[command(after_help = RUN_EXAMPLES)]
 pub(crate) struct Run {
     /// Time between snapshots [default: so that 48 fit into --for; 250ms without it].
-    #[arg(long, value_name = "TIME", value_parser = duration)]
+    #[arg(long, value_name = "TIME", value_parser = interval)]
     pub(crate) interval: Option<Duration>,
     /// Directory for the recordings.
     #[arg(long, value_name = "DIR", default_value = "target/heaptide", value_hint = ValueHint::DirPath)]
@@ -128,7 +130,7 @@ pub(crate) struct Judging {
     #[arg(long, value_enum, value_name = "WHAT")]
     pub(crate) inconclusive: Option<Inconclusive>,
     /// Where else to look for executables and debug files.
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    #[arg(long, value_name = "DIR", value_parser = directory, value_hint = ValueHint::DirPath)]
     pub(crate) symbol_path: Vec<PathBuf>,
     /// The work counter to judge growth by [default: the policy's, else what fits best].
     #[arg(long, value_name = "NAME")]
@@ -148,7 +150,7 @@ pub(crate) struct Diff {
     #[arg(value_name = "B[@SEQ]", value_parser = location, value_hint = ValueHint::FilePath)]
     pub(crate) after: Location,
     /// Where else to look for executables and debug files.
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    #[arg(long, value_name = "DIR", value_parser = directory, value_hint = ValueHint::DirPath)]
     pub(crate) symbol_path: Vec<PathBuf>,
     /// How many call sites to show.
     #[arg(long, value_name = "N", default_value_t = 20)]
@@ -171,7 +173,7 @@ pub(crate) struct Show {
     #[arg(long, value_name = "N", default_value_t = 20, conflicts_with = "json")]
     pub(crate) top: usize,
     /// Where else to look for executables and debug files.
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    #[arg(long, value_name = "DIR", value_parser = directory, value_hint = ValueHint::DirPath)]
     pub(crate) symbol_path: Vec<PathBuf>,
 }
 
@@ -202,7 +204,7 @@ pub(crate) struct Baseline {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) config: Option<PathBuf>,
     /// Where else to look for executables and debug files.
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    #[arg(long, value_name = "DIR", value_parser = directory, value_hint = ValueHint::DirPath)]
     pub(crate) symbol_path: Vec<PathBuf>,
 }
 
@@ -336,6 +338,21 @@ fn duration(text: &str) -> Result<Duration, String> {
         Ok(duration) => Ok(duration),
         Err(cause) => Err(format!("{cause}; write it like 500ms, 1s or 2m")),
     }
+}
+
+/// A [`duration`] that the shim can keep.
+fn interval(text: &str) -> Result<Duration, String> {
+    let interval = duration(text)?;
+    if interval < SHORTEST_INTERVAL {
+        return Err("must be 1ms or longer".into());
+    }
+    Ok(interval)
+}
+
+/// A directory that is there.
+fn directory(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    if path.is_dir() { Ok(path) } else { Err("there is no such directory".into()) }
 }
 
 #[cfg(test)]

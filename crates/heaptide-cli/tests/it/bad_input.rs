@@ -30,6 +30,12 @@ fn mistakes_in_a_policy_are_placed() {
     scratch.check("check clean.jsonl --config absent.toml", 2, "absent.toml");
     scratch.write("base.json", b"{\"version\": 99, \"accepted\": {}}");
     scratch.check("check clean.jsonl --baseline base.json", 2, "newer");
+    scratch.check("check clean.jsonl --baseline clean.jsonl", 2, "clean.jsonl: not a baseline");
+    scratch.check(
+        "check clean.jsonl --baseline none.json",
+        2,
+        "`heaptide baseline REC --update none",
+    );
 }
 
 #[test]
@@ -39,7 +45,9 @@ fn usage_is_explained() {
     scratch.check("run", 2, "CMD");
     scratch.check("run --for 5 -- true", 2, "write it like 500ms, 1s or 2m");
     scratch.check("run --for 0s -- true", 2, "longer than nothing");
+    scratch.check("run --interval 1us -- true", 2, "1ms or longer");
     scratch.check("run --ready nowhere -- true", 2, "HOST:PORT");
+    scratch.check("check clean.jsonl --symbol-path nowhere", 2, "no such directory");
     scratch.check("check clean.jsonl --format yaml", 2, "possible values");
     scratch.check("run -- /no/such/program", 2, "cannot run `/no/such/program`");
 }
@@ -49,6 +57,13 @@ fn a_program_without_the_shim_is_explained() {
     let scratch = Scratch::new();
     scratch.check("run -- true", 2, "#[global_allocator]");
     scratch.check("run --ready-timeout 100ms -- sleep 60", 2, "no recording appeared");
+    let program = ["HEAPTIDE_MODE=off", env!("CARGO_BIN_EXE_heaptide"), "run", "--", "true"];
+    let off = crate::scratch::run("env", &program, &scratch.path(""));
+    assert!(
+        off.exit == Some(2) && off.stderr.contains("HEAPTIDE_MODE=off is set"),
+        "{}",
+        off.stderr
+    );
 }
 
 #[test]
