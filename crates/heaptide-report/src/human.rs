@@ -248,6 +248,8 @@ impl Page<'_> {
         let options = textwrap::Options::new(self.view.width.max(20))
             .initial_indent(first)
             .subsequent_indent(rest)
+            // What is broken cannot be copied: no path at its hyphens, no long name at all.
+            .word_splitter(textwrap::WordSplitter::NoHyphenation)
             .break_words(false);
         textwrap::fill(text, options)
     }

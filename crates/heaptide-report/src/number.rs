@@ -67,6 +67,11 @@ pub(crate) fn significant(x: f64) -> String {
     }
 }
 
+/// An exponent to two decimals: `0.96`, `1.2`, `0`.
+pub(crate) fn power(exponent: f64) -> String {
+    significant((exponent * 100.0).round() / 100.0 + 0.0)
+}
+
 const NS_PER_SECOND: u64 = 1_000_000_000;
 
 /// `0.4 s`, `12 s`, `4m 10s`, `3h 5m`, `2d 4h`.
@@ -141,6 +146,9 @@ mod tests {
             (0.0, "0"),
         ] {
             assert_eq!(significant(x), text);
+        }
+        for (exponent, text) in [(0.961, "0.96"), (1.204, "1.2"), (2.5e-15, "0"), (-1e-9, "0")] {
+            assert_eq!(power(exponent), text);
         }
         assert_eq!(rate_bytes(0.25), "0.25 B");
         assert_eq!(rate_bytes(184.4), "184 B");

@@ -4,7 +4,7 @@
 
 use heaptide_analyze::verdict::{Condition, Excluded};
 
-use crate::number::{count, duration, objects, plural, significant};
+use crate::number::{count, duration, objects, plural, power, significant};
 
 /// Why the growth is not something harmless.
 pub(crate) fn excluded(excluded: &Excluded) -> String {
@@ -31,7 +31,7 @@ pub(crate) fn excluded(excluded: &Excluded) -> String {
             format!("not chance: the old population rose in {ups} of {of} steps (E = {e_value})")
         }
         Excluded::Settled { steps, steady_steps, exponent } => {
-            let (times, power) = (plural(steps as u64, "time", "times"), significant(exponent));
+            let (times, power) = (plural(steps as u64, "time", "times"), power(exponent));
             let on_schedule = match steady_steps {
                 all if all == steps => "each time".to_owned(),
                 last => format!("the last {last}"),
@@ -41,7 +41,7 @@ pub(crate) fn excluded(excluded: &Excluded) -> String {
             )
         }
         Excluded::Peak { load_exponent, .. } => {
-            let power = significant(load_exponent);
+            let power = power(load_exponent);
             format!("not sized for its load: the peak load grew like work^{power} only")
         }
     }
