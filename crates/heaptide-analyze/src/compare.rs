@@ -196,7 +196,9 @@ impl Before {
     pub(crate) fn error(&self, comparison: &Comparison) -> Option<String> {
         let foreign = !self.sites.is_empty() && comparison.common_sites == 0;
         foreign.then(|| {
-            "no call site occurs in both recordings: are they of the same program?".to_owned()
+            "no call site occurs in both recordings: they are not of the same program, or the names \
+             of one are missing"
+                .to_owned()
         })
     }
 

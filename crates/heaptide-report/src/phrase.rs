@@ -165,7 +165,7 @@ pub(crate) fn outcome(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Clean => "clean",
         Outcome::Growth => "growth over budget",
-        Outcome::Error => "the policy or the baseline does not hold",
+        Outcome::Error => "cannot be judged as asked",
         Outcome::Inconclusive => "inconclusive",
     }
 }
@@ -181,9 +181,14 @@ pub(crate) fn run(run: &RunReport) -> String {
     let sites = plural(run.sites as u64, "site", "sites");
     parts.push(format!("{} live at {sites}", bytes(run.heap.live_bytes)));
     if let Mode::Sampled { period_bytes } = run.mode {
-        parts.push(format!("sampled (one block each {}): numbers are ±", bytes(period_bytes)));
+        parts.push(sampled(period_bytes));
     }
     format!("{} (pid {}): {}", program(run), run.pid, parts.join(", "))
+}
+
+/// `estimates from a sample each 512.0 KiB`
+pub(crate) fn sampled(period_bytes: u64) -> String {
+    format!("estimates from a sample each {}", bytes(period_bytes))
 }
 
 /// `1,560 alive (280.3 KiB)`; of a sample `1,560 ± 210 alive (280.3 KiB ± 37 KiB)`.
@@ -215,7 +220,7 @@ pub(crate) fn conclusion(report: &Report) -> String {
     let worst = |gate| report.findings().find(|finding: &&Finding| finding.ruling.gate == gate);
     match report.outcome {
         Outcome::Growth => match worst(Gate::Fail) {
-            Some(finding) => leaks(finding),
+            Some(finding) => format!("{}{}", leaks(finding), others(report)),
             None => "Memory grows over budget.".into(),
         },
         Outcome::Error => {
@@ -232,6 +237,15 @@ pub(crate) fn conclusion(report: &Report) -> String {
             0 => "Nothing leaks: no old objects pile up anywhere.".into(),
             _ => "What grows is within what the policy accepts.".into(),
         },
+    }
+}
+
+/// How many findings fail besides the one that is named.
+fn others(report: &Report) -> String {
+    let failing = report.findings().filter(|finding| finding.ruling.gate == Gate::Fail);
+    match (failing.count() as u64).saturating_sub(1) {
+        0 => String::new(),
+        n => format!(" {}.", plural(n, "more finding fails", "more findings fail")),
     }
 }
 

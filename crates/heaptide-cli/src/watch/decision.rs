@@ -44,7 +44,7 @@ impl Standing {
         let open = |finding: &&_| finding_is_open(finding);
         match report.outcome {
             Outcome::Growth => Self::Settled("growth over budget"),
-            Outcome::Error => Self::Settled("the policy or the baseline does not hold"),
+            Outcome::Error => Self::Settled("it cannot be judged as asked"),
             Outcome::Clean if missing == 0 && report.undecided.is_empty() => Self::Settled("clean"),
             Outcome::Clean | Outcome::Inconclusive => match report.findings().find(open) {
                 Some(finding) => Self::Open {
