@@ -1,6 +1,6 @@
 //! What goes to standard output: reports in the format asked for, whole or not at all.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
 use anyhow::Context;
 use heaptide_analyze::judge::{Outcome, Report};
@@ -18,6 +18,12 @@ pub(crate) fn view() -> View {
         colour: if wants_colour { Colour::Ansi } else { Colour::Plain },
         root: std::env::current_dir().unwrap_or_default(),
     }
+}
+
+/// The same for tables: where no terminal is to be fitted, names stay whole for other tools.
+pub(crate) fn view_of_table() -> View {
+    let width = if io::stdout().is_terminal() { terminal::width() } else { usize::MAX };
+    View { width, ..view() }
 }
 
 /// Writes a report and says how to exit.

@@ -6,9 +6,14 @@ use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement, Tab
 use heaptide_analyze::diff::{Change, Diff, SiteDiff};
 use heaptide_analyze::dump::{Dump, DumpSite};
 use heaptide_analyze::identity::{NamedFrame, Origin, plain};
+use heaptide_format::Mode;
 
 use crate::number::{bytes, count, plural, signed_bytes, signed_count};
+use crate::phrase;
 use crate::view::View;
+
+/// In fewer columns no room would be left for names.
+const LEAST_WIDTH: usize = 60;
 
 /// What the sites of a snapshot are ordered by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,16 +37,20 @@ pub fn show(dump: &Dump, order: Order, most: usize, view: &View) -> String {
         let age = age_epochs(dump, site);
         let age = age.map(|age| plural(age.into(), "epoch", "epochs")).unwrap_or_default();
         table.add_row([
-            right(bytes(site.row.live_bytes)),
-            right(count(site.row.live_objects)),
+            right(with_error(bytes, site.row.live_bytes, site.row.bytes_error)),
+            right(with_error(count, site.row.live_objects, site.row.objects_error)),
             right(age),
             right(count(site.row.allocs)),
             Cell::new(place(&site.path, site.tag.as_deref(), &site.frames, view)),
         ]);
     }
     let heap = &dump.scalars.heap;
+    let sampled = match dump.header.mode {
+        Mode::Sampled { period_bytes } => format!("; {}", phrase::sampled(period_bytes)),
+        Mode::Exact => String::new(),
+    };
     let summary = format!(
-        "snapshot {} of {} (pid {}): {} live in {}",
+        "snapshot {} of {} (pid {}): {} live in {}{sampled}",
         dump.scalars.seq,
         dump.header.exe,
         dump.header.pid,
@@ -79,7 +88,7 @@ pub fn diff(diff: &Diff, most: usize, view: &View) -> String {
 
 fn columns(names: &[&str], view: &View) -> Table {
     let mut table = Table::new();
-    let width = u16::try_from(view.width).unwrap_or(u16::MAX);
+    let width = u16::try_from(view.width.max(LEAST_WIDTH)).unwrap_or(u16::MAX);
     table
         .load_style(presets::NOTHING)
         .set_content_arrangement(ContentArrangement::Dynamic)
@@ -98,6 +107,14 @@ fn drawn(table: &mut Table) -> String {
         column.set_constraint(ColumnConstraint::ContentWidth);
     }
     table.trim_fmt()
+}
+
+/// `1,480`; of a sample `1,480 ± 210`.
+fn with_error(in_words: fn(u64) -> String, number: u64, error: Option<f64>) -> String {
+    match error.unwrap_or(0.0).round() as u64 {
+        0 => in_words(number),
+        error => format!("{} ± {}", in_words(number), in_words(error)),
+    }
 }
 
 fn right(text: String) -> Cell {

@@ -16,7 +16,7 @@ pub(crate) fn run(args: &Diff) -> anyhow::Result<Exit> {
     let before = open(&args.before, &mut resolver)?;
     let after = open(&args.after, &mut resolver)?;
     let difference = Difference::new(&before, &after);
-    output::text_out(&table::diff(&difference, args.top, &output::view()))?;
+    output::text_out(&table::diff(&difference, args.top, &output::view_of_table()))?;
     Ok(Exit::Clean)
 }
 

@@ -15,11 +15,11 @@ pub(crate) fn run(args: &Show) -> anyhow::Result<Exit> {
     let dump = open(&args.snapshot, &mut resolver)?;
     let text = match args.by {
         _ if args.json => dump.to_json(),
-        Order::Size => table::show(&dump, table::Order::Size, args.top, &output::view()),
-        Order::Age => table::show(&dump, table::Order::Age, args.top, &output::view()),
+        Order::Size => table::show(&dump, table::Order::Size, args.top, &output::view_of_table()),
+        Order::Age => table::show(&dump, table::Order::Age, args.top, &output::view_of_table()),
         Order::Growth => {
             let first = open(&first_of(&args.snapshot)?, &mut resolver)?;
-            table::diff(&Diff::new(&first, &dump), args.top, &output::view())
+            table::diff(&Diff::new(&first, &dump), args.top, &output::view_of_table())
         }
     };
     output::text_out(&text)?;

@@ -8,6 +8,7 @@ use heaptide_report::{Colour, View, github, human, json, junit, markdown, sarif,
 
 use heaptide_analyze::diff::Diff;
 use heaptide_analyze::dump::Dump;
+use heaptide_format::Mode;
 
 use crate::golden::check;
 
@@ -96,5 +97,37 @@ fn tables_fit_the_terminal_from_60_columns_on() {
         let table = table::show(&after, table::Order::Size, 20, &View { width, ..view() });
         let too_wide = table.lines().skip(1).find(|line| line.chars().count() > width);
         assert_eq!(too_wide, None, "at {width} columns");
+    }
+}
+
+/// In narrower ones a table was one letter wide.
+#[test]
+fn tables_are_readable_in_any_terminal() {
+    let after = dump(include_str!("after.json"));
+    let table = |width| table::show(&after, table::Order::Size, 20, &View { width, ..view() });
+    assert_eq!(table(1), table(60));
+}
+
+/// The numbers of a sample looked exact.
+#[test]
+fn a_table_of_a_sample_says_so() {
+    let mut after = dump(include_str!("after.json"));
+    after.header.mode = Mode::Sampled { period_bytes: 512 << 10 };
+    after.sites[0].row.bytes_error = Some(2_048.0);
+    after.sites[0].row.objects_error = Some(32.4);
+    let table = table::show(&after, table::Order::Size, 20, &view());
+    let has = |text: &str| assert!(table.contains(text), "no {text:?} in {table}");
+    has("; estimates from a sample each 512.0 KiB\n");
+    has(" ± 2.0 KiB ");
+    has(" ± 32 ");
+}
+
+/// `crates/heaptide-` stood at the end of a line, and `cli/src` at the beginning of the next.
+#[test]
+fn no_path_is_broken_at_its_hyphens() {
+    for width in 20..=100 {
+        let text = human::write(&sample::growth(), &View { width, ..view() });
+        let broken = text.lines().find(|line| line.ends_with('-'));
+        assert_eq!(broken, None, "at {width} columns");
     }
 }
