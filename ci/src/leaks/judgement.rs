@@ -49,7 +49,7 @@ pub(crate) fn of(recording: &Path) -> Result<Judgement> {
 
 impl Place {
     fn of(finding: &Finding) -> Self {
-        let NamedFrame { file, line, .. } = &finding.blamed;
+        let NamedFrame { file, line, .. } = &*finding.blamed;
         let function = identity::plain(&finding.blamed.function);
         let file = file.as_deref().and_then(|file| Path::new(file).file_name()).unwrap_or_default();
         let shown = format!("{function} {}:{}", file.display(), line.unwrap_or_default());

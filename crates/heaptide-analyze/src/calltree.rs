@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::finding::{JudgedSite, Subject};
-use crate::identity::{NamedFrame, Origin, plain};
+use crate::identity::{Origin, SharedFrame};
 
 /// This share of the growth is nearly everything.
 const MOST: f64 = 0.9;
@@ -57,9 +57,8 @@ struct Step {
 }
 
 impl Step {
-    fn of(frame: &NamedFrame) -> Self {
-        let function = plain(&frame.function);
-        Self { function, file: frame.file.clone(), line: frame.line }
+    fn of(frame: &SharedFrame) -> Self {
+        Self { function: frame.plain().to_owned(), file: frame.file.clone(), line: frame.line }
     }
 }
 
@@ -68,9 +67,9 @@ impl Step {
 fn path(subject: &Subject) -> Vec<Step> {
     let n_plumbing = subject.stack.iter().take_while(|frame| frame.origin == Origin::Std).count();
     let (plumbing, frames) = subject.stack.split_at(n_plumbing);
-    let is_own = |frame: &&NamedFrame| frame.origin == Origin::Workspace;
+    let is_own = |frame: &&SharedFrame| frame.origin == Origin::Workspace;
     let only_own = frames.iter().any(|frame| is_own(&frame));
-    let counts = |frame: &&NamedFrame| match only_own {
+    let counts = |frame: &&SharedFrame| match only_own {
         true => is_own(frame),
         false => frame.origin != Origin::Std,
     };
@@ -83,7 +82,7 @@ fn path(subject: &Subject) -> Vec<Step> {
     // The outermost library call is the one that the user's code wrote down.
     let place = steps.last().map(|last| (last.file.clone(), last.line));
     if let (Some(via), Some((file, line))) = (plumbing.last(), place) {
-        steps.push(Step { function: plain(&via.function), file, line });
+        steps.push(Step { function: via.plain().to_owned(), file, line });
     }
     steps
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use heaptide_format::HeapTotals;
 
 use crate::dump::{Dump, DumpSite};
-use crate::identity::{NamedFrame, SiteKey};
+use crate::identity::{SharedFrame, SiteKey};
 
 /// The difference of two snapshots.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,7 +30,7 @@ pub struct SiteDiff {
     /// The tag.
     pub tag: Option<String>,
     /// A stack of this identity: the later snapshot's where it has one.
-    pub frames: Vec<NamedFrame>,
+    pub frames: Vec<SharedFrame>,
     /// Numbers in the earlier snapshot; all zero where it is not there.
     pub before: Numbers,
     /// Numbers in the later one.

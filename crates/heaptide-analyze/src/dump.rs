@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use heaptide_format::{Header, Site, SiteId, SiteRow};
 use serde::{Deserialize, Serialize};
 
-use crate::identity::{Identity, NamedFrame, SiteKey, Stack, WorkspaceCrates};
+use crate::identity::{Identity, SharedFrame, SiteKey, Stack, WorkspaceCrates};
 use crate::load::{Error, FullSnapshot, Location, Run, Scalars, Warning, load_one, read_document};
 use crate::symbols::{Problem, Resolve, Symbols};
 
@@ -46,7 +46,7 @@ pub struct DumpSite {
     #[serde(flatten)]
     pub row: SiteRow,
     /// Innermost first.
-    pub frames: Vec<NamedFrame>,
+    pub frames: Vec<SharedFrame>,
     /// The stack went on, but could not be followed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub truncated: bool,
@@ -65,17 +65,12 @@ pub struct Opened {
 
 impl Dump {
     /// Puts names to a snapshot of `run`.
-    pub fn new(
-        run: &Run,
-        snapshot: FullSnapshot,
-        symbols: &Symbols,
-        workspace: &WorkspaceCrates,
-    ) -> Self {
+    pub fn new(run: &Run, snapshot: FullSnapshot, symbols: &Symbols) -> Self {
         let FullSnapshot { scalars, rows } = snapshot;
         let site = |(id, row): (SiteId, SiteRow)| {
             let site = run.sites.get(&id);
             let stack = site.map(|site| symbols.stack(site)).unwrap_or_default();
-            DumpSite::new(site, stack, row, workspace)
+            DumpSite::new(site, stack, row)
         };
         let sites = rows.into_iter().map(site).collect();
         Self { kind: Kind::Dump, header: run.timeline.header.clone(), scalars, sites }
@@ -98,8 +93,8 @@ impl Dump {
         let (run, mut warnings) = load_one(path)?;
         let (snapshot, more) = run.snapshot(run.point_index(*seq)?)?;
         warnings.extend(more);
-        let symbols = Symbols::look_up(&run, resolver);
-        let dump = Self::new(&run, snapshot, &symbols, workspace);
+        let symbols = Symbols::look_up(&run, resolver, workspace);
+        let dump = Self::new(&run, snapshot, &symbols);
         Ok(Opened { dump, warnings, problems: symbols.problems })
     }
 
@@ -125,16 +120,11 @@ impl Dump {
 }
 
 impl DumpSite {
-    fn new(site: Option<&Site>, stack: Stack, row: SiteRow, workspace: &WorkspaceCrates) -> Self {
+    fn new(site: Option<&Site>, stack: Stack, row: SiteRow) -> Self {
         let tag = site.and_then(|site| site.tag.clone());
-        let Identity { id, path, .. } = Identity::of(&stack, tag.as_deref(), workspace);
+        let Identity { id, path, .. } = Identity::of(&stack, tag.as_deref());
         let Stack { frames, truncated } = stack;
         Self { identity: id, path, tag, row, frames, truncated }
-    }
-
-    /// Its frames as a stack.
-    pub fn stack(&self) -> Stack {
-        Stack { frames: self.frames.clone(), truncated: self.truncated }
     }
 }
 

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::compare::{Change, nothing_like};
-use crate::identity::{NamedFrame, Origin};
+use crate::identity::{NamedFrame, Origin, SharedFrame};
 use crate::judge::Site;
 use crate::verdict::{Channel, Class, Confidence, Rate, Verdict};
 
@@ -30,9 +30,9 @@ pub struct Subject {
     /// The tag it allocated under.
     pub tag: Option<String>,
     /// The frame to blame: the first of the user's, else the first outside `std`.
-    pub blamed: NamedFrame,
+    pub blamed: SharedFrame,
     /// All frames, innermost first, inlined ones included.
-    pub stack: Vec<NamedFrame>,
+    pub stack: Vec<SharedFrame>,
 }
 
 /// A site and what it was judged to be.
@@ -90,7 +90,7 @@ pub struct Finding {
     /// The best confidence among the sites of that class.
     pub confidence: Confidence,
     /// The function to blame.
-    pub blamed: NamedFrame,
+    pub blamed: SharedFrame,
     /// All sites together, in the leading site's unit of work.
     pub rate: Rate,
     /// The sites, fastest growing first; never empty.
@@ -210,7 +210,7 @@ fn total_change(sites: &[JudgedSite]) -> Option<Change> {
 
 /// The smallest subtree of calls that explains most of the growth: the innermost frame of the
 /// user's under which it happens; the lead's own frame if there is none in common.
-fn blamed(sites: &[JudgedSite]) -> NamedFrame {
+fn blamed(sites: &[JudgedSite]) -> SharedFrame {
     let lead = &sites[0].subject;
     let whole: f64 = sites.iter().map(|site| site.verdict.rate.bytes_per_hour()).sum();
     let share_under = |frame: &NamedFrame| {

@@ -51,7 +51,7 @@ pub fn judge(
     let mut doubts: Vec<String> = warnings.iter().map(ToString::to_string).collect();
     let mut read = Vec::with_capacity(runs.len());
     for run in &runs {
-        let symbols = Symbols::look_up(run, resolver);
+        let symbols = Symbols::look_up(run, resolver, &terms.workspace);
         doubts.extend(symbols.problems.iter().map(ToString::to_string));
         read.push(Read::new(run, &symbols, terms, &mut doubts)?);
     }
@@ -82,7 +82,7 @@ impl<'a> Read<'a> {
         terms: &Terms,
         doubts: &mut Vec<String>,
     ) -> Result<Self, Error> {
-        let names = |site: &Site| subject(site, symbols, &terms.workspace);
+        let names = |site: &Site| subject(site, symbols);
         let mut subjects: BTreeMap<SiteId, (SiteKey, Subject)> =
             run.sites.iter().map(|(id, site)| (*id, names(site))).collect();
         let lifetime_of = |subject: &Subject| terms.policy.lifetime_of(subject);
@@ -132,10 +132,9 @@ fn add(
     }
 }
 
-fn subject(site: &Site, symbols: &Symbols, workspace: &WorkspaceCrates) -> (SiteKey, Subject) {
-    let mut stack = symbols.stack(site);
-    stack.claim(workspace);
-    let identity = Identity::of(&stack, site.tag.as_deref(), workspace);
+fn subject(site: &Site, symbols: &Symbols) -> (SiteKey, Subject) {
+    let stack = symbols.stack(site);
+    let identity = Identity::of(&stack, site.tag.as_deref());
     let subject = Subject {
         id: identity.id.to_string(),
         path: identity.path,

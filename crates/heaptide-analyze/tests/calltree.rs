@@ -30,7 +30,7 @@ fn tree_of(stacks: &[Stack<'_>]) -> Option<CallTree> {
     let to_site = |(index, &(stack, kept)): (usize, &Stack<'_>)| {
         let mut site = site(&axis, stack, Origin::Workspace, |_| kept);
         site.subject.id = format!("{index:08x}");
-        site.subject.stack = stack.split(' ').map(frame).collect();
+        site.subject.stack = stack.split(' ').map(|function| frame(function).into()).collect();
         let mut own = site.subject.stack.iter().filter(|frame| frame.origin != Origin::Std);
         site.subject.blamed = own.next().cloned().unwrap_or_default();
         site

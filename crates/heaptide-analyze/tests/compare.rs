@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use heaptide_analyze::axis::{Axis, Settings};
 use heaptide_analyze::compare::{Before, Change, Known};
-use heaptide_analyze::identity::Origin;
+use heaptide_analyze::identity::{NamedFrame, Origin};
 use heaptide_analyze::judge::{Criteria, Outcome, Report, Run, Site, judge};
 use heaptide_analyze::policy::{Date, Policy};
 
@@ -28,7 +28,8 @@ fn report(build: Build<'_>, pace: u64, snapshots: u32, before: Option<&Before>) 
     let to_site = |&(name, kept): &(&str, u64)| {
         let mut site = site(&axis, name, Origin::Workspace, |_| kept * pace);
         site.subject.path = name.split('@').next().unwrap_or(name).to_owned();
-        site.subject.blamed.function.clone_from(&site.subject.path);
+        let function = site.subject.path.clone();
+        site.subject.blamed = NamedFrame { function, ..(*site.subject.blamed).clone() }.into();
         site.subject.id = name.to_owned();
         site
     };

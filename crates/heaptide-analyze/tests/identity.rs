@@ -1,10 +1,18 @@
 //! Identities of stacks: what changes them and what does not.
 
-use heaptide_analyze::identity::{Identity, NamedFrame, Origin, Stack, WorkspaceCrates};
+use heaptide_analyze::identity::{
+    Identity, NamedFrame, Origin, SharedFrame, Stack, WorkspaceCrates,
+};
 use heaptide_format::{ModuleOffset, Name};
 
 /// Frames from lines of `function @ file:line`, innermost first, as in the program `shop`.
 fn stack(text: &str) -> Stack {
+    stack_in(text, &[])
+}
+
+/// The same; these crates are the user's own.
+fn stack_in(text: &str, workspace: &[&str]) -> Stack {
+    let workspace: WorkspaceCrates = workspace.iter().map(|name| (*name).to_owned()).collect();
     let frame = |(index, line): (usize, &str)| {
         let (function, place) = line.trim().split_once(" @ ").unwrap_or((line.trim(), ""));
         let (file, line) = match place.rsplit_once(':') {
@@ -12,7 +20,7 @@ fn stack(text: &str) -> Stack {
             None => (None, None),
         };
         let name = Name { function: function.to_owned(), file, line };
-        NamedFrame {
+        let frame = NamedFrame {
             origin: Origin::of(&name, "shop", "shop"),
             function: name.function,
             file: name.file,
@@ -20,14 +28,15 @@ fn stack(text: &str) -> Stack {
             inlined: false,
             module: "shop".to_owned(),
             offset: ModuleOffset(0x1000 + index as u64),
-        }
+        };
+        SharedFrame::from(frame.claimed_by(&workspace))
     };
     let lines = text.trim().lines().filter(|line| !line.trim().is_empty());
     Stack { frames: lines.enumerate().map(frame).collect(), truncated: false }
 }
 
 fn identity(text: &str) -> Identity {
-    Identity::of(&stack(text), None, &WorkspaceCrates::new())
+    Identity::of(&stack(text), None)
 }
 
 const LOGIN: &str = "
@@ -49,7 +58,7 @@ fn the_first_frame_of_the_users_is_responsible() {
     let login = identity(LOGIN);
     assert_eq!(login.path, "shop::session::Store::login");
     assert_eq!(login.via.as_deref(), Some("alloc::vec::Vec::push"));
-    let place = |frame: &Option<NamedFrame>| frame.as_ref().and_then(NamedFrame::place);
+    let place = |frame: &Option<SharedFrame>| frame.as_ref().and_then(|frame| frame.place());
     assert_eq!(place(&login.responsible).as_deref(), Some("/home/me/shop/src/session.rs:88"));
     assert_eq!(place(&login.entry).as_deref(), Some("/home/me/shop/src/main.rs:3"));
     // Fixed for ever: baselines hold it.
@@ -105,7 +114,7 @@ fn another_site_has_another_identity() {
         assert!(LOGIN.contains(from), "{change}");
         assert_ne!(identity(&LOGIN.replace(from, to)).id, login, "{change}");
     }
-    let tagged = Identity::of(&stack(LOGIN), Some("checkout"), &WorkspaceCrates::new());
+    let tagged = Identity::of(&stack(LOGIN), Some("checkout"));
     assert_ne!(tagged.id, login, "another tag");
     assert_eq!(tagged.path, "shop::session::Store::login");
 }
@@ -119,10 +128,11 @@ fn without_a_frame_of_the_users_a_dependency_is_responsible() {
         tokio::task::poll @ /c/registry/src/i-1/tokio-1.54.0/src/lib.rs:4
         std::thread::start @ /rustc/ab/library/std/src/thread.rs:1";
     assert_eq!(identity(tokio).path, "dashmap::DashMap::insert");
-    let named = ["dashmap", "tokio"].map(str::to_owned).into();
-    assert_eq!(Identity::of(&stack(tokio), None, &named).path, "dashmap::DashMap::insert");
-    let named = ["tokio"].map(str::to_owned).into();
-    assert_eq!(Identity::of(&stack(tokio), None, &named).path, "tokio::task::poll");
+    for (own, path) in
+        [(&["dashmap", "tokio"][..], "dashmap::DashMap::insert"), (&["tokio"], "tokio::task::poll")]
+    {
+        assert_eq!(Identity::of(&stack_in(tokio, own), None).path, path);
+    }
     let std =
         "alloc::sync::Arc<T>::new @ /rustc/ab/library/alloc/src/sync.rs:1\nstd::thread::start";
     assert_eq!(identity(std).path, "std::thread::start");

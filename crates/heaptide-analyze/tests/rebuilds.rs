@@ -132,10 +132,10 @@ fn build(test: &str, edits: &[(&str, &str)], flags: &[&str]) -> BTreeMap<String,
         names.insert(id, name.to_owned());
     }
     let run = load_one(&dir.write("shop.jsonl", text)).expect("a recording").0;
-    let symbols = Symbols::look_up(&run, &mut ElfResolver::new(Vec::new()));
-    let identity = |id: &heaptide_format::SiteId| {
-        Identity::of(&symbols.stack(&run.sites[id]), None, &WorkspaceCrates::new()).id
-    };
+    let symbols =
+        Symbols::look_up(&run, &mut ElfResolver::new(Vec::new()), &WorkspaceCrates::new());
+    let identity =
+        |id: &heaptide_format::SiteId| Identity::of(&symbols.stack(&run.sites[id]), None).id;
     run.sites.keys().map(|id| (names[&id.0].clone(), identity(id))).collect()
 }
 

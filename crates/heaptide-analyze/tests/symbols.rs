@@ -8,7 +8,7 @@ mod recording;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use heaptide_analyze::identity::plain;
+use heaptide_analyze::identity::{WorkspaceCrates, plain};
 use heaptide_analyze::load::{Run, load_one};
 use heaptide_analyze::symbols::{ElfResolver, RecordedOnly, Resolve, Symbols, names_for};
 use heaptide_format::{Line, ModuleId, ModuleOffset, Name};
@@ -90,7 +90,7 @@ fn build_id(exe: &Path) -> String {
 
 /// The frames, innermost first, and what the resolver had to say; the directory is left out.
 fn named(shop: &Shop, run: &Run, resolver: &mut dyn Resolve) -> (Vec<String>, Vec<String>) {
-    let symbols = Symbols::look_up(run, resolver);
+    let symbols = Symbols::look_up(run, resolver, &WorkspaceCrates::new());
     let frames = symbols.stack(run.sites.values().next().expect("a site")).frames;
     let file = |file: &str| file.rsplit('/').next().unwrap_or(file).to_owned();
     let frames = frames.iter().map(|frame| match (&frame.file, frame.line) {

@@ -3,7 +3,7 @@
 use anstyle::Style;
 use heaptide_analyze::calltree::CallTree;
 use heaptide_analyze::finding::{Finding, Gate};
-use heaptide_analyze::identity::{NamedFrame, Origin};
+use heaptide_analyze::identity::{Origin, SharedFrame};
 use heaptide_analyze::judge::{Outcome, Report, RunReport};
 use heaptide_analyze::verdict::{Class, CohortBar, Stage};
 
@@ -273,7 +273,7 @@ fn stage_word(stage: Stage) -> &'static str {
 }
 
 /// The user's own frames above the blamed one.
-fn callers(finding: &Finding) -> impl Iterator<Item = &NamedFrame> {
+fn callers(finding: &Finding) -> impl Iterator<Item = &SharedFrame> {
     let stack = &finding.lead().subject.stack;
     let blamed = stack.iter().position(|frame| *frame == finding.blamed);
     let above = stack.iter().skip(blamed.map_or(stack.len(), |at| at + 1));

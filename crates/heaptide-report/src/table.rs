@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement, Table, presets};
 use heaptide_analyze::diff::{Change, Diff, SiteDiff};
 use heaptide_analyze::dump::{Dump, DumpSite};
-use heaptide_analyze::identity::{NamedFrame, Origin, plain};
+use heaptide_analyze::identity::{Origin, SharedFrame};
 use heaptide_format::Mode;
 
 use crate::number::{bytes, count, plural, signed_bytes, signed_count};
@@ -136,19 +136,19 @@ fn age_epochs(dump: &Dump, site: &DumpSite) -> Option<u32> {
 }
 
 /// The responsible function over its place, and the library function that it went through.
-fn place(path: &str, tag: Option<&str>, frames: &[NamedFrame], view: &View) -> String {
+fn place(path: &str, tag: Option<&str>, frames: &[SharedFrame], view: &View) -> String {
     let responsible = frames.iter().find(|frame| is_named(frame, path));
     let at = responsible.and_then(|frame| view.place_of(frame.file.as_deref(), frame.line));
     let innermost = frames.iter().find(|frame| frame.origin != Origin::Std);
     let via = innermost.filter(|frame| !is_named(frame, path));
-    let via = via.map(|frame| format!("via {}", plain(&frame.function)));
+    let via = via.map(|frame| format!("via {}", frame.plain()));
     let tag = tag.map(|tag| format!("[{tag}] ")).unwrap_or_default();
     let lines = [at, via].into_iter().flatten().map(|line| format!("\n  {line}"));
     format!("{tag}{path}{}", lines.collect::<String>())
 }
 
-fn is_named(frame: &NamedFrame, path: &str) -> bool {
-    plain(&frame.function) == path
+fn is_named(frame: &SharedFrame, path: &str) -> bool {
+    frame.plain() == path
 }
 
 fn rest(n_sites: usize, most: usize) -> String {

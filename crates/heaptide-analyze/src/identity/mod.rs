@@ -28,7 +28,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use function::crate_of;
 pub use function::plain;
 pub use origin::Origin;
-pub use stack::{NamedFrame, Stack};
+pub use stack::{NamedFrame, SharedFrame, Stack};
 
 /// A call site's identity as a number: eight hex digits.
 ///
@@ -76,9 +76,9 @@ pub struct Identity {
     /// The plain name of the library call that allocated, if the responsible frame made one.
     pub via: Option<String>,
     /// The innermost frame in the workspace, else the innermost that is not plumbing.
-    pub responsible: Option<NamedFrame>,
+    pub responsible: Option<SharedFrame>,
     /// The outermost frame in the workspace: where the program came in.
-    pub entry: Option<NamedFrame>,
+    pub entry: Option<SharedFrame>,
 }
 
 /// Crates that count as workspace although their files do not show it.
@@ -86,61 +86,59 @@ pub type WorkspaceCrates = std::collections::BTreeSet<String>;
 
 impl Identity {
     /// The identity of a stack under a tag.
-    pub fn of(stack: &Stack, tag: Option<&str>, workspace: &WorkspaceCrates) -> Self {
-        let is_own = |frame: &&NamedFrame| frame.is_own(workspace);
-        let n_plumbing = stack.n_plumbing(workspace);
-        let (plumbing, frames) = stack.frames.split_at(n_plumbing);
+    pub fn of(stack: &Stack, tag: Option<&str>) -> Self {
+        let (plumbing, frames) = stack.frames.split_at(stack.n_plumbing());
         if frames.is_empty() {
             return Self::of_runtime(plumbing, tag);
         }
-        let via = plumbing.last().map(|frame| plain(&frame.function));
+        let is_own = |frame: &&SharedFrame| frame.is_own();
+        let via = plumbing.last().map(SharedFrame::plain);
         let responsible = frames.iter().find(is_own).or(frames.first());
-        let path = responsible.map(|frame| plain(&frame.function)).unwrap_or_default();
-        let id = SiteKey::of(&parts(frames, workspace, via.as_deref(), tag));
-        let entry = frames.iter().rfind(is_own).cloned();
-        Self { id, path, via, responsible: responsible.cloned(), entry }
+        Self {
+            id: SiteKey::of(&parts(frames, via, tag)),
+            path: responsible.map(|frame| frame.plain().to_owned()).unwrap_or_default(),
+            via: via.map(str::to_owned),
+            responsible: responsible.cloned(),
+            entry: frames.iter().rfind(is_own).cloned(),
+        }
     }
-}
 
-impl Identity {
     /// A stack of plumbing only is the runtime's own: nobody is responsible, and the innermost
     /// function of `std` names it.
-    fn of_runtime(plumbing: &[NamedFrame], tag: Option<&str>) -> Self {
-        let names: Vec<_> = plumbing.iter().map(|frame| plain(&frame.function)).collect();
-        let of_std = names.iter().filter(|name| crate_of(name) == Some("std"));
-        let path = of_std.clone().next().or(names.last()).cloned();
-        let mut parts = vec![tag.unwrap_or_default().to_owned(), String::new()];
-        parts.extend(of_std.cloned());
-        parts.extend(path.clone());
-        let path = path.unwrap_or_else(|| "(no stack)".to_owned());
+    fn of_runtime(plumbing: &[SharedFrame], tag: Option<&str>) -> Self {
+        let mut names = plumbing.iter().map(SharedFrame::plain);
+        let of_std = names.clone().filter(|name| crate_of(name) == Some("std"));
+        let path = of_std.clone().next().or(names.next_back());
+        let mut parts = vec![tag.unwrap_or_default(), ""];
+        parts.extend(of_std);
+        parts.extend(path);
+        let path = path.unwrap_or("(no stack)").to_owned();
         Self { id: SiteKey::of(&parts), path, ..Self::default() }
     }
 }
 
 /// The texts whose hash is the key, in the order of the frames.
-fn parts(
-    frames: &[NamedFrame],
-    workspace: &WorkspaceCrates,
-    via: Option<&str>,
-    tag: Option<&str>,
-) -> Vec<String> {
-    let first_own = frames.iter().position(|frame| frame.is_own(workspace));
-    let counts = |(index, frame): &(usize, &NamedFrame)| match first_own {
-        Some(first) => *index < first && frame.origin != Origin::Std || frame.is_own(workspace),
+fn parts<'a>(
+    frames: &'a [SharedFrame],
+    via: Option<&'a str>,
+    tag: Option<&'a str>,
+) -> Vec<&'a str> {
+    let first_own = frames.iter().position(SharedFrame::is_own);
+    let counts = |(index, frame): &(usize, &SharedFrame)| match first_own {
+        Some(first) => *index < first && frame.origin != Origin::Std || frame.is_own(),
         None => frame.origin != Origin::Std,
     };
-    let mut parts = vec![tag.unwrap_or_default().to_owned(), via.unwrap_or_default().to_owned()];
+    let mut parts = vec![tag.unwrap_or_default(), via.unwrap_or_default()];
     for (_, frame) in frames.iter().enumerate().filter(counts) {
-        let part = frame.part();
-        if !parts[2..].contains(&part) {
-            parts.push(part);
+        if !parts[2..].contains(&frame.part()) {
+            parts.push(frame.part());
         }
     }
     parts
 }
 
 impl SiteKey {
-    fn of(parts: &[String]) -> Self {
+    fn of(parts: &[&str]) -> Self {
         const OFFSET_BASIS: u64 = 0xcbf2_9ce4_8422_2325;
         const PRIME: u64 = 0x0000_0100_0000_01b3;
         let bytes = parts.iter().flat_map(|part| part.bytes().chain([b'\n']));

@@ -1,7 +1,14 @@
 //! Stacks with names.
+//!
+//! Thousands of stacks go through the same few addresses. So a frame is made once for each address,
+//! with what identities need of it worked out, and all stacks share it.
+
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
 
 use heaptide_format::ModuleOffset;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::function::{crate_of, plain};
 use super::{Origin, WorkspaceCrates};
@@ -10,7 +17,7 @@ use super::{Origin, WorkspaceCrates};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stack {
     /// Frames; inlined functions are frames of their own.
-    pub frames: Vec<NamedFrame>,
+    pub frames: Vec<SharedFrame>,
     /// The stack went on, but could not be followed.
     pub truncated: bool,
 }
@@ -72,44 +79,92 @@ impl NamedFrame {
         }
     }
 
-    /// Whether the frame is the user's own code.
-    pub(super) fn is_own(&self, workspace: &WorkspaceCrates) -> bool {
-        self.origin == Origin::Workspace
-            || !workspace.is_empty()
-                && self.crate_name().is_some_and(|name| workspace.contains(&name))
+    /// The same, but the user's own if its crate is one of these, wherever its source lies.
+    pub fn claimed_by(mut self, workspace: &WorkspaceCrates) -> Self {
+        let is_claimed = |name: String| workspace.contains(&name);
+        if !workspace.is_empty() && self.crate_name().is_some_and(is_claimed) {
+            self.origin = Origin::Workspace;
+        }
+        self
+    }
+}
+
+/// A [`NamedFrame`] that many stacks share.
+#[derive(Clone, Default)]
+pub struct SharedFrame(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    frame: NamedFrame,
+    plain: String,
+    part: String,
+}
+
+impl SharedFrame {
+    /// The function's plain name: see [`plain`].
+    pub fn plain(&self) -> &str {
+        &self.0.plain
     }
 
     /// What of the frame goes into an identity.
-    pub(super) fn part(&self) -> String {
-        let function = plain(&self.function);
-        match self.file.as_deref().map(crate_relative) {
-            Some(file) => format!("{function} {file}"),
-            None => function,
-        }
+    pub(super) fn part(&self) -> &str {
+        &self.0.part
+    }
+
+    /// Whether the frame is the user's own code.
+    pub(super) fn is_own(&self) -> bool {
+        self.origin == Origin::Workspace
+    }
+}
+
+impl From<NamedFrame> for SharedFrame {
+    fn from(frame: NamedFrame) -> Self {
+        let plain = plain(&frame.function);
+        let part = match frame.file.as_deref().map(crate_relative) {
+            Some(file) => format!("{plain} {file}"),
+            None => plain.clone(),
+        };
+        Self(Arc::new(Shared { frame, plain, part }))
+    }
+}
+
+impl Deref for SharedFrame {
+    type Target = NamedFrame;
+
+    fn deref(&self) -> &NamedFrame {
+        &self.0.frame
+    }
+}
+
+impl PartialEq for SharedFrame {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || self.0.frame == other.0.frame
+    }
+}
+
+impl Eq for SharedFrame {}
+
+impl fmt::Debug for SharedFrame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.frame.fmt(f)
+    }
+}
+
+impl Serialize for SharedFrame {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.frame.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for SharedFrame {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        NamedFrame::deserialize(deserializer).map(Self::from)
     }
 }
 
 impl Stack {
-    /// Marks frames of these crates as the user's own, wherever their source lies.
-    pub fn claim(&mut self, workspace: &WorkspaceCrates) {
-        for frame in self.frames.iter_mut().filter(|frame| frame.is_own(workspace)) {
-            frame.origin = Origin::Workspace;
-        }
-    }
-
-    /// The frames from the one that asked for memory outwards, without the library calls and
-    /// allocator frames in between. All frames if there are no others.
-    pub fn without_plumbing(&self) -> &[NamedFrame] {
-        match &self.frames[self.n_plumbing(&WorkspaceCrates::new())..] {
-            [] => &self.frames,
-            frames => frames,
-        }
-    }
-
-    pub(super) fn n_plumbing(&self, workspace: &WorkspaceCrates) -> usize {
-        let is_plumbing =
-            |frame: &&NamedFrame| frame.origin == Origin::Std && !frame.is_own(workspace);
-        self.frames.iter().take_while(is_plumbing).count()
+    pub(super) fn n_plumbing(&self) -> usize {
+        self.frames.iter().take_while(|frame| frame.origin == Origin::Std).count()
     }
 }
 

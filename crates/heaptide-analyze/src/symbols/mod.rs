@@ -10,14 +10,14 @@ mod dwo;
 mod elf;
 mod problem;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use heaptide_format::{Frame, Module, ModuleId, ModuleOffset, Name, NamedOffset, Names, Site};
 
 pub use elf::ElfResolver;
 pub use problem::Problem;
 
-use crate::identity::{NamedFrame, Origin, Stack};
+use crate::identity::{NamedFrame, Origin, SharedFrame, Stack, WorkspaceCrates};
 use crate::load::Run;
 
 /// Something that knows names of addresses.
@@ -46,38 +46,81 @@ impl Resolve for RecordedOnly {
     }
 }
 
-/// Names of all frames of a run.
+/// The frames of a run: one for each function at each address, shared by all stacks through it.
 #[derive(Clone, Debug, Default)]
 pub struct Symbols {
-    names: BTreeMap<(ModuleId, ModuleOffset), Vec<Name>>,
-    modules: BTreeMap<ModuleId, String>,
-    exe: String,
+    frames: HashMap<Frame, Vec<SharedFrame>>,
     /// Why names or lines are missing, one per module at most.
     pub problems: Vec<Problem>,
 }
 
 impl Symbols {
-    /// Names every frame of every site of `run`.
-    pub fn look_up(run: &Run, resolver: &mut dyn Resolve) -> Self {
-        let file_name = |path: &str| path.rsplit('/').next().unwrap_or(path).to_owned();
-        let mut symbols = Self {
-            names: BTreeMap::new(),
-            modules: run
-                .modules
-                .iter()
-                .map(|(id, module)| (*id, file_name(&module.path)))
-                .collect(),
-            exe: file_name(&run.timeline.header.exe),
-            problems: Vec::new(),
-        };
-        for (id, offsets) in offsets_by_module(run) {
-            let Some(module) = run.modules.get(&id) else { continue };
-            symbols.name_module(run, module, offsets, resolver);
+    /// Names every frame of every site of `run`; those of `workspace` are the user's own, wherever
+    /// their source lies.
+    pub fn look_up(run: &Run, resolver: &mut dyn Resolve, workspace: &WorkspaceCrates) -> Self {
+        let Looked { names, problems } = Looked::up(run, resolver);
+        let exe = file_name(&run.timeline.header.exe);
+        let mut frames = HashMap::new();
+        for at in run.sites.values().flat_map(|site| &site.frames) {
+            frames.entry(*at).or_insert_with(|| {
+                let module = at.module.and_then(|id| run.modules.get(&id));
+                let module = module.map_or("?", |module| file_name(&module.path));
+                let names = at.module.and_then(|id| names.get(&(id, at.offset)));
+                let named = frames_at(at.offset, module, names.map_or(&[], Vec::as_slice), exe);
+                named.into_iter().map(|frame| frame.claimed_by(workspace).into()).collect()
+            });
         }
-        symbols
+        Self { frames, problems }
     }
 
-    fn name_module(
+    /// A site's frames with their names, innermost first; inlined functions are frames of their own.
+    pub fn stack(&self, site: &Site) -> Stack {
+        let named = site.frames.iter().filter_map(|at| self.frames.get(at));
+        let mut frames = Vec::with_capacity(named.clone().map(Vec::len).sum());
+        named.for_each(|at| frames.extend_from_slice(at));
+        Stack { frames, truncated: site.truncated }
+    }
+}
+
+fn file_name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
+/// What stands at an address, innermost first.
+fn frames_at(offset: ModuleOffset, module: &str, names: &[Name], exe: &str) -> Vec<NamedFrame> {
+    let Some(last) = names.len().checked_sub(1) else {
+        return vec![NamedFrame::unnamed(module.to_owned(), offset)];
+    };
+    let named = names.iter().enumerate().map(|(depth, name)| NamedFrame {
+        function: name.function.clone(),
+        file: name.file.clone(),
+        line: name.line,
+        inlined: depth < last,
+        origin: Origin::of(name, module, exe),
+        module: module.to_owned(),
+        offset,
+    });
+    named.collect()
+}
+
+/// Names of addresses: as the recording has them, or as the resolver found them.
+#[derive(Debug, Default)]
+struct Looked {
+    names: BTreeMap<(ModuleId, ModuleOffset), Vec<Name>>,
+    problems: Vec<Problem>,
+}
+
+impl Looked {
+    fn up(run: &Run, resolver: &mut dyn Resolve) -> Self {
+        let mut looked = Self::default();
+        for (id, offsets) in offsets_by_module(run) {
+            let Some(module) = run.modules.get(&id) else { continue };
+            looked.up_module(run, module, offsets, resolver);
+        }
+        looked
+    }
+
+    fn up_module(
         &mut self,
         run: &Run,
         module: &Module,
@@ -103,39 +146,13 @@ impl Symbols {
             }
         }
     }
-
-    /// A site's frames with their names, innermost first; inlined functions are frames of their own.
-    pub fn stack(&self, site: &Site) -> Stack {
-        let frames = site.frames.iter().flat_map(|frame| self.frames_at(*frame)).collect();
-        Stack { frames, truncated: site.truncated }
-    }
-
-    fn frames_at(&self, frame: Frame) -> Vec<NamedFrame> {
-        let module = frame.module.and_then(|id| self.modules.get(&id));
-        let module = module.cloned().unwrap_or_else(|| "?".to_owned());
-        let names = frame.module.and_then(|id| self.names.get(&(id, frame.offset)));
-        let Some(names) = names else {
-            return vec![NamedFrame::unnamed(module, frame.offset)];
-        };
-        let last = names.len() - 1;
-        let named = names.iter().enumerate().map(|(depth, name)| NamedFrame {
-            function: name.function.clone(),
-            file: name.file.clone(),
-            line: name.line,
-            inlined: depth < last,
-            origin: Origin::of(name, &module, &self.exe),
-            module: module.clone(),
-            offset: frame.offset,
-        });
-        named.collect()
-    }
 }
 
 /// Looks up what the recording does not name yet, as lines to append to it.
 pub fn names_for(run: &Run, resolver: &mut dyn Resolve) -> (Vec<Names>, Vec<Problem>) {
-    let symbols = Symbols::look_up(run, resolver);
+    let Looked { names, problems } = Looked::up(run, resolver);
     let mut lines: Vec<Names> = Vec::new();
-    for ((module, offset), names) in symbols.names {
+    for ((module, offset), names) in names {
         if run.names.get(&(module, offset)) == Some(&names) {
             continue;
         }
@@ -145,7 +162,7 @@ pub fn names_for(run: &Run, resolver: &mut dyn Resolve) -> (Vec<Names>, Vec<Prob
             None => lines.push(Names { module, offsets: vec![named] }),
         }
     }
-    (lines, symbols.problems)
+    (lines, problems)
 }
 
 fn offsets_by_module(run: &Run) -> BTreeMap<ModuleId, BTreeSet<ModuleOffset>> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use heaptide_analyze::axis::Axis;
 use heaptide_analyze::finding::Subject;
-use heaptide_analyze::identity::{NamedFrame, Origin};
+use heaptide_analyze::identity::{NamedFrame, Origin, SharedFrame};
 use heaptide_analyze::judge::Site;
 use heaptide_analyze::series::SiteSeries;
 use heaptide_analyze::timeline::{Point, Timeline};
@@ -25,8 +25,8 @@ pub(crate) fn timeline(n: u32) -> Timeline {
     timeline
 }
 
-fn frame(function: &str, origin: Origin) -> NamedFrame {
-    NamedFrame { function: function.into(), origin, ..NamedFrame::default() }
+fn frame(function: &str, origin: Origin) -> SharedFrame {
+    NamedFrame { function: function.into(), origin, ..NamedFrame::default() }.into()
 }
 
 /// A site that keeps `counts(epoch)` blocks of each epoch; the workspace's own are called from

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use heaptide_analyze::calltree::attribute;
 use heaptide_analyze::compare::{Change, Comparison, Known};
 use heaptide_analyze::finding::{Finding, Gate, JudgedSite, Projection, Ruling, Subject};
-use heaptide_analyze::identity::{NamedFrame, Origin};
+use heaptide_analyze::identity::{NamedFrame, Origin, SharedFrame};
 use heaptide_analyze::judge::{HealthySite, Outcome, Report, RunReport};
 use heaptide_analyze::policy::PolicyUse;
 use heaptide_analyze::verdict::{
@@ -153,13 +153,14 @@ fn queue() -> Finding {
 
 fn pool() -> Finding {
     let rate = Rate { work: "seconds".into(), ops_per_hour: 3_600.0, ..rate(0.0, 2_048.0) };
-    let place = NamedFrame {
+    let place: SharedFrame = NamedFrame {
         function: "<hyper::Pool<T, K> as Keep>::put".into(),
         file: Some("/registry/hyper-1.0.0/src/pool, \"new\".rs".into()),
         line: Some(7),
         origin: Origin::Dependency("hyper".into()),
         ..NamedFrame::default()
-    };
+    }
+    .into();
     let mut verdict = verdict(rate.clone(), container_evidence());
     verdict.channel = Channel::Container;
     Finding {
@@ -190,16 +191,17 @@ fn rate(objects_per_op: f64, bytes_per_op: f64) -> Rate {
     }
 }
 
-fn site(id: &str, blamed: NamedFrame, verdict: Verdict) -> JudgedSite {
+fn site(id: &str, blamed: SharedFrame, verdict: Verdict) -> JudgedSite {
     JudgedSite { subject: subject(id, blamed), verdict, change: None }
 }
 
-fn subject(id: &str, blamed: NamedFrame) -> Subject {
-    let std = NamedFrame {
+fn subject(id: &str, blamed: SharedFrame) -> Subject {
+    let std: SharedFrame = NamedFrame {
         function: "alloc::string::String::clone".into(),
         origin: Origin::Std,
         ..NamedFrame::default()
-    };
+    }
+    .into();
     let callers =
         [frame("shop::routes::login", "routes.rs", 31), frame("shop::main", "main.rs", 9)];
     Subject {
@@ -211,7 +213,7 @@ fn subject(id: &str, blamed: NamedFrame) -> Subject {
     }
 }
 
-fn frame(function: &str, file: &str, line: u32) -> NamedFrame {
+fn frame(function: &str, file: &str, line: u32) -> SharedFrame {
     NamedFrame {
         function: function.into(),
         file: Some(format!("/build/shop/src/{file}")),
@@ -220,6 +222,7 @@ fn frame(function: &str, file: &str, line: u32) -> NamedFrame {
         module: "shop".into(),
         ..NamedFrame::default()
     }
+    .into()
 }
 
 fn verdict(rate: Rate, evidence: Evidence) -> Verdict {
