@@ -1,8 +1,7 @@
 //! From recordings to a report: load, sum up, name, judge.
 
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet};
-use std::iter;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -67,6 +66,9 @@ pub fn judge(
     Ok(report)
 }
 
+/// Sites by their id in the recording.
+type Named = BTreeMap<SiteId, (SiteKey, Subject)>;
+
 /// A run, summed up and named.
 struct Read<'a> {
     timeline: &'a Timeline,
@@ -75,45 +77,61 @@ struct Read<'a> {
 }
 
 impl<'a> Read<'a> {
-    /// Reads the rows once, and once more for each lifetime that the policy gives to some sites.
+    /// Reads the rows once, each site on the axis of its own lifetime.
     fn new(
         run: &'a Run,
         symbols: &Symbols,
         terms: &Terms,
         doubts: &mut Vec<String>,
     ) -> Result<Self, Error> {
-        let names = |site: &Site| subject(site, symbols);
-        let mut subjects: BTreeMap<SiteId, (SiteKey, Subject)> =
-            run.sites.iter().map(|(id, site)| (*id, names(site))).collect();
-        let lifetime_of = |subject: &Subject| terms.policy.lifetime_of(subject);
-        let own: BTreeSet<u64> = subjects.values().filter_map(|(_, s)| lifetime_of(s)).collect();
-        let general = Arc::new(Axis::new(&run.timeline, &terms.policy.settings()));
+        let named = |site: &Site| subject(site, symbols);
+        let mut subjects: Named = run.sites.iter().map(|(id, site)| (*id, named(site))).collect();
+        let unlisted = |id| named(&Site { id, tag: None, frames: Vec::new(), truncated: true });
+        let axes = Axes::new(run, &terms.policy, &subjects, &unlisted(SiteId(0)).1);
+        let (series, warnings) = run.series(&axes.general, |id| axes.of(id), terms.threads)?;
+        doubts.extend(warnings.iter().map(ToString::to_string));
         let mut sites = BTreeMap::new();
-        for lifetime_ns in iter::once(None).chain(own.into_iter().map(Some)) {
-            let axis = match lifetime_ns {
-                None => Arc::clone(&general),
-                own => Arc::new(Axis::new(&run.timeline, &terms.policy.settings_with(own))),
-            };
-            let (series, warnings) = run.series(&axis, terms.threads)?;
-            if lifetime_ns.is_none() {
-                doubts.extend(warnings.iter().map(ToString::to_string));
-            }
-            for (id, series) in series {
-                let unknown = || Site { id, tag: None, frames: Vec::new(), truncated: true };
-                let named = subjects.remove(&id).unwrap_or_else(|| names(&unknown()));
-                match lifetime_of(&named.1) == lifetime_ns {
-                    true => add(&mut sites, named, &axis, series),
-                    // Its turn comes with its own axis.
-                    false => drop(subjects.insert(id, named)),
-                }
-            }
+        for (id, series) in series {
+            let named = subjects.remove(&id).unwrap_or_else(|| unlisted(id));
+            add(&mut sites, named, axes.of(id), series);
         }
         let sites = sites.into_values().collect();
-        Ok(Self { timeline: &run.timeline, axis: general, sites })
+        Ok(Self { timeline: &run.timeline, axis: axes.general, sites })
     }
 
     fn as_run(&self) -> judge::Run<'_> {
         judge::Run { timeline: self.timeline, axis: &self.axis, sites: &self.sites }
+    }
+}
+
+/// The axes of a run. They have the same slots, and differ in when blocks are old enough.
+struct Axes {
+    /// By the general lifetime.
+    general: Arc<Axis>,
+    /// What a site is judged on that the recording has rows but no stack of.
+    usual: Arc<Axis>,
+    /// By the lifetimes that the policy gives to some sites; those on the usual axis are left out.
+    own: HashMap<SiteId, Arc<Axis>>,
+}
+
+impl Axes {
+    fn new(run: &Run, policy: &Policy, sites: &Named, unlisted: &Subject) -> Self {
+        let general = Arc::new(Axis::new(&run.timeline, &policy.settings()));
+        let mut by_lifetime = BTreeMap::from([(None, Arc::clone(&general))]);
+        let mut axis_of = |subject: &Subject| {
+            let lifetime_ns = policy.lifetime_of(subject);
+            let settings = policy.settings_with(lifetime_ns);
+            let axis = || Axis::new(&run.timeline, &settings).into();
+            Arc::clone(by_lifetime.entry(lifetime_ns).or_insert_with(axis))
+        };
+        let usual = axis_of(unlisted);
+        let own = sites.iter().map(|(id, (_, subject))| (*id, axis_of(subject)));
+        let own = own.filter(|(_, axis)| !Arc::ptr_eq(axis, &usual)).collect();
+        Self { general, usual, own }
+    }
+
+    fn of(&self, id: SiteId) -> &Arc<Axis> {
+        self.own.get(&id).unwrap_or(&self.usual)
     }
 }
 

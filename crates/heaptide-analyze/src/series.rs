@@ -5,9 +5,7 @@
 //! the last row only. A site without a row in a snapshot stands as its last row says; its blocks
 //! still grow older, so silent slots are filled in, not skipped.
 
-use std::mem;
-
-use heaptide_format::{Growth, SiteRow};
+use heaptide_format::{Cohort, Growth, SiteRow};
 
 use crate::axis::Axis;
 
@@ -64,15 +62,35 @@ pub struct Totals {
     pub objects_at_exit: Option<u64>,
 }
 
+impl Totals {
+    /// What a row says.
+    pub(crate) fn of(axis: &Axis, row: &SiteRow) -> Self {
+        Self {
+            allocs: row.allocs,
+            frees: row.frees,
+            alloc_bytes: row.alloc_bytes,
+            freed_bytes: row.freed_bytes,
+            reallocs: row.reallocs,
+            live_objects: row.live_objects,
+            live_bytes: row.live_bytes,
+            largest_bytes: row.largest_bytes,
+            last_free_ns: row.last_free_ns.map(|mono_ns| axis.elapsed_ns(mono_ns)),
+            objects_error: finite(row.objects_error),
+            bytes_error: finite(row.bytes_error),
+            objects_at_exit: None,
+        }
+    }
+}
+
 /// The fewest live blocks and bytes in a slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Trough {
+pub(crate) struct Trough {
     objects: u64,
     bytes: u64,
 }
 
 impl Trough {
-    fn of(row: &SiteRow) -> Self {
+    pub(crate) fn of(row: &SiteRow) -> Self {
         let least =
             |range: Option<(u64, u64)>, live: u64| range.map_or(live, |(least, _)| least.min(live));
         Self {
@@ -81,28 +99,18 @@ impl Trough {
         }
     }
 
-    fn and(self, other: Self) -> Self {
+    pub(crate) fn and(self, other: Self) -> Self {
         Self { objects: self.objects.min(other.objects), bytes: self.bytes.min(other.bytes) }
     }
 }
 
-/// A site as the snapshots of one slot saw it: its last row, and the troughs of all.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Sight {
-    row: SiteRow,
-    trough: Trough,
-}
-
-impl Sight {
-    /// A site whose last row in a slot is this one.
-    pub fn new(row: SiteRow) -> Self {
-        Self { trough: Trough::of(&row), row }
-    }
-
-    /// Takes an earlier row in the same slot; its live blocks and their ranges count.
-    pub fn add_earlier(&mut self, row: &SiteRow) {
-        self.trough = self.trough.and(Trough::of(row));
-    }
+/// A site as the snapshots of one slot saw it: what its last row says, and the troughs of all.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Sight<'a> {
+    pub(crate) totals: Totals,
+    pub(crate) cells: &'a [Cell],
+    pub(crate) growth: &'a [Growth],
+    pub(crate) trough: Trough,
 }
 
 /// The slot whose rows are being read, and its troughs so far.
@@ -134,13 +142,33 @@ impl SiteSeries {
     /// Takes the site's row in the run's `k`-th snapshot. Rows come in order; snapshots in which
     /// the site has none are left out.
     pub fn observe(&mut self, axis: &Axis, k: usize, row: &SiteRow) {
-        self.take(axis, axis.slot_of_point(k), row, Trough::of(row));
+        let mut cells = Vec::new();
+        push_cells(&mut cells, axis, &row.cohorts);
+        let (totals, trough) = (Totals::of(axis, row), Trough::of(row));
+        let sight = Sight { totals, cells: &cells, growth: &row.growth, trough };
+        self.observe_slot(axis, axis.slot_of_point(k), &sight);
     }
 
     /// Takes all that the snapshots of one slot saw of the site, at once; `None` are the snapshots
     /// that are not judged.
-    pub fn observe_slot(&mut self, axis: &Axis, slot: Option<usize>, sight: &Sight) {
-        self.take(axis, slot, &sight.row, sight.trough);
+    pub(crate) fn observe_slot(&mut self, axis: &Axis, slot: Option<usize>, sight: &Sight<'_>) {
+        let Some(slot) = slot else {
+            self.totals.objects_at_exit = Some(sight.totals.live_objects);
+            return;
+        };
+        let trough = match self.open {
+            Some(open) if open.slot == slot => open.trough.and(sight.trough),
+            _ => {
+                self.write_until(axis, slot);
+                sight.trough
+            }
+        };
+        self.open = Some(Open { slot, trough });
+        self.take_cells(axis, slot, sight.cells);
+        self.totals = sight.totals;
+        if self.growth != sight.growth {
+            self.growth = sight.growth.to_vec();
+        }
     }
 
     /// Fills in the slots after the last row. Nothing may be observed afterwards.
@@ -154,7 +182,7 @@ impl SiteSeries {
             *self.row_mut(slot) = sum_rows(self.row(slot), row);
         }
         for &cell in &other.cells {
-            self.add_cell(cell);
+            add_cell(&mut self.cells, 0, cell);
         }
         if other.totals.largest_bytes > self.totals.largest_bytes {
             self.growth.clone_from(&other.growth);
@@ -194,24 +222,6 @@ impl SiteSeries {
         self.mature_deaths
     }
 
-    fn take(&mut self, axis: &Axis, slot: Option<usize>, row: &SiteRow, trough: Trough) {
-        let Some(slot) = slot else {
-            self.totals.objects_at_exit = Some(row.live_objects);
-            return;
-        };
-        let trough = match self.open {
-            Some(open) if open.slot == slot => open.trough.and(trough),
-            _ => {
-                self.write_until(axis, slot);
-                trough
-            }
-        };
-        self.open = Some(Open { slot, trough });
-        self.take_cells(axis, slot, row);
-        self.take_totals(axis, row);
-        self.growth.clone_from(&row.growth);
-    }
-
     /// Writes the slots before `slot`, those without a row as the last row says.
     fn write_until(&mut self, axis: &Axis, slot: usize) {
         let Some(open) = self.open.take() else { return };
@@ -236,6 +246,9 @@ impl SiteSeries {
         if self.rows.is_empty() && row == SlotRow::default() {
             return;
         }
+        if self.rows.is_empty() {
+            self.rows.reserve_exact(axis.len().saturating_sub(closed.slot));
+        }
         *self.row_mut(closed.slot) = row;
     }
 
@@ -255,58 +268,45 @@ impl SiteSeries {
         &mut self.rows[index]
     }
 
-    fn take_cells(&mut self, axis: &Axis, slot: usize, row: &SiteRow) {
-        let before = mem::take(&mut self.cells);
-        for cohort in &row.cohorts {
-            let (objects, bytes) = (cohort.1, cohort.2);
-            self.add_cell(Cell { slot: axis.slot_of_epoch(cohort.0), objects, bytes });
-        }
+    fn take_cells(&mut self, axis: &Axis, slot: usize, cells: &[Cell]) {
         let mature = slot.checked_sub(1).map_or(0, |before| axis.mature_at(before));
         let mature_before = |cell: &&Cell| (axis.warm_up()..mature).contains(&cell.slot);
-        for cell in before.iter().filter(mature_before) {
-            let died = cell.objects.saturating_sub(self.objects_born_in(cell.slot));
+        for cell in self.cells.iter().filter(mature_before) {
+            let died = cell.objects.saturating_sub(objects_born_in(cells, cell.slot));
             self.mature_deaths = self.mature_deaths.saturating_add(died);
         }
+        self.cells.clear();
+        self.cells.extend_from_slice(cells);
     }
+}
 
-    fn objects_born_in(&self, slot: usize) -> u64 {
-        self.cells
-            .binary_search_by_key(&slot, |cell| cell.slot)
-            .map_or(0, |index| self.cells[index].objects)
+/// Appends the cells of one row.
+pub(crate) fn push_cells(cells: &mut Vec<Cell>, axis: &Axis, cohorts: &[Cohort]) {
+    let start = cells.len();
+    for &Cohort(epoch, objects, bytes) in cohorts {
+        add_cell(cells, start, Cell { slot: axis.slot_of_epoch(epoch), objects, bytes });
     }
+}
 
-    /// Cells mostly come in order, so the end is looked at first.
-    fn add_cell(&mut self, cell: Cell) {
-        if self.cells.last().is_none_or(|last| last.slot < cell.slot) {
-            self.cells.push(cell);
-            return;
+/// Adds to the cells from `start` on. They mostly come in order, so the end is looked at first.
+fn add_cell(cells: &mut Vec<Cell>, start: usize, cell: Cell) {
+    if cells[start..].last().is_none_or(|last| last.slot < cell.slot) {
+        cells.push(cell);
+        return;
+    }
+    match cells[start..].binary_search_by_key(&cell.slot, |cell| cell.slot) {
+        Ok(index) => {
+            let sum = &mut cells[start + index];
+            sum.objects = sum.objects.saturating_add(cell.objects);
+            sum.bytes = sum.bytes.saturating_add(cell.bytes);
         }
-        match self.cells.binary_search_by_key(&cell.slot, |cell| cell.slot) {
-            Ok(index) => {
-                let sum = &mut self.cells[index];
-                sum.objects = sum.objects.saturating_add(cell.objects);
-                sum.bytes = sum.bytes.saturating_add(cell.bytes);
-            }
-            Err(index) => self.cells.insert(index, cell),
-        }
+        Err(index) => cells.insert(start + index, cell),
     }
+}
 
-    fn take_totals(&mut self, axis: &Axis, row: &SiteRow) {
-        self.totals = Totals {
-            allocs: row.allocs,
-            frees: row.frees,
-            alloc_bytes: row.alloc_bytes,
-            freed_bytes: row.freed_bytes,
-            reallocs: row.reallocs,
-            live_objects: row.live_objects,
-            live_bytes: row.live_bytes,
-            largest_bytes: row.largest_bytes,
-            last_free_ns: row.last_free_ns.map(|mono_ns| axis.elapsed_ns(mono_ns)),
-            objects_error: finite(row.objects_error),
-            bytes_error: finite(row.bytes_error),
-            objects_at_exit: None,
-        };
-    }
+fn objects_born_in(cells: &[Cell], slot: usize) -> u64 {
+    let index = cells.binary_search_by_key(&slot, |cell| cell.slot);
+    index.map_or(0, |index| cells[index].objects)
 }
 
 fn finite(error: Option<f64>) -> f64 {

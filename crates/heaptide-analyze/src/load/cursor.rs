@@ -31,36 +31,42 @@ impl<'a> Cursor<'a> {
         self.rest.trim_ascii_end() == b"]}"
     }
 
-    /// The next row; without cohorts and growth if `skims` its site. If there is none, or it is
-    /// not as our writer writes it, the cursor stays.
-    pub(super) fn row(&mut self, skims: impl FnOnce(SiteId) -> bool) -> Option<SiteRow> {
+    /// Reads the next row into `row`; without cohorts and growth if `skims` its site. If there is
+    /// none, or it is not as our writer writes it, the cursor stays, and `row` is of no use.
+    pub(super) fn read(
+        &mut self,
+        row: &mut SiteRow,
+        skims: impl FnOnce(SiteId) -> bool,
+    ) -> Option<()> {
         let mut ahead = *self;
-        let row = ahead.read_row(skims)?;
+        ahead.read_row(row, skims)?;
         *self = ahead;
-        Some(row)
+        Some(())
     }
 
-    fn read_row(&mut self, skims: impl FnOnce(SiteId) -> bool) -> Option<SiteRow> {
-        let site = SiteId(self.needed(ROW)?.try_into().ok()?);
-        let skim = skims(site);
-        let row = SiteRow {
-            site,
-            allocs: self.needed(b",\"allocs\":")?,
-            frees: self.needed(b",\"frees\":")?,
-            alloc_bytes: self.needed(b",\"alloc_bytes\":")?,
-            freed_bytes: self.needed(b",\"freed_bytes\":")?,
-            reallocs: self.number(b",\"reallocs\":")?.unwrap_or(0),
-            live_objects: self.needed(b",\"live_objects\":")?,
-            live_bytes: self.needed(b",\"live_bytes\":")?,
-            objects_range: self.range(b",\"objects_range\":[")?,
-            bytes_range: self.range(b",\"bytes_range\":[")?,
-            cohorts: if skim { self.skip_cohorts()? } else { self.cohorts()? },
-            largest_bytes: self.number(b",\"largest_bytes\":")?.unwrap_or(0),
-            growth: if skim { self.skip_growth()? } else { self.growth()? },
-            last_free_ns: self.number(b",\"last_free_ns\":")?,
-            objects_error: self.json(b",\"objects_error\":")?,
-            bytes_error: self.json(b",\"bytes_error\":")?,
-        };
+    fn read_row(&mut self, row: &mut SiteRow, skims: impl FnOnce(SiteId) -> bool) -> Option<()> {
+        row.site = SiteId(self.needed(ROW)?.try_into().ok()?);
+        let skim = skims(row.site);
+        row.allocs = self.needed(b",\"allocs\":")?;
+        row.frees = self.needed(b",\"frees\":")?;
+        row.alloc_bytes = self.needed(b",\"alloc_bytes\":")?;
+        row.freed_bytes = self.needed(b",\"freed_bytes\":")?;
+        row.reallocs = self.number(b",\"reallocs\":")?.unwrap_or(0);
+        row.live_objects = self.needed(b",\"live_objects\":")?;
+        row.live_bytes = self.needed(b",\"live_bytes\":")?;
+        row.objects_range = self.range(b",\"objects_range\":[")?;
+        row.bytes_range = self.range(b",\"bytes_range\":[")?;
+        row.cohorts.clear();
+        if skim {
+            self.skip_cohorts()?
+        } else {
+            self.cohorts(&mut row.cohorts)?
+        }
+        row.largest_bytes = self.number(b",\"largest_bytes\":")?.unwrap_or(0);
+        row.growth = if skim { self.skip_growth()? } else { self.growth()? };
+        row.last_free_ns = self.number(b",\"last_free_ns\":")?;
+        row.objects_error = self.json(b",\"objects_error\":")?;
+        row.bytes_error = self.json(b",\"bytes_error\":")?;
         self.eat(b"}").then_some(())?;
         // Between two rows stands a comma, and no comma stands before the end.
         match self.rest.strip_prefix(b",") {
@@ -68,7 +74,7 @@ impl<'a> Cursor<'a> {
             Some(_) => return None,
             None => self.rest.starts_with(b"]").then_some(())?,
         }
-        Some(row)
+        Some(())
     }
 
     fn eat(&mut self, text: &[u8]) -> bool {
@@ -113,27 +119,26 @@ impl<'a> Cursor<'a> {
         self.eat(b"]").then_some(Some((least, most)))
     }
 
-    fn cohorts(&mut self) -> Option<Vec<Cohort>> {
-        let mut cohorts = Vec::new();
+    fn cohorts(&mut self, cohorts: &mut Vec<Cohort>) -> Option<()> {
         if !self.eat(COHORTS) {
-            return Some(cohorts);
+            return Some(());
         }
         loop {
             let epoch = Epoch(self.needed(b"[")?.try_into().ok()?);
             cohorts.push(Cohort(epoch, self.needed(b",")?, self.needed(b",")?));
             if self.eat(b"]]") {
-                return Some(cohorts);
+                return Some(());
             }
             self.eat(b"],").then_some(())?;
         }
     }
 
-    fn skip_cohorts(&mut self) -> Option<Vec<Cohort>> {
+    fn skip_cohorts(&mut self) -> Option<()> {
         if self.eat(COHORTS) {
             let end = self.rest.windows(2).position(|here| here == b"]]")?;
             self.rest = &self.rest[end + 2..];
         }
-        Some(Vec::new())
+        Some(())
     }
 
     fn growth(&mut self) -> Option<Vec<Growth>> {

@@ -54,11 +54,11 @@ pub(crate) trait TakeRows {
         false
     }
 
-    fn take(&mut self, row: SiteRow);
+    fn take(&mut self, row: &SiteRow);
 }
 
-impl<F: FnMut(SiteRow)> TakeRows for F {
-    fn take(&mut self, row: SiteRow) {
+impl<F: FnMut(&SiteRow)> TakeRows for F {
+    fn take(&mut self, row: &SiteRow) {
         self(row);
     }
 }
@@ -72,8 +72,9 @@ pub(crate) fn each_row(
 ) -> Result<(), LineError> {
     let mut n_taken = 0;
     if let Some(mut rows) = rows.and_then(|rows| Cursor::at(line, rows)) {
-        while let Some(row) = rows.row(|site| sink.skims(site)) {
-            sink.take(row);
+        let mut row = SiteRow::empty(SiteId(0));
+        while rows.read(&mut row, |site| sink.skims(site)).is_some() {
+            sink.take(&row);
             n_taken += 1;
         }
         if rows.is_at_end() {
@@ -156,7 +157,7 @@ impl<'de, S: TakeRows> Visitor<'de> for &mut Rest<'_, S> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut rows: A) -> Result<(), A::Error> {
         while let Some(row) = rows.next_element::<SiteRow>()? {
             match self.n_taken {
-                0 => self.sink.take(row),
+                0 => self.sink.take(&row),
                 _ => self.n_taken -= 1,
             }
         }
@@ -178,14 +179,14 @@ mod tests {
 
     fn read(line: &[u8]) -> Read {
         let mut rows = Vec::new();
-        let ended = each_row(line, Some(START), &mut |row| rows.push(row));
+        let ended = each_row(line, Some(START), &mut |row: &SiteRow| rows.push(row.clone()));
         (rows, ended)
     }
 
     /// The same by the JSON parser alone.
     fn read_as_any_json(line: &[u8]) -> Read {
         let mut rows = Vec::new();
-        let ended = each_row_of_any_json(line, &mut |row| rows.push(row), 0);
+        let ended = each_row_of_any_json(line, &mut |row: &SiteRow| rows.push(row.clone()), 0);
         (rows, ended)
     }
 
@@ -199,7 +200,8 @@ mod tests {
         let (rows, ended) = read(LINE);
         assert_eq!((rows.len(), ended), (2, Ok(())));
         let mut cursor = Cursor::at(LINE, START).expect("a place in the line");
-        while cursor.row(|_| false).is_some() {}
+        let mut row = SiteRow::empty(SiteId(0));
+        while cursor.read(&mut row, |_| false).is_some() {}
         assert!(cursor.is_at_end(), "the parser read it");
         check(LINE);
     }
@@ -227,8 +229,8 @@ mod tests {
             fn skims(&self, _: SiteId) -> bool {
                 true
             }
-            fn take(&mut self, row: SiteRow) {
-                self.0.push(row);
+            fn take(&mut self, row: &SiteRow) {
+                self.0.push(row.clone());
             }
         }
         let mut skimmed = Skim(Vec::new());

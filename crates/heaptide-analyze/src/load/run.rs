@@ -113,22 +113,28 @@ impl Run {
     /// # Errors
     /// [`Error::Unreadable`] if a file has gone, [`Error::Changed`] if it is not what it was.
     pub fn rows(&self, mut sink: impl FnMut(usize, &SiteRow)) -> Result<Vec<Warning>, Error> {
-        self.rows_of(0..self.stands.len(), |k, row| sink(k, &row))
+        self.rows_of(0..self.stands.len(), |k, row| sink(k, row))
     }
 
-    /// Sums up every site on the run's axis; the series are closed. The lines are parsed on
+    /// Sums up every site on its own axis, as `axis_of` gives it; the series are closed. All axes
+    /// have the slots of `axis`, and differ in when blocks are old enough. The lines are parsed on
     /// `threads` threads, and the result is the same on any number of them.
     ///
     /// # Errors
     /// Those of [`Run::rows`], and [`Error::NoThread`].
-    pub fn series(&self, axis: &Axis, threads: Threads) -> Result<SeriesAndWarnings, Error> {
+    pub fn series<'a>(
+        &self,
+        axis: &Axis,
+        axis_of: impl Fn(SiteId) -> &'a Axis,
+        threads: Threads,
+    ) -> Result<SeriesAndWarnings, Error> {
         let spans = spans(axis, self.stands.len());
-        let mut series: HashMap<SiteId, SiteSeries> = HashMap::new();
+        let mut series: HashMap<SiteId, SiteSeries> = HashMap::with_capacity(self.sites.len());
         let mut warnings = Warnings::default();
-        let read = |lines: &mut SnapshotLines, k: usize| self.slot_rows(lines, &spans[k]);
-        in_order(0..spans.len(), threads, read, |(slot, rows): (_, SlotRows)| {
-            for (id, sight) in rows.sights {
-                series.entry(id).or_default().observe_slot(axis, slot, &sight);
+        let read = |lines: &mut SnapshotLines, k: usize| self.slot_rows(lines, axis, &spans[k]);
+        in_order(0..spans.len(), threads, read, |(slot, rows): (_, SlotRows<'_>)| {
+            for (id, sight) in rows.sights() {
+                series.entry(id).or_default().observe_slot(axis_of(id), slot, &sight);
             }
             for (stand, cause) in
                 rows.damage.into_iter().rev().map(|(k, cause)| (&self.stands[k], cause))
@@ -136,16 +142,17 @@ impl Run {
                 warnings.add(self.file_of(stand), Some(stand.place), cause);
             }
         })?;
-        series.values_mut().for_each(|site| site.close(axis));
+        series.iter_mut().for_each(|(id, site)| site.close(axis_of(*id)));
         Ok((series.into_iter().collect(), warnings.into_vec()))
     }
 
-    fn slot_rows(
+    fn slot_rows<'a>(
         &self,
         lines: &mut SnapshotLines,
+        axis: &'a Axis,
         span: &Span,
-    ) -> Result<(Option<usize>, SlotRows), Error> {
-        let mut rows = SlotRows::default();
+    ) -> Result<(Option<usize>, SlotRows<'a>), Error> {
+        let mut rows = SlotRows::new(axis);
         for k in span.points.clone().rev() {
             let stand = &self.stands[k];
             let line = lines.read(self.file_of(stand), stand)?;
@@ -173,7 +180,7 @@ impl Run {
             if k == point {
                 fresh.insert(row.site);
             }
-            rows.insert(row.site, row);
+            rows.insert(row.site, row.clone());
         })?;
         for row in rows.values_mut().filter(|row| !fresh.contains(&row.site)) {
             (row.objects_range, row.bytes_range) = (None, None);
@@ -187,7 +194,7 @@ impl Run {
     fn rows_of(
         &self,
         points: Range<usize>,
-        mut sink: impl FnMut(usize, SiteRow),
+        mut sink: impl FnMut(usize, &SiteRow),
     ) -> Result<Vec<Warning>, Error> {
         let mut warnings = Warnings::default();
         let mut lines = SnapshotLines::default();
@@ -195,7 +202,7 @@ impl Run {
             let stand = &self.stands[k];
             let file = self.file_of(stand);
             let line = lines.read(file, stand)?;
-            if let Err(err) = each_row(line, stand.rows_at, &mut |row| sink(k, row)) {
+            if let Err(err) = each_row(line, stand.rows_at, &mut |row: &SiteRow| sink(k, row)) {
                 warnings.add(file, Some(stand.place), Cause::Damaged(err.to_string()));
             }
         }

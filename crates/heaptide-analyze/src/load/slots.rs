@@ -8,12 +8,12 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::ops::Range;
 
-use heaptide_format::{SiteId, SiteRow};
+use heaptide_format::{Growth, SiteId, SiteRow};
 
 use super::error::Cause;
 use super::rows::TakeRows;
 use crate::axis::Axis;
-use crate::series::Sight;
+use crate::series::{Cell, Sight, Totals, Trough, push_cells};
 
 /// The snapshots that one slot joins.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,25 +37,76 @@ pub(super) fn spans(axis: &Axis, n_points: usize) -> Vec<Span> {
 }
 
 /// What the snapshots of one slot say.
-#[derive(Debug, Default)]
-pub(super) struct SlotRows {
-    pub(super) sights: HashMap<SiteId, Sight>,
+#[derive(Debug)]
+pub(super) struct SlotRows<'a> {
+    axis: &'a Axis,
+    seen: Vec<Seen>,
+    index_by_site: HashMap<SiteId, usize>,
+    /// Of all sites one after another: a few large allocations, not one for each.
+    cells: Vec<Cell>,
+    growth: Vec<Growth>,
     /// Damaged lines, by point, backwards.
     pub(super) damage: Vec<(usize, Cause)>,
 }
 
-impl TakeRows for SlotRows {
+/// One site; its cells and growth end here, where those of the next begin.
+#[derive(Debug)]
+struct Seen {
+    site: SiteId,
+    totals: Totals,
+    trough: Trough,
+    cells_end: usize,
+    growth_end: usize,
+}
+
+impl<'a> SlotRows<'a> {
+    pub(super) fn new(axis: &'a Axis) -> Self {
+        Self {
+            axis,
+            seen: Vec::new(),
+            index_by_site: HashMap::new(),
+            cells: Vec::new(),
+            growth: Vec::new(),
+            damage: Vec::new(),
+        }
+    }
+
+    pub(super) fn sights(&self) -> impl Iterator<Item = (SiteId, Sight<'_>)> {
+        let (mut cells_start, mut growth_start) = (0, 0);
+        self.seen.iter().map(move |seen| {
+            let cells = &self.cells[cells_start..seen.cells_end];
+            let growth = &self.growth[growth_start..seen.growth_end];
+            (cells_start, growth_start) = (seen.cells_end, seen.growth_end);
+            let (totals, trough) = (seen.totals, seen.trough);
+            (seen.site, Sight { totals, cells, growth, trough })
+        })
+    }
+}
+
+impl TakeRows for SlotRows<'_> {
     fn skims(&self, site: SiteId) -> bool {
-        self.sights.contains_key(&site)
+        self.index_by_site.contains_key(&site)
     }
 
     /// Rows of one site come backwards.
-    fn take(&mut self, row: SiteRow) {
-        match self.sights.entry(row.site) {
+    fn take(&mut self, row: &SiteRow) {
+        match self.index_by_site.entry(row.site) {
             Entry::Vacant(last) => {
-                last.insert(Sight::new(row));
+                last.insert(self.seen.len());
+                push_cells(&mut self.cells, self.axis, &row.cohorts);
+                self.growth.extend_from_slice(&row.growth);
+                self.seen.push(Seen {
+                    site: row.site,
+                    totals: Totals::of(self.axis, row),
+                    trough: Trough::of(row),
+                    cells_end: self.cells.len(),
+                    growth_end: self.growth.len(),
+                });
             }
-            Entry::Occupied(mut later) => later.get_mut().add_earlier(&row),
+            Entry::Occupied(later) => {
+                let trough = &mut self.seen[*later.get()].trough;
+                *trough = trough.and(Trough::of(row));
+            }
         }
     }
 }
