@@ -41,7 +41,7 @@ where
     thread::scope(|scope| {
         let mut made = Vec::with_capacity(n_threads);
         for first in indices.clone().take(n_threads) {
-            let (sender, receiver) = sync_channel(1);
+            let (sender, receiver) = sync_channel(0);
             let (mine, make) = ((first..indices.end).step_by(n_threads), &make);
             thread::Builder::new()
                 .spawn_scoped(scope, move || make_all(mine, make, &sender))

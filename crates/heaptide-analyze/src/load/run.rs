@@ -47,7 +47,7 @@ pub struct FullSnapshot {
 
 impl Run {
     pub(super) fn join(scanned: Scanned, warnings: &mut Warnings) -> Self {
-        let Scanned { mut segments, modules, sites, names } = scanned;
+        let Scanned { mut segments, modules, sites, names, .. } = scanned;
         segments.sort_by_key(|segment| segment.header.segment);
         let header = segments.first().map(|first| first.header.clone()).unwrap_or_default();
         let timeline = Timeline { header, points: Vec::new() };
@@ -129,12 +129,18 @@ impl Run {
         threads: Threads,
     ) -> Result<SeriesAndWarnings, Error> {
         let spans = spans(axis, self.stands.len());
-        let mut series: HashMap<SiteId, SiteSeries> = HashMap::with_capacity(self.sites.len());
+        // Rows mostly come by site, and then so do their series: one after another in memory.
+        let mut series: Vec<(SiteId, SiteSeries)> = Vec::with_capacity(self.sites.len());
+        let mut index_by_site: HashMap<SiteId, usize> = HashMap::with_capacity(self.sites.len());
         let mut warnings = Warnings::default();
         let read = |lines: &mut SnapshotLines, k: usize| self.slot_rows(lines, axis, &spans[k]);
         in_order(0..spans.len(), threads, read, |(slot, rows): (_, SlotRows<'_>)| {
             for (id, sight) in rows.sights() {
-                series.entry(id).or_default().observe_slot(axis_of(id), slot, &sight);
+                let index = *index_by_site.entry(id).or_insert(series.len());
+                if index == series.len() {
+                    series.push((id, SiteSeries::new()));
+                }
+                series[index].1.observe_slot(axis_of(id), slot, &sight);
             }
             for (stand, cause) in
                 rows.damage.into_iter().rev().map(|(k, cause)| (&self.stands[k], cause))
@@ -142,7 +148,7 @@ impl Run {
                 warnings.add(self.file_of(stand), Some(stand.place), cause);
             }
         })?;
-        series.iter_mut().for_each(|(id, site)| site.close(axis_of(*id)));
+        series.iter_mut().for_each(|(id, series)| series.close(axis_of(*id)));
         Ok((series.into_iter().collect(), warnings.into_vec()))
     }
 

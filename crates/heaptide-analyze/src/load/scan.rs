@@ -3,8 +3,9 @@
 //! Rows are skipped here. What is kept is one [`Point`](crate::timeline::Point) and one [`Stand`]
 //! per snapshot, so the second pass can go straight to each snapshot's line.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -58,6 +59,8 @@ pub(crate) struct Scanned {
     pub(crate) modules: BTreeMap<ModuleId, Module>,
     pub(crate) sites: BTreeMap<SiteId, Site>,
     pub(crate) names: BTreeMap<(ModuleId, ModuleOffset), Vec<Name>>,
+    /// Hashes of the lines that `sites` stand in.
+    site_lines: HashSet<u64>,
 }
 
 /// All recordings found so far, in the order in which they were met.
@@ -80,7 +83,8 @@ impl Scan {
         }
         let mut recording = self.begin_segment(header, input);
         while let Some(line) = lines.next()? {
-            if line.bytes.trim_ascii().is_empty() {
+            let is_known = self.recordings[recording].has_site(&line);
+            if is_known || line.bytes.trim_ascii().is_empty() {
                 continue;
             }
             match read_line(&line) {
@@ -91,7 +95,7 @@ impl Scan {
                 Ok(Content::Snapshot(scalars, rows_at)) => {
                     self.recordings[recording].snapshot(scalars, rows_at, &line)
                 }
-                Ok(Content::Other(other)) => self.recordings[recording].keep(other),
+                Ok(Content::Other(other)) => self.recordings[recording].keep(other, line.bytes),
                 Err(cause) => self.note(recording, &input.file, &line, &cause),
             }
         }
@@ -129,6 +133,14 @@ impl Scan {
 }
 
 impl Scanned {
+    /// Whether it is a site's line that is known already: each segment repeats those of all
+    /// sites so far, and parsing them takes longer than the rest of this pass.
+    fn has_site(&self, line: &RawLine<'_>) -> bool {
+        line.ending == Ending::LineFeed
+            && line.bytes.starts_with(SITE)
+            && self.site_lines.contains(&hash_of(line.bytes))
+    }
+
     fn snapshot(&mut self, scalars: Scalars, rows_at: Option<usize>, line: &RawLine<'_>) {
         let Some(segment) = self.segments.last_mut() else { return };
         let rows = match segment.snapshots.is_empty() && segment.damage.is_none() {
@@ -140,13 +152,14 @@ impl Scanned {
         segment.snapshots.push((scalars, stand));
     }
 
-    fn keep(&mut self, line: Line) {
+    fn keep(&mut self, line: Line, bytes: &[u8]) {
         match line {
             Line::Module(module) => {
                 self.modules.entry(module.id).or_insert(module);
             }
             Line::Site(site) => {
                 self.sites.entry(site.id).or_insert(site);
+                self.site_lines.insert(hash_of(bytes));
             }
             Line::Names(Names { module, offsets }) => {
                 let named = offsets.into_iter().map(|named| ((module, named.offset), named.names));
@@ -155,6 +168,15 @@ impl Scanned {
             Line::Header(_) | Line::Snapshot(_) => {}
         }
     }
+}
+
+/// How a site's line begins.
+const SITE: &[u8] = b"{\"kind\":\"site\",";
+
+fn hash_of(bytes: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    bytes.hash(&mut hasher);
+    hasher.finish()
 }
 
 enum Content {
