@@ -1,7 +1,7 @@
 //! `cargo ci analysis`: how fast `heaptide check` reads, and how much memory that takes.
 //!
-//! Two made-up recordings of the same size: a long run of a few thousand sites, and a shorter one of
-//! ten thousand. In each round the same bytes are also read without looking at them, and parsed line
+//! Three made-up recordings of the same size: a long run of a few thousand sites, and shorter ones of
+//! ten and forty thousand. In each round the same bytes are also read without looking at them, and parsed line
 //! by line with `serde_json`, so that the figures are ratios and hold on any machine.
 //! `ANALYSIS_MB=2048` makes the recordings that large; the limit on memory stays.
 
@@ -38,6 +38,7 @@ pub(crate) fn run() -> Result<()> {
     for extent in [
         Extent { name: "long run", sites: 3_000, bytes },
         Extent { name: "many sites", sites: 10_000, bytes },
+        Extent { name: "very many sites", sites: 40_000, bytes },
     ] {
         let dir = target_dir("analysis");
         let (first, bytes) = made::write(&dir, &extent)?;

@@ -185,8 +185,10 @@ fn offset(function: u64) -> ModuleOffset {
 }
 
 fn site(id: SiteId) -> Site {
-    // Spread by a multiplication, so that stacks differ from their innermost frame on.
-    let function = |depth| (u64::from(id.0) * 2_654_435_761 + depth * 97) % FUNCTIONS;
+    // Spread by a multiplication, so that stacks differ from their innermost frame on; with more
+    // sites than functions, several share that frame and differ in their callers.
+    let (start, step) = (u64::from(id.0) * 2_654_435_761, 97 + u64::from(id.0) / FUNCTIONS);
+    let function = |depth| (start + depth * step) % FUNCTIONS;
     let frame = |depth| Frame { module: Some(ModuleId(0)), offset: offset(function(depth)) };
     Site { id, tag: None, frames: (0..FRAMES).map(frame).collect(), truncated: false }
 }
