@@ -12,10 +12,11 @@ use core::ffi::c_void;
 
 use crate::allocator::{Heaptide, STATE};
 use crate::entry;
+use crate::memo::Fork;
 use crate::record::{Birth, RECORD_BYTES, Record};
-use crate::recording;
+use crate::recording::{self, Expected, Search, Sought};
 use crate::state::{Phase, State};
-use crate::threads::ThreadBlock;
+use crate::threads::{Hold, ThreadBlock};
 use crate::unwind::{Caller, StackMemory};
 
 pub(crate) use sampled::{Request, sample};
@@ -208,12 +209,34 @@ unsafe fn make<A: GlobalAlloc>(
     let state = STATE.load();
     // SAFETY: from here on only the walk and the memo ask, starting at `caller`.
     let stack = unsafe { OwnStack::assume_walked() };
-    let Some(expected) = recording::expect(stack, caller, state, size) else {
-        let Caller { ra, sp, fp } = caller;
+    let Caller { ra, sp, fp } = caller;
+    match recording::expect(stack, caller, state, size) {
+        // SAFETY: the caller's promise; a block at least as large is known to have existed.
+        Sought::Found(expected) => unsafe { make_expected(inner, size, align, expected, fill) },
         // SAFETY: the caller's promise.
-        return unsafe { make_slowly(inner, size, align, fill, ra, sp, fp) };
-    };
-    // SAFETY: the caller's promise; a block at least as large is known to have existed.
+        Sought::Forked(hold, fork) => unsafe {
+            make_forked(inner, size, align, fill, ra, sp, fp, hold, fork)
+        },
+        // SAFETY: the caller's promise.
+        Sought::Unknown => unsafe {
+            make_slowly(inner, size, align, fill, ra, sp, fp, Search::Due)
+        },
+    }
+}
+
+/// A block for which everything is known.
+///
+/// # Safety
+/// As [`alloc`]; [`can_exist`] must hold.
+#[inline(always)]
+unsafe fn make_expected<A: GlobalAlloc>(
+    inner: &A,
+    size: usize,
+    align: usize,
+    expected: Expected<Hold>,
+    fill: Fill,
+) -> *mut u8 {
+    // SAFETY: the caller's promise.
     let block = unsafe { take(inner, size, align, fill) };
     if block.is_null() {
         return block;
@@ -224,12 +247,41 @@ unsafe fn make<A: GlobalAlloc>(
     block
 }
 
+/// A block whose stack begins like one that is remembered. Out of line, so that the quick way need
+/// not keep for later what it has in registers.
+///
+/// # Safety
+/// As [`alloc`].
+#[inline(never)]
+#[expect(clippy::too_many_arguments, reason = "a struct would be spilled on the quick way")]
+unsafe fn make_forked<A: GlobalAlloc>(
+    inner: &A,
+    size: usize,
+    align: usize,
+    fill: Fill,
+    ra: u64,
+    sp: u64,
+    fp: u64,
+    hold: Hold,
+    fork: Fork,
+) -> *mut u8 {
+    // SAFETY: from here on only the memo asks, which has followed this stack.
+    let stack = unsafe { OwnStack::assume_walked() };
+    match recording::expect_rest(hold, stack, Caller { ra, sp, fp }, fork, STATE.load(), size) {
+        // SAFETY: the caller's promise; a block at least as large is known to have existed.
+        Ok(expected) => unsafe { make_expected(inner, size, align, expected, fill) },
+        // SAFETY: the caller's promise.
+        Err(search) => unsafe { make_slowly(inner, size, align, fill, ra, sp, fp, search) },
+    }
+}
+
 /// Out of line, with the caller in registers: the quick way must not spill it for this one.
 ///
 /// # Safety
 /// As [`alloc`].
 #[cold]
 #[inline(never)]
+#[expect(clippy::too_many_arguments, reason = "a struct would be spilled on the quick way")]
 unsafe fn make_slowly<A: GlobalAlloc>(
     inner: &A,
     size: usize,
@@ -238,13 +290,14 @@ unsafe fn make_slowly<A: GlobalAlloc>(
     ra: u64,
     sp: u64,
     fp: u64,
+    search: Search,
 ) -> *mut u8 {
     if !can_exist(size) {
         return core::ptr::null_mut();
     }
     // SAFETY: from here on only the walk and the memo ask, starting at the caller.
     let stack = unsafe { OwnStack::assume_walked() };
-    let expected = recording::expect_slowly(stack, Caller { ra, sp, fp });
+    let expected = recording::expect_slowly(stack, Caller { ra, sp, fp }, search);
     // SAFETY: the caller's promise, and `can_exist`.
     let block = unsafe { take(inner, size, align, fill) };
     if block.is_null() {

@@ -7,25 +7,36 @@
 //! `docs/SAFETY.md`, "Why a match is exact"); at the first difference the comparison ends, so no
 //! word is read whose frame has not been shown to be there.
 //!
+//! Many stacks begin with the same call in the same place. Where one parts from another that is
+//! remembered, its entry goes on from there: it is found by the comparison that fails and the word
+//! that stands there instead, and lists the rest. So each way on is one look-up, however many there
+//! are, and what stacks have in common is compared and kept once.
+//!
 //! What an entry expects is a variable-length run in a log. A full log is emptied as a whole: the
 //! live set comes back within a few misses, and nothing needs to be moved or counted.
 
 #![forbid(unsafe_code)]
 
-use core::mem;
+mod draft;
+
+use core::{mem, ptr};
 
 use crate::counters::SiteSlot;
 use crate::labels::MAX_TAGS;
 use crate::unwind::{Caller, MAX_CHECKS, StackMemory};
 
+pub(crate) use draft::Draft;
+
 /// Entries are found by hash in a set of a few, the latest first.
-const SETS: usize = 2048;
 const WAYS: usize = 4;
+/// Sets that a thread begins with, and the most it gets.
+const FIRST_SETS: usize = 512;
+const MOST_SETS: usize = 8192;
 /// Comparisons are made in groups that fill a cache line; a run is padded with copies of its last.
 const GROUP: usize = 5;
-/// Groups in the log: room for as many stacks of 20 frames as there are entries. Memory that was
-/// never written is not there.
-const LOG: usize = 1 << 15;
+/// Groups in the log: room for 16,000 stacks of 20 frames that have nothing in common. Memory that
+/// was never written is not there.
+const LOG: usize = u16::MAX as usize - MAX_RUN;
 /// Groups in the longest run.
 const MAX_RUN: usize = MAX_CHECKS.div_ceil(GROUP);
 const WORD_BYTES: u64 = 8;
@@ -33,10 +44,16 @@ const WORD_BYTES: u64 = 8;
 /// The memo of one thread.
 #[derive(Debug)]
 pub(crate) struct Memo {
-    sets: [[Entry; WAYS]; SETS],
+    sets: [[Entry; WAYS]; MOST_SETS],
+    /// Which bits of a hash name a set: one less than the number of sets in use.
+    mask: usize,
+    /// Entries made in this era.
+    n_entries: usize,
     log: [Group; LOG + MAX_RUN],
-    /// End of the committed log, in groups; a run begins below `LOG`.
+    /// End of the log, in groups; a run begins below `LOG`.
     end: usize,
+    /// What the walk that is under way has relied on so far.
+    draft: [Comparison; MAX_CHECKS],
     /// What entries depend on beside the stack: the tag in force (bits 0–11) and the era (12–31).
     /// Entries of an earlier era are void: that is how everything is forgotten at once, without
     /// touching it.
@@ -44,7 +61,7 @@ pub(crate) struct Memo {
     /// Where depth is measured from, so that threads that do the same on other stacks use the same
     /// sets, and a block that is handed on does not touch ever more memory.
     base: u64,
-    /// `base`, moved by the tag in force, so that tags use different sets.
+    /// [`origin`] of the tag in force.
     origin: u64,
 }
 
@@ -57,29 +74,54 @@ struct Group {
 }
 
 impl Group {
-    fn put(&mut self, at: usize, word: u64, distance: u32) {
-        if let (Some(to), Some(to_distance)) = (self.words.get_mut(at), self.distances.get_mut(at))
-        {
-            *to = word;
-            *to_distance = distance;
+    /// Whether the stack above `sp` holds these words.
+    #[inline(always)]
+    fn holds(&self, stack: impl StackMemory, sp: u64) -> bool {
+        for (&expected, distance) in self.words.iter().zip(self.distances) {
+            if stack.word(sp + u64::from(distance) * WORD_BYTES) != expected {
+                return false;
+            }
         }
+        true
     }
 
-    /// Makes the rest of the group copies of the one before `at`.
-    fn pad(&mut self, at: usize) {
-        if let Some(last) = at.checked_sub(1) {
-            let (word, distance) = (self.words[last], self.distances[last]);
-            (at..GROUP).for_each(|at| self.put(at, word, distance));
+    /// Where the stack above `sp` parts from these words.
+    #[inline(always)]
+    fn fork(&self, stack: impl StackMemory, sp: u64) -> Option<Key> {
+        self.comparisons().find_map(|(expected, distance)| {
+            let word = stack.word(sp + u64::from(distance) * WORD_BYTES);
+            (word != *expected).then(|| Key::at_fork(expected, word))
+        })
+    }
+
+    /// Words and their distances.
+    #[inline(always)]
+    fn comparisons(&self) -> impl Iterator<Item = (&u64, u32)> {
+        self.words.iter().zip(self.distances)
+    }
+
+    /// Expects the first few of these, then the last of them again.
+    fn expect(&mut self, comparisons: &[Comparison]) {
+        let padding = comparisons.last().into_iter().cycle();
+        let to = self.words.iter_mut().zip(&mut self.distances);
+        for ((word, distance), from) in to.zip(comparisons.iter().chain(padding)) {
+            (*word, *distance) = (from.word, from.distance);
         }
     }
 }
 
-/// One remembered stack. Zeroed, it is that of no caller.
+/// A word, and where it stands: so many words above the stack pointer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Comparison {
+    word: u64,
+    distance: u32,
+}
+
+/// One remembered stack, or the rest of one. Zeroed, it is that of no key.
 #[derive(Debug)]
 #[repr(C)]
 struct Entry {
-    sp: u64,
-    ra: u64,
+    key: Key,
     /// What the base pointer's register must hold; 0 if that does not matter.
     fp: u64,
     context: u32,
@@ -89,23 +131,67 @@ struct Entry {
     slot: Option<&'static SiteSlot>,
 }
 
+impl Entry {
+    fn is_of(&self, era: u32) -> bool {
+        self.context >> TAG_BITS == era && self.slot.is_some()
+    }
+}
+
+/// `base`, moved by the tag of a context, so that tags use different sets.
+fn origin(base: u64, context: u32) -> u64 {
+    base.wrapping_add(u64::from(context & TAG_MASK) << 7)
+}
+
+/// What an entry is found by: a place, and the word that stands there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Key {
+    place: u64,
+    word: u64,
+}
+
+impl Key {
+    /// A stack from its innermost call on.
+    #[inline(always)]
+    fn of(caller: Caller) -> Self {
+        Self { place: caller.sp, word: caller.ra }
+    }
+
+    /// A hash, of as many bits as name a set: by place, relative to the stack, and by word.
+    #[inline(always)]
+    fn hash(self, origin: u64) -> usize {
+        let depth = origin.wrapping_sub(self.place) as u32;
+        // Multiplicative hashing: the upper bits depend on all below. The constants are 2^32 divided
+        // by the golden ratio, and by its square.
+        let mixed = (self.word as u32).wrapping_mul(0x61c8_864f).wrapping_add(depth);
+        (mixed.wrapping_mul(0x9e37_79b1) >> (32 - MOST_SETS.ilog2())) as usize
+    }
+
+    /// The rest of a stack that holds `word` where this word of the log is expected. The log is
+    /// nobody's stack, so its places are no stack pointers.
+    #[inline(always)]
+    fn at_fork(expected: &u64, word: u64) -> Self {
+        Self { place: ptr::from_ref(expected).addr() as u64, word }
+    }
+}
+
+/// What the memo knows of a stack without following it further than one run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Found {
+    /// It counts here.
+    Slot(&'static SiteSlot),
+    /// It begins like one that is remembered; the rest may be.
+    Fork(Fork),
+    /// It is not remembered.
+    Nothing,
+}
+
+/// A group of which the stack does not hold all words: its address in the log.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fork(usize);
+
 const TAG_BITS: u32 = 12;
 const TAG_MASK: u32 = (1 << TAG_BITS) - 1;
 const _: () = assert!(MAX_TAGS <= TAG_MASK as usize);
-const _: () = assert!(LOG + MAX_RUN <= u16::MAX as usize);
-
-/// A run under construction: comparisons are appended while the unwinder walks.
-#[derive(Debug)]
-pub(crate) struct Draft<'a> {
-    memo: &'a mut Memo,
-    caller: Caller,
-    /// Comparisons so far.
-    len: usize,
-    /// The base pointer's register value that the walk relied on; 0 if none.
-    fp: u64,
-    /// Cleared when something cannot be expressed: too far away, too long, not repeatable.
-    pub(crate) usable: bool,
-}
 
 impl Memo {
     /// The tag in force; 0 is none.
@@ -115,70 +201,126 @@ impl Memo {
 
     pub(crate) fn set_tag(&mut self, tag: u32) {
         self.context = self.context & !TAG_MASK | tag & TAG_MASK;
-        self.origin = self.base.wrapping_add(u64::from(self.tag()) << 7);
+        self.origin = origin(self.base, self.context);
     }
 
     /// Where a stack counts, if it is remembered.
-    #[inline(always)]
-    pub(crate) fn find_in_place(
+    pub(crate) fn find(
         &self,
         stack: impl StackMemory,
         caller: Caller,
     ) -> Option<&'static SiteSlot> {
-        for entry in &self.sets[self.set_of(caller)] {
-            if self.is(entry, caller) && self.holds(stack, caller.sp, entry) {
-                return entry.slot;
-            }
-        }
-        None
+        self.follow(stack, caller, Key::of(caller))
     }
 
-    /// The same, and brings what it finds to the front of its set.
-    pub(crate) fn find(
-        &mut self,
+    /// The same, as far as one look-up goes.
+    #[inline(always)]
+    pub(crate) fn find_first(&self, stack: impl StackMemory, caller: Caller) -> Found {
+        let key = Key::of(caller);
+        let Some((run, slot)) = self.entry_in(self.set_of(key), key, caller.fp) else {
+            return Found::Nothing;
+        };
+        for group in run {
+            if !group.holds(stack, caller.sp) {
+                return Found::Fork(Fork(ptr::from_ref(group).addr()));
+            }
+        }
+        Found::Slot(slot)
+    }
+
+    /// Where a stack counts that parts here from what [`Self::find_first`] found.
+    #[inline]
+    pub(crate) fn find_rest(
+        &self,
         stack: impl StackMemory,
         caller: Caller,
+        fork: Fork,
     ) -> Option<&'static SiteSlot> {
-        let set = self.set_of(caller);
-        let at = self.sets[set]
-            .iter()
-            .position(|entry| self.is(entry, caller) && self.holds(stack, caller.sp, entry))?;
-        self.sets[set].get_mut(..=at)?.rotate_right(1);
-        let [first, ..] = &self.sets[set];
-        first.slot
+        let bytes = fork.0.checked_sub(ptr::from_ref(&self.log).addr())?;
+        let group = self.log.get(bytes / size_of::<Group>())?;
+        self.follow(stack, caller, group.fork(stack, caller.sp)?)
     }
 
-    /// Which set a stack belongs to: by depth and by place of the innermost call.
-    #[inline(always)]
-    fn set_of(&self, caller: Caller) -> usize {
-        let depth = self.origin.wrapping_sub(caller.sp) as u32;
-        // Multiplicative hashing: the upper bits depend on all below. The constant is 2^32 divided
-        // by the golden ratio.
-        let mixed = depth.wrapping_add((caller.ra as u32) << 3).wrapping_mul(0x9e37_79b1);
-        (mixed >> (32 - SETS.ilog2())) as usize
-    }
-
-    #[inline(always)]
-    fn is(&self, entry: &Entry, caller: Caller) -> bool {
-        entry.sp == caller.sp
-            && entry.ra == caller.ra
-            && entry.context == self.context
-            && (entry.fp == 0 || entry.fp == caller.fp)
-    }
-
-    /// Whether the stack above `sp` holds the words that `entry` expects.
-    #[inline(always)]
-    fn holds(&self, stack: impl StackMemory, sp: u64, entry: &Entry) -> bool {
-        let (start, len) = (entry.start as usize, entry.len as usize);
-        let Some(run) = self.log.get(start..start + len) else { return false };
-        for group in run {
-            for (&word, distance) in group.words.iter().zip(group.distances) {
-                if stack.word(sp + u64::from(distance) * WORD_BYTES) != word {
-                    return false;
-                }
+    /// Where a stack counts, if what is left of it is remembered under `key`.
+    #[inline]
+    fn follow(
+        &self,
+        stack: impl StackMemory,
+        caller: Caller,
+        mut key: Key,
+    ) -> Option<&'static SiteSlot> {
+        // This ends: a run is younger, so further up in the log, than any that forks to it.
+        loop {
+            let (run, slot) = self.entry(key, caller.fp)?;
+            match run.iter().find(|group| !group.holds(stack, caller.sp)) {
+                Some(group) => key = group.fork(stack, caller.sp)?,
+                None => return Some(slot),
             }
         }
-        true
+    }
+
+    /// The run and the slot of a key, for a caller whose base pointer's register holds `fp`.
+    fn entry(&self, key: Key, fp: u64) -> Option<(&[Group], &'static SiteSlot)> {
+        let set = self.set_of(key);
+        self.entry_in(set, key, fp).or_else(|| self.entry_in(self.next_to(set), key, fp))
+    }
+
+    #[inline(always)]
+    fn entry_in(&self, set: usize, key: Key, fp: u64) -> Option<(&[Group], &'static SiteSlot)> {
+        let is = |entry: &&Entry| {
+            entry.key == key && entry.context == self.context && (entry.fp == 0 || entry.fp == fp)
+        };
+        let entry = self.sets.get(set)?.iter().find(is)?;
+        let (start, len) = (entry.start as usize, entry.len as usize);
+        Some((self.log.get(start..start + len)?, entry.slot?))
+    }
+
+    /// The set that takes what finds no room in this one.
+    fn next_to(&self, set: usize) -> usize {
+        (set ^ 1) & self.mask
+    }
+
+    /// Which set an entry of the tag in force belongs to.
+    #[inline(always)]
+    fn set_of(&self, key: Key) -> usize {
+        key.hash(self.origin) & self.mask
+    }
+
+    /// Adds an entry, in the place of the oldest of its set if there is no room.
+    fn insert(&mut self, entry: Entry) {
+        if self.room_for(entry.key).is_none() && self.n_entries > self.mask {
+            self.split_sets();
+        }
+        let room = self.room_for(entry.key);
+        self.n_entries += usize::from(room.is_some());
+        let (set, way) = room.unwrap_or((self.set_of(entry.key), WAYS - 1));
+        let Some(set) = self.sets.get_mut(set) else { return };
+        if let Some(ways) = set.get_mut(..=way) {
+            ways.rotate_right(1);
+        }
+        let [first, ..] = set;
+        *first = entry;
+    }
+
+    /// Set and way that hold no entry of this era.
+    fn room_for(&self, key: Key) -> Option<(usize, usize)> {
+        let (era, home) = (self.context >> TAG_BITS, self.set_of(key));
+        [home, self.next_to(home)].into_iter().find_map(|set| {
+            let way = self.sets.get(set)?.iter().position(|entry| !entry.is_of(era))?;
+            Some((set, way))
+        })
+    }
+
+    /// Doubles the number of sets, if there may be more: what is in each goes on to two.
+    fn split_sets(&mut self) {
+        let (base, era, n_sets) = (self.base, self.context >> TAG_BITS, self.mask + 1);
+        let Some((lower, upper)) = self.sets.split_at_mut_checked(n_sets) else { return };
+        for (from, to) in lower.as_flattened_mut().iter_mut().zip(upper.as_flattened_mut()) {
+            if from.is_of(era) && from.key.hash(origin(base, from.context)) & n_sets != 0 {
+                mem::swap(from, to);
+            }
+        }
+        self.mask = (2 * n_sets).min(MOST_SETS) - 1;
     }
 
     /// Starts an entry for the stack of `caller`.
@@ -186,7 +328,7 @@ impl Memo {
         if self.end >= LOG {
             self.clear();
         }
-        Draft { memo: self, caller, len: 0, fp: 0, usable: true }
+        Draft::new(self, caller)
     }
 
     /// Forgets everything: the log is full, code was unloaded, or another thread takes over.
@@ -195,67 +337,19 @@ impl Memo {
         if next.is_none() {
             // After a million eras their numbers begin again: now the entries must really go.
             for entry in self.sets.as_flattened_mut() {
-                entry.sp = 0;
+                entry.key.place = 0;
             }
         }
         self.context = next.unwrap_or(self.tag());
-        self.end = 0;
+        (self.end, self.n_entries) = (0, 0);
     }
 
     /// Makes ready for another thread, whose stack is near `base` now.
     pub(crate) fn hand_over(&mut self, base: u64) {
         self.clear();
+        self.mask = self.mask.max(FIRST_SETS - 1);
         self.base = base;
         self.set_tag(0);
-    }
-}
-
-impl Draft<'_> {
-    /// The walk read `word` at address `at` and relied on it.
-    pub(crate) fn rely_on_stack(&mut self, at: u64, word: u64) {
-        let distance = at.checked_sub(self.caller.sp).filter(|bytes| bytes % WORD_BYTES == 0);
-        let distance = distance.and_then(|bytes| u32::try_from(bytes / WORD_BYTES).ok());
-        match (distance, self.memo.log.get_mut(self.memo.end + self.len / GROUP)) {
-            (Some(distance), Some(group)) => {
-                group.put(self.len % GROUP, word, distance);
-                self.len += 1;
-            }
-            _ => self.usable = false,
-        }
-    }
-
-    /// The walk relied on the base pointer's register holding `fp` at the call.
-    pub(crate) fn rely_on_register(&mut self, fp: u64) {
-        self.fp = fp;
-        // 0 stands for "does not matter".
-        self.usable &= fp != 0;
-    }
-
-    /// Makes the entry findable: its stack counts at `slot`.
-    pub(crate) fn commit(self, slot: &'static SiteSlot) {
-        let Self { memo, caller, len, fp, usable } = self;
-        let padding_at = len % GROUP;
-        let len = len.div_ceil(GROUP);
-        if !usable || len == 0 || len > MAX_RUN {
-            return;
-        }
-        if let Some(last) = memo.log.get_mut(memo.end + len - 1) {
-            last.pad(padding_at);
-        }
-        let entry = Entry {
-            sp: caller.sp,
-            ra: caller.ra,
-            fp,
-            context: memo.context,
-            start: memo.end as u16,
-            len: len as u16,
-            slot: Some(slot),
-        };
-        memo.end += len;
-        let set = memo.set_of(caller);
-        memo.sets[set].rotate_right(1);
-        let [first, ..] = &mut memo.sets[set];
-        drop(mem::replace(first, entry));
     }
 }
 

@@ -14,7 +14,7 @@ use crate::allocator::STATE;
 use crate::arena::{Arena, Link};
 use crate::counters::{self, SiteSlot, Surroundings};
 use crate::labels::{Labels, MAX_TAGS, MAX_WORK, WorkCounters};
-use crate::memo::Draft;
+use crate::memo::{Draft, Fork, Found};
 use crate::record::{Birth, MAX_SITES, Record, SiteIndex};
 use crate::registry::Registry;
 use crate::sampling::table::SampleTable;
@@ -97,17 +97,66 @@ pub(crate) struct Expected<H> {
     slot: &'static SiteSlot,
 }
 
+/// What is known, without going far, of the block that is about to be made.
+#[derive(Debug)]
+pub(crate) enum Sought {
+    /// Where it counts; nothing but counting is to be done.
+    Found(Expected<Hold>),
+    /// Its stack begins like one that is remembered: [`expect_rest`] is to be asked.
+    Forked(Hold, Fork),
+    /// [`expect_slowly`] is to be asked.
+    Unknown,
+}
+
 /// Finds out where the block of `bytes` counts that is about to be made, if the thread remembers
-/// this stack and nothing but counting is to be done. If not, [`expect_slowly`] is to be asked.
+/// this stack and nothing but counting is to be done.
 #[inline(always)]
 pub(crate) fn expect(
     stack: impl StackMemory,
     caller: Caller,
     state: State,
     bytes: usize,
+) -> Sought {
+    let Some(hold) = threads::hold_own() else { return Sought::Unknown };
+    match hold.memo().find_first(stack, caller) {
+        Found::Slot(slot) => ready(hold, slot, stack, caller, state, bytes),
+        Found::Fork(fork) => return Sought::Forked(hold, fork),
+        Found::Nothing => None,
+    }
+    .map_or(Sought::Unknown, Sought::Found)
+}
+
+/// The same for a stack that parts here from one that is remembered.
+#[inline(always)]
+pub(crate) fn expect_rest(
+    hold: Hold,
+    stack: impl StackMemory,
+    caller: Caller,
+    fork: Fork,
+    state: State,
+    bytes: usize,
+) -> Result<Expected<Hold>, Search> {
+    let slot = hold.memo().find_rest(stack, caller, fork).ok_or(Search::Done)?;
+    ready(hold, slot, stack, caller, state, bytes).ok_or(Search::Due)
+}
+
+/// Whether a stack is still to be looked for among those that are remembered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Search {
+    Due,
+    Done,
+}
+
+/// What is expected if nothing but counting is to be done at `slot`.
+#[inline(always)]
+fn ready(
+    hold: Hold,
+    slot: &'static SiteSlot,
+    stack: impl StackMemory,
+    caller: Caller,
+    state: State,
+    bytes: usize,
 ) -> Option<Expected<Hold>> {
-    let hold = threads::hold_own()?;
-    let slot = hold.memo().find_in_place(stack, caller)?;
     // That the slot is current also says that no module was unloaded since the entry was made: a
     // thread forgets its entries before it brings any slot up to a state with more unloads.
     if !slot.is_ready(state, bytes as u64) {
@@ -115,6 +164,8 @@ pub(crate) fn expect(
     }
     #[cfg(feature = "verify")]
     let hold = verify::compare(hold, stack, caller, slot);
+    #[cfg(not(feature = "verify"))]
+    let _ = (stack, caller);
     Some(Expected { hold, slot })
 }
 
@@ -125,7 +176,11 @@ pub(crate) fn born(expected: Expected<Hold>, addr: usize, size: usize) -> Record
 }
 
 /// Finds out where the block counts that is about to be made. `None`: it is not counted.
-pub(crate) fn expect_slowly(stack: impl StackMemory, caller: Caller) -> Option<Expected<AnyHold>> {
+pub(crate) fn expect_slowly(
+    stack: impl StackMemory,
+    caller: Caller,
+    search: Search,
+) -> Option<Expected<AnyHold>> {
     if threads::is_internal() {
         return None;
     }
@@ -134,7 +189,7 @@ pub(crate) fn expect_slowly(stack: impl StackMemory, caller: Caller) -> Option<E
         return None;
     }
     let hold = any.get_mut();
-    let known = hold.memo_mut().find(stack, caller);
+    let known = (search == Search::Due).then(|| hold.memo().find(stack, caller)).flatten();
     let slot = known.or_else(|| learn(hold, stack, caller))?;
     Some(Expected { hold: any, slot })
 }

@@ -76,6 +76,7 @@ impl ThreadBlock {
     }
 
     /// Whether the next unload would be noticed: they are not counted without end.
+    #[inline]
     pub(crate) fn can_tell_unloads(&self) -> bool {
         self.unloads_seen.load(Relaxed) < MAX_UNLOADS
     }

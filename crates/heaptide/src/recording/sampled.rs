@@ -2,7 +2,7 @@
 
 #![forbid(unsafe_code)]
 
-use super::{ARENA, AnyHold, Expected, Tables, surroundings, tables, with_block_of};
+use super::{ARENA, AnyHold, Expected, Search, Tables, surroundings, tables, with_block_of};
 use crate::counters::sampled::{self as counters, Origin, Weighted};
 use crate::record::Birth;
 use crate::sampling::gap;
@@ -31,7 +31,7 @@ pub(crate) fn draw(
         return None;
     }
     let weight = gap::draw(size)?;
-    let expected = super::expect_slowly(stack, caller)?;
+    let expected = super::expect_slowly(stack, caller, Search::Due)?;
     let hold = expected.hold.get();
     let tables = tables().filter(|_| SampleTable::make_room(&hold.spare, &ARENA));
     add(&hold.tally.unsampled, u64::from(tables.is_none()));

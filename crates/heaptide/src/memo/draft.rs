@@ -1,0 +1,92 @@
+//! An entry under construction: while the unwinder walks, it says what it relies on; what other
+//! stacks have in common with this one is then left out.
+
+#![forbid(unsafe_code)]
+
+use super::{Comparison, Entry, GROUP, Group, Key, Memo, WORD_BYTES};
+use crate::counters::SiteSlot;
+use crate::unwind::Caller;
+
+/// The comparisons of one walk, innermost first.
+#[derive(Debug)]
+pub(crate) struct Draft<'a> {
+    memo: &'a mut Memo,
+    caller: Caller,
+    /// Comparisons so far.
+    len: usize,
+    /// The base pointer's register value that the walk relied on; 0 if none.
+    pub(super) fp: u64,
+    /// Cleared when something cannot be expressed: too far away, too long, not repeatable.
+    pub(crate) usable: bool,
+}
+
+impl<'a> Draft<'a> {
+    pub(super) fn new(memo: &'a mut Memo, caller: Caller) -> Self {
+        Self { memo, caller, len: 0, fp: 0, usable: true }
+    }
+
+    /// What the walk has relied on so far.
+    pub(super) fn comparisons(&self) -> &[Comparison] {
+        self.memo.draft.get(..self.len).unwrap_or(&[])
+    }
+
+    /// The walk read `word` at address `at` and relied on it.
+    pub(crate) fn rely_on_stack(&mut self, at: u64, word: u64) {
+        let distance = at.checked_sub(self.caller.sp).filter(|bytes| bytes % WORD_BYTES == 0);
+        let distance = distance.and_then(|bytes| u32::try_from(bytes / WORD_BYTES).ok());
+        match (distance, self.memo.draft.get_mut(self.len)) {
+            (Some(distance), Some(to)) => {
+                *to = Comparison { word, distance };
+                self.len += 1;
+            }
+            _ => self.usable = false,
+        }
+    }
+
+    /// The walk relied on the base pointer's register holding `fp` at the call.
+    pub(crate) fn rely_on_register(&mut self, fp: u64) {
+        self.fp = fp;
+        // 0 stands for "does not matter".
+        self.usable &= fp != 0;
+    }
+
+    /// Makes the entry findable: its stack counts at `slot`.
+    pub(crate) fn commit(self, slot: &'static SiteSlot) {
+        let Some((key, rest)) = self.parting().filter(|_| self.usable) else { return };
+        let Self { memo, len, fp, .. } = self;
+        let rest = memo.draft.get(rest..len).unwrap_or(&[]).chunks(GROUP);
+        let (start, context) = (memo.end as u16, memo.context);
+        let entry = Entry { key, fp, context, start, len: rest.len() as u16, slot: Some(slot) };
+        let Some(log) = memo.log.get_mut(memo.end..) else { return };
+        memo.end += rest.len();
+        for (group, comparisons) in log.iter_mut().zip(rest) {
+            group.expect(comparisons);
+        }
+        memo.insert(entry);
+    }
+
+    /// Where this stack parts from all that are remembered: the key of what is left of it, and how
+    /// many comparisons lead there. `None` if it does not.
+    fn parting(&self) -> Option<(Key, usize)> {
+        let mut left = self.comparisons().iter();
+        let mut key = Key::of(self.caller);
+        while let Some((run, _)) = self.memo.entry(key, self.caller.fp) {
+            key = fork(run, &mut left)?;
+        }
+        Some((key, self.len - left.len()))
+    }
+}
+
+/// The key of what is left of a stack that parts from this run.
+fn fork<'a>(run: &[Group], left: &mut impl Iterator<Item = &'a Comparison>) -> Option<Key> {
+    for group in run {
+        for (expected, distance) in group.comparisons() {
+            // What led here is the same, so the walk looked in the same place next.
+            let found = left.next().filter(|found| found.distance == distance)?;
+            if found.word != *expected {
+                return Some(Key::at_fork(expected, found.word));
+            }
+        }
+    }
+    None
+}
