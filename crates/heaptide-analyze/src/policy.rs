@@ -205,7 +205,9 @@ fn warm_up<'de, D: Deserializer<'de>>(deserializer: D) -> Result<WarmUp, D::Erro
     match Written::deserialize(deserializer)? {
         Written::Snapshots(snapshots) => Ok(WarmUp::Snapshots(snapshots)),
         Written::Duration(text) => {
-            duration_ns(&text).map(WarmUp::Nanoseconds).map_err(de::Error::custom)
+            let or = ", nor a number of snapshots, which takes no quotes";
+            let wrong = |cause| de::Error::custom(format!("{cause}{or}"));
+            duration_ns(&text).map(WarmUp::Nanoseconds).map_err(wrong)
         }
     }
 }

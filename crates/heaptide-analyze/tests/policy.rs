@@ -126,6 +126,57 @@ fn expiry_and_idle_entries_are_said() {
     assert_eq!(report.outcome.exit_code(), 2);
 }
 
+/// It said no more than that the budget was exceeded.
+#[test]
+fn an_entry_that_does_not_allow_enough_is_said() {
+    let because = |policy: &str| {
+        let report = report(policy, None, 10);
+        report.findings().next().expect("there is a leak").ruling.because.clone()
+    };
+    let limit = "[[allow]]\nsite = 'shop::*'\nlimit = '50 objects'";
+    let budget = "over the budget of 0 objects/op, 0 B/op";
+    assert_eq!(because(limit), format!("{budget}; `shop::*` allows 50 objects only"));
+    assert_eq!(because("[[allow]]\nsite = 'hyper::*'"), budget);
+}
+
+/// Sites that leak in step are called by what they have in common, which is none of their paths; an
+/// entry with that name, or with the id beside it, allowed nothing.
+#[test]
+fn a_finding_is_allowed_by_what_the_report_calls_it() {
+    let timeline = timeline(40);
+    let axis = Arc::new(Axis::new(&timeline, &Settings::default()));
+    let uneven = |e: u32| u64::from(10 + e * 7 % 5);
+    let sites = vec![
+        site(&axis, "shop::user", Origin::Workspace, uneven),
+        site(&axis, "shop::cart::new", Origin::Workspace, uneven),
+    ];
+    let runs = [Run { timeline: &timeline, axis: &axis, sites: &sites }];
+    let id = judge_by(&runs, &Policy::default(), None).findings().next().unwrap().id.clone();
+    let check = |entry: &str, outcome: Outcome, because: &str| {
+        let policy = Policy::parse(&format!("allow = [{{ {entry} }}]")).unwrap();
+        let report = judge_by(&runs, &policy, None);
+        let findings: Vec<_> = report.findings().collect();
+        assert_eq!((findings.len(), report.outcome), (1, outcome), "{entry}");
+        assert_eq!(findings[0].ruling.because, because);
+    };
+    check("site = 'shop::handle'", Outcome::Clean, "allowed");
+    check(&format!("site = '{id}'"), Outcome::Clean, "allowed");
+    check("site = 'shop::*'", Outcome::Clean, "allowed");
+    let over = |but: &str| format!("over the budget of 0 objects/op, 0 B/op; {but}");
+    let some = over("`shop::user` allows 1 of its 2 call sites only");
+    check("site = 'shop::user'", Outcome::Growth, &some);
+    let few = over("`shop::handle` allows 50 objects only");
+    check("site = 'shop::handle', limit = '50 objects'", Outcome::Growth, &few);
+}
+
+#[test]
+fn a_workspace_that_does_not_occur_is_said() {
+    let warnings = |policy: &str| report(policy, None, 0).warnings;
+    let names_nobody = "heaptide.toml: no call site goes through a crate of `workspace` (shpo)";
+    assert_eq!(warnings("workspace = ['shpo']"), [names_nobody]);
+    assert!(warnings("workspace = ['shpo', 'shop']").is_empty());
+}
+
 #[test]
 fn a_mistake_is_shown_where_it_is() {
     let cases = [

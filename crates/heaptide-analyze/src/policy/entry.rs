@@ -8,7 +8,8 @@ use toml::Spanned;
 use wildmatch::WildMatch;
 
 use super::{Limit, duration_ns};
-use crate::finding::Subject;
+use crate::finding::{Finding, Subject};
+use crate::identity::plain;
 
 /// Names sites: by their path, in which `*` is any text and `?` any character, or by their id.
 #[derive(Clone, Debug)]
@@ -53,6 +54,11 @@ impl Pattern {
     /// Whether it names this site.
     pub fn matches(&self, subject: &Subject) -> bool {
         self.0.matches(&subject.path) || self.0 == subject.id.as_str()
+    }
+
+    /// Whether it names this finding, by what a report calls it.
+    pub fn names(&self, finding: &Finding) -> bool {
+        self.0.matches(&plain(&finding.blamed.function)) || self.0 == finding.id.as_str()
     }
 }
 

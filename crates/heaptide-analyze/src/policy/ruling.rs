@@ -66,21 +66,55 @@ impl Policy {
             _ if finding.class == Class::Suspect => {
                 rule(Gate::Undecided, "too early to say".into())
             }
-            _ => rule(Gate::Fail, format!("over the budget of {budget}")),
+            _ => {
+                let but = self.not_allowed(finding, today);
+                rule(Gate::Fail, format!("over the budget of {budget}{but}"))
+            }
         }
     }
 
-    /// The entry that allows all sites of a finding; each site needs one that still holds.
+    /// The entry that allows a finding: it names the finding as a whole, or else each of its sites is
+    /// named by an entry that still holds.
     fn allowed(&self, finding: &Finding, today: Date) -> Option<usize> {
+        let allows = |entry: &Allow, growth: Growth<'_>| {
+            entry.holds(today) && entry.limit.as_ref().is_none_or(|limit| limit.admits(growth))
+        };
+        let all = whole(finding);
+        let names_it = |entry: &Allow| entry.site.get_ref().names(finding) && allows(entry, all);
         let entry_for = |site: &JudgedSite| {
             let growth = Growth::of_site(&site.verdict.rate, &site.verdict.evidence);
             self.allow.iter().position(|entry| {
-                let within = entry.limit.as_ref().is_none_or(|limit| limit.admits(growth));
-                entry.holds(today) && entry.site.get_ref().matches(&site.subject) && within
+                entry.site.get_ref().matches(&site.subject) && allows(entry, growth)
             })
         };
-        let entries: Option<Vec<usize>> = finding.sites.iter().map(entry_for).collect();
-        entries?.first().copied()
+        self.allow.iter().position(names_it).or_else(|| {
+            let entries: Option<Vec<usize>> = finding.sites.iter().map(entry_for).collect();
+            entries?.first().copied()
+        })
+    }
+
+    /// Why entries that name a finding or sites of it do not allow it; nothing if there are none.
+    fn not_allowed(&self, finding: &Finding, today: Date) -> String {
+        let sites = finding.sites.iter();
+        let named = |entry: &Allow| {
+            let pattern = entry.site.get_ref();
+            match pattern.names(finding) {
+                true => finding.sites.len(),
+                false => sites.clone().filter(|site| pattern.matches(&site.subject)).count(),
+            }
+        };
+        let entries = self.allow.iter().filter(|entry| entry.holds(today));
+        let Some((entry, named)) =
+            entries.map(|entry| (entry, named(entry))).max_by_key(|(_, named)| *named)
+        else {
+            return String::new();
+        };
+        let (pattern, all) = (entry.site.get_ref(), finding.sites.len());
+        match &entry.limit {
+            _ if named == 0 => String::new(),
+            Some(limit) if named == all => format!("; `{pattern}` allows {limit} only"),
+            _ => format!("; `{pattern}` allows {named} of its {all} call sites only"),
+        }
     }
 
     fn report_use(
@@ -108,14 +142,14 @@ impl Policy {
                 policy_use.warnings.push(text);
             }
         }
-        if !occurs(entry.site.get_ref(), runs) {
+        if count > 0 {
+            policy_use.used.push((pattern, count));
+        } else if !occurs(entry.site.get_ref(), runs) {
             let (place, close) = (self.source.place(&entry.site), closest(&pattern, runs));
             policy_use
                 .warnings
                 .push(format!("{place}: the allow entry for `{pattern}` matches no site{close}"));
             policy_use.unmatched.push(pattern);
-        } else if count > 0 {
-            policy_use.used.push((pattern, count));
         }
     }
 
@@ -138,6 +172,13 @@ impl Policy {
             let text = format!("{place}: no call site goes through the crate `{name}`");
             policy_use.warnings.push(text);
             policy_use.unmatched.push(name.clone());
+        }
+        let is_known = |name: &String| known.contains(&name.replace('-', "_"));
+        if !self.workspace.is_empty() && !self.workspace.iter().any(is_known) {
+            let (file, names) = (&self.source.file, self.workspace.join(", "));
+            let text =
+                format!("{file}: no call site goes through a crate of `workspace` ({names})");
+            policy_use.warnings.push(text);
         }
     }
 
