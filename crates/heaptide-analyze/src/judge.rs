@@ -1,6 +1,6 @@
 //! Runs in, one report out: what leaks, what the policy says, and how the command should exit.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytesize::ByteSize;
@@ -179,6 +179,8 @@ const OLD_FOR_THE_RUN: f64 = 0.7;
 const LEAST_HELD: u64 = 4;
 /// A sample of fewer blocks than this would show no leak, were all of them leaked.
 const LEAST_SAMPLES: u64 = 32;
+/// A shorter sampling period saves nothing over recording every block.
+const LEAST_PERIOD_BYTES: u64 = 256;
 /// A run of so many lifetimes shows what outlives them.
 const LIFETIMES_PER_RUN: i32 = 2;
 
@@ -377,12 +379,12 @@ fn too_short(run: &Run<'_>, policy: &Policy) -> Option<String> {
 fn too_thin(mode: Mode, heap: &HeapTotals) -> Option<String> {
     let Mode::Sampled { period_bytes } = mode else { return None };
     let (live, period) = (ByteSize::b(heap.live_bytes), ByteSize::b(period_bytes));
-    let enough = ByteSize::b((heap.live_bytes / LEAST_SAMPLES / 2).max(1));
+    let advice = match heap.live_bytes / LEAST_SAMPLES / 2 {
+        ..LEAST_PERIOD_BYTES => "record exactly".to_owned(),
+        enough => format!("sample each {} or less, or record exactly", ByteSize::b(enough)),
+    };
     (heap.live_bytes / period_bytes.max(1) < LEAST_SAMPLES).then(|| {
-        format!(
-            "one sample for each {period} is too few for a live heap of {live}: \
-             sample each {enough} or less, or record exactly"
-        )
+        format!("one sample for each {period} is too few for a live heap of {live}: {advice}")
     })
 }
 
@@ -449,7 +451,15 @@ fn doubts(run: &Run<'_>, policy: &Policy) -> Vec<String> {
     if let Some(name) = &policy.work {
         let known = points.last().is_some_and(|point| point.work.contains_key(name));
         if !known {
-            doubts.push(format!("no work was counted as `{name}`; growth is judged per second"));
+            let counted = points.iter().flat_map(|point| point.work.keys().map(|name| &**name));
+            let counted: BTreeSet<&str> = counted.collect();
+            let others = match counted.is_empty() {
+                true => String::new(),
+                false => format!(", only as {}", Vec::from_iter(counted).join(", ")),
+            };
+            doubts.push(format!(
+                "no work was counted as `{name}`{others}; growth is judged per second"
+            ));
         }
     }
     doubts

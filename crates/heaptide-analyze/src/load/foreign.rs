@@ -2,16 +2,17 @@
 
 /// Beginnings of files that people point a profiler's tools at by mistake.
 const BEGINNINGS: &[(&[u8], &str)] = &[
-    (b"\x1f\x8b", "a gzip file (a pprof profile? unpack or `heaptide import` it)"),
+    (b"\x1f\x8b", "a gzip file; unpack it first"),
     (b"\x28\xb5\x2f\xfd", "a zstd file; unpack it first"),
     (b"\x7fELF", "an executable, not the recording it wrote"),
     (b"PAR1", "a Parquet file"),
     (b"SQLite format 3", "an SQLite database"),
-    (b"{\"dhatFileVersion\"", "a DHAT profile; `heaptide import` reads it"),
+    (b"{\"dhatFileVersion\"", "a DHAT profile"),
     (b"heap profile:", "a gperftools heap profile"),
     (b"heap_v2/", "a jemalloc heap profile"),
     (b"<", "markup (HTML or XML)"),
     (b"#!", "a script"),
+    (b"{\n  \"kind\": \"dump\"", "a dump of one snapshot, for `heaptide show` and `heaptide diff`"),
     (b"{", "JSON of another kind: its first member is not \"kind\""),
     (b"[", "JSON of another kind: an array"),
 ];
