@@ -2,9 +2,8 @@
 //!
 //! One definition gives the parser, both helps, the man page and the completions.
 
-use std::convert::Infallible;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -326,9 +325,15 @@ fn host_and_port(text: &str) -> Result<String, String> {
     }
 }
 
-/// `REC[@SEQ]`; any text is one.
-fn location(text: &str) -> Result<Location, Infallible> {
-    Ok(Location::parse(text))
+/// `REC[@SEQ]`.
+fn location(text: &str) -> Result<Location, String> {
+    let location = Location::parse(text);
+    match text.rsplit_once('@') {
+        Some((path, seq)) if !location.path.exists() && Path::new(path).exists() => {
+            Err(format!("`{seq}` is not the number of a snapshot"))
+        }
+        _ => Ok(location),
+    }
 }
 
 /// Reads `1s`, `500ms`, `2m`, `1h 30m`; not zero.

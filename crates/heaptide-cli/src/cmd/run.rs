@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use heaptide_analyze::judge::Report;
+use heaptide_analyze::verdict::Rule;
 use nix::sys::signal::Signal;
 use tokio::time::sleep;
 
@@ -59,6 +60,10 @@ pub(crate) fn run(args: &Run) -> anyhow::Result<Exit> {
             "no work was counted: a service that was asked nothing looks clean too; \
              call `heaptide::work(\"requests\", 1)` where work is done",
         );
+    }
+    if report.runs.iter().any(|run| run.slots < Rule::default().least_slots) {
+        let interval = humantime::format_duration(interval(args));
+        tell(&format!("more snapshots: run longer, or with a shorter --interval than {interval}"));
     }
     Ok(worsened)
 }

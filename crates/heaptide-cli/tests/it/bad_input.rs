@@ -10,6 +10,10 @@ fn unreadable_recordings_are_named_with_their_cause() {
     scratch.check("check foreign.jsonl", 2, "foreign.jsonl: not a heaptide recording");
     scratch.check("check newer.jsonl", 2, "newer.jsonl: written by a newer heaptide");
     scratch.check("show empty.jsonl", 2, "the file is empty");
+    scratch.check("show leaking.jsonl@last", 2, "`last` is not the number of a snapshot");
+    let dump = scratch.run(&["show", "leaking.jsonl", "--json"]).stdout;
+    scratch.write("dump.jsonl", dump.as_bytes());
+    scratch.check("check dump.jsonl", 2, "this is a dump of one snapshot");
     scratch.check("show leaking.jsonl@99", 2, "no snapshot 99; it holds 0 to 39");
     scratch.check("diff leaking.jsonl foreign.jsonl", 2, "not a heaptide recording");
 }
@@ -21,6 +25,7 @@ fn mistakes_in_a_policy_are_placed() {
         ("max_lifetme = \"1s\"\n", "line 1, column 1"),
         ("max_lifetme = \"1s\"\n", "did you mean `max_lifetime`?"),
         ("\nwarm_up = \"soon\"\n", "line 2"),
+        ("warm_up = \"9\"\n", "a number of snapshots, which takes no quotes"),
         ("[budget]\nfinding = \"lots\"\n", "line 2"),
         ("work = \n", "line 1"),
     ] {

@@ -40,6 +40,7 @@ fn a_short_run_is_inconclusive() {
         scratch.check(&format!("run --out rec {options} -- {HEAPTIDE} {program}"), 3, says);
     };
     run("--for 1s", "demo-shop", "too few to judge");
+    run("--for 1s", "demo-shop", "or with a shorter --interval than 250ms");
     run("", "check clean.jsonl", "too few to judge");
     run("", "check foreign.jsonl", "ended with exit status 2");
     run("--load true", "demo-shop", "the load is done");
