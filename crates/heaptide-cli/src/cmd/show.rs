@@ -1,5 +1,6 @@
 //! `heaptide show REC[@SEQ]`
 
+use anyhow::Context;
 use heaptide_analyze::diff::Diff;
 use heaptide_analyze::load::{self, Location};
 use heaptide_analyze::symbols::ElfResolver;
@@ -18,7 +19,8 @@ pub(crate) fn run(args: &Show) -> anyhow::Result<Exit> {
         Order::Size => table::show(&dump, table::Order::Size, args.top, &output::view_of_table()),
         Order::Age => table::show(&dump, table::Order::Age, args.top, &output::view_of_table()),
         Order::Growth => {
-            let first = open(&first_of(&args.snapshot)?, &mut resolver)?;
+            let first = first_of(&args.snapshot).context("growth is seen in a recording only")?;
+            let first = open(&first, &mut resolver)?;
             table::diff(&Diff::new(&first, &dump), args.top, &output::view_of_table())
         }
     };

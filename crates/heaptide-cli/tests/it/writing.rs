@@ -13,6 +13,7 @@ fn a_snapshot_is_shown_and_dumped() {
     scratch.write("dump.json", dump.as_bytes());
     scratch.check("show dump.json", 0, "6.2 KiB live in 100 objects");
     scratch.check("show dump.json@8", 2, "no snapshot 8");
+    scratch.check("show dump.json --by growth", 2, "growth is seen in a recording only");
 }
 
 #[test]
