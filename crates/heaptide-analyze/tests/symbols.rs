@@ -224,3 +224,21 @@ fn names_can_be_appended_to_a_recording() {
     );
     assert_eq!(names_for(&run, &mut ElfResolver::new(Vec::new())), (Vec::new(), Vec::new()));
 }
+
+/// A recording that grows is judged again and again, and reading debug information takes longer
+/// than all the rest.
+#[test]
+fn a_file_that_was_read_is_not_read_again() {
+    for (test, split) in [("kept", "off"), ("kept-unpacked", "unpacked")] {
+        let split = format!("-Csplit-debuginfo={split}");
+        let shop = Shop::build(test, &["-Cdebuginfo=1", &split]);
+        let run = shop.record();
+        let mut resolver = ElfResolver::new(Vec::new());
+        let (frames, _) = named(&shop, &run, &mut resolver);
+        assert_eq!(frames, FULL, "{test}");
+        std::fs::remove_file(&shop.exe).expect("removed");
+        let (frames, problems) = named(&shop, &run, &mut resolver);
+        assert_eq!(frames, FULL, "{test}");
+        assert_eq!(problems, [""; 0], "{test}");
+    }
+}

@@ -1,25 +1,18 @@
 //! Names from unpacked split debug information (`.dwo` files), which need another reader.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use addr2line::Loader;
 use heaptide_format::{ModuleOffset, Name};
 
-/// Names of return addresses in `file`; its `.dwo` files are found by the paths it holds.
+/// Names of return addresses in the loaded file.
 pub(super) fn names(
-    file: &Path,
+    loader: &Loader,
     offsets: &[ModuleOffset],
-) -> Result<BTreeMap<ModuleOffset, Vec<Name>>, String> {
-    let loader = Loader::new(file).map_err(|err| err.to_string())?;
-    let mut found = BTreeMap::new();
-    for offset in offsets {
-        let names = names_at(&loader, offset.0.saturating_sub(1));
-        if !names.is_empty() {
-            found.insert(*offset, names);
-        }
-    }
-    Ok(found)
+) -> BTreeMap<ModuleOffset, Vec<Name>> {
+    let named =
+        offsets.iter().map(|offset| (*offset, names_at(loader, offset.0.saturating_sub(1))));
+    named.filter(|(_, names)| !names.is_empty()).collect()
 }
 
 fn names_at(loader: &Loader, call: u64) -> Vec<Name> {

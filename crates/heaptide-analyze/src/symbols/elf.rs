@@ -1,24 +1,32 @@
-//! Names from ELF files on this machine: which file, and what it says.
+//! Names from ELF files on this machine: which file it is.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::{Path, PathBuf};
 
-use blazesym::symbolize::source::{Elf, Source};
-use blazesym::symbolize::{CodeInfo, Input, Sym, Symbolizer};
 use heaptide_format::{Module, ModuleOffset, Name};
 
 use super::build_id::{Debug, Facts};
-use super::{Problem, Resolve, Resolved, dwo};
+use super::reader::{Names, Reader};
+use super::{Problem, Resolve, Resolved};
 use crate::identity::Origin;
 
 const SYSTEM_DEBUG_DIR: &str = "/usr/lib/debug";
 
 /// Finds files by build id and reads names from their debug information or symbol table.
-#[derive(Debug)]
+///
+/// A file that was opened stays open: the next names of its module cost little.
+#[derive(Debug, Default)]
 pub struct ElfResolver {
     symbol_paths: Vec<PathBuf>,
-    symbolizer: Symbolizer,
-    symbol_table: Symbolizer,
+    /// By path and build id.
+    opened: BTreeMap<(String, Option<String>), Opened>,
+}
+
+#[derive(Debug)]
+struct Opened {
+    file: PathBuf,
+    reader: Reader,
 }
 
 /// A file whose build id is the module's.
@@ -32,116 +40,81 @@ impl ElfResolver {
     /// Looks in `symbol_paths` (files, or directories that hold them by name or by build id)
     /// before the system's debug directory and the recorded path.
     pub fn new(symbol_paths: Vec<PathBuf>) -> Self {
-        let debug_dirs =
-            symbol_paths.iter().map(PathBuf::as_path).chain([SYSTEM_DEBUG_DIR.as_ref()]);
-        let symbolizer = Symbolizer::builder()
-            .enable_auto_reload(false)
-            .set_debug_dirs(Some(debug_dirs))
-            .build();
-        let symbol_table = Symbolizer::builder().enable_auto_reload(false).build();
-        Self { symbol_paths, symbolizer, symbol_table }
+        Self { symbol_paths, opened: BTreeMap::new() }
     }
 
-    /// The first match that has debug information, else the first match.
-    fn find(&self, module: &Module) -> Result<Found, Option<Problem>> {
-        let path = Path::new(&module.path);
-        if !path.is_absolute() {
-            return Err(None);
-        }
-        let Some(recorded) = &module.build_id else {
-            return unchecked(path);
-        };
-        let mut best: Option<Found> = None;
-        for file in self.candidates(path, recorded) {
-            let Ok(facts) = Facts::read(&file) else { continue };
-            if facts.build_id.as_ref() != Some(recorded) {
-                continue;
-            }
-            if best
-                .as_ref()
-                .is_none_or(|best| best.debug == Debug::None && facts.debug != Debug::None)
-            {
-                best = Some(Found { file, debug: facts.debug });
-            }
-        }
-        best.ok_or_else(|| Some(why_none(path, recorded)))
-    }
-
-    fn candidates(&self, module: &Path, build_id: &str) -> Vec<PathBuf> {
-        let by_id = by_build_id(build_id);
-        let mut files = Vec::new();
-        for given in &self.symbol_paths {
-            if !given.is_dir() {
-                files.push(given.clone());
-                continue;
-            }
-            files.extend(by_id.iter().map(|relative| given.join(relative)));
-            if let Some(name) = module.file_name() {
-                let mut debug = name.to_owned();
-                debug.push(".debug");
-                files.extend([given.join(name), given.join(debug)]);
-            }
-        }
-        files.extend(by_id.iter().map(|relative| Path::new(SYSTEM_DEBUG_DIR).join(relative)));
-        files.push(module.to_owned());
-        files
-    }
-
-    fn names(&self, file: &Path, offsets: &[ModuleOffset]) -> Result<Names, String> {
-        let calls: Vec<u64> = offsets.iter().map(|offset| offset.0.saturating_sub(1)).collect();
-        let source = Source::Elf(Elf::new(file));
-        let symbols = self
-            .symbolizer
-            .symbolize(&source, Input::VirtOffset(&calls))
-            .map_err(|err| format!("its debug information cannot be read: {err}"))?;
-        let named = offsets.iter().zip(&symbols).filter_map(|(offset, symbol)| {
-            let names = names_of(symbol.as_sym()?);
-            (!names.is_empty()).then_some((*offset, names))
-        });
-        let mut named = named.collect();
-        self.lengthen_bare_names(file, &mut named);
-        Ok(named)
-    }
-
-    /// Line tables alone name functions without their path; the symbol table has the path of those
-    /// that are not inlined.
-    fn lengthen_bare_names(&self, file: &Path, named: &mut Names) {
-        let is_bare = |names: &Vec<Name>| {
-            names.last().is_some_and(|outermost| !outermost.function.contains("::"))
-        };
-        let bare: Vec<_> = named.iter_mut().filter(|(_, names)| is_bare(names)).collect();
-        let calls: Vec<u64> = bare.iter().map(|(offset, _)| offset.0.saturating_sub(1)).collect();
-        let source = Source::Elf(Elf { debug_syms: false, ..Elf::new(file) });
-        let Ok(symbols) = self.symbol_table.symbolize(&source, Input::VirtOffset(&calls)) else {
-            return;
-        };
-        for ((_, names), symbol) in bare.into_iter().zip(&symbols) {
-            let (Some(outermost), Some(symbol)) = (names.last_mut(), symbol.as_sym()) else {
-                continue;
-            };
-            if symbol.name.contains("::") {
-                outermost.function = symbol.name.to_string();
-            }
+    fn opened(&mut self, module: &Module) -> Result<&Opened, Option<Problem>> {
+        match self.opened.entry((module.path.clone(), module.build_id.clone())) {
+            Entry::Occupied(opened) => Ok(opened.into_mut()),
+            Entry::Vacant(not_yet) => Ok(not_yet.insert(open(&self.symbol_paths, module)?)),
         }
     }
 }
 
-type Names = BTreeMap<ModuleOffset, Vec<Name>>;
+fn open(symbol_paths: &[PathBuf], module: &Module) -> Result<Opened, Option<Problem>> {
+    let Found { file, debug } = find(symbol_paths, module)?;
+    let system = Path::new(SYSTEM_DEBUG_DIR);
+    let debug_dirs: Vec<&Path> =
+        symbol_paths.iter().map(PathBuf::as_path).chain([system]).collect();
+    match Reader::open(&file, debug, &debug_dirs) {
+        Ok(reader) => Ok(Opened { file, reader }),
+        Err(cause) => Err(Some(Problem::Unreadable { file, cause })),
+    }
+}
+
+/// The first match that has debug information, else the first match.
+fn find(symbol_paths: &[PathBuf], module: &Module) -> Result<Found, Option<Problem>> {
+    let path = Path::new(&module.path);
+    if !path.is_absolute() {
+        return Err(None);
+    }
+    let Some(recorded) = &module.build_id else {
+        return unchecked(path);
+    };
+    let mut best: Option<Found> = None;
+    for file in candidates(symbol_paths, path, recorded) {
+        let Ok(facts) = Facts::read(&file) else { continue };
+        if facts.build_id.as_ref() != Some(recorded) {
+            continue;
+        }
+        if best.as_ref().is_none_or(|best| best.debug == Debug::None && facts.debug != Debug::None)
+        {
+            best = Some(Found { file, debug: facts.debug });
+        }
+    }
+    best.ok_or_else(|| Some(why_none(path, recorded)))
+}
+
+fn candidates(symbol_paths: &[PathBuf], module: &Path, build_id: &str) -> Vec<PathBuf> {
+    let by_id = by_build_id(build_id);
+    let mut files = Vec::new();
+    for given in symbol_paths {
+        if !given.is_dir() {
+            files.push(given.clone());
+            continue;
+        }
+        files.extend(by_id.iter().map(|relative| given.join(relative)));
+        if let Some(name) = module.file_name() {
+            let mut debug = name.to_owned();
+            debug.push(".debug");
+            files.extend([given.join(name), given.join(debug)]);
+        }
+    }
+    files.extend(by_id.iter().map(|relative| Path::new(SYSTEM_DEBUG_DIR).join(relative)));
+    files.push(module.to_owned());
+    files
+}
 
 impl Resolve for ElfResolver {
     fn resolve(&mut self, module: &Module, offsets: &[ModuleOffset]) -> Resolved {
-        let found = match self.find(module) {
-            Ok(found) => found,
+        let opened = match self.opened(module) {
+            Ok(opened) => opened,
             Err(problem) => return Resolved { names: BTreeMap::new(), problem },
         };
-        let names = match found.debug {
-            Debug::Unpacked => dwo::names(&found.file, offsets),
-            Debug::None | Debug::Whole => self.names(&found.file, offsets),
-        };
-        match names {
-            Ok(names) => Resolved { problem: remark(module, &found, &names), names },
+        match opened.reader.names(offsets) {
+            Ok(names) => Resolved { problem: remark(module, &opened.file, &names), names },
             Err(cause) => {
-                let problem = Some(Problem::Unreadable { file: found.file, cause });
+                let problem = Some(Problem::Unreadable { file: opened.file.clone(), cause });
                 Resolved { names: BTreeMap::new(), problem }
             }
         }
@@ -149,11 +122,11 @@ impl Resolve for ElfResolver {
 }
 
 /// What a person can do to get more than this.
-fn remark(module: &Module, found: &Found, names: &Names) -> Option<Problem> {
+fn remark(module: &Module, file: &Path, names: &Names) -> Option<Problem> {
     if module.build_id.is_none() {
         return Some(Problem::Unchecked { module: PathBuf::from(&module.path) });
     }
-    let file = found.file.clone();
+    let file = file.to_owned();
     if names.is_empty() {
         return Some(Problem::NoSymbols { file });
     }
@@ -192,22 +165,5 @@ fn by_build_id(build_id: &str) -> Vec<PathBuf> {
             vec![dir.join(format!("{rest}.debug")), dir.join(rest)]
         }
         _ => Vec::new(),
-    }
-}
-
-fn names_of(symbol: &Sym<'_>) -> Vec<Name> {
-    let outer = name(&symbol.name, symbol.code_info.as_deref());
-    let inlined = symbol.inlined.iter().map(|inner| name(&inner.name, inner.code_info.as_ref()));
-    let mut names: Vec<_> = std::iter::once(outer).chain(inlined).collect();
-    names.reverse();
-    names.retain(|name| !name.function.is_empty());
-    names
-}
-
-fn name(function: &str, place: Option<&CodeInfo<'_>>) -> Name {
-    Name {
-        function: function.to_owned(),
-        file: place.map(|place| place.to_path().to_string_lossy().into_owned()),
-        line: place.and_then(|place| place.line).filter(|line| *line > 0),
     }
 }

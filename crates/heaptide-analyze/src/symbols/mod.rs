@@ -9,6 +9,7 @@ mod build_id;
 mod dwo;
 mod elf;
 mod problem;
+mod reader;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
