@@ -1,10 +1,10 @@
 //! From paths and options to a report. All thinking is the analyzer's; files are read here.
 
+use std::cell::RefCell;
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use anyhow::{Context, anyhow};
@@ -29,7 +29,7 @@ const POLICY_FILE: &str = "heaptide.toml";
 #[derive(Debug)]
 pub(crate) struct Judge {
     terms: Terms,
-    names: Mutex<Remembered>,
+    names: RefCell<Remembered>,
 }
 
 impl Judge {
@@ -49,7 +49,7 @@ impl Judge {
         let workspace = workspace(&policy);
         let threads = judging.threads.map_or(terms.threads, Threads);
         let terms = Terms { policy, baseline, workspace, threads, ..terms };
-        let names = Mutex::new(Remembered::new(judging.symbol_path.clone()));
+        let names = RefCell::new(Remembered::new(judging.symbol_path.clone()));
         let mut judge = Self { terms, names };
         if !judging.before.is_empty() {
             judge.terms.before = Some(judge.before(&judging.before)?);
@@ -61,7 +61,7 @@ impl Judge {
     pub(crate) fn by_default() -> Self {
         let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
         let threads = Threads(thread::available_parallelism().unwrap_or(NonZeroUsize::MIN));
-        Self { terms: Terms { today, threads, ..Terms::default() }, names: Mutex::default() }
+        Self { terms: Terms { today, threads, ..Terms::default() }, names: RefCell::default() }
     }
 
     /// Counts this crate as the user's own, wherever its source lies.
@@ -72,7 +72,7 @@ impl Judge {
 
     /// Loads recordings and judges them.
     pub(crate) fn judge(&self, paths: &[PathBuf]) -> anyhow::Result<Report> {
-        Ok(recorded::judge(paths, &mut *self.names(), &self.terms)?)
+        Ok(recorded::judge(paths, &mut *self.names.borrow_mut(), &self.terms)?)
     }
 
     /// What there is to know of the build before.
@@ -82,15 +82,11 @@ impl Judge {
         Ok(Before::of(&report))
     }
 
-    fn names(&self) -> MutexGuard<'_, Remembered> {
-        self.names.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Looks up names now, while the executables are as they were, and appends them to the
     /// recordings.
     pub(crate) fn append_names(&self, paths: &[PathBuf]) -> anyhow::Result<()> {
         for run in load::load(paths)?.runs {
-            let (lines, _) = symbols::names_for(&run, &mut *self.names());
+            let (lines, _) = symbols::names_for(&run, &mut *self.names.borrow_mut());
             if let Some(path) = run.files.last() {
                 append(path, lines)
                     .with_context(|| format!("cannot append names to {}", path.display()))?;

@@ -9,7 +9,7 @@ use heaptide_format::{Module, ModuleOffset, Name};
 /// A resolver that remembers.
 #[derive(Debug, Default)]
 pub(crate) struct Remembered {
-    symbol_path: Vec<PathBuf>,
+    resolver: ElfResolver,
     modules: BTreeMap<(String, Option<String>), Known>,
 }
 
@@ -24,7 +24,7 @@ struct Known {
 impl Remembered {
     /// Looks in `symbol_path` before the usual places.
     pub(crate) fn new(symbol_path: Vec<PathBuf>) -> Self {
-        Self { symbol_path, modules: BTreeMap::new() }
+        Self { resolver: ElfResolver::new(symbol_path), modules: BTreeMap::new() }
     }
 }
 
@@ -35,10 +35,13 @@ impl Resolve for Remembered {
         let unknown: Vec<ModuleOffset> =
             offsets.iter().copied().filter(|offset| !known.names.contains_key(offset)).collect();
         if !unknown.is_empty() {
-            let mut found = ElfResolver::new(self.symbol_path.clone()).resolve(module, &unknown);
+            let mut found = self.resolver.resolve(module, &unknown);
+            // A few more names say less of the file than those before.
+            if known.names.values().all(Option::is_none) {
+                known.problem = found.problem;
+            }
             let named = unknown.into_iter().map(|offset| (offset, found.names.remove(&offset)));
             known.names.extend(named);
-            known.problem = found.problem;
         }
         let name = |offset: &ModuleOffset| Some((*offset, known.names.get(offset)?.clone()?));
         let names = offsets.iter().filter_map(name).collect();

@@ -1,8 +1,7 @@
 //! `heaptide run -- CMD`: start, wait until ready, load, stop gently, name, judge.
 
 use std::process::ExitStatus;
-use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use heaptide_analyze::judge::Report;
@@ -16,6 +15,7 @@ use crate::judging::Judge;
 use crate::output::{self, tell};
 use crate::watch::decision::{Decision, Next, Standing};
 use crate::watch::interrupts::Interrupts;
+use crate::watch::judgements::{Judgements, judge_while};
 use crate::watch::load::Load;
 use crate::watch::outcome::{EndedBy, Outcome};
 use crate::watch::program::{self, Output, Program, Start};
@@ -27,16 +27,21 @@ const SNAPSHOTS: u32 = 48;
 const SHORTEST: Duration = Duration::from_millis(250);
 const LONGEST: Duration = Duration::from_secs(5);
 const LEAST_BETWEEN_JUDGEMENTS: Duration = Duration::from_secs(1);
+/// A judgement reads the whole recording: so many times as long as it took nothing is judged, for
+/// the program needs the machine.
+const IDLE_PER_JUDGEMENT: u32 = 9;
 
 pub(crate) fn run(args: &Run) -> anyhow::Result<Exit> {
     if std::env::var_os("HEAPTIDE_MODE").is_some_and(|mode| mode == "off") {
         anyhow::bail!("HEAPTIDE_MODE=off is set, so nothing would be recorded: unset it");
     }
     // Mistakes in the policy are found before the program is started.
-    let judge = Arc::new(Judge::new(&args.judging)?);
+    let judge = Judge::new(&args.judging)?;
     let out = OutDir::open(&args.out)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let watched = runtime.block_on(watch(args, &out, &judge))?;
+    let watched = judge_while(&judge, |judgements| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(watch(args, &out, &judgements))
+    })?;
     let taken = out.taken(watched.pid)?;
     let name = &args.program[0];
     let how = watched.outcome.in_words();
@@ -113,7 +118,7 @@ enum Stop {
     Loaded(anyhow::Result<LoadEnd>),
 }
 
-async fn watch(args: &Run, out: &OutDir, judge: &Arc<Judge>) -> anyhow::Result<Watched> {
+async fn watch(args: &Run, out: &OutDir, judgements: &Judgements) -> anyhow::Result<Watched> {
     let mut interrupts = Interrupts::listen()?;
     let interval = interval(args);
     let start = Start { out: out.path(), interval, output: Output::PassedOn, grace: args.grace };
@@ -124,7 +129,7 @@ async fn watch(args: &Run, out: &OutDir, judge: &Arc<Judge>) -> anyhow::Result<W
     let stop = tokio::select! {
         status = program.wait() => Stop::Ended(status),
         signal = interrupts.next() => Stop::Interrupted(signal),
-        loaded = load_phase(args, out, interval, judge) => Stop::Loaded(loaded),
+        loaded = load_phase(args, out, interval, judgements) => Stop::Loaded(loaded),
     };
     let (status, ended_by, load) = match stop {
         Stop::Ended(status) => (status?, EndedBy::Itself, Ok(LoadEnd::Done)),
@@ -143,14 +148,14 @@ async fn load_phase(
     args: &Run,
     out: &OutDir,
     interval: Duration,
-    judge: &Arc<Judge>,
+    judgements: &Judgements,
 ) -> anyhow::Result<LoadEnd> {
     ready::wait(out, &args.ready, args.ready_timeout).await?;
     tell("it is ready and records");
     tokio::select! {
         end = drive(args.load.as_deref()) => end,
         () = run_out(args.stop_after) => Ok(LoadEnd::Done),
-        decided = decided(args, out, interval, judge) => decided.map(|()| LoadEnd::Done),
+        decided = decided(args, out, interval, judgements) => decided.map(|()| LoadEnd::Done),
     }
 }
 
@@ -178,17 +183,19 @@ async fn decided(
     args: &Run,
     out: &OutDir,
     interval: Duration,
-    judge: &Arc<Judge>,
+    judgements: &Judgements,
 ) -> anyhow::Result<()> {
     if !args.until_decided {
         return std::future::pending().await;
     }
     let mut decision = Decision::default();
+    let mut pause = LEAST_BETWEEN_JUDGEMENTS.max(interval * 4);
     loop {
-        sleep((interval * 4).max(LEAST_BETWEEN_JUDGEMENTS)).await;
+        sleep(pause).await;
         let paths: Vec<_> = out.fresh(0)?.into_iter().map(|segment| segment.path).collect();
-        let judge = Arc::clone(judge);
-        let judged = tokio::task::spawn_blocking(move || judge.judge(&paths)).await?;
+        let asked = Instant::now();
+        let judged = judgements.of(paths).await;
+        pause = pause.max(asked.elapsed() * IDLE_PER_JUDGEMENT);
         // A recording that cannot be read yet is read the next time.
         let Ok(report) = judged else { continue };
         match decision.after(Standing::of(&report)) {

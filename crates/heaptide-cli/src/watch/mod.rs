@@ -1,8 +1,9 @@
 //! Watching a program from outside: starting it, waiting until it is ready, asking it for
-//! snapshots, stopping it gently, and finding what it recorded.
+//! snapshots, stopping it gently, and finding and judging what it recorded.
 
 pub(crate) mod decision;
 pub(crate) mod interrupts;
+pub(crate) mod judgements;
 pub(crate) mod live;
 pub(crate) mod load;
 pub(crate) mod outcome;

@@ -1,0 +1,53 @@
+//! Judgements of a program that still runs: asked for on one thread, made on another.
+//!
+//! What was read of executables cannot go from thread to thread, and reading it takes longer than
+//! the rest of a judgement. So one thread makes all judgements, the last one included, and the
+//! program is watched from another.
+
+use std::path::PathBuf;
+use std::sync::mpsc::{self, Sender};
+use std::thread;
+
+use anyhow::Context;
+use heaptide_analyze::judge::Report;
+use tokio::sync::oneshot;
+
+use crate::judging::Judge;
+
+/// Asks the thread that judges.
+#[derive(Clone, Debug)]
+pub(crate) struct Judgements(Sender<Request>);
+
+#[derive(Debug)]
+struct Request {
+    paths: Vec<PathBuf>,
+    reply: oneshot::Sender<anyhow::Result<Report>>,
+}
+
+impl Judgements {
+    /// Loads recordings and judges them.
+    pub(crate) async fn of(&self, paths: Vec<PathBuf>) -> anyhow::Result<Report> {
+        let (reply, report) = oneshot::channel();
+        self.0.send(Request { paths, reply }).context("nobody judges any more")?;
+        report.await.context("nobody judges any more")?
+    }
+}
+
+/// Watches on a new thread, and makes the judgements that it asks for on this one.
+pub(crate) fn judge_while<T: Send>(
+    judge: &Judge,
+    watch: impl FnOnce(Judgements) -> anyhow::Result<T> + Send,
+) -> anyhow::Result<T> {
+    let (sender, requests) = mpsc::channel::<Request>();
+    thread::scope(|scope| {
+        let watching = thread::Builder::new()
+            .name("watch".into())
+            .spawn_scoped(scope, || watch(Judgements(sender)))
+            .context("cannot start a thread")?;
+        for Request { paths, reply } in requests {
+            // Who asked may be gone: the program has ended meanwhile.
+            let _ = reply.send(judge.judge(&paths));
+        }
+        watching.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
