@@ -74,17 +74,6 @@ struct Group {
 }
 
 impl Group {
-    /// Whether the stack above `sp` holds these words.
-    #[inline(always)]
-    fn holds(&self, stack: impl StackMemory, sp: u64) -> bool {
-        for (&expected, distance) in self.words.iter().zip(self.distances) {
-            if stack.word(sp + u64::from(distance) * WORD_BYTES) != expected {
-                return false;
-            }
-        }
-        true
-    }
-
     /// Where the stack above `sp` parts from these words.
     #[inline(always)]
     fn fork(&self, stack: impl StackMemory, sp: u64) -> Option<Key> {
@@ -108,6 +97,19 @@ impl Group {
             (*word, *distance) = (from.word, from.distance);
         }
     }
+}
+
+/// The first group of a run that has other words than the stack above `sp`.
+#[inline(always)]
+fn first_not_held(run: &[Group], stack: impl StackMemory, sp: u64) -> Option<&Group> {
+    for group in run {
+        for (&expected, distance) in group.words.iter().zip(group.distances) {
+            if stack.word(sp + u64::from(distance) * WORD_BYTES) != expected {
+                return Some(group);
+            }
+        }
+    }
+    None
 }
 
 /// A word, and where it stands: so many words above the stack pointer.
@@ -220,12 +222,10 @@ impl Memo {
         let Some((run, slot)) = self.entry_in(self.set_of(key), key, caller.fp) else {
             return Found::Nothing;
         };
-        for group in run {
-            if !group.holds(stack, caller.sp) {
-                return Found::Fork(Fork(ptr::from_ref(group).addr()));
-            }
+        match first_not_held(run, stack, caller.sp) {
+            Some(group) => Found::Fork(Fork(ptr::from_ref(group).addr())),
+            None => Found::Slot(slot),
         }
-        Found::Slot(slot)
     }
 
     /// Where a stack counts that parts here from what [`Self::find_first`] found.
@@ -252,17 +252,26 @@ impl Memo {
         // This ends: a run is younger, so further up in the log, than any that forks to it.
         loop {
             let (run, slot) = self.entry(key, caller.fp)?;
-            match run.iter().find(|group| !group.holds(stack, caller.sp)) {
-                Some(group) => key = group.fork(stack, caller.sp)?,
-                None => return Some(slot),
-            }
+            let Some(group) = first_not_held(run, stack, caller.sp) else { return Some(slot) };
+            key = group.fork(stack, caller.sp)?;
         }
     }
 
     /// The run and the slot of a key, for a caller whose base pointer's register holds `fp`.
+    #[inline]
     fn entry(&self, key: Key, fp: u64) -> Option<(&[Group], &'static SiteSlot)> {
         let set = self.set_of(key);
-        self.entry_in(set, key, fp).or_else(|| self.entry_in(self.next_to(set), key, fp))
+        self.entry_in(set, key, fp).or_else(|| self.entry_in_next(set, key, fp))
+    }
+
+    #[cold]
+    fn entry_in_next(
+        &self,
+        set: usize,
+        key: Key,
+        fp: u64,
+    ) -> Option<(&[Group], &'static SiteSlot)> {
+        self.entry_in(self.next_to(set), key, fp)
     }
 
     #[inline(always)]
