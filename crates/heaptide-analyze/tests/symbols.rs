@@ -10,8 +10,8 @@ use std::process::Command;
 
 use heaptide_analyze::identity::{WorkspaceCrates, plain};
 use heaptide_analyze::load::{Run, load_one};
-use heaptide_analyze::symbols::{ElfResolver, RecordedOnly, Resolve, Symbols, names_for};
-use heaptide_format::{Line, ModuleId, ModuleOffset, Name};
+use heaptide_analyze::symbols::{ElfResolver, RecordedOnly, Resolve, Resolved, Symbols, names_for};
+use heaptide_format::{Line, Module, ModuleId, ModuleOffset, Name};
 use recording::Dir;
 
 const PROGRAM: &str = r#"
@@ -223,6 +223,38 @@ fn names_can_be_appended_to_a_recording() {
         (FULL.iter().map(|name| (*name).to_owned()).collect(), Vec::new())
     );
     assert_eq!(names_for(&run, &mut ElfResolver::new(Vec::new())), (Vec::new(), Vec::new()));
+}
+
+/// A recording that names all of its functions warned on every machine but one that the executable
+/// was missing, because the C start-up code has no lines anywhere.
+#[test]
+fn a_recording_that_names_everything_needs_no_executable() {
+    struct Asked(usize);
+    impl Resolve for Asked {
+        fn resolve(&mut self, _: &Module, offsets: &[ModuleOffset]) -> Resolved {
+            self.0 += offsets.len();
+            Resolved::default()
+        }
+    }
+    let dir = Dir::new("names-everything");
+    let asked = |names: &str| {
+        let text = format!(
+            "{}{{\"kind\":\"module\",\"id\":0,\"path\":\"/opt/shop\"}}\n\
+             {{\"kind\":\"site\",\"id\":1,\"frames\":[\"0+0x10\",\"0+0x20\"]}}\n\
+             {{\"kind\":\"names\",\"module\":0,\"offsets\":[{names}]}}\n",
+            recording::header("r", 0, "ab"),
+        );
+        let run = load_one(&dir.write("shop.jsonl", text)).expect("a recording").0;
+        let mut resolver = Asked(0);
+        Symbols::look_up(&run, &mut resolver, &WorkspaceCrates::new());
+        resolver.0
+    };
+    let login = r#"{"offset":"0x10","names":[{"function":"login","file":"shop.rs","line":7}]}"#;
+    let bare = r#"{"offset":"0x10","names":[{"function":"login"}]}"#;
+    let start = r#"{"offset":"0x20","names":[{"function":"_start"}]}"#;
+    assert_eq!(asked(&format!("{login},{start}")), 0);
+    assert_eq!(asked(&format!("{bare},{start}")), 2, "nobody had the lines");
+    assert_eq!(asked(login), 1, "one has no name yet");
 }
 
 /// A recording that grows is judged again and again, and reading debug information takes longer

@@ -1,9 +1,10 @@
 //! From `module + offset` to functions, files and lines, after the fact and by build id.
 //!
 //! The watched process stores addresses only; here they get names. Names that stand in the
-//! recording with a line are believed (they were resolved when the right file was at hand); the
-//! rest is looked up in executables, one batch per module; what is left keeps the recorded name
-//! without a line, or shows as `module+0xoffset`.
+//! recording with a line are believed (they were resolved when the right file was at hand), and so
+//! are the others of a module that it names completely; the rest is looked up in executables, one
+//! batch per module; what is left keeps the recorded name without a line, or shows as
+//! `module+0xoffset`.
 
 mod build_id;
 mod dwo;
@@ -135,7 +136,10 @@ impl Looked {
             .copied()
             .filter(|offset| recorded(offset).filter(has_line).is_none())
             .collect();
-        let mut found = match wanted.is_empty() {
+        // Whoever named all of them and knew lines had the right file: it has no more to say.
+        let is_known =
+            wanted.len() < offsets.len() && offsets.iter().all(|at| recorded(at).is_some());
+        let mut found = match wanted.is_empty() || is_known {
             true => Resolved::default(),
             false => resolver.resolve(module, &wanted),
         };
