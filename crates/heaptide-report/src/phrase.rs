@@ -259,7 +259,7 @@ fn leaks(finding: &Finding) -> String {
             let kept = kept(rate);
             format!("Each {each} leaves {kept} ({size}) behind that nobody frees: {function}.")
         }
-        false => format!("Each {each} grows a container by {size} for good: {function}."),
+        false => format!("Each {each} makes a container {size} larger for good: {function}."),
     };
     match &finding.change {
         None => what,
