@@ -29,6 +29,11 @@ pub(crate) fn expand(paths: &[PathBuf]) -> Result<Vec<Input>, Error> {
     let mut seen = BTreeSet::new();
     let mut inputs = Vec::new();
     for path in paths {
+        if path.exists() && !path.is_file() && !path.is_dir() {
+            let cause =
+                "a pipe or device, but recordings are read twice: write it to a file".into();
+            return Err(Error::Unreadable { file: path.clone(), cause });
+        }
         let chosen = match path.is_dir() {
             true => inputs_of(recordings_in(path)?, Chosen::Listed),
             false => with_later_segments(path),

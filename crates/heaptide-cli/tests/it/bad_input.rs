@@ -6,6 +6,7 @@ use crate::scratch::Scratch;
 fn unreadable_recordings_are_named_with_their_cause() {
     let scratch = Scratch::new();
     scratch.check("check absent.jsonl", 2, "absent.jsonl: No such file");
+    scratch.check("check /dev/null", 2, "/dev/null: a pipe or device");
     scratch.check("check empty.jsonl", 2, "empty.jsonl: the file is empty");
     scratch.check("check foreign.jsonl", 2, "foreign.jsonl: not a heaptide recording");
     scratch.check("check newer.jsonl", 2, "newer.jsonl: written by a newer heaptide");
