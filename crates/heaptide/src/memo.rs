@@ -28,7 +28,7 @@ use crate::unwind::{Caller, MAX_CHECKS, StackMemory};
 pub(crate) use draft::Draft;
 
 /// Entries are found by hash in a set of a few, the latest first.
-const WAYS: usize = 4;
+const WAYS: usize = 3;
 /// Sets that a thread begins with, and the most it gets.
 const FIRST_SETS: usize = 512;
 const MOST_SETS: usize = 8192;
@@ -44,7 +44,7 @@ const WORD_BYTES: u64 = 8;
 /// The memo of one thread.
 #[derive(Debug)]
 pub(crate) struct Memo {
-    sets: [[Entry; WAYS]; MOST_SETS],
+    sets: [Set; MOST_SETS],
     /// Which bits of a hash name a set: one less than the number of sets in use.
     mask: usize,
     /// Entries made in this era.
@@ -117,6 +117,13 @@ fn first_not_held(run: &[Group], stack: impl StackMemory, sp: u64) -> Option<&Gr
 struct Comparison {
     word: u64,
     distance: u32,
+}
+
+/// Entries of one hash. Two cache lines, of which most look-ups read the first.
+#[derive(Debug)]
+#[repr(C, align(64))]
+struct Set {
+    ways: [Entry; WAYS],
 }
 
 /// One remembered stack, or the rest of one. Zeroed, it is that of no key.
@@ -279,7 +286,7 @@ impl Memo {
         let is = |entry: &&Entry| {
             entry.key == key && entry.context == self.context && (entry.fp == 0 || entry.fp == fp)
         };
-        let entry = self.sets.get(set)?.iter().find(is)?;
+        let entry = self.sets.get(set)?.ways.iter().find(is)?;
         let (start, len) = (entry.start as usize, entry.len as usize);
         Some((self.log.get(start..start + len)?, entry.slot?))
     }
@@ -295,36 +302,39 @@ impl Memo {
         key.hash(self.origin) & self.mask
     }
 
-    /// Adds an entry, in the place of the oldest of its set if there is no room.
+    /// Adds an entry to its set, or to the next one if that is full, or in the place of the oldest.
     fn insert(&mut self, entry: Entry) {
-        if self.room_for(entry.key).is_none() && self.n_entries > self.mask {
+        if self.room_in(self.set_of(entry.key)).is_none() && 2 * self.n_entries > self.mask {
             self.split_sets();
         }
-        let room = self.room_for(entry.key);
+        let home = self.set_of(entry.key);
+        let mut nearby = [home, self.next_to(home)].into_iter();
+        let room = nearby.find_map(|set| Some((set, self.room_in(set)?)));
         self.n_entries += usize::from(room.is_some());
-        let (set, way) = room.unwrap_or((self.set_of(entry.key), WAYS - 1));
-        let Some(set) = self.sets.get_mut(set) else { return };
-        if let Some(ways) = set.get_mut(..=way) {
-            ways.rotate_right(1);
+        let (set, way) = room.unwrap_or((home, WAYS - 1));
+        let Some(Set { ways }) = self.sets.get_mut(set) else { return };
+        if let Some(up_to) = ways.get_mut(..=way) {
+            up_to.rotate_right(1);
         }
-        let [first, ..] = set;
+        let [first, ..] = ways;
         *first = entry;
     }
 
-    /// Set and way that hold no entry of this era.
-    fn room_for(&self, key: Key) -> Option<(usize, usize)> {
-        let (era, home) = (self.context >> TAG_BITS, self.set_of(key));
-        [home, self.next_to(home)].into_iter().find_map(|set| {
-            let way = self.sets.get(set)?.iter().position(|entry| !entry.is_of(era))?;
-            Some((set, way))
-        })
+    /// The first way of a set that holds no entry of this era.
+    fn room_in(&self, set: usize) -> Option<usize> {
+        let era = self.context >> TAG_BITS;
+        self.sets.get(set)?.ways.iter().position(|entry| !entry.is_of(era))
     }
 
     /// Doubles the number of sets, if there may be more: what is in each goes on to two.
     fn split_sets(&mut self) {
         let (base, era, n_sets) = (self.base, self.context >> TAG_BITS, self.mask + 1);
         let Some((lower, upper)) = self.sets.split_at_mut_checked(n_sets) else { return };
-        for (from, to) in lower.as_flattened_mut().iter_mut().zip(upper.as_flattened_mut()) {
+        let pairs = lower
+            .iter_mut()
+            .zip(upper)
+            .flat_map(|(from, to)| from.ways.iter_mut().zip(&mut to.ways));
+        for (from, to) in pairs {
             if from.is_of(era) && from.key.hash(origin(base, from.context)) & n_sets != 0 {
                 mem::swap(from, to);
             }
@@ -345,7 +355,7 @@ impl Memo {
         let next = self.context.checked_add(1 << TAG_BITS);
         if next.is_none() {
             // After a million eras their numbers begin again: now the entries must really go.
-            for entry in self.sets.as_flattened_mut() {
+            for entry in self.sets.iter_mut().flat_map(|set| &mut set.ways) {
                 entry.key.place = 0;
             }
         }
