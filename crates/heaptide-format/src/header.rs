@@ -54,4 +54,6 @@ pub struct Header {
     pub unwinder: String,
     /// Memory limit of the process's cgroup, if there is one.
     pub memory_limit_bytes: Option<u64>,
+    /// Memory of the machine, if known.
+    pub machine_bytes: Option<u64>,
 }

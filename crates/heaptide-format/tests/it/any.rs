@@ -40,11 +40,11 @@ fn header() -> impl Strategy<Value = Header> {
     ];
     let words = (text(), text(), text(), text(), text(), text(), text());
     let numbers = (any::<[u32; 3]>(), any::<[u64; 3]>());
-    let options = (hex(), option::of(text()), option::of(any::<u64>()));
+    let options = (hex(), option::of(text()), any::<[Option<u64>; 2]>());
     (words, numbers, options, mode).prop_map(|(words, numbers, options, mode)| {
         let (writer, recording, exe, host, arch, inner, unwinder) = words;
         let ([format, segment, pid], [start_unix_ns, start_mono_ns, interval_ns]) = numbers;
-        let (build_id, signal, memory_limit_bytes) = options;
+        let (build_id, signal, [memory_limit_bytes, machine_bytes]) = options;
         Header {
             format,
             writer,
@@ -63,6 +63,7 @@ fn header() -> impl Strategy<Value = Header> {
             inner,
             unwinder,
             memory_limit_bytes,
+            machine_bytes,
         }
     })
 }

@@ -51,6 +51,7 @@ fn header() -> Header {
         inner: "std::alloc::System".into(),
         unwinder: "eh_frame".into(),
         memory_limit_bytes: Some(4),
+        machine_bytes: Some(5),
     }
 }
 

@@ -27,10 +27,19 @@ pub(crate) fn unix_ns() -> u64 {
 
 /// Resident set size in bytes.
 pub(crate) fn resident_bytes() -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kib = line.and_then(|line| line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
-    kib.unwrap_or(0) * 1024
+    bytes_of("/proc/self/status", "VmRSS:").unwrap_or(0)
+}
+
+/// Memory of the machine in bytes.
+pub(crate) fn machine_bytes() -> Option<u64> {
+    bytes_of("/proc/meminfo", "MemTotal:")
+}
+
+/// What stands behind a name in one of the kernel's tables of `name: number kB`.
+fn bytes_of(table: &str, name: &str) -> Option<u64> {
+    let table = fs::read_to_string(table).ok()?;
+    let number = table.lines().find_map(|line| line.strip_prefix(name))?;
+    number.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
 }
 
 /// The memory controller's files of this process's cgroup, version 2 or 1.

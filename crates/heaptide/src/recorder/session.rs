@@ -312,6 +312,7 @@ fn header(builder: &Builder) -> Header {
             Unwinder::Backtrace => "backtrace".to_owned(),
         },
         memory_limit_bytes: Cgroup::of_this_process().and_then(|group| group.limit_bytes()),
+        machine_bytes: process::machine_bytes(),
     }
 }
 
