@@ -69,11 +69,25 @@ pub struct Ruling {
     pub because: String,
 }
 
+/// What sets an end to a process's memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LimitOf {
+    /// The policy says so.
+    Policy,
+    /// The process's cgroup has a limit.
+    Cgroup,
+    /// The machine has no more.
+    Machine,
+}
+
 /// When the memory runs out at this pace.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Projection {
     /// The limit.
     pub limit_bytes: u64,
+    /// Where it comes from.
+    pub limit_of: LimitOf,
     /// What is used of it now.
     pub used_bytes: u64,
     /// Until it is used up.

@@ -1,22 +1,25 @@
 //! Runs in, one report out: what leaks, what the policy says, and how the command should exit.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod doubt;
+mod memory;
+mod run;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bytesize::ByteSize;
 use heaptide_format::{Dropped, HeapTotals, Mode};
-use jiff::SignedDuration;
 use serde::Serialize;
 
 use crate::axis::Axis;
 use crate::baseline::{Baseline, BaselineMatch};
-use crate::calltree::{self, CallTree};
+use crate::calltree::CallTree;
 use crate::compare::{Before, Comparison};
-use crate::finding::{self, Finding, Gate, Grown, Projection, Subject};
+use crate::finding::{Finding, Gate, Projection, Subject};
 use crate::policy::{Date, Inconclusive, Policy, PolicyUse};
 use crate::series::SiteSeries;
 use crate::timeline::Timeline;
-use crate::verdict::{self, Class, Rate, Rule, Verdict};
+use crate::verdict::{self, Class, Rate};
+use run::judge_run;
 
 /// One loaded run: sites with equal identities are already merged, all series closed.
 #[derive(Clone, Copy, Debug)]
@@ -89,7 +92,7 @@ pub struct RunReport {
     pub heap: HeapTotals,
     /// Resident set size then.
     pub rss_bytes: u64,
-    /// The memory limit, from the policy or of the cgroup.
+    /// The memory limit: the policy's, or else the less of the cgroup's and the machine's memory.
     pub memory_limit_bytes: Option<u64>,
     /// What is missing.
     pub dropped: Dropped,
@@ -168,22 +171,6 @@ impl Report {
     }
 }
 
-/// How many healthy sites a report names.
-const HEALTHY_SITES: usize = 20;
-
-/// Fewer mature slots than this show nothing,
-const LEAST_MATURE_SLOTS: usize = 6;
-/// where blocks born before this share of the run
-const OLD_FOR_THE_RUN: f64 = 0.7;
-/// would count if there are so many of them.
-const LEAST_HELD: u64 = 4;
-/// A sample of fewer blocks than this would show no leak, were all of them leaked.
-const LEAST_SAMPLES: u64 = 32;
-/// A shorter sampling period saves nothing over recording every block.
-const LEAST_PERIOD_BYTES: u64 = 256;
-/// A run of so many lifetimes shows what outlives them.
-const LIFETIMES_PER_RUN: i32 = 2;
-
 /// What runs are judged by.
 #[derive(Clone, Copy, Debug)]
 pub struct Criteria<'a> {
@@ -200,7 +187,8 @@ pub struct Criteria<'a> {
 /// Judges runs.
 pub fn judge(runs: &[Run<'_>], criteria: &Criteria<'_>) -> Report {
     let Criteria { policy, baseline, before, today } = *criteria;
-    let mut warnings: Vec<String> = runs.iter().flat_map(|run| doubts(run, policy)).collect();
+    let mut warnings: Vec<String> =
+        runs.iter().flat_map(|run| doubt::of_recording(run, policy)).collect();
     let mut judged: Vec<RunReport> =
         runs.iter().map(|run| judge_run(run, policy, before)).collect();
     let mut undecided: Vec<String> =
@@ -254,164 +242,6 @@ fn outcome(
     }
 }
 
-fn judge_run(run: &Run<'_>, policy: &Policy, before: Option<&Before>) -> RunReport {
-    let rule = policy.rule();
-    let sites = run.sites.iter().map(|site| (&*site.axis, &site.series));
-    let verdicts = verdict::judge_sites(run.axis, &rule, sites);
-    let mut classes: BTreeMap<Class, usize> = Class::ALL.map(|class| (class, 0)).into();
-    for verdict in &verdicts {
-        *classes.entry(verdict.class).or_default() += 1;
-    }
-    let (found, as_before) = grown(run, &verdicts, before);
-    let header = &run.timeline.header;
-    let points = &run.timeline.points;
-    let judged = points.iter().enumerate().rfind(|(k, _)| run.axis.slot_of_point(*k).is_some());
-    let last = judged.map(|(_, point)| point.clone()).unwrap_or_default();
-    let limit_bytes = policy.memory_limit_bytes.or(header.memory_limit_bytes);
-    // What the cgroup uses is to be held against the cgroup's own limit only.
-    let of_cgroup = last.cgroup_bytes.filter(|_| policy.memory_limit_bytes.is_none());
-    let used_bytes = of_cgroup.unwrap_or(last.rss_bytes).max(last.heap.live_bytes);
-    let projection = |bytes_per_hour: f64| project(limit_bytes, used_bytes, bytes_per_hour);
-    let mut findings = finding::group(run.sites, &verdicts, &found);
-    for finding in &mut findings {
-        finding.runs_out = projection(finding.rate.bytes_per_hour());
-    }
-    let leaks = findings.iter().filter(|finding| finding.class == Class::Leak);
-    let runs_out = projection(leaks.map(|leak| leak.rate.bytes_per_hour()).sum());
-    RunReport {
-        exe: header.exe.clone(),
-        pid: header.pid,
-        build_id: header.build_id.clone(),
-        mode: header.mode,
-        elapsed_ns: points.last().map_or(0, |point| point.elapsed_ns),
-        snapshots: points.len(),
-        slots: run.axis.len(),
-        work: last.work,
-        heap: last.heap,
-        rss_bytes: last.rss_bytes,
-        memory_limit_bytes: limit_bytes,
-        dropped: points.last().map(|point| point.dropped).unwrap_or_default(),
-        sites: run.sites.len(),
-        classes,
-        runs_out,
-        grows_under: grows_under(&findings),
-        findings,
-        healthy: healthy(run, &verdicts),
-        too_short: too_short(run, policy)
-            .into_iter()
-            .chain(too_thin(header.mode, &last.heap))
-            .chain(too_young(run, policy))
-            .collect(),
-        class_of_site: classes_by_id(run, &verdicts),
-        as_before,
-    }
-}
-
-/// Sites that grow and become findings, and growth that the build before had too.
-fn grown(
-    run: &Run<'_>,
-    verdicts: &[Verdict],
-    before: Option<&Before>,
-) -> (Grown, Vec<(String, Rate)>) {
-    let growing = (0..verdicts.len()).filter(|&site| verdicts[site].class <= Class::Suspect);
-    let Some(before) = before else {
-        return (growing.map(|site| (site, None)).collect(), Vec::new());
-    };
-    let changes = before.changes(run, verdicts);
-    let path = |site: usize| run.sites[site].subject.path.clone();
-    let known = growing.filter(|site| !changes.contains_key(site));
-    let known = known.map(|site| (path(site), verdicts[site].rate.clone())).collect();
-    (changes.into_iter().map(|(site, change)| (site, Some(change))).collect(), known)
-}
-
-fn classes_by_id(run: &Run<'_>, verdicts: &[Verdict]) -> BTreeMap<String, Class> {
-    let class = |(site, verdict): (&Site, &Verdict)| (site.subject.id.clone(), verdict.class);
-    run.sites.iter().zip(verdicts).map(class).collect()
-}
-
-fn grows_under(findings: &[Finding]) -> Option<CallTree> {
-    let worst = findings.first()?.class;
-    let of_class = findings.iter().flat_map(|finding| &finding.sites);
-    calltree::attribute(of_class.filter(|site| site.verdict.class == worst))
-}
-
-fn project(limit_bytes: Option<u64>, used_bytes: u64, bytes_per_hour: f64) -> Option<Projection> {
-    let limit_bytes = limit_bytes?;
-    let left = limit_bytes.saturating_sub(used_bytes) as f64;
-    let seconds = left / bytes_per_hour * 3600.0;
-    seconds.is_finite().then_some(Projection { limit_bytes, used_bytes, seconds })
-}
-
-fn healthy(run: &Run<'_>, verdicts: &[Verdict]) -> Vec<HealthySite> {
-    let named = |verdict: &Verdict| verdict.class > Class::Suspect && verdict.class < Class::Stable;
-    let mut sites: Vec<HealthySite> = run
-        .sites
-        .iter()
-        .zip(verdicts)
-        .filter(|(_, verdict)| named(verdict))
-        .map(|(site, verdict)| HealthySite {
-            subject: site.subject.clone(),
-            class: verdict.class,
-            live_objects: verdict.evidence.live_objects,
-            live_bytes: verdict.evidence.live_bytes,
-        })
-        .collect();
-    sites.sort_by(|a, b| {
-        b.live_bytes.cmp(&a.live_bytes).then_with(|| a.subject.path.cmp(&b.subject.path))
-    });
-    sites.truncate(HEALTHY_SITES);
-    sites
-}
-
-fn too_short(run: &Run<'_>, policy: &Policy) -> Option<String> {
-    let Rule { least_slots, .. } = policy.rule();
-    let (slots, snapshots) = (run.axis.len(), run.timeline.points.len());
-    (slots < least_slots).then(|| {
-        let joined = match snapshots {
-            _ if snapshots == slots => String::new(),
-            _ => format!(" (of {snapshots}, joined where little work or time had passed)"),
-        };
-        format!("{slots} snapshots{joined} are too few to judge; it takes {least_slots}")
-    })
-}
-
-/// A sampled recording of so small a heap that no leak could have been seen.
-fn too_thin(mode: Mode, heap: &HeapTotals) -> Option<String> {
-    let Mode::Sampled { period_bytes } = mode else { return None };
-    let (live, period) = (ByteSize::b(heap.live_bytes), ByteSize::b(period_bytes));
-    let advice = match heap.live_bytes / LEAST_SAMPLES / 2 {
-        ..LEAST_PERIOD_BYTES => "record exactly".to_owned(),
-        enough => format!("sample each {} or less, or record exactly", ByteSize::b(enough)),
-    };
-    (heap.live_bytes / period_bytes.max(1) < LEAST_SAMPLES).then(|| {
-        format!("one sample for each {period} is too few for a live heap of {live}: {advice}")
-    })
-}
-
-/// What would be old enough to count in this run, were it not for a lifetime that the run is too
-/// short for.
-fn too_young(run: &Run<'_>, policy: &Policy) -> Vec<String> {
-    let mut sites_by_lifetime: BTreeMap<u64, u64> = BTreeMap::new();
-    for site in run.sites.iter().filter(|site| site.axis.mature().len() < LEAST_MATURE_SLOTS) {
-        let slots = site.axis.warm_up()..site.axis.between(0.0, OLD_FOR_THE_RUN).end;
-        let held = site.series.cells().iter().filter(|cell| slots.contains(&cell.slot));
-        let held: u64 = held.map(|cell| cell.objects).fold(0, u64::saturating_add);
-        let lifetime_ns = policy.lifetime_of(&site.subject).or(policy.max_lifetime_ns);
-        if let (Some(ns), true) = (lifetime_ns, held >= LEAST_HELD) {
-            *sites_by_lifetime.entry(ns).or_default() += 1;
-        }
-    }
-    let say = |(ns, n): (u64, u64)| {
-        let lifetime = SignedDuration::from_nanos(i64::try_from(ns).unwrap_or(i64::MAX));
-        format!(
-            "the run is too short for a lifetime of {lifetime:#}; {:#} would tell \
-             (call sites that hold on to blocks, but not for so long yet: {n})",
-            lifetime.saturating_mul(LIFETIMES_PER_RUN)
-        )
-    };
-    sites_by_lifetime.into_iter().map(say).collect()
-}
-
 fn undecided_findings(runs: &[RunReport]) -> Vec<String> {
     let open = |finding: &&Finding| finding.ruling.gate == Gate::Undecided;
     let say = |finding: &Finding| {
@@ -422,45 +252,4 @@ fn undecided_findings(runs: &[RunReport]) -> Vec<String> {
         }
     };
     runs.iter().flat_map(|run| &run.findings).filter(open).map(say).collect()
-}
-
-/// What is wrong with the recording itself.
-fn doubts(run: &Run<'_>, policy: &Policy) -> Vec<String> {
-    let points = &run.timeline.points;
-    let mut doubts = Vec::new();
-    let dropped = points.last().map(|point| point.dropped).unwrap_or_default();
-    let holes: u64 =
-        points.windows(2).map(|pair| pair[1].seq.saturating_sub(pair[0].seq + 1)).sum();
-    let mut doubt = |count: u64, text: &str| {
-        if count > 0 {
-            doubts.push(format!("{count} {text}"));
-        }
-    };
-    doubt(holes, "snapshots are missing; their neighbours were judged together");
-    doubt(dropped.blocks, "blocks were not counted: the shim's tables were full");
-    doubt(dropped.samples, "samples were not kept: the shim had no memory");
-    doubt(dropped.sites, "blocks have no site of their own: the site table was full");
-    doubt(dropped.overruns, "blocks were overrun by the program: look for a buffer overflow");
-    let teardown = run.axis.teardown();
-    if teardown > 0 {
-        doubts.push(format!(
-            "the program was already dropping all it held before it exited; \
-             snapshots left out at the end: {teardown}"
-        ));
-    }
-    if let Some(name) = &policy.work {
-        let known = points.last().is_some_and(|point| point.work.contains_key(name));
-        if !known {
-            let counted = points.iter().flat_map(|point| point.work.keys().map(|name| &**name));
-            let counted: BTreeSet<&str> = counted.collect();
-            let others = match counted.is_empty() {
-                true => String::new(),
-                false => format!(", only as {}", Vec::from_iter(counted).join(", ")),
-            };
-            doubts.push(format!(
-                "no work was counted as `{name}`{others}; growth is judged per second"
-            ));
-        }
-    }
-    doubts
 }

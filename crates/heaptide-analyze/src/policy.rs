@@ -6,7 +6,7 @@
 //! warm_up = "30s"              # or a number of snapshots; absent: a quarter of the run
 //! least_snapshots = 20         # fewer are inconclusive
 //! max_lifetime = "15m"         # nothing younger counts as leaked
-//! memory_limit = "512 MiB"     # absent: the cgroup's
+//! memory_limit = "512 MiB"     # absent: the cgroup's, or all the machine has
 //! inconclusive = "fail"        # or "pass"
 //!
 //! [budget]
@@ -108,7 +108,7 @@ pub struct Policy {
     /// The longest that anything may rightly live.
     #[serde(rename = "max_lifetime", deserialize_with = "nanoseconds")]
     pub max_lifetime_ns: Option<u64>,
-    /// The memory limit to project to; absent: the cgroup's.
+    /// The memory limit to project to; absent: the cgroup's, or the machine's memory.
     #[serde(rename = "memory_limit", deserialize_with = "bytes")]
     pub memory_limit_bytes: Option<u64>,
     /// What an inconclusive run counts as.

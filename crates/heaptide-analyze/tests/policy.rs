@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use heaptide_analyze::axis::{Axis, Settings};
 use heaptide_analyze::baseline::Baseline;
-use heaptide_analyze::finding::Gate;
+use heaptide_analyze::finding::{Gate, LimitOf};
 use heaptide_analyze::identity::Origin;
 use heaptide_analyze::judge::{Criteria, Outcome, Report, Run, Site, judge};
 use heaptide_analyze::policy::{Date, Policy};
@@ -378,4 +378,28 @@ fn a_limit_of_the_policy_is_the_process_s() {
     };
     assert_eq!(used("memory_limit = '512 MiB'"), Some(1 << 20));
     assert_eq!(used(""), Some(900 << 20), "the cgroup's limit");
+}
+
+/// Nothing was projected on a machine without cgroup limits.
+#[test]
+fn without_a_limit_there_is_what_the_machine_has() {
+    for (policy, cgroup, machine, expected) in [
+        ("", None, Some(8 << 30), Some((8 << 30, LimitOf::Machine))),
+        ("", Some(1 << 30), Some(8 << 30), Some((1 << 30, LimitOf::Cgroup))),
+        ("", Some(16 << 30), Some(8 << 30), Some((8 << 30, LimitOf::Machine))),
+        ("", Some(1 << 30), None, Some((1 << 30, LimitOf::Cgroup))),
+        ("memory_limit = '2 GiB'", Some(1 << 30), Some(8 << 30), Some((2 << 30, LimitOf::Policy))),
+        ("", None, None, None),
+    ] {
+        let mut timeline = timeline(40);
+        timeline.header.memory_limit_bytes = cgroup;
+        timeline.header.machine_bytes = machine;
+        let axis = Arc::new(Axis::new(&timeline, &Settings::default()));
+        let sites = vec![site(&axis, "shop::session::create", Origin::Workspace, |_| 10)];
+        let runs = [Run { timeline: &timeline, axis: &axis, sites: &sites }];
+        let report = judge_by(&runs, &Policy::parse(policy).unwrap(), None);
+        let found = report.runs[0].runs_out.map(|out| (out.limit_bytes, out.limit_of));
+        assert_eq!(found, expected, "{policy} {cgroup:?} {machine:?}");
+        assert_eq!(report.runs[0].memory_limit_bytes, expected.map(|(bytes, _)| bytes));
+    }
 }

@@ -1,7 +1,7 @@
 //! Short phrases that several outputs share: how fast, how much, whose, how it ends.
 
 use heaptide_analyze::compare::{Change, Comparison, Known};
-use heaptide_analyze::finding::{Finding, Gate, JudgedSite, Projection};
+use heaptide_analyze::finding::{Finding, Gate, JudgedSite, LimitOf, Projection};
 use heaptide_analyze::judge::{Outcome, Report, RunReport};
 use heaptide_analyze::verdict::{Channel, Condition, Confidence, Evidence, Fit, Rate};
 use heaptide_format::Mode;
@@ -67,11 +67,15 @@ fn per(work: &str) -> &str {
 /// `memory runs out in about 9 h (limit 512.0 MiB, 12.0 MiB used)`
 pub(crate) fn runs_out(projection: &Projection) -> String {
     let (limit, used) = (bytes(projection.limit_bytes), bytes(projection.used_bytes));
+    let limit = match projection.limit_of {
+        LimitOf::Policy | LimitOf::Cgroup => format!("limit {limit}"),
+        LimitOf::Machine => format!("no limit, the machine has {limit}"),
+    };
     let when = match projection.seconds {
         seconds if seconds < 1.0 => "memory has run out".to_owned(),
         seconds => format!("memory runs out in {}", about(seconds)),
     };
-    format!("{when} (limit {limit}, {used} used)")
+    format!("{when} ({limit}, {used} used)")
 }
 
 /// For a suspect: what it takes to decide.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use heaptide_analyze::calltree::attribute;
 use heaptide_analyze::compare::{Change, Comparison, Known};
-use heaptide_analyze::finding::{Finding, Gate, JudgedSite, Projection, Ruling, Subject};
+use heaptide_analyze::finding::{Finding, Gate, JudgedSite, LimitOf, Projection, Ruling, Subject};
 use heaptide_analyze::identity::{NamedFrame, Origin, SharedFrame};
 use heaptide_analyze::judge::{HealthySite, Outcome, Report, RunReport};
 use heaptide_analyze::policy::PolicyUse;
@@ -122,6 +122,7 @@ fn sessions() -> Finding {
         change: None,
         runs_out: Some(Projection {
             limit_bytes: 512 << 20,
+            limit_of: LimitOf::Cgroup,
             used_bytes: 12 << 20,
             seconds: 28_800.0,
         }),
@@ -172,7 +173,12 @@ fn pool() -> Finding {
         sites: vec![site("00112233", place, verdict)],
         container: None,
         change: None,
-        runs_out: None,
+        runs_out: Some(Projection {
+            limit_bytes: 16 << 30,
+            limit_of: LimitOf::Machine,
+            used_bytes: 12 << 20,
+            seconds: 777_600.0,
+        }),
         ruling: ruling(Gate::Warn, "in a dependency"),
     }
 }

@@ -1,0 +1,108 @@
+//! One run: its verdicts, its findings, and what is worth saying of the rest.
+
+use std::collections::BTreeMap;
+
+use super::memory::Memory;
+use super::{HealthySite, Run, RunReport, Site, doubt};
+use crate::calltree::{self, CallTree};
+use crate::compare::Before;
+use crate::finding::{self, Finding, Grown};
+use crate::policy::Policy;
+use crate::verdict::{self, Class, Rate, Verdict};
+
+/// How many healthy sites a report names.
+const HEALTHY_SITES: usize = 20;
+
+pub(super) fn judge_run(run: &Run<'_>, policy: &Policy, before: Option<&Before>) -> RunReport {
+    let rule = policy.rule();
+    let sites = run.sites.iter().map(|site| (&*site.axis, &site.series));
+    let verdicts = verdict::judge_sites(run.axis, &rule, sites);
+    let mut classes: BTreeMap<Class, usize> = Class::ALL.map(|class| (class, 0)).into();
+    for verdict in &verdicts {
+        *classes.entry(verdict.class).or_default() += 1;
+    }
+    let (found, as_before) = grown(run, &verdicts, before);
+    let header = &run.timeline.header;
+    let points = &run.timeline.points;
+    let judged = points.iter().enumerate().rfind(|(k, _)| run.axis.slot_of_point(*k).is_some());
+    let last = judged.map(|(_, point)| point.clone()).unwrap_or_default();
+    let memory = Memory::at(&last, header, policy);
+    let mut findings = finding::group(run.sites, &verdicts, &found);
+    for finding in &mut findings {
+        finding.runs_out = memory.runs_out(finding.rate.bytes_per_hour());
+    }
+    let leaks = findings.iter().filter(|finding| finding.class == Class::Leak);
+    let runs_out = memory.runs_out(leaks.map(|leak| leak.rate.bytes_per_hour()).sum());
+    RunReport {
+        exe: header.exe.clone(),
+        pid: header.pid,
+        build_id: header.build_id.clone(),
+        mode: header.mode,
+        elapsed_ns: points.last().map_or(0, |point| point.elapsed_ns),
+        snapshots: points.len(),
+        slots: run.axis.len(),
+        work: last.work,
+        heap: last.heap,
+        rss_bytes: last.rss_bytes,
+        memory_limit_bytes: memory.limit_bytes(),
+        dropped: points.last().map(|point| point.dropped).unwrap_or_default(),
+        sites: run.sites.len(),
+        classes,
+        runs_out,
+        grows_under: grows_under(&findings),
+        findings,
+        healthy: healthy(run, &verdicts),
+        too_short: doubt::of_length(run, &last.heap, policy),
+        class_of_site: classes_by_id(run, &verdicts),
+        as_before,
+    }
+}
+
+/// Sites that grow and become findings, and growth that the build before had too.
+fn grown(
+    run: &Run<'_>,
+    verdicts: &[Verdict],
+    before: Option<&Before>,
+) -> (Grown, Vec<(String, Rate)>) {
+    let growing = (0..verdicts.len()).filter(|&site| verdicts[site].class <= Class::Suspect);
+    let Some(before) = before else {
+        return (growing.map(|site| (site, None)).collect(), Vec::new());
+    };
+    let changes = before.changes(run, verdicts);
+    let path = |site: usize| run.sites[site].subject.path.clone();
+    let known = growing.filter(|site| !changes.contains_key(site));
+    let known = known.map(|site| (path(site), verdicts[site].rate.clone())).collect();
+    (changes.into_iter().map(|(site, change)| (site, Some(change))).collect(), known)
+}
+
+fn classes_by_id(run: &Run<'_>, verdicts: &[Verdict]) -> BTreeMap<String, Class> {
+    let class = |(site, verdict): (&Site, &Verdict)| (site.subject.id.clone(), verdict.class);
+    run.sites.iter().zip(verdicts).map(class).collect()
+}
+
+fn grows_under(findings: &[Finding]) -> Option<CallTree> {
+    let worst = findings.first()?.class;
+    let of_class = findings.iter().flat_map(|finding| &finding.sites);
+    calltree::attribute(of_class.filter(|site| site.verdict.class == worst))
+}
+
+fn healthy(run: &Run<'_>, verdicts: &[Verdict]) -> Vec<HealthySite> {
+    let named = |verdict: &Verdict| verdict.class > Class::Suspect && verdict.class < Class::Stable;
+    let mut sites: Vec<HealthySite> = run
+        .sites
+        .iter()
+        .zip(verdicts)
+        .filter(|(_, verdict)| named(verdict))
+        .map(|(site, verdict)| HealthySite {
+            subject: site.subject.clone(),
+            class: verdict.class,
+            live_objects: verdict.evidence.live_objects,
+            live_bytes: verdict.evidence.live_bytes,
+        })
+        .collect();
+    sites.sort_by(|a, b| {
+        b.live_bytes.cmp(&a.live_bytes).then_with(|| a.subject.path.cmp(&b.subject.path))
+    });
+    sites.truncate(HEALTHY_SITES);
+    sites
+}
