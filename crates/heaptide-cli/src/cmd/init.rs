@@ -30,7 +30,7 @@ pub(crate) fn run(args: &Init) -> anyhow::Result<Exit> {
     }
     if written > 0 {
         println!("\nNext: set the program and its load in the workflow, then try it here:");
-        println!("  heaptide run --for 30s -- ./target/release/YOUR-SERVICE");
+        println!("  heaptide run --load './ci/load.sh' -- ./target/release/YOUR-SERVICE");
     }
     Ok(Exit::Clean)
 }
