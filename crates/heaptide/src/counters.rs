@@ -426,20 +426,15 @@ impl SlotView {
         self.0.reallocs.load(Acquire)
     }
 
-    /// Deaths by bucket up to `end`: objects and bytes. To be read, over all threads, before the births.
-    pub(crate) fn deaths(self, end: Bucket, mut each: impl FnMut(Bucket, u64, u64)) {
-        self.cells(end, |bucket, cell| {
-            let (objects, bytes) = cell.deaths();
-            each(bucket, objects, bytes);
-        });
+    /// Deaths by bucket up to `end`, where there are any: objects and bytes. To be read, over all
+    /// threads, before the births.
+    pub(crate) fn deaths(self, end: Bucket, each: impl FnMut(Bucket, u64, u64)) {
+        self.counts(end, Cell::deaths, each);
     }
 
-    /// Births by bucket up to `end`: objects and bytes.
-    pub(crate) fn births(self, end: Bucket, mut each: impl FnMut(Bucket, u64, u64)) {
-        self.cells(end, |bucket, cell| {
-            let (objects, bytes) = cell.births();
-            each(bucket, objects, bytes);
-        });
+    /// Births by bucket up to `end`, where there are any: objects and bytes.
+    pub(crate) fn births(self, end: Bucket, each: impl FnMut(Bucket, u64, u64)) {
+        self.counts(end, Cell::births, each);
     }
 
     /// The ranges since the epoch of `state` began.
@@ -478,12 +473,20 @@ impl SlotView {
         events.into_iter().map(|(_, event)| event).collect()
     }
 
-    fn cells(self, end: Bucket, mut each: impl FnMut(Bucket, &Cell)) {
+    fn counts(
+        self,
+        end: Bucket,
+        of: impl Fn(&Cell) -> (u64, u64),
+        mut each: impl FnMut(Bucket, u64, u64),
+    ) {
         let Some(detail) = self.0.detail.get() else { return };
         let chunks = end.0 as usize / CELLS_PER_CHUNK + 1;
         for (at, chunk) in detail.cells.iter().take(chunks).enumerate() {
             for (i, cell) in chunk.get().into_iter().flatten().enumerate() {
-                each(Bucket((at * CELLS_PER_CHUNK + i) as u32), cell);
+                let (objects, bytes) = of(cell);
+                if (objects, bytes) != (0, 0) {
+                    each(Bucket((at * CELLS_PER_CHUNK + i) as u32), objects, bytes);
+                }
             }
         }
     }

@@ -54,12 +54,10 @@ impl Sums {
         }
     }
 
-    /// Adds what one thread counted in one bucket.
+    /// Adds what one thread counted in one bucket, which is not nothing.
+    #[inline]
     pub(crate) fn add(&mut self, bucket: Bucket, counted: Sum) {
         let Some(sum) = self.by_bucket.get_mut(bucket.0 as usize) else { return };
-        if counted == Sum::default() {
-            return;
-        }
         if *sum == Sum::default() {
             self.used.push(bucket.0);
         }
