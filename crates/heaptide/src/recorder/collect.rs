@@ -40,11 +40,12 @@ struct Known {
     last_free_ns: Option<u64>,
 }
 
-/// A site that changed, with growth events still to be put into words.
-#[derive(Debug)]
-pub(crate) struct Changed {
-    row: SiteRow,
-    grown: Vec<GrowthEvent>,
+/// Rows of the sites that changed, and growth events still to be put into words, each with the
+/// place of its row.
+#[derive(Debug, Default)]
+pub(crate) struct Collected {
+    rows: Vec<SiteRow>,
+    grown: Vec<(usize, GrowthEvent)>,
 }
 
 impl Collector {
@@ -70,47 +71,51 @@ impl Collector {
         table: &SiteTable,
         state: State,
         everything: bool,
-    ) -> Vec<Changed> {
+    ) -> Collected {
         let n_events = self.n_events(table.end());
         self.sites.resize_with(n_events.len().max(self.sites.len()), Known::default);
-        let mut changed = Vec::new();
+        let mut collected = Collected::default();
         for (at, &events) in n_events.iter().enumerate() {
             let known = &self.sites[at];
             if events == 0 || !everything && events == known.n_events {
                 continue;
             }
             self.sites[at].n_events = events;
-            let change = self.sum(SiteIndex(at as u32), state);
-            self.recount(at, counts_of(&change.row));
-            changed.push(change);
+            let (row, grown) = self.sum(SiteIndex(at as u32), state);
+            self.recount(at, counts_of(&row));
+            let place = collected.rows.len();
+            collected.grown.extend(grown.into_iter().map(|event| (place, event)));
+            collected.rows.push(row);
         }
-        changed
+        collected
     }
 
-    /// Completes the rows of a collection, whose snapshot was taken at `mono_ns`.
+    /// The rows of a collection, whose snapshot was taken at `mono_ns`.
     pub(crate) fn finish_rows(
         &mut self,
-        changed: Vec<Changed>,
+        collected: Collected,
         mono_ns: u64,
-        out: &mut Vec<SiteRow>,
         name_work: impl Fn(&[u64]) -> BTreeMap<String, u64>,
-    ) {
-        for Changed { mut row, grown } in changed {
+    ) -> Vec<SiteRow> {
+        let Collected { mut rows, grown } = collected;
+        for (at, event) in grown {
+            self.sites[place(rows[at].site)].growth.push(Growth {
+                epoch: event.bucket.first_epoch(),
+                bytes: event.bytes,
+                work: name_work(&event.work),
+            });
+        }
+        for row in &mut rows {
             let known = &mut self.sites[place(row.site)];
             if row.frees > known.frees_before {
                 known.last_free_ns = Some(mono_ns);
             }
-            known.growth.extend(grown.into_iter().map(|event| Growth {
-                epoch: event.bucket.first_epoch(),
-                bytes: event.bytes,
-                work: name_work(&event.work),
-            }));
             let surplus = known.growth.len().saturating_sub(GROWTH_KEPT);
             known.growth.drain(..surplus);
             row.last_free_ns = known.last_free_ns;
             row.growth.clone_from(&known.growth);
-            out.push(row);
         }
+        rows
     }
 
     /// Blocks ever made at such sites.
@@ -154,7 +159,8 @@ impl Collector {
         sums
     }
 
-    fn sum(&mut self, site: SiteIndex, state: State) -> Changed {
+    /// The row of a site, and where it outgrew its last.
+    fn sum(&mut self, site: SiteIndex, state: State) -> (SiteRow, Vec<GrowthEvent>) {
         let (generation, end) = (self.generation, state.key().bucket());
         let views =
             || REGISTRY.all().filter_map(|block| counters::view(&block.slots, generation, site));
@@ -191,7 +197,7 @@ impl Collector {
         }
         let growth = self.sites.get(site.0 as usize).and_then(|known| known.growth.last());
         let last_bytes = growth.map_or(0, |growth| growth.bytes);
-        Changed { grown: outgrowing(grown, last_bytes), row }
+        (row, outgrowing(grown, last_bytes))
     }
 
     /// Puts new counts of a site in the place of its last.

@@ -37,6 +37,8 @@ pub(crate) struct Session {
     /// What the lines of this segment have introduced so far.
     introduced: Introduced,
     cgroup: Option<Cgroup>,
+    /// The lines of a snapshot, in memory that serves all of them.
+    lines: Vec<u8>,
     epoch: Epoch,
     next_seq: u64,
     /// Process-lifetime counts at the start of the recording.
@@ -75,6 +77,7 @@ impl Session {
             collector: Collector::new(generation),
             introduced: Introduced::default(),
             cgroup: Cgroup::of_this_process(),
+            lines: Vec::new(),
             epoch: Epoch(0),
             next_seq: 0,
             dropped_before: dropped_so_far(),
@@ -106,7 +109,7 @@ impl Session {
             made.map_err(Error::Write)?;
         }
         let everything = self.file.is_empty();
-        let sites = self.collector.collect(&self.tables.sites, state, everything);
+        let collected = self.collector.collect(&self.tables.sites, state, everything);
         let epoch = self.epoch;
         self.epoch = Epoch(epoch.0.saturating_add(1));
         STATE.advance(self.epoch);
@@ -126,9 +129,9 @@ impl Session {
             sites: Vec::new(),
         };
         let (names, before) = (&self.tables.work, &self.work_before);
-        self.collector.finish_rows(sites, snapshot.mono_ns, &mut snapshot.sites, |work| {
-            since(names, before, work)
-        });
+        snapshot.sites = self
+            .collector
+            .finish_rows(collected, snapshot.mono_ns, |work| since(names, before, work));
         let seq = snapshot.seq;
         match self.write(snapshot) {
             Ok(()) => {
@@ -155,18 +158,21 @@ impl Session {
     }
 
     fn write(&mut self, snapshot: Snapshot) -> std::io::Result<()> {
-        let mut bytes = Vec::new();
+        let mut lines = std::mem::take(&mut self.lines);
+        lines.clear();
         if self.file.is_empty() {
             // Also after a header that could not be written: no segment goes without.
             self.introduced = Introduced::default();
             self.header.segment = self.file.number();
-            Line::Header(self.header.clone()).write_to(&mut bytes);
+            Line::Header(self.header.clone()).write_to(&mut lines);
         }
         for row in &snapshot.sites {
-            self.introduce(row.site, &mut bytes);
+            self.introduce(row.site, &mut lines);
         }
-        Line::Snapshot(snapshot).write_to(&mut bytes);
-        self.file.append(&bytes).inspect_err(|_| self.introduced = Introduced::default())
+        Line::Snapshot(snapshot).write_to(&mut lines);
+        let appended = self.file.append(&lines);
+        self.lines = lines;
+        appended.inspect_err(|_| self.introduced = Introduced::default())
     }
 
     /// Writes the lines that a row of `site` refers to, if this segment does not have them.
