@@ -317,10 +317,15 @@ fn an_unchanged_site_is_left_out() {
 
 fn growth_is_noted() {
     let (recorder, path) = record("growth");
-    let scope = heaptide::tag("doubling");
-    let mut grows: Vec<u8> = Vec::with_capacity(64);
-    drop(scope);
-    for power in 7..=12 {
+    // Many blocks of one size are no growth, and have the first row.
+    let same_again = || {
+        let _scope = heaptide::tag("steady");
+        drop(keep(4000));
+    };
+    let mut grows: Vec<u8> = Vec::new();
+    for power in 6..=12 {
+        same_again();
+        let _scope = heaptide::tag("doubling");
         grows.reserve_exact((1 << power) - grows.len());
         grows.resize(1 << power, 0);
         heaptide::work("inserts", 1);
@@ -329,10 +334,13 @@ fn growth_is_noted() {
     recorder.finish().expect("the end");
     black_box(&grows);
     let recording = Recording::read(&path);
-    let [row] = &recording.tagged(recording.last().seq, "doubling")[..] else { panic!("one site") };
-    assert_eq!((row.largest_bytes, row.reallocs), (4096, 6));
-    let last: Vec<_> = row.growth.iter().rev().take(3).map(|g| (g.epoch.0, g.bytes)).collect();
-    assert_eq!(last, [(5, 4096), (4, 2048), (3, 1024)]);
+    let row = |tag| {
+        let [row] = &recording.tagged(recording.last().seq, tag)[..] else { panic!("one site") };
+        let growth = row.growth.iter().rev().take(3).map(|g| (g.epoch.0, g.bytes));
+        (row.largest_bytes, row.reallocs, growth.collect::<Vec<_>>())
+    };
+    assert_eq!(row("doubling"), (4096, 6, vec![(6, 4096), (5, 2048), (4, 1024)]));
+    assert_eq!(row("steady"), (4000, 0, vec![(0, 4000)]));
 }
 
 /// Every segment can be read alone; old snapshots make room for new ones, and are counted.
