@@ -102,7 +102,8 @@ fn policy(config: Option<&Path>) -> anyhow::Result<Policy> {
     if config.is_none() && !path.exists() {
         return Ok(Policy::default());
     }
-    let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
+    let text = fs::read_to_string(path)
+        .with_context(|| format!("cannot read the policy {}", path.display()))?;
     let policy = Policy::parse(&text).map_err(|wrong| anyhow!("{}: {wrong}", path.display()))?;
     Ok(policy.from_file(&path.display().to_string()))
 }
