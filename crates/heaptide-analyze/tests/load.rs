@@ -68,7 +68,8 @@ fn segments_are_joined_and_runs_told_apart() {
     let joined = "run [0, 1] [1] [(0, 1, 1), (1, 1, 2)] Ok(0)\n";
     let apart = format!(
         "{joined}run [0] [1] [(0, 1, 9)] Ok(0)\n\
-         warning a.jsonl: the runs come from 2 different builds of the program\n"
+         warning a.jsonl: the runs come from 2 different builds of the program: name one \
+         as --before to compare them\n"
     );
     let backwards = [("a.jsonl", second.as_str()), ("b.jsonl", first.as_str())];
     check("segments", &backwards, &[""], joined);

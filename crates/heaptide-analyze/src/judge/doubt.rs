@@ -78,7 +78,8 @@ fn too_short(run: &Run<'_>, policy: &Policy) -> Option<String> {
             _ if snapshots == slots => String::new(),
             _ => format!(" (of {snapshots}, joined where little work or time had passed)"),
         };
-        format!("{slots} snapshots{joined} are too few to judge; it takes {least_slots}")
+        let (noun, verb) = if slots == 1 { ("snapshot", "is") } else { ("snapshots", "are") };
+        format!("{slots} {noun}{joined} {verb} too few to judge; it takes {least_slots}")
     })
 }
 

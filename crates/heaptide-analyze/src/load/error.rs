@@ -244,7 +244,10 @@ impl fmt::Display for Cause {
                 write!(f, "{n_snapshots} snapshots are missing, the first is {first}")
             }
             Self::MixedBuilds { n_builds } => {
-                write!(f, "the runs come from {n_builds} different builds of the program")
+                write!(
+                    f,
+                    "the runs come from {n_builds} different builds of the program: name one as --before to compare them"
+                )
             }
             Self::LeftOut(error) => write!(f, "left out: {error}"),
         }
