@@ -58,6 +58,40 @@ pub(crate) fn short() -> Vec<u8> {
     recording(Program { snapshots: 6, ..Program::default() })
 }
 
+/// Sixty sites, of which twenty leak alike, and a damaged line: much that could come in any order.
+pub(crate) fn busy() -> Vec<u8> {
+    const SITES: u32 = 60;
+    let (leaking, clean) =
+        (Program::default(), Program { lifetime_epochs: 3, ..Program::default() });
+    let at = |id: u32| ModuleOffset(0x1000 + u64::from(id) * 0x40);
+    let named = |id: u32| {
+        let function = format!("shop::module_{}::create_{id}", id % 7);
+        let file = Some(format!("src/module_{}.rs", id % 7));
+        NamedOffset { offset: at(id), names: vec![Name { function, file, line: Some(id) }] }
+    };
+    let site = |id: u32| {
+        let frames = vec![Frame { module: Some(ModuleId(0)), offset: at(id) }];
+        Line::Site(Site { id: SiteId(id), tag: None, frames, truncated: false })
+    };
+    let row = |k: u32, id: u32| {
+        let of = if id.is_multiple_of(3) { &leaking } else { &clean };
+        snapshot(k, of).sites.into_iter().map(move |row| SiteRow { site: SiteId(id), ..row })
+    };
+    let mut lines = vec![Line::Header(header()), module()];
+    lines
+        .push(Line::Names(Names { module: ModuleId(0), offsets: (0..SITES).map(named).collect() }));
+    lines.extend((0..SITES).map(site));
+    lines.extend((0..leaking.snapshots).map(|k| {
+        let sites = (0..SITES).flat_map(|id| row(k, id)).collect();
+        Line::Snapshot(Snapshot { sites, ..snapshot(k, &leaking) })
+    }));
+    let mut out = Vec::new();
+    lines.iter().for_each(|line| line.write_to(&mut out));
+    let cohorts = out.windows(11).rposition(|here| here == b"\"cohorts\":[").expect("cohorts");
+    out[cohorts + 11] = b'!';
+    out
+}
+
 /// Of a version that does not exist yet.
 pub(crate) fn newer() -> Vec<u8> {
     let mut out = Vec::new();
@@ -78,19 +112,18 @@ fn header() -> Header {
     }
 }
 
+fn module() -> Line {
+    let (id, path, bias) = (ModuleId(0), "shop".into(), ModuleOffset(0));
+    Line::Module(Module { id, path, build_id: None, bias })
+}
+
 fn recording(program: Program) -> Vec<u8> {
-    let module = ModuleId(0);
-    let frame = Frame { module: Some(module), offset: OFFSET };
+    let frame = Frame { module: Some(ModuleId(0)), offset: OFFSET };
     let offsets = vec![NamedOffset { offset: OFFSET, names: vec![program.create.clone()] }];
     let mut lines = vec![
         Line::Header(header()),
-        Line::Module(Module {
-            id: module,
-            path: "shop".into(),
-            build_id: None,
-            bias: ModuleOffset(0),
-        }),
-        Line::Names(Names { module, offsets }),
+        module(),
+        Line::Names(Names { module: ModuleId(0), offsets }),
         Line::Site(Site { id: SITE, tag: None, frames: vec![frame], truncated: false }),
     ];
     lines.extend((0..program.snapshots).map(|k| Line::Snapshot(snapshot(k, &program))));

@@ -1,7 +1,7 @@
 //! What a verdict exits with, and what policy, baseline and options make of it.
 
 use crate::recordings;
-use crate::scratch::Scratch;
+use crate::scratch::{Ended, Scratch};
 
 #[test]
 fn each_verdict_has_its_exit_code() {
@@ -34,8 +34,19 @@ fn every_format_exits_alike() {
 #[test]
 fn the_same_recording_gives_the_same_bytes() {
     let scratch = Scratch::new();
-    let written = || scratch.run(&["check", "leaking.jsonl", "--format", "json"]).stdout;
-    assert_eq!(written(), written());
+    scratch.write("busy.jsonl", &recordings::busy());
+    for format in ["human", "json", "markdown", "sarif", "junit", "github", "tap"] {
+        let written = |threads: &str| {
+            let args = ["check", "busy.jsonl", "--format", format, "--threads", threads];
+            let Ended { exit, stdout, stderr } = scratch.run(&args);
+            assert_eq!(exit, Some(1), "{format}: {stderr}");
+            (stdout, stderr)
+        };
+        let first = written("1");
+        for threads in ["1", "2", "2", "8", "8"] {
+            assert_eq!(written(threads), first, "{format} on {threads} threads");
+        }
+    }
 }
 
 #[test]
