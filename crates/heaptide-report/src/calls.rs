@@ -3,7 +3,7 @@
 use heaptide_analyze::calltree::CallTree;
 
 use crate::number::rate_bytes;
-use crate::view::View;
+use crate::view::{View, beside};
 
 /// So many calls are shown.
 const MOST_LINES: usize = 12;
@@ -16,11 +16,12 @@ pub(crate) fn headline(tree: &CallTree) -> String {
     format!("{share} of the growth (+{growth}/h) happens under {}", tree.function)
 }
 
-/// One call a line, indented by depth: its share, its name, and where it is written.
-pub(crate) fn lines(tree: &CallTree, view: &View) -> Vec<String> {
+/// One call a line, indented by depth: its share, its name, and where it is written; the latter on
+/// a line of its own where the two take more than `width` columns.
+pub(crate) fn lines(tree: &CallTree, view: &View, width: usize) -> Vec<String> {
     let mut lines = Vec::new();
     for call in &tree.calls {
-        add(&mut lines, call, 0, view);
+        add(&mut lines, call, 0, (view, width));
     }
     let rest = lines.len().saturating_sub(MOST_LINES);
     lines.truncate(MOST_LINES);
@@ -30,17 +31,16 @@ pub(crate) fn lines(tree: &CallTree, view: &View) -> Vec<String> {
     lines
 }
 
-fn add(lines: &mut Vec<String>, call: &CallTree, depth: usize, view: &View) {
+fn add(lines: &mut Vec<String>, call: &CallTree, depth: usize, (view, width): (&View, usize)) {
     if call.share < LEAST_SHARE {
         return;
     }
     let place = view.place_of(call.file.as_deref(), call.line);
-    let place = place.map(|place| format!("  {place}")).unwrap_or_default();
     let indent = "  ".repeat(depth);
-    let text = format!("{:>5}  {indent}{}{place}", percent(call.share), call.function);
-    lines.push(text);
+    let text = format!("{:>5}  {indent}{}", percent(call.share), call.function);
+    lines.push(beside(&text, place.as_deref(), &format!("         {indent}"), width));
     for call in &call.calls {
-        add(lines, call, depth + 1, view);
+        add(lines, call, depth + 1, (view, width));
     }
 }
 

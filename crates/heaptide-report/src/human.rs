@@ -8,7 +8,7 @@ use heaptide_analyze::judge::{Outcome, Report, RunReport};
 use heaptide_analyze::verdict::{Class, CohortBar, Stage};
 
 use crate::number::{bytes, count, duration, objects, plural};
-use crate::view::{BAD, DOUBTFUL, FAINT, GOOD, STRONG, View};
+use crate::view::{BAD, DOUBTFUL, FAINT, GOOD, STRONG, View, beside};
 use crate::{calls, phrase, sentence, spark};
 
 /// How many callers of the blamed frame are named.
@@ -60,8 +60,8 @@ impl Page<'_> {
     /// Where the growth comes from, largest branches first.
     fn call_tree(&mut self, tree: &CallTree) {
         self.wrapped("  ", "    ", &calls::headline(tree));
-        for line in calls::lines(tree, self.view) {
-            self.line(&format!("    {line}"));
+        for line in calls::lines(tree, self.view, self.view.width.saturating_sub(4)) {
+            line.lines().for_each(|line| self.line(&format!("    {line}")));
         }
     }
 
@@ -107,10 +107,9 @@ impl Page<'_> {
             self.line(&format!("      at {place}"));
         }
         for caller in callers(finding) {
-            let place =
-                self.view.place(caller).map(|place| format!("  {place}")).unwrap_or_default();
-            let text = format!("      <- {}{place}", caller.function);
-            self.line(&self.view.paint(FAINT, &text));
+            let (text, place) = (format!("      <- {}", caller.function), self.view.place(caller));
+            let text = beside(&text, place.as_deref(), "         ", self.view.width);
+            text.lines().for_each(|line| self.line(&self.view.paint(FAINT, line)));
         }
         if let Some(tag) = &finding.lead().subject.tag {
             self.line(&format!("      tagged {tag}"));

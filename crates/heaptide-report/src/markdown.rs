@@ -65,7 +65,7 @@ fn write_run(out: &mut String, run: &RunReport, view: &View) -> std::fmt::Result
     }
     if let Some(tree) = run.grows_under.as_ref().filter(|tree| !tree.calls.is_empty()) {
         writeln!(out, "{}\n\n```text", escaped(&calls::headline(tree)))?;
-        calls::lines(tree, view).iter().try_for_each(|line| writeln!(out, "{line}"))?;
+        calls::lines(tree, view, usize::MAX).iter().try_for_each(|line| writeln!(out, "{line}"))?;
         writeln!(out, "```\n")?;
     }
     for finding in &run.findings {

@@ -72,6 +72,17 @@ impl View {
     }
 }
 
+/// A name and its place on one line, or below each other if that takes more than `width` columns:
+/// what a terminal breaks cannot be copied.
+pub(crate) fn beside(name: &str, place: Option<&str>, below: &str, width: usize) -> String {
+    let Some(place) = place else { return name.to_owned() };
+    let line = format!("{name}  {place}");
+    match textwrap::core::display_width(&line) <= width {
+        true => line,
+        false => format!("{name}\n{below}{place}"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -86,5 +97,14 @@ mod tests {
         check("/home/me/shop/src/main.rs", Some(8), "src/main.rs:8");
         check("/home/me/shopping/src/main.rs", None, "/home/me/shopping/src/main.rs");
         check("src/main.rs", Some(8), "src/main.rs:8");
+    }
+
+    /// The terminal broke `from` into `fr` and `om`.
+    #[test]
+    fn a_place_without_room_stands_below() {
+        for (width, expected) in [(20, "shop::login  main.rs"), (19, "shop::login\n  main.rs")] {
+            assert_eq!(beside("shop::login", Some("main.rs"), "  ", width), expected);
+        }
+        assert_eq!(beside("shop::login", None, "  ", 3), "shop::login");
     }
 }
