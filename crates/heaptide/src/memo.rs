@@ -31,7 +31,7 @@ pub(crate) use draft::Draft;
 const WAYS: usize = 3;
 /// Sets that a thread begins with, and the most it gets.
 const FIRST_SETS: usize = 512;
-const MOST_SETS: usize = 8192;
+const MOST_SETS: usize = 1 << 14;
 /// Comparisons are made in groups that fill a cache line; a run is padded with copies of its last.
 const GROUP: usize = 5;
 /// Groups in the log: room for 16,000 stacks of 20 frames that have nothing in common. Memory that
@@ -302,7 +302,8 @@ impl Memo {
         key.hash(self.origin) & self.mask
     }
 
-    /// Adds an entry to its set, or to the next one if that is full, or in the place of the oldest.
+    /// Adds an entry to its set, or to the next one if that is full, or else in the place of the
+    /// latest: on the older ones others are more likely to depend, which would be lost with them.
     fn insert(&mut self, entry: Entry) {
         if self.room_in(self.set_of(entry.key)).is_none() && 2 * self.n_entries > self.mask {
             self.split_sets();
@@ -311,7 +312,7 @@ impl Memo {
         let mut nearby = [home, self.next_to(home)].into_iter();
         let room = nearby.find_map(|set| Some((set, self.room_in(set)?)));
         self.n_entries += usize::from(room.is_some());
-        let (set, way) = room.unwrap_or((home, WAYS - 1));
+        let (set, way) = room.unwrap_or((home, 0));
         let Some(Set { ways }) = self.sets.get_mut(set) else { return };
         if let Some(up_to) = ways.get_mut(..=way) {
             up_to.rotate_right(1);
