@@ -104,7 +104,7 @@ fn policy(config: Option<&Path>) -> anyhow::Result<Policy> {
     }
     let text = fs::read_to_string(path)
         .with_context(|| format!("cannot read the policy {}", path.display()))?;
-    let policy = Policy::parse(&text).map_err(|wrong| anyhow!("{}: {wrong}", path.display()))?;
+    let policy = Policy::parse(&text).map_err(|wrong| anyhow!("{}:{wrong}", path.display()))?;
     Ok(policy.from_file(&path.display().to_string()))
 }
 

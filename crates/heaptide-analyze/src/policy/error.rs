@@ -35,9 +35,10 @@ fn suggest(message: &str) -> Option<String> {
     (likeness(best) > 0.7).then(|| (*best).to_owned())
 }
 
+/// `3:1: …`, to be put behind the file's name and a colon.
 impl fmt::Display for PolicyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {}, column {}: {}", self.line, self.column, self.message)?;
+        write!(f, "{}:{}: {}", self.line, self.column, self.message)?;
         match &self.suggestion {
             Some(name) => write!(f, "; did you mean `{name}`?"),
             None => Ok(()),

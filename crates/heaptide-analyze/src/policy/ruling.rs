@@ -132,7 +132,8 @@ impl Policy {
                 let owner =
                     entry.owner.as_deref().map_or(String::new(), |o| format!(" (owner: {o})"));
                 policy_use.errors.push(format!(
-                    "{place}: the allow entry for `{pattern}` expired on {day}{owner}: fix it or renew it"
+                    "{place}: the allow entry for `{pattern}` expired on {day}{owner}: \
+                     fix what grows, or give the entry a later date"
                 ));
                 policy_use.expired.push(pattern);
                 return;

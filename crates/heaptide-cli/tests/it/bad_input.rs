@@ -23,12 +23,12 @@ fn unreadable_recordings_are_named_with_their_cause() {
 fn mistakes_in_a_policy_are_placed() {
     let scratch = Scratch::new();
     for (text, says) in [
-        ("max_lifetme = \"1s\"\n", "line 1, column 1"),
+        ("max_lifetme = \"1s\"\n", "policy.toml:1:1: unknown field"),
         ("max_lifetme = \"1s\"\n", "did you mean `max_lifetime`?"),
-        ("\nwarm_up = \"soon\"\n", "line 2"),
+        ("\nwarm_up = \"soon\"\n", "policy.toml:2:"),
         ("warm_up = \"9\"\n", "a number of snapshots, which takes no quotes"),
-        ("[budget]\nfinding = \"lots\"\n", "line 2"),
-        ("work = \n", "line 1"),
+        ("[budget]\nfinding = \"lots\"\n", "policy.toml:2:"),
+        ("work = \n", "policy.toml:1:"),
     ] {
         scratch.write("policy.toml", text.as_bytes());
         scratch.check("check clean.jsonl --config policy.toml", 2, says);
