@@ -90,7 +90,7 @@ const BY_NAME: &[Check] = &[
         about: "the shim's tests in programs that abort on panic",
         run: abort::run,
     },
-    Check { name: "fuzz", about: "damaged lines for the parser, five minutes", run: fuzz::run },
+    Check { name: "fuzz", about: "damaged lines and recordings, five minutes", run: fuzz::run },
     Check {
         name: "analysis",
         about: "how fast a large recording is judged, in how much memory",
