@@ -82,6 +82,25 @@ fn a_lifetime_is_for_the_sites_it_names() {
     scratch.check("check clean.jsonl", 0, "clean (exit 0)");
 }
 
+#[test]
+fn each_site_has_a_lifetime_of_its_own() {
+    let scratch = Scratch::new();
+    scratch.write("busy.jsonl", &recordings::busy());
+    let lifetimes = "[[lifetime]]\nsite = \"shop::module_1::*\"\nmax = \"1m\"\n\
+                     [[lifetime]]\nsite = \"shop::module_2::*\"\nmax = \"2m\"\n";
+    scratch.write("heaptide.toml", lifetimes.as_bytes());
+    scratch.check("check busy.jsonl --format json", 1, "too short for a lifetime of 1m");
+    scratch.check("check busy.jsonl --format json", 1, "too short for a lifetime of 2m");
+    let leaks = scratch.run(&["check", "busy.jsonl"]).stdout;
+    for (create, leaks_here) in [
+        ("shop::module_0::create_21", true),
+        ("shop::module_1::create_15", false),
+        ("shop::module_2::create_9", false),
+    ] {
+        assert_eq!(leaks.contains(create), leaks_here, "{create} in {leaks}");
+    }
+}
+
 /// A crate of the workspace whose source lies elsewhere warned only, as a dependency does.
 #[test]
 fn the_workspace_is_the_users_own() {
