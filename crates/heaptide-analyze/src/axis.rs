@@ -125,6 +125,11 @@ impl Axis {
         self.mature.get(slot).copied().map_or(0, usize::from)
     }
 
+    /// Where each slot ends, as a share of the run in which no slot counts for too much.
+    pub fn ends(&self) -> &[f64] {
+        &self.ends
+    }
+
     /// The slots that end within a range of shares of the run.
     pub fn between(&self, from: f64, to: f64) -> std::ops::Range<usize> {
         let until = |share: f64| self.ends.partition_point(|&end| end <= share + 1e-9);

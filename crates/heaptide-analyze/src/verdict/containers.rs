@@ -28,6 +28,8 @@ pub(super) const LEAST_EXPONENT: f64 = 0.6;
 const LONGEST_GAP: f64 = 2.0;
 /// How much later than due the next step may be.
 const GRACE: f64 = 1.1;
+/// Steady growth goes on over this share of the work at least; a backlog is built up in less.
+const LEAST_SPAN: f64 = 0.25;
 
 /// A step of a container.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
@@ -58,6 +60,9 @@ pub struct Container {
     /// Steps on schedule since the growth last paused for longer than that of a leak
     /// does, or jumped.
     pub steady_steps: usize,
+    /// The share of all work over which these were taken.
+    #[serde(skip)]
+    pub steady_span: f64,
     /// Work at the end of the run.
     pub work: f64,
     /// Work at which the next step is due.
@@ -69,6 +74,14 @@ pub struct Container {
 }
 
 impl Container {
+    /// A leak by one counter that is none by another which explains the growth as well is a
+    /// suspect.
+    pub(super) fn hear(&mut self, mut rivals: impl Iterator<Item = Self>) {
+        if self.class == Class::Leak && rivals.any(|rival| rival.class > Class::Suspect) {
+            self.class = Class::Suspect;
+        }
+    }
+
     /// Growth per unit of work: the bytes it has come to, over the work it took.
     pub(super) fn rate(&self, progress: &Progress) -> Rate {
         let per_op = if self.work > 0.0 { self.bytes as f64 / self.work } else { 0.0 };
@@ -93,6 +106,8 @@ pub(super) fn judge(
     let now = progress.at[last];
     let bytes = |slot: usize| series.row(slot).trough_bytes;
     let (steps, steady_steps) = steps(axis, progress, series);
+    let steady = &steps[steps.len().saturating_sub(steady_steps + 1)..];
+    let steady_span = steady.last().map_or(0.0, |last| (last.work - steady[0].work) / now);
     let factor = median_factor(&steps);
     // The last slot in which at most this share of the work was done: a window too long by a
     // slot is judged by its true length, one too short would miss a step.
@@ -110,11 +125,12 @@ pub(super) fn judge(
         late_exponent: exponent(1.0 / 4.0),
         load_exponent: power(load_growth(axis, progress, eighth), now / progress.at[eighth]),
         work: now,
-        due: due(&steps, factor),
+        due: due(&steps, factor).min(due_after(steady, now / axis.len() as f64)),
         bytes: bytes(last),
         grown_bytes: bytes(last) as f64 - bytes(eighth) as f64,
         steps,
         steady_steps,
+        steady_span,
         ..Container::default()
     };
     container.class = match grows(&container) && blocks_grow(series, axis, eighth) {
@@ -189,6 +205,14 @@ fn due(steps: &[ContainerStep], factor: f64) -> f64 {
     last.work * gaps.fold(factor, f64::max).min(LONGEST_GAP)
 }
 
+/// The same, whenever the growth began: the gaps between the steps double as well. A step is seen
+/// up to two slots late.
+fn due_after(steady: &[ContainerStep], slot_work: f64) -> f64 {
+    let gaps = steady.windows(2).map(|pair| pair[1].work - pair[0].work);
+    let longest = gaps.reduce(f64::max).zip(steady.last());
+    longest.map_or(f64::MAX, |(gap, last)| last.work + LONGEST_GAP * (gap + 2.0 * slot_work))
+}
+
 fn median_factor(steps: &[ContainerStep]) -> f64 {
     let factor = |pair: &[ContainerStep]| pair[1].bytes as f64 / pair[0].bytes as f64;
     let mut factors: Vec<f64> = steps.windows(2).map(factor).collect();
@@ -224,7 +248,9 @@ fn classify(container: &Container, axis: &Axis, rule: &Rule) -> Class {
         return Class::Load;
     }
     // The last step came when the one before had it due, and so over the last four-fold.
-    let in_step = container.late_exponent >= LEAST_EXPONENT && container.steady_steps > 0;
+    let in_step = container.late_exponent >= LEAST_EXPONENT
+        && container.steady_steps > 0
+        && container.steady_span >= LEAST_SPAN;
     let proven = in_step && !loaded && !small && axis.len() >= rule.least_slots;
     if proven { Class::Leak } else { Class::Suspect }
 }

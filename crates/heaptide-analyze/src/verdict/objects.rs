@@ -23,6 +23,10 @@ const LEAST_SAMPLED: f64 = 16.0;
 const LEAST_RISE: f64 = 0.3;
 /// and in the last quarter of the steps still at this share of its pace before.
 const LEAST_LATE_RISE: f64 = 0.4;
+/// whatever counter was chosen, at this share of its pace in time,
+const LEAST_LATE_RISE_IN_TIME: f64 = 0.25;
+/// and in a sampled recording by so many standard errors.
+const LATE_ERRORS: f64 = 2.0;
 /// Survivors must come from this many slots,
 const LEAST_SLOTS: usize = 4;
 /// and from this many of four quarters.
@@ -69,10 +73,16 @@ pub struct Objects {
     pub old_at_end: u64,
     /// Survivors per work: second half of the mature births against the first.
     pub pace: f64,
+    /// The same per time.
+    #[serde(skip)]
+    pub pace_in_time: f64,
     /// Survivors per work: those that are almost mature against the mature.
     pub still: f64,
     /// Rise of the old population per work: last quarter of the steps against the others.
     pub late_rise: f64,
+    /// Whether that is within the error of a sampled recording.
+    #[serde(skip)]
+    pub late_in_doubt: bool,
     /// Mature blocks that died,
     pub deaths: u64,
     /// and how many there were to die, summed over the slots.
@@ -192,6 +202,10 @@ fn slows_down(
     let tail = axis.between(0.75, 0.9);
     let (a, b, c) = (count(first.clone()), count(second.clone()), count(tail.clone()));
     objects.pace = ratio(rate(b, second.clone()), rate(a, first.clone()));
+    let run = Progress::run(axis);
+    let half = run.middle(since.clone());
+    let in_time = |slots: Range<usize>| ratio_or_zero(count(slots.clone()), run.over(slots));
+    objects.pace_in_time = ratio(in_time(half..since.end), in_time(since.start..half));
     let whole = rate(a + b, since);
     objects.still = ratio(rate(c, tail.clone()), whole);
     // A small count has the benefit of one standard error.
@@ -228,19 +242,41 @@ fn old_rises(objects: &mut Objects, axis: &Axis, progress: &Progress, series: &S
     objects.exposure = slots.clone().map(mature).fold(0, u64::saturating_add);
     let after = |share: f64| axis.share_of(first, share).max(first);
     let least = |slots: Range<usize>| slots.map(old).min();
-    let (second, third, turn) = (after(1.0 / 3.0), after(2.0 / 3.0), after(0.75));
+    let (second, third) = (after(1.0 / 3.0), after(2.0 / 3.0));
     let thirds = (least(first..second), least(second..third), least(third..last + 1));
     let (Some(a), Some(b), Some(c)) = thirds else { return false };
     let rise = objects.old_at_end as f64 - objects.old_at_start as f64;
-    let late = objects.old_at_end as f64 - old(turn) as f64;
-    // What matures late was born in these slots.
-    let born = axis.mature_at(turn)..axis.mature_at(last);
-    let born_before = axis.mature_at(first)..axis.mature_at(turn);
-    let pace = ratio_or_zero(rise - late, progress.over(born_before));
-    let expected = pace * progress.over(born);
-    objects.late_rise = ratio(late, expected);
-    let goes_on = late + (late.max(0.0) + 1.0).sqrt() >= LEAST_LATE_RISE * expected;
+    let goes_on = late_rise(objects, axis, progress, series, first..last);
     a <= b && b < c && goes_on && rise >= LEAST_RISE * objects.survivors as f64
+}
+
+/// The old population goes on rising by what was born in the last quarter of the mature time.
+fn late_rise(
+    objects: &mut Objects,
+    axis: &Axis,
+    progress: &Progress,
+    series: &SiteSeries,
+    judged: Range<usize>,
+) -> bool {
+    let old = |slot: usize| series.row(slot).old_objects as f64;
+    let Range { start: first, end: last } = judged;
+    let whole = axis.mature_at(first)..axis.mature_at(last);
+    let run = Progress::run(axis);
+    let quarter = run.share(whole.clone(), 0.75);
+    let turn = (first..last).find(|&slot| axis.mature_at(slot) >= quarter).unwrap_or(last);
+    let (before, late) = (old(turn) - old(first), old(last) - old(turn));
+    // What matures late was born in these slots.
+    let born = axis.mature_at(turn)..whole.end;
+    let expected = |progress: &Progress| {
+        let pace = ratio_or_zero(before, progress.over(whole.start..born.start));
+        pace * progress.over(born.clone())
+    };
+    let by_work = expected(progress);
+    objects.late_rise = ratio(late, by_work);
+    let seen = late + (late.max(0.0) + 1.0).sqrt();
+    let weight = sample_weight(series);
+    objects.late_in_doubt = weight > 1.0 && late < LATE_ERRORS * (weight * by_work.max(0.0)).sqrt();
+    seen >= LEAST_LATE_RISE * by_work && seen >= LEAST_LATE_RISE_IN_TIME * expected(&run)
 }
 
 fn classify(
@@ -253,7 +289,7 @@ fn classify(
     let survivors = objects.survivors as f64;
     let deaths_per_slot = objects.deaths as f64 / (objects.exposure as f64).max(1.0);
     let deaths = deaths_per_slot * (axis.len() - axis.mature().end) as f64;
-    let fades = objects.pace > FADING && deaths > MOST_DEATHS_FADING;
+    let fades = objects.pace.max(objects.pace_in_time) > FADING && deaths > MOST_DEATHS_FADING;
     if survivors < LEAST_SURVIVORS {
         return if follows_load(axis, series) { Class::Load } else { Class::Stable };
     }
@@ -269,7 +305,7 @@ fn classify(
         return Class::Turnover;
     }
     let weight = sample_weight(series);
-    let caught = weight <= 1.0 || survivors >= LEAST_SAMPLED * weight;
+    let caught = weight <= 1.0 || survivors >= LEAST_SAMPLED * weight && !objects.late_in_doubt;
     let proven = objects.e_value >= 1.0 / rule.alpha && axis.len() >= rule.least_slots;
     if caught && proven { Class::Leak } else { Class::Suspect }
 }

@@ -32,6 +32,11 @@ impl Progress {
         Self { name: name.to_owned(), at, per_hour }
     }
 
+    /// The run itself, from 0 to 1.
+    pub(super) fn run(axis: &Axis) -> Self {
+        Self { name: SECONDS.to_owned(), at: axis.ends().to_vec(), per_hour: 0.0 }
+    }
+
     /// Work done in the slots of a range.
     pub fn over(&self, slots: std::ops::Range<usize>) -> f64 {
         let until = |end: usize| end.checked_sub(1).and_then(|k| self.at.get(k)).copied();
@@ -69,6 +74,11 @@ pub(super) fn counters(axis: &Axis, named: Option<&str>) -> Vec<Progress> {
     counters
 }
 
+/// Counters whose misfit is within this factor of the best one's,
+const RIVAL: f64 = 2.0;
+/// or as near to it as this, explain the growth about as well.
+const CLOSE: f64 = 0.01;
+
 /// How badly a counter explains the growth of a site.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Fit {
@@ -83,6 +93,8 @@ pub struct Fit {
 #[derive(Clone, Debug)]
 pub(super) struct Choice<'a> {
     pub(super) progress: &'a Progress,
+    /// Those that explain the steps of a container, up to the last, about as well as any.
+    pub(super) rivals: Vec<&'a Progress>,
     /// Best first; empty if there was nothing to choose from.
     pub(super) fits: Vec<Fit>,
 }
@@ -101,8 +113,18 @@ pub(super) fn of_births<'a>(
 /// time itself is no choice: what a container owes to the load is asked elsewhere.
 pub(super) fn of_steps<'a>(counters: &'a [Progress], steps: &[(usize, u64)]) -> Option<Choice<'a>> {
     let of_work = || counters.iter().filter(|progress| progress.name != SECONDS);
-    let undecided = of_work().count() < 2 || steps.len() < 3;
-    (!undecided).then(|| choose(of_work(), |progress| unsteadiness(progress, steps)))
+    let (Some((to, _)), false) = (steps.last(), of_work().count() < 2 || steps.len() < 3) else {
+        return None;
+    };
+    let whole = |progress: &Progress| unsteadiness(progress, steps, progress.at.len() - 1);
+    let mut choice = choose(of_work(), whole);
+    // Whether the growth went on after the last step is the question, so a counter that slowed
+    // down then must not win by it alone.
+    let so_far = |progress: &Progress| unsteadiness(progress, steps, *to);
+    let best = of_work().map(so_far).fold(f64::MAX, f64::min);
+    let close = |progress: &&Progress| so_far(progress) <= RIVAL * best + CLOSE;
+    choice.rivals = of_work().filter(close).collect();
+    Some(choice)
 }
 
 /// Time has to explain growth much better than work does, because work is what a reader can act
@@ -119,18 +141,18 @@ fn choose<'a>(
     let fit = |&(misfit, progress): &(f64, &Progress)| Fit { work: progress.name.clone(), misfit };
     let fits = if ranked.len() > 1 { ranked.iter().map(fit).collect() } else { Vec::new() };
     // `counters` always holds one at least: time, or the one that was asked for.
-    Choice { progress: ranked[0].1, fits }
+    Choice { progress: ranked[0].1, rivals: Vec::new(), fits }
 }
 
-/// The variance over the slots of the logarithm of bytes per work, from the second step on: the
-/// container was born with the first.
-fn unsteadiness(progress: &Progress, steps: &[(usize, u64)]) -> f64 {
+/// The variance over the slots of the logarithm of bytes per work, from the second step (the
+/// container was born with the first) until `to`.
+fn unsteadiness(progress: &Progress, steps: &[(usize, u64)], to: usize) -> f64 {
     let from = steps.get(1).map_or(0, |(slot, _)| *slot);
     let log = |slot: usize| {
         let bytes = steps[steps.partition_point(|(step, _)| *step <= slot) - 1].1;
         (bytes as f64 / progress.at[slot].max(1.0)).ln()
     };
-    let logs: Vec<f64> = (from..progress.at.len()).map(log).collect();
+    let logs: Vec<f64> = (from..=to).map(log).collect();
     let mean = logs.iter().sum::<f64>() / logs.len() as f64;
     logs.iter().map(|log| (log - mean).powi(2)).sum::<f64>() / logs.len() as f64
 }
