@@ -20,6 +20,7 @@ const OURS: &[(&str, &[&str])] = &[
     ("heaptide-cli", &["heaptide", "heaptide-analyze", "heaptide-format", "heaptide-report"]),
     ("heaptide-examples", &["heaptide", "heaptide-format", "heaptide-testing"]),
     ("heaptide-bench", &["heaptide", "heaptide-analyze", "heaptide-format"]),
+    ("heaptide-replay", &["heaptide"]),
     ("ci", &["heaptide-analyze", "heaptide-format", "heaptide-report"]),
 ];
 
