@@ -1,19 +1,19 @@
 //! The rules in use elsewhere, run on the same data.
 
-use super::trace::Seen;
+use super::curve::Curve;
 
 /// A rule and what it is called in the table.
-pub(super) type Peer = (&'static str, fn(&Seen) -> bool);
+pub(super) type Peer = (&'static str, fn(&Curve) -> bool);
 
 pub(super) const PEERS: &[Peer] = &[
     ("last minus first ≥ 50 (UMDH, pprof -diff_base)", last_minus_first),
-    ("up on every snapshot (memlab, BLeak)", |seen| up_on_last(&seen.live, usize::MAX)),
-    ("up on the last five (LeakCanary)", |seen| up_on_last(&seen.live, 5)),
+    ("up on every snapshot (memlab, BLeak)", |curve| up_on_last(&curve.live, usize::MAX)),
+    ("up on the last five (LeakCanary)", |curve| up_on_last(&curve.live, 5)),
     ("least squares, p < .01 and R² > .7", least_squares),
-    ("Mann–Kendall on live blocks, p < .01", |seen| mann_kendall(&seen.live)),
-    ("Mann–Kendall on live blocks per work", |seen| {
+    ("Mann–Kendall on live blocks, p < .01", |curve| mann_kendall(&curve.live)),
+    ("Mann–Kendall on live blocks per work", |curve| {
         let per_work = |(live, work): (&f64, &f64)| live / work.max(1.0);
-        let series: Vec<f64> = seen.live.iter().zip(&steps(&seen.work)).map(per_work).collect();
+        let series: Vec<f64> = curve.live.iter().zip(&steps(&curve.work)).map(per_work).collect();
         mann_kendall(&series)
     }),
     ("surviving generations, slope", surviving_generations),
@@ -28,8 +28,8 @@ fn steps(series: &[f64]) -> Vec<f64> {
     series.iter().zip(before).map(|(now, before)| now - before).collect()
 }
 
-fn last_minus_first(seen: &Seen) -> bool {
-    match after_warm_up(&seen.live) {
+fn last_minus_first(curve: &Curve) -> bool {
+    match after_warm_up(&curve.live) {
         [first, .., last] => last - first >= 50.0,
         _ => false,
     }
@@ -57,8 +57,8 @@ fn regression(series: &[f64]) -> (f64, f64, f64) {
     (slope, t, r2)
 }
 
-fn least_squares(seen: &Seen) -> bool {
-    let (_, t, r2) = regression(after_warm_up(&seen.live));
+fn least_squares(curve: &Curve) -> bool {
+    let (_, t, r2) = regression(after_warm_up(&curve.live));
     t > 2.45 && r2 > 0.7
 }
 
@@ -75,8 +75,8 @@ fn mann_kendall(series: &[f64]) -> bool {
     (score - 1.0) / variance.sqrt() > 2.326
 }
 
-fn surviving_generations(seen: &Seen) -> bool {
-    let series = after_warm_up(&seen.generations);
+fn surviving_generations(curve: &Curve) -> bool {
+    let series = after_warm_up(&curve.generations);
     let (slope, t, _) = regression(series);
     slope >= 0.25 && t > 2.45
 }

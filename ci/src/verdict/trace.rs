@@ -1,11 +1,14 @@
-//! A made-up site: every block it ever allocates, and how a recording would show it.
+//! Made-up sites: every block they ever allocate, and how a recording would show it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use heaptide_analyze::axis::{Axis, Settings};
 use heaptide_analyze::series::SiteSeries;
 use heaptide_analyze::timeline::{Point, Timeline};
 use heaptide_format::{Bucket, Cohort, Epoch, Header, Reason, SiteId, SiteRow};
+
+use super::curve::Curve;
 
 /// One block; times are in epochs since the recording began.
 #[derive(Clone, Debug)]
@@ -36,71 +39,95 @@ pub(super) struct Trace {
     pub(super) work: Vec<f64>,
 }
 
-/// How the snapshots are taken.
+impl Trace {
+    fn done_at(&self, time: f64) -> f64 {
+        self.work.iter().filter(|when| **when <= time).count() as f64
+    }
+}
+
+/// How a process is recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Rhythm {
     /// On an even interval.
     Even,
     /// At uneven times, some missing, and an exit snapshot that sees nothing alive.
     Uneven,
+    /// Every second snapshot of the first half was dropped to save room, and for a tenth of the run
+    /// the recorder did not get to work.
+    Gaps,
+    /// Evenly, beside other sites, with a counter for the work of each and one that counts what
+    /// nothing depends on.
+    Company,
     /// Evenly, of one block in eight.
     Sampled,
 }
 
-/// A site as the analyzer sees it, and the live counts that a trend test would see.
+/// A process as the analyzer sees it, and its sites as a trend test would.
 #[derive(Clone, Debug)]
 pub(super) struct Seen {
-    pub(super) axis: Axis,
-    pub(super) series: SiteSeries,
-    pub(super) live: Vec<f64>,
-    pub(super) work: Vec<f64>,
-    /// Birth epochs with live blocks, by snapshot.
-    pub(super) generations: Vec<f64>,
+    pub(super) axis: Arc<Axis>,
+    pub(super) sites: Vec<(SiteSeries, Curve)>,
 }
 
 const SAMPLED: u64 = 8;
 const INTERVAL_NS: f64 = 5e9;
 
-impl Trace {
-    /// What a recording with `n` snapshots shows of the site.
-    pub(super) fn record(&self, n: usize, rhythm: Rhythm, rng: &mut fastrand::Rng) -> Seen {
-        let times = times(n, rhythm, rng);
-        let mut heap = Heap::new(self, &times, rhythm, rng);
-        let mut work = self.work.clone();
-        work.sort_by(f64::total_cmp);
-        let mut timeline = Timeline { header: Header::default(), points: Vec::new() };
-        let mut rows = Vec::new();
-        for (k, &time) in times.iter().enumerate() {
-            heap.advance(k, time);
-            if rhythm != Rhythm::Uneven || k % 13 != 7 {
-                timeline.points.push(point(k, time, work.partition_point(|t| *t <= time)));
-                rows.push(heap.row());
-            }
-        }
+/// What a recording with `n` snapshots shows of sites in one process.
+pub(super) fn record(traces: &[Trace], n: usize, rhythm: Rhythm, rng: &mut fastrand::Rng) -> Seen {
+    let times = times(n, rhythm, rng);
+    let mut counters = counters(traces);
+    if rhythm == Rhythm::Company {
+        let packets = (0..20 * n).map(|_| n as f64 * rng.f64().powi(2)).collect();
+        counters.push(("packets".to_owned(), packets));
+    }
+    let taken: Vec<usize> = (0..times.len()).filter(|&k| is_taken(k, n, rhythm)).collect();
+    let mut timeline = Timeline { header: Header::default(), points: Vec::new() };
+    timeline.points.extend(taken.iter().map(|&k| point(k, times[k], &counters)));
+    if rhythm == Rhythm::Uneven {
+        let mut exit = point(times.len(), n as f64 + 0.01, &counters);
+        exit.reason = Reason::Exit;
+        timeline.points.push(exit);
+    }
+    let axis = Axis::new(&timeline, &Settings::default());
+    let sites = traces.iter().map(|trace| {
+        let mut heap = Heap::new(trace, &times, rhythm, rng);
+        let mut rows = heap.rows(&times, &taken);
+        let mut curve = Curve::default();
+        rows.iter().for_each(|row| curve.push(row));
+        curve.work = taken.iter().map(|&k| trace.done_at(times[k])).collect();
         if rhythm == Rhythm::Uneven {
-            let mut exit = point(times.len(), n as f64 + 0.01, work.len());
-            exit.reason = Reason::Exit;
-            timeline.points.push(exit);
             rows.push(heap.torn_down());
         }
-        let axis = Axis::new(&timeline, &Settings::default());
-        let mut series = SiteSeries::new();
-        let mut before: Option<&SiteRow> = None;
-        for (k, row) in rows.iter().enumerate() {
-            // As in a recording, a row that says nothing new is left out.
-            if before != Some(row) {
-                series.observe(&axis, k, row);
-            }
-            before = Some(row);
+        (series(&axis, &rows), curve)
+    });
+    let sites = sites.collect::<Vec<_>>();
+    Seen { axis: Arc::new(axis), sites }
+}
+
+/// As in a recording, a row that says nothing new is left out.
+fn series(axis: &Axis, rows: &[SiteRow]) -> SiteSeries {
+    let mut series = SiteSeries::new();
+    for (k, row) in rows.iter().enumerate() {
+        if k == 0 || rows[k - 1] != *row {
+            series.observe(axis, k, row);
         }
-        series.close(&axis);
-        let judged = timeline.points.iter().filter(|point| point.reason != Reason::Exit);
-        let work = judged.map(|point| point.work["requests"] as f64).collect::<Vec<_>>();
-        let rows = &rows[..work.len()];
-        let live = rows.iter().map(|row| row.live_objects as f64).collect();
-        let generations = rows.iter().map(|row| row.cohorts.len() as f64).collect();
-        Seen { axis, series, live, work, generations }
     }
+    series.close(axis);
+    series
+}
+
+/// Times of units of work, in order, by counter: the first trace's `requests`, and the others'.
+fn counters(traces: &[Trace]) -> Vec<(String, Vec<f64>)> {
+    let name = |index| match index {
+        0 => "requests".to_owned(),
+        _ => format!("requests {index}"),
+    };
+    let counter = |(index, trace): (usize, &Trace)| {
+        let mut work = trace.work.clone();
+        work.sort_by(f64::total_cmp);
+        (name(index), work)
+    };
+    traces.iter().enumerate().map(counter).collect()
 }
 
 /// When the snapshots are taken, in epochs.
@@ -125,12 +152,25 @@ fn times(n: usize, rhythm: Rhythm, rng: &mut fastrand::Rng) -> Vec<f64> {
     times
 }
 
-fn point(k: usize, time: f64, done: usize) -> Point {
+/// Whether the recording has this snapshot. Its epoch is over either way.
+fn is_taken(k: usize, n: usize, rhythm: Rhythm) -> bool {
+    match rhythm {
+        Rhythm::Uneven => k % 13 != 7,
+        Rhythm::Gaps if k < n / 2 => k % 2 == 1,
+        Rhythm::Gaps => !(6 * n / 10..7 * n / 10).contains(&k),
+        Rhythm::Even | Rhythm::Company | Rhythm::Sampled => true,
+    }
+}
+
+fn point(k: usize, time: f64, counters: &[(String, Vec<f64>)]) -> Point {
+    let done = |(name, work): &(String, Vec<f64>)| {
+        (name.clone(), work.partition_point(|t| *t <= time) as u64)
+    };
     Point {
         seq: k as u64,
         elapsed_ns: (time * INTERVAL_NS) as u64,
         epoch: Epoch(k as u32),
-        work: BTreeMap::from([("requests".to_owned(), done as u64)]),
+        work: counters.iter().map(done).collect::<BTreeMap<_, _>>(),
         ..Point::default()
     }
 }
@@ -173,6 +213,19 @@ impl<'a> Heap<'a> {
             heap.epochs.push(born);
         }
         heap
+    }
+
+    /// The rows of the snapshots that were taken.
+    fn rows(&mut self, times: &[f64], taken: &[usize]) -> Vec<SiteRow> {
+        let mut rows = Vec::with_capacity(taken.len());
+        let mut wanted = taken.iter().copied().peekable();
+        for (k, &time) in times.iter().enumerate() {
+            self.advance(k, time);
+            if wanted.next_if_eq(&k).is_some() {
+                rows.push(self.row());
+            }
+        }
+        rows
     }
 
     fn advance(&mut self, k: usize, time: f64) {
