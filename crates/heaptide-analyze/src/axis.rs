@@ -78,24 +78,31 @@ impl Axis {
     /// Lays the axis through a run.
     pub fn new(timeline: &Timeline, settings: &Settings) -> Self {
         let judged = judged_points(&timeline.points);
-        let last_points = slot_ends(judged);
+        let called = judged.iter().filter(|point| point.reason == Reason::Call).count();
+        let paced_by_program = called * 2 > judged.len();
+        let work = progress(judged);
+        let clock = match (paced_by_program, &work) {
+            (false, _) => judged.iter().map(|point| point.elapsed_ns as f64).collect(),
+            (true, Some(work)) => work.clone(),
+            (true, None) => (1..=judged.len()).map(|k| k as f64).collect(),
+        };
+        let last_points = slot_ends(judged, &clock, work.as_deref().unwrap_or(&clock));
         let slots = slots(judged, &last_points);
         let slot_of_point = (0..timeline.points.len())
             .map(|k| (k < judged.len()).then(|| last_points.partition_point(|&end| end < k) as u16))
             .collect();
-        let ends = ends(&slots);
+        let ends = ends(&last_points, &clock);
         let warm_up = warm_up_slots(&slots, &ends, settings.warm_up);
         let lifetime_ns = settings.max_lifetime_ns.unwrap_or(0);
         let mature =
             (0..slots.len()).map(|k| mature_slots(&slots, &ends, k, lifetime_ns)).collect();
         let start_mono_ns = timeline.header.start_mono_ns;
-        let called = judged.iter().filter(|point| point.reason == Reason::Call).count();
-        let paced_by_program = called * 2 > judged.len();
         Self { slots, slot_of_point, ends, warm_up, mature, paced_by_program, start_mono_ns }
     }
 
     /// Whether the program took most snapshots itself, at points of its work that it chose. The
-    /// time between them then says how fast the machine was, and nothing of the load.
+    /// time between them then says how fast the machine was, and nothing of the load; the run is
+    /// measured by its work instead.
     pub fn is_paced_by_program(&self) -> bool {
         self.paced_by_program
     }
@@ -202,16 +209,15 @@ fn running(points: &[Point]) -> usize {
     (since..points.len()).find(tears_down).unwrap_or(points.len())
 }
 
-/// Indices of the points that close a slot.
-fn slot_ends(points: &[Point]) -> Vec<usize> {
-    let progress = progress(points);
-    let times: Vec<f64> = points.iter().map(|point| point.elapsed_ns as f64).collect();
-    let (least_time, least_progress) = (least_step(&times), least_step(&progress));
+/// Indices of the points that close a slot: enough has happened since the last by the clock of the
+/// run, and enough work is done.
+fn slot_ends(points: &[Point], clock: &[f64], work: &[f64]) -> Vec<usize> {
+    let (least_time, least_work) = (least_step(clock), least_step(work));
     let mut ends: Vec<usize> = Vec::new();
     for k in 0..points.len() {
         let from = ends.last().copied();
         let step = |values: &[f64]| values[k] - from.map_or(0.0, |from| values[from]);
-        let long = step(&times) >= least_time && step(&progress) >= least_progress;
+        let long = step(clock) >= least_time && step(work) >= least_work;
         if ends_bucket(points, k) && (long || from.is_none()) {
             ends.push(k);
         }
@@ -229,10 +235,10 @@ fn ends_bucket(points: &[Point], k: usize) -> bool {
     k + 1 == points.len() || Bucket::of(epoch) != Bucket::of(Epoch(epoch.0.saturating_add(1)))
 }
 
-/// Work done until each point as a share of the whole, the mean over all counters that moved; time
+/// Work done until each point as a share of the whole, the mean over all counters that moved; none
 /// if none did.
-fn progress(points: &[Point]) -> Vec<f64> {
-    let (Some(first), Some(last)) = (points.first(), points.last()) else { return Vec::new() };
+fn progress(points: &[Point]) -> Option<Vec<f64>> {
+    let (first, last) = (points.first()?, points.last()?);
     let at = |point: &Point, name: &str| point.work.get(name).copied().unwrap_or(0) as f64;
     let moved: Vec<(&str, f64)> = last
         .work
@@ -240,11 +246,9 @@ fn progress(points: &[Point]) -> Vec<f64> {
         .map(|name| (name.as_str(), at(last, name) - at(first, name)))
         .filter(|(_, total)| *total > 0.0)
         .collect();
-    if moved.is_empty() {
-        return points.iter().map(|point| point.elapsed_ns as f64).collect();
-    }
     let share = |point| moved.iter().map(|(name, total)| at(point, name) / total).sum::<f64>();
-    points.iter().map(|point| share(point) / moved.len() as f64).collect()
+    let progress = || points.iter().map(|point| share(point) / moved.len() as f64).collect();
+    (!moved.is_empty()).then(progress)
 }
 
 /// The smallest step that makes a slot of its own.
@@ -271,10 +275,9 @@ fn slots(points: &[Point], ends: &[usize]) -> Vec<Slot> {
 }
 
 /// Where each slot ends, as a share of the run in which no slot counts for too much.
-fn ends(slots: &[Slot]) -> Vec<f64> {
-    let times = || slots.iter().map(|slot| slot.elapsed_ns as f64);
-    let gaps: Vec<f64> =
-        times().zip(std::iter::once(0.0).chain(times())).map(|(b, a)| b - a).collect();
+fn ends(last_points: &[usize], clock: &[f64]) -> Vec<f64> {
+    let at = || last_points.iter().map(|&end| clock[end]);
+    let gaps: Vec<f64> = at().zip(std::iter::once(0.0).chain(at())).map(|(b, a)| b - a).collect();
     let mut sorted = gaps.clone();
     sorted.sort_by(f64::total_cmp);
     // Without any time between them, slots count alike.
