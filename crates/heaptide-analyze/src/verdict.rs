@@ -217,8 +217,9 @@ fn judge_with(axis: &Axis, rule: &Rule, counters: &[Progress], series: &SiteSeri
     let steps = containers::rises(axis, series);
     let by_steps = work::of_steps(counters, &steps).unwrap_or_else(|| by_births.clone());
     let objects = objects::judge(axis, rule, by_births.progress, series);
-    let mut container = containers::judge(axis, rule, by_steps.progress, series);
-    container.hear(by_steps.rivals.iter().map(|it| containers::judge(axis, rule, it, series)));
+    let contains = |progress| containers::judge(axis, rule, progress, counters, series);
+    let mut container = contains(by_steps.progress);
+    container.hear(by_steps.rivals.iter().map(|rival| contains(rival)), axis, rule);
     let channel = decide(objects.class, &container);
     let (class, needs_snapshots) = match channel {
         Channel::Objects => (objects.class, objects.needs_snapshots),

@@ -381,3 +381,49 @@ fn growth_is_counted_in_what_explains_it() {
         assert!(named.fits.is_empty(), "{name}: there was no choice");
     }
 }
+
+/// A leak was a suspect, now and then: the machine stood still between calls, and so several slots
+/// grew old at once.
+#[test]
+fn a_run_that_the_program_paces_is_measured_by_its_work() {
+    let judged = |reason: Reason, elapsed_ns: &dyn Fn(u64) -> u64| {
+        let mut run = timeline(40);
+        for point in &mut run.points {
+            point.reason = reason;
+            point.elapsed_ns = elapsed_ns(point.seq);
+        }
+        let leak: Life = |_, _| vec![(10, FOREVER)];
+        let rows: Vec<_> = (0..40).map(|k| (k as usize, row_at(40, k, leak))).collect();
+        judge(&run, &Settings::default(), &rows)
+    };
+    let even = |k: u64| (k + 1) * 1_000_000;
+    let jerky = |k: u64| (k + 1) * 1_000_000 + k / 6 * 40_000_000;
+    let (even, jerky) = (judged(Reason::Call, &even), judged(Reason::Call, &jerky));
+    assert_eq!(jerky.class, Class::Leak);
+    assert_eq!(jerky.evidence.objects, even.evidence.objects);
+}
+
+/// A queue of sessions was called a leak per packet, of which equally many came all the time: it
+/// follows the load of requests.
+#[test]
+fn a_queue_sized_for_the_load_of_another_counter_is_no_leak() {
+    let requests = |k: u64| 40 * (k + 1) + 3 * (k * k) / 2;
+    let per_slot = |k: u64| 40 + 3 * k;
+    let run = |bytes_at: &dyn Fn(u64) -> u64| {
+        let mut run = timeline(40);
+        for point in &mut run.points {
+            let k = point.seq;
+            let counts = [("packets", 900 * (k + 1) + k % 3), ("requests", requests(k))];
+            point.work = counts.map(|(name, n)| (name.to_owned(), n)).into();
+        }
+        let row_of = |k: u64| row(BTreeMap::from([(Epoch(0), (1, bytes_at(k)))]), 1);
+        let rows: Vec<_> = (0..40).map(|k| (k as usize, row_of(k))).collect();
+        judge(&run, &Settings::default(), &rows)
+    };
+    // Sized for the requests of the last slot; first it had to fill.
+    let queue = |k: u64| (per_slot(k) * (k + 1).min(6) * 64).next_power_of_two();
+    let verdict = run(&queue);
+    assert!(verdict.class > Class::Leak, "{:#?}", verdict.evidence.container);
+    let leak = |k: u64| (requests(k) * 64).next_power_of_two();
+    assert_eq!(run(&leak).class, Class::Leak, "all requests stay");
+}

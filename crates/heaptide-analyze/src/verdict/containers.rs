@@ -5,9 +5,11 @@
 //! leak doubles whenever the work has doubled, a healthy container becomes overdue. The fewest
 //! bytes between snapshots are used, so a buffer that is only large for a moment does not count.
 
+use std::iter;
+
 use serde::Serialize;
 
-use super::work::Progress;
+use super::work::{self, Progress};
 use super::{Class, Rate, Rule};
 use crate::axis::Axis;
 use crate::series::SiteSeries;
@@ -23,7 +25,7 @@ const LEAST_BYTES: f64 = 4096.0;
 /// and of fewer than this not worth a word.
 const FEWEST_BYTES: f64 = 1024.0;
 /// Bytes grow at least like work to this power, also beside the load.
-pub(super) const LEAST_EXPONENT: f64 = 0.6;
+const LEAST_EXPONENT: f64 = 0.6;
 /// Nothing that doubles pauses longer than until the work has grown by this factor.
 const LONGEST_GAP: f64 = 2.0;
 /// How much later than due the next step may be.
@@ -55,8 +57,11 @@ pub struct Container {
     pub exponent: f64,
     /// and over the last four-fold.
     pub late_exponent: f64,
-    /// The peak load grew like work to this power over the last eight-fold of work.
+    /// The peak load grew like work to this power over the last eight-fold of work,
     pub load_exponent: f64,
+    /// and over the last four-fold. It is that of the counter whose load explains the bytes; none
+    /// if no load does.
+    pub late_load_exponent: f64,
     /// Steps on schedule since the growth last paused for longer than that of a leak
     /// does, or jumped.
     pub steady_steps: usize,
@@ -74,12 +79,26 @@ pub struct Container {
 }
 
 impl Container {
-    /// A leak by one counter that is none by another which explains the growth as well is a
-    /// suspect.
-    pub(super) fn hear(&mut self, mut rivals: impl Iterator<Item = Self>) {
-        if self.class == Class::Leak && rivals.any(|rival| rival.class > Class::Suspect) {
+    /// A leak by one counter whose growth is over by another, which explains it as well, is a
+    /// suspect until that one's next step is overdue by both.
+    pub(super) fn hear(&mut self, rivals: impl Iterator<Item = Self>, axis: &Axis, rule: &Rule) {
+        let is_over = |rival: &Self| {
+            matches!(rival.class, Class::Saturating | Class::Settled | Class::Stable)
+        };
+        if self.class == Class::Leak && { rivals }.any(|rival| is_over(&rival)) {
             self.class = Class::Suspect;
+            self.needs_snapshots = Some(needs(self, axis, rule));
         }
+    }
+
+    /// Whether the bytes grew faster than the load alone would have made them: the power of the
+    /// work beyond that of the load, and that of the load. Steps that keep to a schedule do not lag
+    /// behind a load, so for them the last four-fold of the work will do.
+    pub(super) fn beyond_load(&self) -> Option<(f64, f64)> {
+        let steady = self.steady_steps >= LEAST_STEPS;
+        let late = steady.then_some((self.late_exponent, self.late_load_exponent));
+        let mut stretches = iter::once((self.exponent, self.load_exponent)).chain(late);
+        stretches.find(|(bytes, load)| bytes - load >= LEAST_EXPONENT)
     }
 
     /// Growth per unit of work: the bytes it has come to, over the work it took.
@@ -100,12 +119,14 @@ pub(super) fn judge(
     axis: &Axis,
     rule: &Rule,
     progress: &Progress,
+    counters: &[Progress],
     series: &SiteSeries,
 ) -> Container {
     let Some(last) = axis.len().checked_sub(1) else { return Container::default() };
     let now = progress.at[last];
     let bytes = |slot: usize| series.row(slot).trough_bytes;
-    let (steps, steady_steps) = steps(axis, progress, series);
+    let rises = rises(axis, series);
+    let (steps, steady_steps) = steps(progress, &rises);
     let steady = &steps[steps.len().saturating_sub(steady_steps + 1)..];
     let steady_span = steady.last().map_or(0.0, |last| (last.work - steady[0].work) / now);
     let factor = median_factor(&steps);
@@ -113,17 +134,24 @@ pub(super) fn judge(
     // slot is judged by its true length, one too short would miss a step.
     let before =
         |share: f64| progress.at.partition_point(|&work| work <= now * share).saturating_sub(1);
-    let exponent = |share: f64| {
-        let then = before(share);
-        let grown = bytes(last).max(1) as f64 / bytes(then).max(1) as f64;
-        power(grown, now / progress.at[then])
-    };
     let eighth = before(1.0 / 8.0);
+    // Steps that did not keep to a schedule owe more to the load than can be seen: it lags.
+    let unsteady = (steady_steps < LEAST_STEPS).then_some(progress);
+    let loads: Vec<&Progress> = work::loads(counters, progress, &rises).chain(unsteady).collect();
+    let exponents = |then: usize| {
+        let span = now / progress.at[then];
+        let grown = bytes(last).max(1) as f64 / bytes(then).max(1) as f64;
+        let load = loads.iter().map(|counter| counter.peak_growth(then)).fold(1.0, f64::max);
+        (power(grown, span), power(load, span))
+    };
+    let (exponent, load_exponent) = exponents(eighth);
+    let (late_exponent, late_load_exponent) = exponents(before(1.0 / 4.0));
     let mut container = Container {
         factor,
-        exponent: exponent(1.0 / 8.0),
-        late_exponent: exponent(1.0 / 4.0),
-        load_exponent: power(load_growth(axis, progress, eighth), now / progress.at[eighth]),
+        exponent,
+        late_exponent,
+        load_exponent,
+        late_load_exponent,
         work: now,
         due: due(&steps, factor).min(due_after(steady, now / axis.len() as f64)),
         bytes: bytes(last),
@@ -158,10 +186,10 @@ pub(super) fn rises(axis: &Axis, series: &SiteSeries) -> Vec<(usize, u64)> {
 
 /// All steps, and how many of them came on schedule since the growth last paused for longer than
 /// that of a leak does, or jumped.
-fn steps(axis: &Axis, progress: &Progress, series: &SiteSeries) -> (Vec<ContainerStep>, usize) {
+fn steps(progress: &Progress, rises: &[(usize, u64)]) -> (Vec<ContainerStep>, usize) {
     let mut steps: Vec<ContainerStep> = Vec::new();
     let mut steady = 0;
-    for (slot, bytes) in rises(axis, series) {
+    for &(slot, bytes) in rises {
         let before = steps.last().copied().unwrap_or_default();
         // The fewest bytes of a slot show a step that was taken up to two slots before.
         let earliest = slot.checked_sub(2).map_or(0.0, |slot| progress.at[slot]);
@@ -176,24 +204,6 @@ fn steps(axis: &Axis, progress: &Progress, series: &SiteSeries) -> (Vec<Containe
 /// The power of `span` that `growth` is; 0 for no span.
 fn power(growth: f64, span: f64) -> f64 {
     if span > 1.0 && span.is_finite() { growth.ln() / span.ln() } else { 0.0 }
-}
-
-/// The peak of the work per time over the run against its peak until the end of this slot.
-/// A container that is sized for what is in flight at once may grow by as much.
-fn load_growth(axis: &Axis, progress: &Progress, until: usize) -> f64 {
-    let ends = |slot: usize| (progress.at[slot], axis.slots()[slot].elapsed_ns as f64);
-    let load = |slot: usize| {
-        let (work, time) = ends(slot);
-        let (work_before, time_before) = slot.checked_sub(1).map_or((0.0, 0.0), ends);
-        let load = (work - work_before) / (time - time_before);
-        if load.is_finite() { load } else { 0.0 }
-    };
-    let peak = |slots: std::ops::Range<usize>| slots.map(load).fold(0.0, f64::max);
-    if axis.is_paced_by_program() {
-        return 1.0;
-    }
-    let (before, whole) = (peak(0..until + 1), peak(0..axis.len()));
-    if before > 0.0 { whole / before } else { 1.0 }
 }
 
 /// The work at which the next step is due: a longest gap after the last. Shards that double one
@@ -242,8 +252,7 @@ fn classify(container: &Container, axis: &Axis, rule: &Rule) -> Class {
     if sublinear {
         return Class::Saturating;
     }
-    // Does it outgrow what the load alone would make of it?
-    let loaded = container.exponent - container.load_exponent < LEAST_EXPONENT;
+    let loaded = container.beyond_load().is_none();
     if loaded && !steady {
         return Class::Load;
     }

@@ -5,7 +5,6 @@ use std::iter;
 use heaptide_format::Epoch;
 use serde::Serialize;
 
-use super::containers::LEAST_EXPONENT;
 use super::{Class, Container, Objects};
 use crate::axis::Axis;
 use crate::series::SiteSeries;
@@ -231,11 +230,12 @@ fn objects_excluded(objects: &Objects, age_ns: u64) -> Vec<Excluded> {
 }
 
 fn container_excluded(container: &Container) -> impl Iterator<Item = Excluded> {
-    let Container { exponent, load_exponent, steady_steps, .. } = *container;
+    let Container { exponent, steady_steps, .. } = *container;
     // The first step is the container's birth.
     let steps = container.steps.len().saturating_sub(1);
-    let outgrows = exponent - load_exponent >= LEAST_EXPONENT;
-    let peak = outgrows.then_some(Excluded::Peak { exponent, load_exponent });
+    let peak = container
+        .beyond_load()
+        .map(|(exponent, load_exponent)| Excluded::Peak { exponent, load_exponent });
     let steady_steps = steady_steps.min(steps);
     iter::once(Excluded::Settled { steps, steady_steps, exponent }).chain(peak)
 }

@@ -17,10 +17,17 @@ pub struct Progress {
     pub at: Vec<f64>,
     /// Its pace in this run.
     pub per_hour: f64,
+    /// Its highest pace until the end of each slot, per hour. Empty if the time between
+    /// snapshots says nothing of it.
+    peaks: Vec<f64>,
 }
 
+/// The pace is taken over so many slots: a snapshot that came late is no peak.
+const PACE_SLOTS: usize = 3;
+
 impl Progress {
-    fn new(name: &str, slots: &[Slot], value: impl Fn(&Slot) -> f64) -> Self {
+    fn new(name: &str, axis: &Axis, value: impl Fn(&Slot) -> f64) -> Self {
+        let slots = axis.slots();
         let at: Vec<f64> = slots.iter().map(value).collect();
         let whole = |values: &dyn Fn(&Slot) -> f64| match slots {
             [first, .., last] => values(last) - values(first),
@@ -29,12 +36,26 @@ impl Progress {
         let hours = whole(&|slot| slot.elapsed_ns as f64) / 3.6e12;
         let done = at.last().copied().unwrap_or(0.0) - at.first().copied().unwrap_or(0.0);
         let per_hour = if hours > 0.0 { (done / hours).max(0.0) } else { 0.0 };
-        Self { name: name.to_owned(), at, per_hour }
+        let peaks = if axis.is_paced_by_program() { Vec::new() } else { peaks(slots, &at) };
+        Self { name: name.to_owned(), at, per_hour, peaks }
     }
 
     /// The run itself, from 0 to 1.
     pub(super) fn run(axis: &Axis) -> Self {
-        Self { name: SECONDS.to_owned(), at: axis.ends().to_vec(), per_hour: 0.0 }
+        Self {
+            name: SECONDS.to_owned(),
+            at: axis.ends().to_vec(),
+            per_hour: 0.0,
+            peaks: Vec::new(),
+        }
+    }
+
+    /// By which factor its highest pace grew since the end of this slot.
+    pub(super) fn peak_growth(&self, since: usize) -> f64 {
+        match (self.peaks.get(since), self.peaks.last()) {
+            (Some(before), Some(now)) if *before > 0.0 => now / before,
+            _ => 1.0,
+        }
     }
 
     /// Work done in the slots of a range.
@@ -56,15 +77,31 @@ impl Progress {
     }
 }
 
+/// The highest work per hour until the end of each slot.
+fn peaks(slots: &[Slot], work: &[f64]) -> Vec<f64> {
+    let ends = |slot: usize| (work[slot], slots[slot].elapsed_ns as f64 / 3.6e12);
+    let pace = |slot: usize| {
+        let (work_before, time_before) = slot.checked_sub(PACE_SLOTS).map_or((0.0, 0.0), ends);
+        let pace = (ends(slot).0 - work_before) / (ends(slot).1 - time_before);
+        if pace.is_finite() { pace } else { 0.0 }
+    };
+    let mut peak = 0.0_f64;
+    let so_far = |slot| {
+        peak = peak.max(pace(slot));
+        peak
+    };
+    (0..slots.len()).map(so_far).collect()
+}
+
 /// The counters to choose from: the named one; else all that move after warm-up, and time.
 pub(super) fn counters(axis: &Axis, named: Option<&str>) -> Vec<Progress> {
     let slots = axis.slots();
-    let seconds = Progress::new(SECONDS, slots, |slot| slot.elapsed_ns as f64 / 1e9);
+    let seconds = Progress::new(SECONDS, axis, |slot| slot.elapsed_ns as f64 / 1e9);
     let names = slots.last().into_iter().flat_map(|slot| slot.work.keys());
     let mut counters: Vec<Progress> = names
         .filter(|name| named.is_none_or(|named| named == *name))
         .map(|name| {
-            Progress::new(name, slots, |slot| slot.work.get(name).copied().unwrap_or(0) as f64)
+            Progress::new(name, axis, |slot| slot.work.get(name).copied().unwrap_or(0) as f64)
         })
         .filter(|progress| progress.over(axis.warm_up()..slots.len()) > 0.0)
         .collect();
@@ -78,6 +115,8 @@ pub(super) fn counters(axis: &Axis, named: Option<&str>) -> Vec<Progress> {
 const RIVAL: f64 = 2.0;
 /// or as near to it as this, explain the growth about as well.
 const CLOSE: f64 = 0.01;
+/// The same for a load. What is in flight lags behind it and comes in lumps.
+const LOAD_RIVAL: f64 = 3.0;
 
 /// How badly a counter explains the growth of a site.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -116,11 +155,11 @@ pub(super) fn of_steps<'a>(counters: &'a [Progress], steps: &[(usize, u64)]) -> 
     let (Some((to, _)), false) = (steps.last(), of_work().count() < 2 || steps.len() < 3) else {
         return None;
     };
-    let whole = |progress: &Progress| unsteadiness(progress, steps, progress.at.len() - 1);
+    let whole = |progress: &Progress| unsteadiness(&progress.at, steps, progress.at.len() - 1);
     let mut choice = choose(of_work(), whole);
     // Whether the growth went on after the last step is the question, so a counter that slowed
     // down then must not win by it alone.
-    let so_far = |progress: &Progress| unsteadiness(progress, steps, *to);
+    let so_far = |progress: &Progress| unsteadiness(&progress.at, steps, *to);
     let best = of_work().map(so_far).fold(f64::MAX, f64::min);
     let close = |progress: &&Progress| so_far(progress) <= RIVAL * best + CLOSE;
     choice.rivals = of_work().filter(close).collect();
@@ -144,13 +183,28 @@ fn choose<'a>(
     Choice { progress: ranked[0].1, rivals: Vec::new(), fits }
 }
 
-/// The variance over the slots of the logarithm of bytes per work, from the second step (the
-/// container was born with the first) until `to`.
-fn unsteadiness(progress: &Progress, steps: &[(usize, u64)], to: usize) -> f64 {
+/// The counters whose load explains the steps of a container about as well as work that was done:
+/// it holds what is in flight.
+pub(super) fn loads<'a>(
+    counters: &'a [Progress],
+    progress: &Progress,
+    steps: &[(usize, u64)],
+) -> impl Iterator<Item = &'a Progress> {
+    let misfit = |by: &[f64]| unsteadiness(by, steps, by.len() - 1);
+    let explains = move |counter: &&Progress| {
+        let known = counter.name != SECONDS && !counter.peaks.is_empty() && steps.len() >= 3;
+        known && misfit(&counter.peaks) <= LOAD_RIVAL * misfit(&progress.at) + CLOSE
+    };
+    counters.iter().filter(explains)
+}
+
+/// The variance over the slots of the logarithm of bytes per unit of something, from the second
+/// step (the container was born with the first) until `to`.
+fn unsteadiness(by: &[f64], steps: &[(usize, u64)], to: usize) -> f64 {
     let from = steps.get(1).map_or(0, |(slot, _)| *slot);
     let log = |slot: usize| {
         let bytes = steps[steps.partition_point(|(step, _)| *step <= slot) - 1].1;
-        (bytes as f64 / progress.at[slot].max(1.0)).ln()
+        (bytes as f64 / by[slot].max(1.0)).ln()
     };
     let logs: Vec<f64> = (from..=to).map(log).collect();
     let mean = logs.iter().sum::<f64>() / logs.len() as f64;
