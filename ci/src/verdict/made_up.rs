@@ -83,9 +83,10 @@ impl Results {
             let healthy = others.filter(|&other| shapes[other].label == Label::Healthy);
             chosen.extend(rng.choose_multiple(healthy, COMPANY));
         }
+        let epochs = rhythm.epochs(n);
         let traces: Vec<Trace> =
-            chosen.iter().map(|&shape| (shapes[shape].make)(n as f64, rng)).collect();
-        let seen = record(&traces, n, rhythm, rng);
+            chosen.iter().map(|&shape| (shapes[shape].make)(epochs as f64, rng)).collect();
+        let seen = record(&traces, epochs, rhythm, rng);
         let verdicts = judge_sites(
             &seen.axis,
             &Rule::default(),

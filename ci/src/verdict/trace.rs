@@ -72,7 +72,18 @@ pub(super) struct Seen {
 const SAMPLED: u64 = 8;
 const INTERVAL_NS: f64 = 5e9;
 
-/// What a recording with `n` snapshots shows of sites in one process.
+impl Rhythm {
+    /// How many epochs a recording with `n` snapshots goes on for.
+    pub(super) fn epochs(self, n: usize) -> usize {
+        match self {
+            // As many as are missing: a quarter and a tenth.
+            Self::Gaps => (n as f64 / 0.65).round() as usize,
+            Self::Even | Self::Uneven | Self::Company | Self::Sampled => n,
+        }
+    }
+}
+
+/// What a recording of `n` epochs shows of sites in one process.
 pub(super) fn record(traces: &[Trace], n: usize, rhythm: Rhythm, rng: &mut fastrand::Rng) -> Seen {
     let times = times(n, rhythm, rng);
     let mut counters = counters(traces);

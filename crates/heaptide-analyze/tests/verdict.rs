@@ -407,8 +407,8 @@ fn a_run_that_the_program_paces_is_measured_by_its_work() {
 /// follows the load of requests.
 #[test]
 fn a_queue_sized_for_the_load_of_another_counter_is_no_leak() {
-    let requests = |k: u64| 40 * (k + 1) + 3 * (k * k) / 2;
-    let per_slot = |k: u64| 40 + 3 * k;
+    let per_slot = |k: u64| 4 * (k + 1);
+    let requests = |k: u64| 2 * (k + 1) * (k + 2);
     let run = |bytes_at: &dyn Fn(u64) -> u64| {
         let mut run = timeline(40);
         for point in &mut run.points {
@@ -420,8 +420,7 @@ fn a_queue_sized_for_the_load_of_another_counter_is_no_leak() {
         let rows: Vec<_> = (0..40).map(|k| (k as usize, row_of(k))).collect();
         judge(&run, &Settings::default(), &rows)
     };
-    // Sized for the requests of the last slot; first it had to fill.
-    let queue = |k: u64| (per_slot(k) * (k + 1).min(6) * 64).next_power_of_two();
+    let queue = |k: u64| (per_slot(k) * 64).next_power_of_two();
     let verdict = run(&queue);
     assert!(verdict.class > Class::Leak, "{:#?}", verdict.evidence.container);
     let leak = |k: u64| (requests(k) * 64).next_power_of_two();
