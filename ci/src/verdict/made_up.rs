@@ -117,7 +117,8 @@ impl Results {
 fn named(seen: &Seen) -> Vec<Site> {
     let name = |(index, (series, _)): (usize, &(SiteSeries, Curve))| {
         let blamed = NamedFrame { function: format!("site {index}"), ..NamedFrame::default() };
-        let subject = Subject { id: index.to_string(), blamed, ..Subject::default() };
+        let subject =
+            Subject { id: index.to_string(), blamed: blamed.into(), ..Subject::default() };
         Site { subject, axis: Arc::clone(&seen.axis), series: series.clone() }
     };
     seen.sites.iter().enumerate().map(name).collect()

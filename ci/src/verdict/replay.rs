@@ -11,6 +11,7 @@ use std::thread;
 
 use anyhow::{Context, Result, ensure};
 use heaptide_analyze::finding::Finding;
+use heaptide_analyze::identity::WorkspaceCrates;
 use heaptide_analyze::judge::RunReport;
 use heaptide_analyze::load::{Run, load};
 use heaptide_analyze::recorded::{self, Terms};
@@ -164,7 +165,7 @@ fn play(
     let report = recorded::judge(std::slice::from_ref(&recording), resolver, &Terms::default())?;
     let run = load(std::slice::from_ref(&recording))?.runs.pop().context("there is no run")?;
     let last = report.runs.last().context("no run was judged")?;
-    let flags = peers(programs, &run, &Symbols::look_up(&run, resolver))?;
+    let flags = peers(programs, &run, &Symbols::look_up(&run, resolver, &WorkspaceCrates::new()))?;
     fs::remove_file(&recording)?;
     Ok(Judged {
         program,
