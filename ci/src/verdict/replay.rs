@@ -102,7 +102,7 @@ fn play_all(programs: &[Program], n: usize) -> Result<Results> {
     let work = |tasks: &[(usize, u64)]| -> Result<Vec<Judged>> {
         let mut resolver = ElfResolver::new(Vec::new());
         let judge = |&(program, k): &(usize, u64)| {
-            // Other seeds for other programs and lengths, so that all paces come.
+            // Three of the four paces each, other ones for other programs.
             let seed = k + SEEDS * (program as u64 + 100 * n as u64);
             let place = || format!("{}, seed {seed}, {n} snapshots", programs[program].name);
             play(programs, program, seed, n, &mut resolver).with_context(place)

@@ -187,8 +187,7 @@ impl Default for Rule {
 /// Judges one closed series. Confidence is at most [`Confidence::Likely`]: to be certain takes all
 /// sites of a run (see [`judge_sites`]).
 pub fn judge_site(axis: &Axis, rule: &Rule, series: &SiteSeries) -> Verdict {
-    let counters = work::counters(axis, rule.work.as_deref());
-    judge_with(axis, rule, &counters, series)
+    judge_with(axis, rule, &Counters::new(axis, rule), series)
 }
 
 /// Judges all sites of a run, in their order, each on its own axis: they may differ from the run's
@@ -198,7 +197,7 @@ pub fn judge_sites<'a>(
     rule: &Rule,
     sites: impl IntoIterator<Item = (&'a Axis, &'a SiteSeries)>,
 ) -> Vec<Verdict> {
-    let counters = work::counters(axis, rule.work.as_deref());
+    let counters = Counters::new(axis, rule);
     let judge = |(axis, series)| judge_with(axis, rule, &counters, series);
     let mut verdicts: Vec<Verdict> = sites.into_iter().map(judge).collect();
     let e_values: Vec<f64> = verdicts.iter().map(|v| v.evidence.objects.e_value).collect();
@@ -212,12 +211,26 @@ pub fn judge_sites<'a>(
     verdicts
 }
 
-fn judge_with(axis: &Axis, rule: &Rule, counters: &[Progress], series: &SiteSeries) -> Verdict {
-    let by_births = work::of_births(counters, axis, series);
+/// The counters that growth may be measured in, and all whose load may explain it.
+struct Counters {
+    offered: Vec<Progress>,
+    all: Vec<Progress>,
+}
+
+impl Counters {
+    fn new(axis: &Axis, rule: &Rule) -> Self {
+        let offered = work::counters(axis, rule.work.as_deref());
+        Self { offered, all: work::counters(axis, None) }
+    }
+}
+
+fn judge_with(axis: &Axis, rule: &Rule, counters: &Counters, series: &SiteSeries) -> Verdict {
+    let Counters { offered, all } = counters;
+    let by_births = work::of_births(offered, axis, series);
     let steps = containers::rises(axis, series);
-    let by_steps = work::of_steps(counters, &steps).unwrap_or_else(|| by_births.clone());
-    let objects = objects::judge(axis, rule, by_births.progress, series);
-    let contains = |progress| containers::judge(axis, rule, progress, counters, series);
+    let by_steps = work::of_steps(offered, &steps).unwrap_or_else(|| by_births.clone());
+    let objects = objects::judge(axis, rule, &by_births, series);
+    let contains = |progress| containers::judge(axis, rule, progress, all, series);
     let mut container = contains(by_steps.progress);
     container.hear(by_steps.rivals.iter().map(|rival| contains(rival)), axis, rule);
     let channel = decide(objects.class, &container);

@@ -409,7 +409,7 @@ fn a_run_that_the_program_paces_is_measured_by_its_work() {
 fn a_queue_sized_for_the_load_of_another_counter_is_no_leak() {
     let per_slot = |k: u64| 4 * (k + 1);
     let requests = |k: u64| 2 * (k + 1) * (k + 2);
-    let run = |bytes_at: &dyn Fn(u64) -> u64| {
+    let run = |work: Option<&str>, bytes_at: &dyn Fn(u64) -> u64| {
         let mut run = timeline(40);
         for point in &mut run.points {
             let k = point.seq;
@@ -417,12 +417,40 @@ fn a_queue_sized_for_the_load_of_another_counter_is_no_leak() {
             point.work = counts.map(|(name, n)| (name.to_owned(), n)).into();
         }
         let row_of = |k: u64| row(BTreeMap::from([(Epoch(0), (1, bytes_at(k)))]), 1);
-        let rows: Vec<_> = (0..40).map(|k| (k as usize, row_of(k))).collect();
-        judge(&run, &Settings::default(), &rows)
+        let axis = Axis::new(&run, &Settings::default());
+        let mut series = SiteSeries::new();
+        (0..40).for_each(|k| series.observe(&axis, k as usize, &row_of(k)));
+        series.close(&axis);
+        judge_site(&axis, &Rule { work: work.map(str::to_owned), ..Rule::default() }, &series).class
     };
     let queue = |k: u64| (per_slot(k) * 64).next_power_of_two();
-    let verdict = run(&queue);
-    assert!(verdict.class > Class::Leak, "{:#?}", verdict.evidence.container);
-    let leak = |k: u64| (requests(k) * 64).next_power_of_two();
-    assert_eq!(run(&leak).class, Class::Leak, "all requests stay");
+    assert!(run(None, &queue) > Class::Leak);
+    assert!(run(Some("packets"), &queue) > Class::Leak, "whatever it is measured in");
+    let superlinear = |k: u64| (per_slot(k).pow(2) * 16).next_power_of_two();
+    assert_eq!(run(None, &superlinear), Class::Suspect, "requests that stay, or that wait longer");
+    let leak = |k: u64| (600 * (k + 1)).next_power_of_two();
+    assert_eq!(run(None, &leak), Class::Suspect, "packets that stay, or requests that wait");
+}
+
+/// A leak was called a turnover: traffic rose, so that later blocks were more in number, and those
+/// that rightly die took care of the rest.
+#[test]
+fn rising_traffic_does_not_excuse_a_leak() {
+    let born: Life = |_, k| {
+        let born = u64::from(100 + 8 * k);
+        // A life of ten epochs, on average.
+        let lives =
+            (1..16).map(|third| ((born as f64 * 0.35 * 0.74_f64.powi(third)) as u64, third));
+        lives.map(|(n, third)| (n, 3 * third as u32)).chain([(born / 10, FOREVER)]).collect()
+    };
+    let n = 80;
+    let mut run = timeline(n);
+    let mut requests = 0;
+    for point in &mut run.points {
+        requests += 100 + 8 * point.seq;
+        point.work = BTreeMap::from([("requests".into(), requests)]);
+    }
+    let rows: Vec<_> = (0..n).map(|k| (k as usize, row_at(n, k, born))).collect();
+    let verdict = judge(&run, &Settings::default(), &rows);
+    assert_eq!(verdict.class, Class::Leak, "{:#?}", verdict.evidence.objects);
 }

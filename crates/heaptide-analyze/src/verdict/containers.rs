@@ -59,9 +59,12 @@ pub struct Container {
     pub late_exponent: f64,
     /// The peak load grew like work to this power over the last eight-fold of work,
     pub load_exponent: f64,
-    /// and over the last four-fold. It is that of the counter whose load explains the bytes; none
-    /// if no load does.
+    /// and over the last four-fold. The load of another counter stands in if it explains the bytes
+    /// and grew more. Both are 0 if no load is known.
     pub late_load_exponent: f64,
+    /// Whether one is.
+    #[serde(skip)]
+    pub load_is_known: bool,
     /// Steps on schedule since the growth last paused for longer than that of a leak
     /// does, or jumped.
     pub steady_steps: usize,
@@ -80,7 +83,7 @@ pub struct Container {
 
 impl Container {
     /// A leak by one counter whose growth is over by another, which explains it as well, is a
-    /// suspect until that one's next step is overdue by both.
+    /// suspect: the next step, or its absence, tells them apart.
     pub(super) fn hear(&mut self, rivals: impl Iterator<Item = Self>, axis: &Axis, rule: &Rule) {
         let is_over = |rival: &Self| {
             matches!(rival.class, Class::Saturating | Class::Settled | Class::Stable)
@@ -119,7 +122,7 @@ pub(super) fn judge(
     axis: &Axis,
     rule: &Rule,
     progress: &Progress,
-    counters: &[Progress],
+    all: &[Progress],
     series: &SiteSeries,
 ) -> Container {
     let Some(last) = axis.len().checked_sub(1) else { return Container::default() };
@@ -135,14 +138,12 @@ pub(super) fn judge(
     let before =
         |share: f64| progress.at.partition_point(|&work| work <= now * share).saturating_sub(1);
     let eighth = before(1.0 / 8.0);
-    // Steps that did not keep to a schedule owe more to the load than can be seen: it lags.
-    let unsteady = (steady_steps < LEAST_STEPS).then_some(progress);
-    let loads: Vec<&Progress> = work::loads(counters, progress, &rises).chain(unsteady).collect();
+    let loads: Vec<&Progress> = work::loads(all, progress, &rises).chain([progress]).collect();
     let exponents = |then: usize| {
         let span = now / progress.at[then];
         let grown = bytes(last).max(1) as f64 / bytes(then).max(1) as f64;
-        let load = loads.iter().map(|counter| counter.peak_growth(then)).fold(1.0, f64::max);
-        (power(grown, span), power(load, span))
+        let load = loads.iter().filter_map(|counter| counter.peak_growth(then));
+        (power(grown, span), power(load.fold(1.0, f64::max), span))
     };
     let (exponent, load_exponent) = exponents(eighth);
     let (late_exponent, late_load_exponent) = exponents(before(1.0 / 4.0));
@@ -152,6 +153,7 @@ pub(super) fn judge(
         late_exponent,
         load_exponent,
         late_load_exponent,
+        load_is_known: progress.peak_growth(eighth).is_some(),
         work: now,
         due: due(&steps, factor).min(due_after(steady, now / axis.len() as f64)),
         bytes: bytes(last),
@@ -265,12 +267,15 @@ fn classify(container: &Container, axis: &Axis, rule: &Rule) -> Class {
 }
 
 /// How many more snapshots it takes for the next step to be overdue, and for the steps, the bytes
-/// and the slots that are missing.
+/// and the slots that are missing; where the load grew as well, for a four-fold of work at an even
+/// load.
 fn needs(container: &Container, axis: &Axis, rule: &Rule) -> u32 {
     let now = container.work;
     let missing = LEAST_STEPS.saturating_sub(container.steady_steps).max(1) as i32;
     let large_enough = now * LEAST_BYTES / container.grown_bytes;
-    let until = (container.due * LONGEST_GAP.powi(missing - 1)).max(large_enough);
+    let even_load = if container.beyond_load().is_none() { 4.0 * now } else { now };
+    let due = container.due * LONGEST_GAP.powi(missing - 1);
+    let until = due.max(large_enough).max(even_load);
     let per_slot = (now / axis.len() as f64).max(f64::MIN_POSITIVE);
     let slots = rule.least_slots.saturating_sub(axis.len()) as f64;
     ((until - now) / per_slot).ceil().max(slots).clamp(1.0, 1e6) as u32

@@ -235,6 +235,7 @@ fn container_excluded(container: &Container) -> impl Iterator<Item = Excluded> {
     let steps = container.steps.len().saturating_sub(1);
     let peak = container
         .beyond_load()
+        .filter(|_| container.load_is_known)
         .map(|(exponent, load_exponent)| Excluded::Peak { exponent, load_exponent });
     let steady_steps = steady_steps.min(steps);
     iter::once(Excluded::Settled { steps, steady_steps, exponent }).chain(peak)

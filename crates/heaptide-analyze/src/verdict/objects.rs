@@ -10,7 +10,7 @@ use std::ops::Range;
 use serde::Serialize;
 
 use super::evalue::Purse;
-use super::work::{self, Progress};
+use super::work::{self, Choice, Progress};
 use super::{Class, Rate, Rule};
 use crate::axis::Axis;
 use crate::series::{Cell, SiteSeries};
@@ -108,7 +108,8 @@ impl Objects {
     }
 }
 
-pub(super) fn judge(axis: &Axis, rule: &Rule, progress: &Progress, series: &SiteSeries) -> Objects {
+pub(super) fn judge(axis: &Axis, rule: &Rule, choice: &Choice<'_>, series: &SiteSeries) -> Objects {
+    let progress = choice.progress;
     let mature = axis.mature();
     let (ups, downs, steps, purse) = steps(axis, series);
     let mut objects = Objects {
@@ -129,6 +130,12 @@ pub(super) fn judge(axis: &Axis, rule: &Rule, progress: &Progress, series: &Site
     let slows = slows_down(&mut objects, series.cells(), progress, axis, since, weight);
     let rises = old_rises(&mut objects, axis, progress, series);
     objects.class = classify(&objects, Trend { rises, slows }, axis, rule, series);
+    if objects.class == Class::Leak
+        && choice.is_of_work()
+        && fades(&objects, objects.pace_in_time, axis)
+    {
+        objects.class = Class::Suspect;
+    }
     if objects.class == Class::Suspect {
         objects.needs_snapshots = Some(needs(&objects, &purse, axis, rule));
     }
@@ -263,7 +270,13 @@ fn late_rise(
     let whole = axis.mature_at(first)..axis.mature_at(last);
     let run = Progress::run(axis);
     let quarter = run.share(whole.clone(), 0.75);
-    let turn = (first..last).find(|&slot| axis.mature_at(slot) >= quarter).unwrap_or(last);
+    // A long slot at the end may be more than the last quarter.
+    let matures_later = |slot: &usize| axis.mature_at(*slot) < whole.end;
+    let turn = (first..last)
+        .find(|&slot| axis.mature_at(slot) >= quarter)
+        .filter(matures_later)
+        .or_else(|| (first..last).rfind(matures_later))
+        .unwrap_or(last);
     let (before, late) = (old(turn) - old(first), old(last) - old(turn));
     // What matures late was born in these slots.
     let born = axis.mature_at(turn)..whole.end;
@@ -287,9 +300,6 @@ fn classify(
     series: &SiteSeries,
 ) -> Class {
     let survivors = objects.survivors as f64;
-    let deaths_per_slot = objects.deaths as f64 / (objects.exposure as f64).max(1.0);
-    let deaths = deaths_per_slot * (axis.len() - axis.mature().end) as f64;
-    let fades = objects.pace.max(objects.pace_in_time) > FADING && deaths > MOST_DEATHS_FADING;
     if survivors < LEAST_SURVIVORS {
         return if follows_load(axis, series) { Class::Load } else { Class::Stable };
     }
@@ -301,13 +311,24 @@ fn classify(
     if trend.slows {
         return Class::Saturating;
     }
-    if !trend.rises || deaths > MOST_DEATHS || fades {
+    if !trend.rises || deaths(objects, axis) > MOST_DEATHS || fades(objects, objects.pace, axis) {
         return Class::Turnover;
     }
     let weight = sample_weight(series);
     let caught = weight <= 1.0 || survivors >= LEAST_SAMPLED * weight && !objects.late_in_doubt;
     let proven = objects.e_value >= 1.0 / rule.alpha && axis.len() >= rule.least_slots;
     if caught && proven { Class::Leak } else { Class::Suspect }
+}
+
+/// How often a mature block dies in the time it takes to mature.
+fn deaths(objects: &Objects, axis: &Axis) -> f64 {
+    let per_slot = objects.deaths as f64 / (objects.exposure as f64).max(1.0);
+    per_slot * (axis.len() - axis.mature().end) as f64
+}
+
+/// The older a cohort, the fewer are left of it, because mature blocks die.
+fn fades(objects: &Objects, pace: f64, axis: &Axis) -> bool {
+    pace > FADING && deaths(objects, axis) > MOST_DEATHS_FADING
 }
 
 /// How many blocks a sampled one stands for; 1 in an exact recording.

@@ -50,12 +50,11 @@ impl Progress {
         }
     }
 
-    /// By which factor its highest pace grew since the end of this slot.
-    pub(super) fn peak_growth(&self, since: usize) -> f64 {
-        match (self.peaks.get(since), self.peaks.last()) {
-            (Some(before), Some(now)) if *before > 0.0 => now / before,
-            _ => 1.0,
-        }
+    /// By which factor its highest pace grew since the end of this slot; infinite if there was
+    /// none before, and `None` if nothing is known of it.
+    pub(super) fn peak_growth(&self, since: usize) -> Option<f64> {
+        let (before, now) = (self.peaks.get(since)?, self.peaks.last()?);
+        Some(if now > before { now / before } else { 1.0 })
     }
 
     /// Work done in the slots of a range.
@@ -93,7 +92,8 @@ fn peaks(slots: &[Slot], work: &[f64]) -> Vec<f64> {
     (0..slots.len()).map(so_far).collect()
 }
 
-/// The counters to choose from: the named one; else all that move after warm-up, and time.
+/// The counters to choose from: the named one; else all that move after warm-up, and time, unless
+/// it only says how fast the machine was.
 pub(super) fn counters(axis: &Axis, named: Option<&str>) -> Vec<Progress> {
     let slots = axis.slots();
     let seconds = Progress::new(SECONDS, axis, |slot| slot.elapsed_ns as f64 / 1e9);
@@ -105,7 +105,7 @@ pub(super) fn counters(axis: &Axis, named: Option<&str>) -> Vec<Progress> {
         })
         .filter(|progress| progress.over(axis.warm_up()..slots.len()) > 0.0)
         .collect();
-    if named.is_none() || counters.is_empty() {
+    if counters.is_empty() || named.is_none() && !axis.is_paced_by_program() {
         counters.push(seconds);
     }
     counters
@@ -136,6 +136,13 @@ pub(super) struct Choice<'a> {
     pub(super) rivals: Vec<&'a Progress>,
     /// Best first; empty if there was nothing to choose from.
     pub(super) fits: Vec<Fit>,
+}
+
+impl Choice<'_> {
+    /// Whether it was made among several counters of work.
+    pub(super) fn is_of_work(&self) -> bool {
+        self.fits.iter().filter(|fit| fit.work != SECONDS).count() > 1
+    }
 }
 
 /// The counter in step with which the survivors were born; the first one if none were.
