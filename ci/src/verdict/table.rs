@@ -17,8 +17,8 @@ pub(super) fn figures(figures: &Figures) -> String {
     let mut text = String::from("\n### Against other rules\n\n");
     text.push_str(
         "Recall / share of false alarms, per site and run. A quarter of the runs each: at even \
-         intervals; at uneven\nones with snapshots missing; with every second snapshot of the first half dropped and \
-         a gap; beside three healthy sites\nwith counters of their own.\n\n",
+         intervals; at uneven\nones with snapshots missing; with every second snapshot of the \
+         first half dropped and a gap; beside\nthree healthy sites with counters of their own.\n\n",
     );
     text.push_str("| rule | tuning, 40 | tuning, 80 | untouched, 40 | untouched, 80 |\n");
     text.push_str("|---|---|---|---|---|\n");
