@@ -100,7 +100,10 @@ pub(super) fn mistakes(shapes: &[Shape], results: &Results) -> String {
     let mut text = String::new();
     for (index, shape) in shapes.iter().enumerate() {
         let count = |class| results.classes.get(&(index, class)).copied().unwrap_or(0);
-        let is_wrong = |class: &Class| (*class == Class::Leak) != (shape.label == Label::Leak);
+        let is_wrong = |class: &Class| match shape.label {
+            Label::Leak => *class != Class::Leak,
+            Label::Healthy => *class <= Class::Suspect,
+        };
         let wrong = Class::ALL.into_iter().filter(|class| is_wrong(class) && count(*class) > 0);
         let wrong: Vec<_> =
             wrong.map(|class| format!("{} times {}", count(class), class.word())).collect();

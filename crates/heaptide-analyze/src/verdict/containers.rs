@@ -83,14 +83,22 @@ pub struct Container {
 
 impl Container {
     /// A leak by one counter whose growth is over by another, which explains it as well, is a
-    /// suspect: the next step, or its absence, tells them apart.
+    /// suspect: the next step, or its absence, tells them apart. A mere suspect is none then.
     pub(super) fn hear(&mut self, rivals: impl Iterator<Item = Self>, axis: &Axis, rule: &Rule) {
         let is_over = |rival: &Self| {
             matches!(rival.class, Class::Saturating | Class::Settled | Class::Stable)
         };
-        if self.class == Class::Leak && { rivals }.any(|rival| is_over(&rival)) {
-            self.class = Class::Suspect;
-            self.needs_snapshots = Some(needs(self, axis, rule));
+        let Some(rival) = { rivals }.find(is_over) else { return };
+        match self.class {
+            Class::Leak => {
+                self.class = Class::Suspect;
+                self.needs_snapshots = Some(needs(self, axis, rule));
+            }
+            Class::Suspect => {
+                self.class = rival.class;
+                self.needs_snapshots = None;
+            }
+            _ => {}
         }
     }
 
