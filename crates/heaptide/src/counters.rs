@@ -157,11 +157,12 @@ pub(crate) fn resize(
     let Some(slot) = current(chunks, around, state, birth.site()) else { return false };
     let Some(cell) = slot.death_cell(around.arena, birth) else { return false };
     cell.resize(old_bytes, new_bytes);
+    // Before the event is counted: whoever has seen all events has seen the size.
+    slot.note_size(around, state.key().bucket(), new_bytes);
     add(&slot.reallocs, 1);
     add(&slot.net_bytes, new_bytes.wrapping_sub(old_bytes));
     raise(&slot.max_bytes, slot.net_bytes.load(Relaxed));
     lower(&slot.min_bytes, slot.net_bytes.load(Relaxed));
-    slot.note_size(around, state.key().bucket(), new_bytes);
     true
 }
 
@@ -196,8 +197,10 @@ impl SiteSlot {
     /// Counts a block of `bytes` born now; `None` if there is no memory to count it in.
     pub(crate) fn birth(&self, around: Surroundings, state: State, bytes: u64) -> Option<Birth> {
         self.catch_up(around.arena, state)?;
-        self.add_birth(self.birth_cell.get()?, bytes);
+        let cell = self.birth_cell.get()?;
+        // Before the event is counted: whoever has seen all events has seen the size.
         self.note_size(around, state.key().bucket(), bytes);
+        self.add_birth(cell, bytes);
         Some(Birth::from_bits(self.birth.load(Relaxed)))
     }
 
