@@ -21,7 +21,19 @@ pub(crate) fn map_zeroed(bytes: usize) -> Option<NonNull<u8>> {
             0,
         )
     };
-    if at == libc::MAP_FAILED { None } else { NonNull::new(at.cast()) }
+    if at == libc::MAP_FAILED {
+        return None;
+    }
+    // The interpreter has no pages.
+    if !cfg!(miri) {
+        let before = errno();
+        // Most of a region is never touched; a huge page would bring it all into memory. Where the
+        // kernel knows no huge pages there is nothing to ask for.
+        // SAFETY: advice about a mapping that is ours.
+        unsafe { libc::madvise(at, bytes, libc::MADV_NOHUGEPAGE) };
+        set_errno(before);
+    }
+    NonNull::new(at.cast())
 }
 
 /// How many bytes of a mapping are in memory; 0 if the kernel does not say.
