@@ -355,9 +355,11 @@ impl Memo {
     pub(crate) fn clear(&mut self) {
         let next = self.context.checked_add(1 << TAG_BITS);
         if next.is_none() {
-            // After a million eras their numbers begin again: now the entries must really go.
-            for entry in self.sets.iter_mut().flat_map(|set| &mut set.ways) {
-                entry.key.place = 0;
+            // After a million eras their numbers begin again: now the entries must really go. There
+            // are none in sets that were never in use.
+            let sets = self.sets.get_mut(..=self.mask).unwrap_or_default();
+            for entry in sets.iter_mut().flat_map(|set| &mut set.ways) {
+                (entry.key.place, entry.slot) = (0, None);
             }
         }
         self.context = next.unwrap_or(self.tag());

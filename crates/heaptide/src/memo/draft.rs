@@ -52,13 +52,17 @@ impl<'a> Draft<'a> {
 
     /// Makes the entry findable: its stack counts at `slot`.
     pub(crate) fn commit(self, slot: &'static SiteSlot) {
-        let Some((key, rest)) = self.parting().filter(|_| self.usable) else { return };
+        if !self.usable {
+            return;
+        }
+        let Some((key, rest)) = self.parting() else { return };
         let Self { memo, len, fp, .. } = self;
         let rest = memo.draft.get(rest..len).unwrap_or(&[]).chunks(GROUP);
         let (start, context) = (memo.end as u16, memo.context);
         let entry = Entry { key, fp, context, start, len: rest.len() as u16, slot: Some(slot) };
         let Some(log) = memo.log.get_mut(memo.end..) else { return };
-        memo.end += rest.len();
+        // Entries without a run take room too: stacks that put each other out fill the log at last.
+        memo.end += rest.len().max(1);
         for (group, comparisons) in log.iter_mut().zip(rest) {
             group.expect(comparisons);
         }
