@@ -227,10 +227,10 @@ impl Counters {
 fn judge_with(axis: &Axis, rule: &Rule, counters: &Counters, series: &SiteSeries) -> Verdict {
     let Counters { offered, all } = counters;
     let by_births = work::of_births(offered, axis, series);
-    let steps = containers::rises(axis, series);
-    let by_steps = work::of_steps(offered, &steps).unwrap_or_else(|| by_births.clone());
+    let rises = containers::rises(axis, series);
+    let by_steps = work::of_steps(offered, &rises).unwrap_or_else(|| by_births.clone());
     let objects = objects::judge(axis, rule, &by_births, series);
-    let contains = |progress| containers::judge(axis, rule, progress, all, series);
+    let contains = |progress| containers::judge(axis, rule, progress, all, series, &rises);
     let mut container = contains(by_steps.progress);
     container.hear(by_steps.rivals.iter().map(|rival| contains(rival)), axis, rule);
     let channel = decide(objects.class, &container);

@@ -88,17 +88,16 @@ impl Container {
         let is_over = |rival: &Self| {
             matches!(rival.class, Class::Saturating | Class::Settled | Class::Stable)
         };
+        if self.class > Class::Suspect {
+            return;
+        }
         let Some(rival) = { rivals }.find(is_over) else { return };
-        match self.class {
-            Class::Leak => {
-                self.class = Class::Suspect;
-                self.needs_snapshots = Some(needs(self, axis, rule));
-            }
-            Class::Suspect => {
-                self.class = rival.class;
-                self.needs_snapshots = None;
-            }
-            _ => {}
+        if self.class == Class::Leak {
+            self.class = Class::Suspect;
+            self.needs_snapshots = Some(needs(self, axis, rule));
+        } else {
+            self.class = rival.class;
+            self.needs_snapshots = None;
         }
     }
 
@@ -132,12 +131,12 @@ pub(super) fn judge(
     progress: &Progress,
     all: &[Progress],
     series: &SiteSeries,
+    rises: &[(usize, u64)],
 ) -> Container {
     let Some(last) = axis.len().checked_sub(1) else { return Container::default() };
     let now = progress.at[last];
     let bytes = |slot: usize| series.row(slot).trough_bytes;
-    let rises = rises(axis, series);
-    let (steps, steady_steps) = steps(progress, &rises);
+    let (steps, steady_steps) = steps(progress, rises);
     let steady = &steps[steps.len().saturating_sub(steady_steps + 1)..];
     let steady_span = steady.last().map_or(0.0, |last| (last.work - steady[0].work) / now);
     let factor = median_factor(&steps);
@@ -146,7 +145,7 @@ pub(super) fn judge(
     let before =
         |share: f64| progress.at.partition_point(|&work| work <= now * share).saturating_sub(1);
     let eighth = before(1.0 / 8.0);
-    let loads: Vec<&Progress> = work::loads(all, progress, &rises).chain([progress]).collect();
+    let loads: Vec<&Progress> = work::loads(all, progress, rises).chain([progress]).collect();
     let exponents = |then: usize| {
         let span = now / progress.at[then];
         let grown = bytes(last).max(1) as f64 / bytes(then).max(1) as f64;
