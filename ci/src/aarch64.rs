@@ -2,8 +2,8 @@
 
 use anyhow::Result;
 
-use crate::program::{self, cargo, target_dir};
-use crate::tool::{need, need_target};
+use ci::program::{self, cargo, target_dir};
+use ci::tool::{need, need_target};
 
 const TARGET: &str = "aarch64-unknown-linux-gnu";
 const COMPILER: &str = "aarch64-linux-gnu-gcc";

@@ -3,8 +3,8 @@
 
 use anyhow::Result;
 
-use crate::program::{self, target_dir};
-use crate::tool::{need_nightly, nightly_cargo};
+use ci::program::{self, target_dir};
+use ci::tool::{need_nightly, nightly_cargo};
 
 pub(crate) fn run() -> Result<()> {
     need_nightly(&[])?;

@@ -17,7 +17,7 @@ use anyhow::{Context, Result, ensure};
 use heaptide_format::Line;
 use made::Extent;
 
-use crate::program::{self, cargo, program, target_dir};
+use ci::program::{self, cargo, program, target_dir};
 
 const DEFAULT_MB: u64 = 256;
 const ROUNDS: usize = 5;

@@ -25,7 +25,7 @@ use cost::Instructions;
 use plan::Plan;
 use results::Results;
 
-use crate::program::{root, write_if_changed};
+use ci::program::{root, write_if_changed};
 
 pub(crate) fn run() -> Result<()> {
     let plan = Plan::of_environment()?;

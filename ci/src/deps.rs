@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use crate::program::{cargo, output, root};
+use ci::program::{cargo, output, root};
 
 /// Each of our packages, and which others of ours it may use.
 const OURS: &[(&str, &[&str])] = &[

@@ -8,8 +8,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use crate::program::{self, program, root, target_dir};
-use crate::tool::{host, need_nightly, nightly_cargo};
+use ci::program::{self, program, root, target_dir};
+use ci::tool::{host, need_nightly, nightly_cargo};
 
 const FLAGS: &str = "-Zsanitizer=address -Cpasses=sancov-module \
     -Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \

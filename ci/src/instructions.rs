@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bench::callgrind::per_op;
 use crate::bench::contender::{ARMED, Contender, EXACT, OFF, SAMPLED, SYSTEM_ALONE, scratch};
-use crate::program::{root, write_if_changed};
+use ci::program::{root, write_if_changed};
 
 /// Operations of the two runs whose difference counts.
 pub(crate) const MICRO: [u64; 2] = [100_000, 400_000];

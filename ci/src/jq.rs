@@ -4,8 +4,8 @@
 
 use anyhow::{Context, Result, ensure};
 
-use crate::program::{output, program, root};
-use crate::tool::need;
+use ci::program::{output, program, root};
+use ci::tool::need;
 
 /// A command of the document and what the document says it prints.
 struct Example {

@@ -99,7 +99,7 @@ mod tests {
         let mut told: Vec<_> =
             corpus::cases(None)?.iter().map(|case| case.name.replace('-', "_")).collect();
         let mut there = Vec::new();
-        for entry in std::fs::read_dir(crate::program::root().join("ci/leaks"))? {
+        for entry in std::fs::read_dir(ci::program::root().join("ci/leaks"))? {
             let path = entry?.path();
             let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
             if path.extension().is_some_and(|it| it == "rs") && !path.ends_with("rounds.rs") {

@@ -5,7 +5,7 @@
 
 use anyhow::Result;
 
-use crate::program::{self, cargo, target_dir};
+use ci::program::{self, cargo, target_dir};
 
 pub(crate) fn run() -> Result<()> {
     let bound = std::env::var("LOOM_MAX_PREEMPTIONS").unwrap_or_else(|_| "2".into());

@@ -23,12 +23,10 @@ mod loom;
 mod memo;
 mod miri;
 mod oracle;
-mod program;
 mod programs;
 mod targets;
 mod test;
 mod tidy;
-mod tool;
 mod tsan;
 mod verdict;
 

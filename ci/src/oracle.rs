@@ -3,7 +3,7 @@
 
 use anyhow::Result;
 
-use crate::program::{self, cargo};
+use ci::program::{self, cargo};
 
 pub(crate) fn run() -> Result<()> {
     program::run(&mut cargo(&["test", "--locked", "--package", "heaptide", "--test", "oracle*"]))

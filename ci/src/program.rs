@@ -6,34 +6,34 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 
-/// The top of the checkout.
-pub(crate) fn root() -> PathBuf {
+/// The top of the checkout: where the lock file is, at the package that cargo runs or above it.
+pub fn root() -> PathBuf {
     // At run time, because a checkout may have been moved since this was built.
-    let manifest = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
-    let parent = manifest.and_then(|ci| ci.parent().map(PathBuf::from));
-    parent.unwrap_or_else(|| PathBuf::from("."))
+    let package = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from).unwrap_or_default();
+    let top = package.ancestors().find(|folder| folder.join("Cargo.lock").exists());
+    top.map_or_else(|| PathBuf::from("."), Path::to_path_buf)
 }
 
 /// Where builds go that share nothing with the ordinary ones (other flags, other compilers).
-pub(crate) fn target_dir(name: &str) -> PathBuf {
+pub fn target_dir(name: &str) -> PathBuf {
     let base = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
     base.unwrap_or_else(|| root().join("target")).join(name)
 }
 
 /// A program, to be run at the top of the checkout with these arguments.
-pub(crate) fn program(name: &str, args: &[&str]) -> Command {
+pub fn program(name: &str, args: &[&str]) -> Command {
     let mut command = Command::new(name);
     command.args(args).current_dir(root());
     command
 }
 
 /// The same, for the cargo that runs us.
-pub(crate) fn cargo(args: &[&str]) -> Command {
+pub fn cargo(args: &[&str]) -> Command {
     program("cargo", args)
 }
 
 /// Shows the command and runs it; anything but success is an error.
-pub(crate) fn run(command: &mut Command) -> Result<()> {
+pub fn run(command: &mut Command) -> Result<()> {
     println!("$ {}", shown(command));
     let status =
         command.status().with_context(|| format!("`{}` does not start", shown(command)))?;
@@ -42,7 +42,7 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
 }
 
 /// Runs it quietly and returns what it wrote to its standard output.
-pub(crate) fn output(command: &mut Command) -> Result<String> {
+pub fn output(command: &mut Command) -> Result<String> {
     let output = command
         .stderr(Stdio::inherit())
         .output()
@@ -52,7 +52,7 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
 }
 
 /// Leaves an unchanged file its time, so that cargo does not build again.
-pub(crate) fn write_if_changed(path: &Path, bytes: &[u8]) -> Result<()> {
+pub fn write_if_changed(path: &Path, bytes: &[u8]) -> Result<()> {
     if fs::read(path).is_ok_and(|old| old == bytes) {
         return Ok(());
     }

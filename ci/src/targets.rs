@@ -5,8 +5,8 @@
 
 use anyhow::Result;
 
-use crate::program::{self, cargo, target_dir};
-use crate::tool::need_target;
+use ci::program::{self, cargo, target_dir};
+use ci::tool::need_target;
 
 const TARGETS: [&str; 3] =
     ["aarch64-unknown-linux-gnu", "x86_64-unknown-linux-musl", "riscv64gc-unknown-linux-gnu"];

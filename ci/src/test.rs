@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::Result;
 
-use crate::program::{self, cargo};
+use ci::program::{self, cargo};
 
 pub(crate) fn run() -> Result<()> {
     if !has_nextest() {

@@ -10,7 +10,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::program::{output, program, root};
+use ci::program::{output, program, root};
 
 /// A tracked file that holds text.
 pub(crate) struct File {

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use crate::program::{output, program, run};
 
 /// Makes sure that `name` can be run, installing Debian's `package` if it cannot.
-pub(crate) fn need(name: &str, package: &str) -> Result<()> {
+pub fn need(name: &str, package: &str) -> Result<()> {
     if is_there(name) {
         return Ok(());
     }
@@ -21,7 +21,7 @@ pub(crate) fn need(name: &str, package: &str) -> Result<()> {
 }
 
 /// Makes sure that a nightly toolchain with these components is installed.
-pub(crate) fn need_nightly(components: &[&str]) -> Result<()> {
+pub fn need_nightly(components: &[&str]) -> Result<()> {
     let how = "this check needs rustup and its nightly toolchain (https://rustup.rs)";
     let installed = output(&mut program("rustup", &["toolchain", "list"])).context(how)?;
     if !installed.lines().any(|line| line.starts_with("nightly")) {
@@ -36,20 +36,20 @@ pub(crate) fn need_nightly(components: &[&str]) -> Result<()> {
 }
 
 /// Makes sure that the standard library for `target` is installed.
-pub(crate) fn need_target(target: &str) -> Result<()> {
+pub fn need_target(target: &str) -> Result<()> {
     let how = "this check needs rustup (https://rustup.rs) and the target's standard library";
     run(&mut program("rustup", &["target", "add", target])).context(how)
 }
 
 /// Cargo of the nightly toolchain.
-pub(crate) fn nightly_cargo(args: &[&str]) -> Command {
+pub fn nightly_cargo(args: &[&str]) -> Command {
     let mut command = program("rustup", &["run", "nightly", "cargo"]);
     command.args(args);
     command
 }
 
 /// The host's target triple: sanitizers want it spelt out, lest they instrument build scripts.
-pub(crate) fn host() -> Result<String> {
+pub fn host() -> Result<String> {
     let version = output(&mut program("rustc", &["-vV"]))?;
     let line = version.lines().find_map(|line| line.strip_prefix("host: "));
     line.map(str::to_owned).context("`rustc -vV` names no host")

@@ -5,8 +5,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use crate::program::{cargo, run, target_dir};
-use crate::tool;
+use ci::program::{cargo, run, target_dir};
+use ci::tool;
 
 /// Seconds after which a run is ended: some peers are known to lock up.
 const PATIENCE_S: &str = "120";

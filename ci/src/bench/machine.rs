@@ -5,7 +5,7 @@ use std::fs;
 use anyhow::{Context, Result};
 
 use super::markdown::table;
-use crate::program::{output, program, root};
+use ci::program::{output, program, root};
 
 /// Packages of the lock file whose versions matter.
 const PACKAGES: [&str; 8] = [

@@ -5,7 +5,7 @@ use std::fs;
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 
-use crate::program::root;
+use ci::program::root;
 
 /// A program that leaks and its healthy twin.
 #[derive(Deserialize)]

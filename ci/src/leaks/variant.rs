@@ -8,7 +8,7 @@ use std::process::Command;
 use anyhow::Result;
 
 use crate::leaks::corpus::Case;
-use crate::program::{cargo, output, root, target_dir, write_if_changed};
+use ci::program::{cargo, output, root, target_dir, write_if_changed};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {

@@ -5,7 +5,7 @@ use std::fs;
 use anyhow::{Context, Result};
 use serde::Deserialize;
 
-use crate::program::root;
+use ci::program::root;
 
 /// A package of somebody else, and what is done with it.
 #[derive(Deserialize)]

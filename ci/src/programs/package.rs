@@ -9,8 +9,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::program::{cargo, output, root, target_dir, write_if_changed};
 use crate::programs::manifest::Program;
+use ci::program::{cargo, output, root, target_dir, write_if_changed};
 
 const ALLOCATOR: &str = "\n#[global_allocator]\n\
                          static HEAP: heaptide::Heaptide = heaptide::Heaptide::new();\n";

@@ -10,7 +10,7 @@ use heaptide_analyze::verdict::e_value;
 
 use super::shapes::{FOREVER, arrivals, exp, fifo, flushed};
 use super::trace::{Rhythm, Seen, Trace, record};
-use crate::program::root;
+use ci::program::root;
 
 const SNAPSHOTS: usize = 60;
 const WIDTH: f64 = 640.0;

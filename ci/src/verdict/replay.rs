@@ -23,7 +23,7 @@ use super::curve::Curve;
 use super::peers::PEERS;
 use super::score::Score;
 use super::shapes::Label;
-use crate::program::{cargo, output, target_dir};
+use ci::program::{cargo, output, target_dir};
 
 /// How often every program is played, at each length.
 const SEEDS: u64 = 3;
