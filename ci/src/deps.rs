@@ -19,7 +19,7 @@ const OURS: &[(&str, &[&str])] = &[
     ("heaptide-testing", &["heaptide", "heaptide-analyze", "heaptide-format", "heaptide-report"]),
     ("heaptide-cli", &["heaptide", "heaptide-analyze", "heaptide-format", "heaptide-report"]),
     ("heaptide-examples", &["heaptide", "heaptide-format", "heaptide-testing"]),
-    ("heaptide-bench", &["heaptide", "heaptide-analyze", "heaptide-format"]),
+    ("heaptide-bench", &["ci", "heaptide", "heaptide-format"]),
     ("heaptide-replay", &["heaptide"]),
     ("ci", &["heaptide-analyze", "heaptide-format", "heaptide-report"]),
 ];
@@ -29,7 +29,7 @@ const SHIM: [&str; 6] =
     ["backtrace", "gimli", "heaptide-format", "libc", "once_cell", "serde_json"];
 
 /// Who may use `anyhow`: programs, never libraries.
-const PROGRAMS: [&str; 2] = ["ci", "heaptide-cli"];
+const PROGRAMS: [&str; 3] = ["ci", "heaptide-bench", "heaptide-cli"];
 
 /// One line of somebody's `[dependencies]`.
 struct Dependency {

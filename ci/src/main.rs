@@ -10,13 +10,11 @@ mod aarch64;
 mod abort;
 mod analysis;
 mod asan;
-mod bench;
 mod clippy;
 mod deps;
 mod docs;
 mod fmt;
 mod fuzz;
-mod instructions;
 mod jq;
 mod leaks;
 mod loom;
@@ -24,6 +22,7 @@ mod memo;
 mod miri;
 mod oracle;
 mod programs;
+mod separate;
 mod targets;
 mod test;
 mod tidy;
@@ -59,7 +58,7 @@ const SET: &[Check] = &[
     Check {
         name: "instructions",
         about: "the hook costs no more instructions than it did",
-        run: instructions::run,
+        run: separate::instructions,
     },
     Check {
         name: "leaks",
@@ -95,7 +94,7 @@ const BY_NAME: &[Check] = &[
         run: analysis::run,
     },
     Check { name: "verdict", about: "the rule's error rates on made-up sites", run: verdict::run },
-    Check { name: "bench", about: "the shim and its peers at the same work", run: bench::run },
+    Check { name: "bench", about: "the shim and its peers at the same work", run: separate::bench },
     Check {
         name: "programs",
         about: "well-known programs work unchanged with the shim in them",

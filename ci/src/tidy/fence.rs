@@ -40,7 +40,10 @@ fn is_exempt(path: &str) -> bool {
 
 /// Whether a file is the root of a library or a binary.
 fn is_root(path: &str) -> bool {
-    path.ends_with("src/lib.rs") || path.ends_with("src/main.rs") || path.contains("/src/bin/")
+    let in_bin = path.split_once("/src/bin/").map(|(_, name)| name);
+    path.ends_with("src/lib.rs")
+        || path.ends_with("src/main.rs")
+        || in_bin.is_some_and(|name| !name.contains('/') || name.ends_with("/main.rs"))
 }
 
 /// Whether the module, or one it lies in, is declared under `#[expect(unsafe_code, …)]`.

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use anyhow::Result;
 
-use super::contender::{ALL, SYSTEM_ALONE};
-use super::cost::Instructions;
-use super::plan::Plan;
-use super::results::Results;
-use super::{machine, tables, target};
+use crate::contender::{ALL, SYSTEM_ALONE};
+use crate::cost::Instructions;
+use crate::plan::Plan;
+use crate::results::Results;
+use crate::{machine, tables, target};
 
 const HEAD: &str = "\
 # Benchmarks
@@ -76,7 +76,7 @@ const INSTRUCTIONS: &str = "\
 ## Instructions
 
 The micro workload under callgrind: the same on any day. `cargo ci instructions` holds Heaptide's to
-`ci/instructions.toml`.
+`crates/heaptide-bench/instructions.toml`.
 ";
 
 /// The page.

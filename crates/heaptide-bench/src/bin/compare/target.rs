@@ -1,11 +1,11 @@
 //! What was promised, and what was measured.
 
-use super::contender::{Contender, DHAT_RS, EXACT, HEAPSCOPE_EXACT, HEAPTRACK, OFF, SAMPLED};
-use super::cost::Instructions;
-use super::markdown::{number, table};
-use super::plan::{FEW_BLOCKS, MANY_BLOCKS};
-use super::results::{Results, Sample};
-use super::tables::compared;
+use crate::contender::{Contender, DHAT_RS, EXACT, HEAPSCOPE_EXACT, HEAPTRACK, OFF, SAMPLED};
+use crate::cost::Instructions;
+use crate::markdown::{number, table};
+use crate::plan::{FEW_BLOCKS, MANY_BLOCKS};
+use crate::results::{Results, Sample};
+use crate::tables::compared;
 
 /// More than this share of the cost on one thread is not flat.
 const FLAT: f64 = 1.2;

@@ -5,10 +5,10 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use super::callgrind::per_op;
-use super::contender::{ALL, Contender, EXACT, SYSTEM_ALONE, Under};
-use super::results::Results;
+use crate::callgrind::per_op;
+use crate::contender::{ALL, Contender, EXACT, SYSTEM_ALONE, Under};
 use crate::instructions::{MICRO, NEW_STACKS};
+use crate::results::Results;
 
 /// Shorter runs for those that take a hundred times as long.
 const PEERS: [u64; 2] = [20_000, 40_000];

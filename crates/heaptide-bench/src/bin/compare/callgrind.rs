@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
-use super::contender::Contender;
+use crate::contender::Contender;
 use ci::tool;
 
 /// Instructions per operation of a workload: those of the longer run less those of the shorter, so

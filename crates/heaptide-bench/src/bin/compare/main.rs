@@ -5,11 +5,14 @@
 //! `BENCH_ONLY=micro,axum,…` make it shorter. Who cannot be had on a machine is named, with the
 //! reason, and nothing is made up for them.
 
-pub(crate) mod callgrind;
-pub(crate) mod contender;
+#![forbid(unsafe_code)]
+
+mod callgrind;
+mod contender;
 mod cost;
 mod document;
 mod drawing;
+mod instructions;
 mod machine;
 mod markdown;
 mod plan;
@@ -18,16 +21,33 @@ mod results;
 mod tables;
 mod target;
 
+use std::process::ExitCode;
+
 use anyhow::{Result, ensure};
+use ci::program::{root, write_if_changed};
 
 use contender::ALL;
 use cost::Instructions;
 use plan::Plan;
 use results::Results;
 
-use ci::program::{root, write_if_changed};
+fn main() -> ExitCode {
+    let wanted: Vec<String> = std::env::args().skip(1).collect();
+    let done = match wanted.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["bench"] => bench(),
+        ["instructions"] => instructions::run(),
+        _ => Err(anyhow::anyhow!("usage: bench-compare bench|instructions")),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(err) => {
+            println!("{err:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
 
-pub(crate) fn run() -> Result<()> {
+fn bench() -> Result<()> {
     let plan = Plan::of_environment()?;
     let writes = std::env::var_os("UPDATE").is_some();
     ensure!(!writes || plan.is_whole(), "UPDATE=1 writes the whole page: leave BENCH_ONLY out");

@@ -10,9 +10,9 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
-use super::contender::{Contender, Records};
-use super::plan::Job;
-use super::recording::{Stacks, stacks};
+use crate::contender::{Contender, Records};
+use crate::plan::Job;
+use crate::recording::{Stacks, stacks};
 
 /// What a run printed.
 #[derive(Clone, Debug, Deserialize)]

@@ -4,7 +4,7 @@ use std::fs;
 
 use anyhow::{Context, Result};
 
-use super::markdown::table;
+use crate::markdown::table;
 use ci::program::{output, program, root};
 
 /// Packages of the lock file whose versions matter.

@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::contender::{ALL, Contender};
-use super::markdown::number;
-use super::results::Results;
+use crate::contender::{ALL, Contender};
+use crate::markdown::number;
+use crate::results::Results;
 
 const ROW: usize = 24;
 const TOP: usize = 64;

@@ -1,6 +1,6 @@
 //! Tables and numbers as people read them.
 
-use super::results::Spread;
+use crate::results::Spread;
 
 /// A table whose first column is text and whose others are numbers.
 pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) -> String {

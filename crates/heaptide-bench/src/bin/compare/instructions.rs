@@ -1,7 +1,7 @@
 //! `cargo ci instructions`: what the hook adds to an allocation and its free, in instructions.
 //!
 //! Time varies with the day and the machine; instructions hardly do. So this is the gate: the bounds
-//! of `ci/instructions.toml` were counted once, and more than a few per cent above them fails.
+//! of `crates/heaptide-bench/instructions.toml` were counted once, and more than a few per cent above them fails.
 //! `UPDATE=1` writes what is counted now.
 
 use std::collections::BTreeMap;
@@ -10,8 +10,8 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
-use crate::bench::callgrind::per_op;
-use crate::bench::contender::{ARMED, Contender, EXACT, OFF, SAMPLED, SYSTEM_ALONE, scratch};
+use crate::callgrind::per_op;
+use crate::contender::{ARMED, Contender, EXACT, OFF, SAMPLED, SYSTEM_ALONE, scratch};
 use ci::program::{root, write_if_changed};
 
 /// Operations of the two runs whose difference counts.
@@ -64,7 +64,7 @@ pub(crate) fn run() -> Result<()> {
         let all = per_op(gauge.contender, gauge.workload, gauge.ops, &scratch)?;
         added.insert(gauge.key.to_owned(), rounded(all - system[gauge.workload]));
     }
-    let path = root().join("ci/instructions.toml");
+    let path = root().join("crates/heaptide-bench/instructions.toml");
     if std::env::var_os("UPDATE").is_some() {
         let text = format!("{ABOUT}\n{}", toml::to_string(&Bounds { added: added.clone() })?);
         write_if_changed(&path, text.as_bytes())?;

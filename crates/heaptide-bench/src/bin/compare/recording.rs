@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail, ensure};
 use heaptide_format::{Line, Mode, Snapshot};
 
-use super::contender::Records;
+use crate::contender::Records;
 
 /// How the stacks of one run were found.
 #[derive(Clone, Copy, Debug, Default)]

@@ -1,11 +1,11 @@
 //! One table for each group of workloads.
 
-use super::contender::{ALL, ARMED, Contender, EXACT, OFF, SAMPLED, SYSTEM_ALONE};
-use super::cost::Instructions;
-use super::markdown::{cell, number, spread, table};
-use super::plan::TIMED;
-use super::results::{Results, Sample};
-use super::target::bytes_per_block;
+use crate::contender::{ALL, ARMED, Contender, EXACT, OFF, SAMPLED, SYSTEM_ALONE};
+use crate::cost::Instructions;
+use crate::markdown::{cell, number, spread, table};
+use crate::plan::TIMED;
+use crate::results::{Results, Sample};
+use crate::target::bytes_per_block;
 
 const MIB: f64 = (1 << 20) as f64;
 /// Live blocks of the micro workload.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use anyhow::{Context, Result, ensure};
 
-use super::contender::{Contender, EXACT, SYSTEM_ALONE, Under};
+use crate::contender::{Contender, EXACT, SYSTEM_ALONE, Under};
 
 /// Workloads that are timed under everybody.
 pub(crate) const TIMED: [&str; 11] = [

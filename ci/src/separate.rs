@@ -1,0 +1,19 @@
+//! Work that is done by programs of their own: the benchmark and the evaluation. They compile the
+//! analyzer, the shim and everybody's peers, which no check should have to wait for.
+
+use anyhow::Result;
+
+use ci::program::{cargo, run};
+
+pub(crate) fn bench() -> Result<()> {
+    comparing("bench")
+}
+
+pub(crate) fn instructions() -> Result<()> {
+    comparing("instructions")
+}
+
+fn comparing(what: &str) -> Result<()> {
+    let program = ["--package", "heaptide-bench", "--bin", "bench-compare", "--", what];
+    run(cargo(&["run", "--quiet", "--locked"]).args(program))
+}
