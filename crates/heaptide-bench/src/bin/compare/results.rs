@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
 use crate::contender::{Contender, Records};
-use crate::plan::Job;
+use crate::plan::{FEW_BLOCKS, Job, MANY_BLOCKS};
 use crate::recording::{Stacks, stacks};
 
 /// What a run printed.
@@ -173,6 +173,21 @@ impl Results {
         let last = &self.pairs(job, contender.name).last()?.run;
         Some((last, last.stacks?))
     }
+
+    /// What each live block more costs beyond what it costs the baseline, in bytes.
+    pub(crate) fn bytes_per_block(&self, contender: &Contender) -> Option<f64> {
+        let added = |job| {
+            let added = self.against_baseline(job, contender, |run, base| run.rss() - base.rss());
+            added.map(|added| added.median)
+        };
+        Some((added("many-blocks")? - added("few-blocks")?) / (MANY_BLOCKS - FEW_BLOCKS) as f64)
+    }
+}
+
+/// How many times the second the first is; nothing, where either is lost in noise.
+pub(crate) fn compared(one: Option<f64>, other: Option<f64>) -> Option<f64> {
+    let (one, other) = one.zip(other)?;
+    (one > 0.0 && other > 0.0).then(|| one / other)
 }
 
 /// Is it there, and is it what it should be?

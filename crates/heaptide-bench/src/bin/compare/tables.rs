@@ -4,8 +4,7 @@ use crate::contender::{ALL, ARMED, Contender, EXACT, OFF, SAMPLED, SYSTEM_ALONE}
 use crate::cost::Instructions;
 use crate::markdown::{cell, number, spread, table};
 use crate::plan::TIMED;
-use crate::results::{Results, Sample};
-use crate::target::bytes_per_block;
+use crate::results::{Results, Sample, compared};
 
 const MIB: f64 = (1 << 20) as f64;
 /// Live blocks of the micro workload.
@@ -21,12 +20,6 @@ fn for_all(results: &Results, row: impl Fn(&'static Contender) -> Vec<String>) -
 fn times(results: &Results, job: &'static str, contender: &Contender) -> String {
     let ratio = |run: &Sample, base: &Sample| run.cpu_ns_per_op / base.cpu_ns_per_op;
     spread(results.against_baseline(job, contender, ratio))
-}
-
-/// How many times the second; nothing, where either is lost in noise.
-pub(crate) fn compared(one: Option<f64>, other: Option<f64>) -> Option<f64> {
-    let (one, other) = one.zip(other)?;
-    (one > 0.0 && other > 0.0).then(|| one / other)
 }
 
 /// The workload on which everybody is compared.
@@ -101,7 +94,7 @@ pub(crate) fn memory(results: &Results) -> String {
             cell(micro.map(|bytes| bytes / MIB)),
             cell(micro.map(|bytes| bytes / MICRO_BLOCKS)),
             cell(more("many-blocks").map(|bytes| bytes / MIB)),
-            cell(bytes_per_block(results, contender)),
+            cell(results.bytes_per_block(contender)),
         ]
     });
     let head =

@@ -3,9 +3,7 @@
 use crate::contender::{Contender, DHAT_RS, EXACT, HEAPSCOPE_EXACT, HEAPTRACK, OFF, SAMPLED};
 use crate::cost::Instructions;
 use crate::markdown::{number, table};
-use crate::plan::{FEW_BLOCKS, MANY_BLOCKS};
-use crate::results::{Results, Sample};
-use crate::tables::compared;
+use crate::results::{Results, Sample, compared};
 
 /// More than this share of the cost on one thread is not flat.
 const FLAT: f64 = 1.2;
@@ -105,20 +103,11 @@ fn memory_and_time(results: &Results) -> Vec<Target> {
     let rss = start(|run, base| run.rss() - base.rss()).map(|bytes| bytes / f64::from(1 << 20));
     let snapshot = results.spread("snapshot-10000", &EXACT, |run| run.cpu_ns_per_op);
     vec![
-        at_most("exact, memory per live block", 8.0, "B", bytes_per_block(results, &EXACT)),
+        at_most("exact, memory per live block", 8.0, "B", results.bytes_per_block(&EXACT)),
         at_most("start of a recording to its first snapshot", 5.0, "ms", time),
         at_most("memory by then", 2.0, "MiB", rss),
         at_most("snapshot of 10,000 sites", 10.0, "ms", snapshot.map(|cost| ms(cost.median))),
     ]
-}
-
-/// What each live block more costs beyond what it costs the baseline.
-pub(crate) fn bytes_per_block(results: &Results, contender: &Contender) -> Option<f64> {
-    let added = |job| {
-        let added = results.against_baseline(job, contender, |run, base| run.rss() - base.rss());
-        added.map(|added| added.median)
-    };
-    Some((added("many-blocks")? - added("few-blocks")?) / (MANY_BLOCKS - FEW_BLOCKS) as f64)
 }
 
 impl Target {
