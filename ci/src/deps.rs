@@ -20,6 +20,7 @@ const OURS: &[(&str, &[&str])] = &[
     ("heaptide-cli", &["heaptide", "heaptide-analyze", "heaptide-format", "heaptide-report"]),
     ("heaptide-examples", &["heaptide", "heaptide-format", "heaptide-testing"]),
     ("heaptide-bench", &["ci", "heaptide", "heaptide-format"]),
+    ("heaptide-eval", &["ci", "heaptide-analyze", "heaptide-format"]),
     ("heaptide-replay", &["heaptide"]),
     ("ci", &["heaptide-analyze", "heaptide-format", "heaptide-report"]),
 ];
@@ -29,7 +30,7 @@ const SHIM: [&str; 6] =
     ["backtrace", "gimli", "heaptide-format", "libc", "once_cell", "serde_json"];
 
 /// Who may use `anyhow`: programs, never libraries.
-const PROGRAMS: [&str; 3] = ["ci", "heaptide-bench", "heaptide-cli"];
+const PROGRAMS: [&str; 4] = ["ci", "heaptide-bench", "heaptide-cli", "heaptide-eval"];
 
 /// One line of somebody's `[dependencies]`.
 struct Dependency {

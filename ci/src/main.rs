@@ -27,7 +27,6 @@ mod targets;
 mod test;
 mod tidy;
 mod tsan;
-mod verdict;
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -93,7 +92,11 @@ const BY_NAME: &[Check] = &[
         about: "how fast a large recording is judged, in how much memory",
         run: analysis::run,
     },
-    Check { name: "verdict", about: "the rule's error rates on made-up sites", run: verdict::run },
+    Check {
+        name: "verdict",
+        about: "the rule's error rates on made-up sites",
+        run: separate::verdict,
+    },
     Check { name: "bench", about: "the shim and its peers at the same work", run: separate::bench },
     Check {
         name: "programs",

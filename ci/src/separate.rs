@@ -13,7 +13,16 @@ pub(crate) fn instructions() -> Result<()> {
     comparing("instructions")
 }
 
+pub(crate) fn verdict() -> Result<()> {
+    evaluating("verdict")
+}
+
 fn comparing(what: &str) -> Result<()> {
     let program = ["--package", "heaptide-bench", "--bin", "bench-compare", "--", what];
+    run(cargo(&["run", "--quiet", "--locked"]).args(program))
+}
+
+fn evaluating(what: &str) -> Result<()> {
+    let program = ["--package", "heaptide-eval", "--", what];
     run(cargo(&["run", "--quiet", "--locked"]).args(program))
 }

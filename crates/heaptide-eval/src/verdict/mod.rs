@@ -21,9 +21,9 @@ mod tuning;
 mod untouched;
 
 use std::fs;
-use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
+use ci::program::root;
 use heaptide_analyze::verdict::Rule;
 
 use made_up::{Results, judge_all};
@@ -37,7 +37,6 @@ const UNTOUCHED_SEEDS: u64 = 240;
 const EXACT: [Rhythm; 4] = [Rhythm::Even, Rhythm::Uneven, Rhythm::Gaps, Rhythm::Company];
 const SAMPLED: [Rhythm; 1] = [Rhythm::Sampled];
 const LENGTHS: [usize; 2] = [40, 80];
-const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/VERDICT.md");
 const FROM: &str = "<!-- figures: written by `UPDATE=1 cargo ci verdict` -->\n";
 /// What follows here depends on the machine, and is quoted from one run.
 const REPLAYS: &str = "<!-- replays: written by `UPDATE=1 cargo ci verdict` -->\n";
@@ -54,7 +53,7 @@ struct Figures {
 }
 
 /// Judges all shapes, holds the rule to its targets, and the document to the figures.
-pub(crate) fn run() -> Result<()> {
+pub fn run() -> Result<()> {
     match std::env::var("VERDICT").as_deref() {
         Ok("tuning") => {
             show_tuning();
@@ -132,8 +131,8 @@ fn hold(figures: &Figures) -> Result<()> {
 
 /// Compares the figures with those in the document, or writes them there.
 fn document(figures: &str, replays: &str) -> Result<()> {
-    let path = Path::new(DOCUMENT);
-    let text = fs::read_to_string(path).context("docs/VERDICT.md")?;
+    let path = root().join("docs/VERDICT.md");
+    let text = fs::read_to_string(&path).context("docs/VERDICT.md")?;
     let (prose, rest) =
         text.split_once(FROM).context("docs/VERDICT.md has no place for figures")?;
     let (quoted, _) =

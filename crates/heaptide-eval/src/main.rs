@@ -1,0 +1,25 @@
+//! `heaptide-eval NAME` runs one evaluation, as `cargo ci NAME` does.
+
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(err) => {
+            println!("{err:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<()> {
+    let names: Vec<String> = std::env::args().skip(1).collect();
+    match names.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["verdict"] => heaptide_eval::verdict::run(),
+        _ => bail!("usage: heaptide-eval verdict"),
+    }
+}
