@@ -16,7 +16,6 @@ mod docs;
 mod fmt;
 mod fuzz;
 mod jq;
-mod leaks;
 mod loom;
 mod memo;
 mod miri;
@@ -62,7 +61,7 @@ const SET: &[Check] = &[
     Check {
         name: "leaks",
         about: "every leak of the corpus is found where it is, no healthy twin accused",
-        run: leaks::run,
+        run: separate::leaks,
     },
 ];
 

@@ -13,6 +13,10 @@ pub(crate) fn instructions() -> Result<()> {
     comparing("instructions")
 }
 
+pub(crate) fn leaks() -> Result<()> {
+    evaluating("leaks")
+}
+
 pub(crate) fn verdict() -> Result<()> {
     evaluating("verdict")
 }

@@ -19,7 +19,8 @@ fn main() -> ExitCode {
 fn run() -> Result<()> {
     let names: Vec<String> = std::env::args().skip(1).collect();
     match names.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["leaks"] => heaptide_eval::leaks::run(),
         ["verdict"] => heaptide_eval::verdict::run(),
-        _ => bail!("usage: heaptide-eval verdict"),
+        _ => bail!("usage: heaptide-eval leaks|verdict"),
     }
 }

@@ -72,7 +72,8 @@ impl Variant<'_> {
         };
         let dependencies: String =
             dependencies.iter().map(|(name, wanted)| format!("{name} = {wanted}\n")).collect();
-        let driver = root().join(format!("ci/leaks/{}.rs", self.case.name.replace('-', "_")));
+        let driver = root()
+            .join(format!("crates/heaptide-eval/leaks/{}.rs", self.case.name.replace('-', "_")));
         let features = match self.kind {
             Kind::Leaky => "default = [\"leaky\"]\nleaky = []",
             Kind::Fixed => "leaky = []",

@@ -1,4 +1,4 @@
-//! The manifest of the corpus, `ci/leaks/leaks.toml`.
+//! The manifest of the corpus, `crates/heaptide-eval/leaks/leaks.toml`.
 
 use std::fs;
 
@@ -36,7 +36,7 @@ struct Corpus {
 
 /// All cases, or those that `chosen` names.
 pub(crate) fn cases(chosen: Option<&str>) -> Result<Vec<Case>> {
-    let path = root().join("ci/leaks/leaks.toml");
+    let path = root().join("crates/heaptide-eval/leaks/leaks.toml");
     let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
     let corpus: Corpus = toml::from_str(&text).with_context(|| path.display().to_string())?;
     let mut cases = corpus.case;

@@ -14,7 +14,12 @@ use heaptide_analyze::verdict::Class;
 use judgement::{Growth, Judgement, Place};
 use variant::{Kind, Variant};
 
-pub(crate) fn run() -> Result<()> {
+/// Builds, runs and judges every program of the corpus.
+///
+/// # Errors
+///
+/// If one is judged wrong, or cannot be built, run or read.
+pub fn run() -> Result<()> {
     let chosen = std::env::var("LEAKS").ok();
     let cases = corpus::cases(chosen.as_deref())?;
     println!("{}", row("case", "variant", "verdict", "objects/op", "bytes/op", "where", ""));
@@ -99,7 +104,7 @@ mod tests {
         let mut told: Vec<_> =
             corpus::cases(None)?.iter().map(|case| case.name.replace('-', "_")).collect();
         let mut there = Vec::new();
-        for entry in std::fs::read_dir(ci::program::root().join("ci/leaks"))? {
+        for entry in std::fs::read_dir(ci::program::root().join("crates/heaptide-eval/leaks"))? {
             let path = entry?.path();
             let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
             if path.extension().is_some_and(|it| it == "rs") && !path.ends_with("rounds.rs") {
