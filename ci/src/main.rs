@@ -8,7 +8,6 @@
 
 mod aarch64;
 mod abort;
-mod analysis;
 mod asan;
 mod clippy;
 mod deps;
@@ -89,7 +88,7 @@ const BY_NAME: &[Check] = &[
     Check {
         name: "analysis",
         about: "how fast a large recording is judged, in how much memory",
-        run: analysis::run,
+        run: separate::analysis,
     },
     Check {
         name: "verdict",

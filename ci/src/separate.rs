@@ -13,12 +13,17 @@ pub(crate) fn instructions() -> Result<()> {
     comparing("instructions")
 }
 
+pub(crate) fn analysis() -> Result<()> {
+    // It reads beside what it measures, and an unoptimised reader is no measure.
+    evaluating("analysis", &["--release"])
+}
+
 pub(crate) fn leaks() -> Result<()> {
-    evaluating("leaks")
+    evaluating("leaks", &[])
 }
 
 pub(crate) fn verdict() -> Result<()> {
-    evaluating("verdict")
+    evaluating("verdict", &[])
 }
 
 fn comparing(what: &str) -> Result<()> {
@@ -26,7 +31,7 @@ fn comparing(what: &str) -> Result<()> {
     run(cargo(&["run", "--quiet", "--locked"]).args(program))
 }
 
-fn evaluating(what: &str) -> Result<()> {
+fn evaluating(what: &str, how: &[&str]) -> Result<()> {
     let program = ["--package", "heaptide-eval", "--", what];
-    run(cargo(&["run", "--quiet", "--locked"]).args(program))
+    run(cargo(&["run", "--quiet", "--locked"]).args(how).args(program))
 }

@@ -19,8 +19,9 @@ fn main() -> ExitCode {
 fn run() -> Result<()> {
     let names: Vec<String> = std::env::args().skip(1).collect();
     match names.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["analysis"] => heaptide_eval::analysis::run(),
         ["leaks"] => heaptide_eval::leaks::run(),
         ["verdict"] => heaptide_eval::verdict::run(),
-        _ => bail!("usage: heaptide-eval leaks|verdict"),
+        _ => bail!("usage: heaptide-eval analysis|leaks|verdict"),
     }
 }
