@@ -19,7 +19,6 @@ mod loom;
 mod memo;
 mod miri;
 mod oracle;
-mod programs;
 mod separate;
 mod targets;
 mod test;
@@ -99,7 +98,7 @@ const BY_NAME: &[Check] = &[
     Check {
         name: "programs",
         about: "well-known programs work unchanged with the shim in them",
-        run: programs::run,
+        run: separate::programs,
     },
 ];
 

@@ -22,6 +22,10 @@ pub(crate) fn leaks() -> Result<()> {
     evaluating("leaks", &[])
 }
 
+pub(crate) fn programs() -> Result<()> {
+    evaluating("programs", &[])
+}
+
 pub(crate) fn verdict() -> Result<()> {
     evaluating("verdict", &[])
 }

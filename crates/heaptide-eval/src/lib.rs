@@ -7,4 +7,5 @@
 
 pub mod analysis;
 pub mod leaks;
+pub mod programs;
 pub mod verdict;

@@ -21,7 +21,8 @@ fn run() -> Result<()> {
     match names.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["analysis"] => heaptide_eval::analysis::run(),
         ["leaks"] => heaptide_eval::leaks::run(),
+        ["programs"] => heaptide_eval::programs::run(),
         ["verdict"] => heaptide_eval::verdict::run(),
-        _ => bail!("usage: heaptide-eval analysis|leaks|verdict"),
+        _ => bail!("usage: heaptide-eval analysis|leaks|programs|verdict"),
     }
 }

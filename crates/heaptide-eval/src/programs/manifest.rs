@@ -1,4 +1,4 @@
-//! The list of programs, `ci/programs/programs.toml`.
+//! The list of programs, `crates/heaptide-eval/programs/programs.toml`.
 
 use std::fs;
 
@@ -50,7 +50,7 @@ struct Programs {
 
 /// All of them.
 pub(crate) fn programs() -> Result<Vec<Program>> {
-    let path = root().join("ci/programs/programs.toml");
+    let path = root().join("crates/heaptide-eval/programs/programs.toml");
     let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
     let list: Programs = toml::from_str(&text).with_context(|| path.display().to_string())?;
     Ok(list.program)

@@ -21,7 +21,12 @@ use package::{Copy, home};
 use recording::Contents;
 use trial::Builds;
 
-pub(crate) fn run() -> Result<()> {
+/// Builds, runs and compares every program of the list.
+///
+/// # Errors
+///
+/// If one behaves otherwise over the shim, is misrecorded, or cannot be fetched, built or run.
+pub fn run() -> Result<()> {
     let programs = manifest::programs()?;
     package::fetch(&programs)?;
     let names = std::env::var("PROGRAMS").ok();
