@@ -1,6 +1,6 @@
 //! Real programs with a known verdict: built with the shim, played, loaded, and judged.
 //!
-//! The package `ci/replay` holds them and lists them. They are judged from the recording as the
+//! The package `heaptide-replay` holds them and lists them. They are judged from the recording as the
 //! command does it, names and all, so that the *place* of a finding counts as well as its being
 //! there. They are no untouched set: what channel B knows of backlogs was learnt from them.
 
