@@ -11,6 +11,7 @@
 mod caches;
 mod containers;
 mod leaks;
+mod list;
 mod pace;
 mod passing;
 mod program;
@@ -22,8 +23,9 @@ use std::time::Instant;
 
 use fastrand::Rng;
 
+use list::{Label, PROGRAMS, Played};
 use pace::Pace;
-use program::{Label, Now, PROGRAMS, Played, Run};
+use program::{Now, Run};
 
 #[global_allocator]
 static HEAP: heaptide::Heaptide = heaptide::Heaptide::new();

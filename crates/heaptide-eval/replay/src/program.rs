@@ -1,10 +1,6 @@
-//! What a program is, and the list of them.
-
-use std::any::type_name;
+//! What a program is, and what it is told about the run it is in.
 
 use fastrand::Rng;
-
-use crate::{caches, containers, leaks, passing};
 
 /// One program: state that requests change.
 pub(crate) trait Program {
@@ -26,84 +22,10 @@ impl Run {
 
 /// Where a run stands.
 pub(crate) struct Now {
-    /// In epochs,
+    /// Epochs since it began.
     pub(crate) time: f64,
-    /// as a share of the run,
+    /// The same, as a share of the whole run.
     pub(crate) share: f64,
-    /// and in requests.
+    /// Requests that were served before this one.
     pub(crate) request: u64,
 }
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Label {
-    Healthy,
-    Leak,
-}
-
-impl Label {
-    pub(crate) fn word(self) -> &'static str {
-        match self {
-            Self::Healthy => "healthy",
-            Self::Leak => "leak",
-        }
-    }
-}
-
-/// A program that can be played.
-pub(crate) struct Played {
-    pub(crate) name: &'static str,
-    pub(crate) label: Label,
-    /// The type whose methods allocate what leaks.
-    pub(crate) blamed: fn() -> &'static str,
-    pub(crate) start: fn(&Run, &mut Rng) -> Box<dyn Program>,
-}
-
-macro_rules! played {
-    ($label:ident $name:literal $program:ty) => {
-        Played {
-            name: $name,
-            label: Label::$label,
-            blamed: type_name::<$program>,
-            start: |run, rng| Box::new(<$program>::new(run, rng)),
-        }
-    };
-}
-
-pub(crate) const PROGRAMS: &[Played] = &[
-    played!(Healthy "scratch" passing::Scratch),
-    played!(Healthy "in-flight" passing::InFlight),
-    played!(Healthy "backlog" passing::Backlog),
-    played!(Healthy "batches" passing::Batches),
-    played!(Healthy "deferred-frees" passing::DeferredFrees),
-    played!(Healthy "expiring-sessions" passing::ExpiringSessions),
-    played!(Healthy "start-up" passing::StartUp),
-    played!(Healthy "reload" passing::Reload),
-    played!(Healthy "fifo-cache" caches::Fifo),
-    played!(Healthy "lru-cache" caches::Lru),
-    played!(Healthy "random-cache" caches::RandomEvict),
-    played!(Healthy "interner" caches::Interner),
-    played!(Healthy "pool" caches::Pool),
-    played!(Healthy "segments" caches::Segments),
-    played!(Healthy "ring" containers::Ring),
-    played!(Healthy "reused-buffer" containers::ReusedBuffer),
-    played!(Healthy "filled-map" containers::FilledMap),
-    played!(Healthy "filled-shards" containers::FilledShards),
-    played!(Healthy "reused-pages" containers::ReusedPages),
-    played!(Leak "sessions" leaks::Sessions),
-    played!(Leak "error-path" leaks::ErrorPath),
-    played!(Leak "slow" leaks::Slow),
-    played!(Leak "late" leaks::Late),
-    played!(Leak "bursts" leaks::Bursts),
-    played!(Leak "missed-expiry" leaks::MissedExpiry),
-    played!(Leak "cache-loses-track" leaks::LosingCache),
-    played!(Leak "beside-random-evict" leaks::BesideRandomEvict),
-    played!(Leak "labels" leaks::Labels),
-    played!(Leak "growing-queue" leaks::GrowingQueue),
-    played!(Leak "pool-never-reuses" leaks::WastefulPool),
-    played!(Leak "segments-never-merged" leaks::Journal),
-    played!(Leak "after-large-start" leaks::AfterLargeStart),
-    played!(Leak "vector-for-ever" containers::EventLog),
-    played!(Leak "map-for-ever" containers::SeenIds),
-    played!(Leak "shards-for-ever" containers::SessionShards),
-    played!(Leak "pages-for-ever" containers::TaskPages),
-];
