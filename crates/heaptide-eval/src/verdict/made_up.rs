@@ -51,6 +51,17 @@ impl Results {
     }
 }
 
+/// Everything that is measured on made-up sites.
+pub(super) struct Figures {
+    pub(super) tuning: [Results; 2],
+    pub(super) untouched: [Results; 2],
+    pub(super) sampled: Results,
+    /// Snapshots until a clean leak is called one, the median.
+    pub(super) decided_after: usize,
+    /// The share of null walks whose e-value ever reaches 1/α.
+    pub(super) excessive: f64,
+}
+
 /// Judges every shape so many times, in one rhythm after another.
 pub(super) fn judge_all(shapes: &[Shape], n: usize, seeds: u64, rhythms: &[Rhythm]) -> Results {
     let workers = thread::available_parallelism().map_or(1, usize::from);

@@ -26,8 +26,8 @@ use anyhow::{Context, Result, bail, ensure};
 use ci::program::root;
 use heaptide_analyze::verdict::Rule;
 
-use made_up::{Results, judge_all};
-use trace::Rhythm;
+use made_up::{Figures, judge_all};
+use trace::{LENGTHS, Rhythm};
 use tuning::TUNING;
 use untouched::UNTOUCHED;
 
@@ -36,21 +36,9 @@ const TUNING_SEEDS: u64 = 40;
 const UNTOUCHED_SEEDS: u64 = 240;
 const EXACT: [Rhythm; 4] = [Rhythm::Even, Rhythm::Uneven, Rhythm::Gaps, Rhythm::Company];
 const SAMPLED: [Rhythm; 1] = [Rhythm::Sampled];
-const LENGTHS: [usize; 2] = [40, 80];
 const FROM: &str = "<!-- figures: written by `UPDATE=1 cargo ci verdict` -->\n";
 /// What follows here depends on the machine, and is quoted from one run.
 const REPLAYS: &str = "<!-- replays: written by `UPDATE=1 cargo ci verdict` -->\n";
-
-/// Everything that is measured on made-up sites.
-struct Figures {
-    tuning: [Results; 2],
-    untouched: [Results; 2],
-    sampled: Results,
-    /// Snapshots until a clean leak is called one, the median.
-    decided_after: usize,
-    /// The share of null walks whose e-value ever reaches 1/α.
-    excessive: f64,
-}
 
 /// Judges all shapes, holds the rule to its targets, and the document to the figures.
 pub fn run() -> Result<()> {

@@ -4,8 +4,7 @@ use std::fmt::Write as _;
 
 use heaptide_analyze::verdict::Class;
 
-use super::Figures;
-use super::made_up::Results;
+use super::made_up::{Figures, Results};
 use super::peers::PEERS;
 use super::replay::{self, Program};
 use super::score::Score;

@@ -69,6 +69,8 @@ pub(super) struct Seen {
     pub(super) sites: Vec<(SiteSeries, Curve)>,
 }
 
+/// Snapshots of a recording.
+pub(super) const LENGTHS: [usize; 2] = [40, 80];
 const SAMPLED: u64 = 8;
 const INTERVAL_NS: f64 = 5e9;
 
