@@ -16,8 +16,11 @@ pub mod identity;
 pub mod judge;
 pub mod load;
 pub mod policy;
-pub mod recorded;
+pub mod pipeline;
 pub mod series;
 pub mod symbols;
 pub mod timeline;
 pub mod verdict;
+
+// The old name, until its callers have moved.
+pub use pipeline as recorded;
