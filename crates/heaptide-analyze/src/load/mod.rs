@@ -16,7 +16,7 @@ mod lines;
 mod location;
 mod ordered;
 mod rows;
-mod run;
+mod recording;
 mod scalars;
 mod scan;
 mod slots;
@@ -28,7 +28,7 @@ pub(crate) use document::read_document;
 pub use error::{Cause, Error, LINE_LIMIT_BYTES, Place, Warning};
 pub use location::Location;
 pub use ordered::Threads;
-pub use run::{FullSnapshot, Run, SeriesAndWarnings};
+pub use recording::{FullSnapshot, Run, SeriesAndWarnings};
 pub use scalars::Scalars;
 
 use error::Warnings;
