@@ -9,7 +9,9 @@ use heaptide_format::{Header, Site, SiteId, SiteRow};
 use serde::{Deserialize, Serialize};
 
 use crate::identity::{Identity, SharedFrame, SiteKey, Stack, WorkspaceCrates};
-use crate::load::{Error, FullSnapshot, Location, Run, Scalars, Warning, load_one, read_document};
+use crate::load::{
+    Error, FullSnapshot, Location, Recording, Scalars, Warning, load_one, read_document,
+};
 use crate::symbols::{Problem, Resolve, Symbols};
 
 /// One snapshot with names.
@@ -65,7 +67,7 @@ pub struct Opened {
 
 impl Dump {
     /// Puts names to a snapshot of `run`.
-    pub fn new(run: &Run, snapshot: FullSnapshot, symbols: &Symbols) -> Self {
+    pub fn new(run: &Recording, snapshot: FullSnapshot, symbols: &Symbols) -> Self {
         let FullSnapshot { scalars, rows } = snapshot;
         let site = |(id, row): (SiteId, SiteRow)| {
             let site = run.sites.get(&id);

@@ -13,7 +13,7 @@ use crate::compare::Before;
 use crate::finding::Subject;
 use crate::identity::{Identity, SiteKey, WorkspaceCrates};
 use crate::judge::{self, Criteria, Report};
-use crate::load::{self, Error, Recordings, Run, Threads};
+use crate::load::{self, Error, Recording, Recordings, Threads};
 use crate::policy::{Date, Policy};
 use crate::series::SiteSeries;
 use crate::symbols::{Resolve, Symbols};
@@ -79,7 +79,7 @@ struct Read<'a> {
 impl<'a> Read<'a> {
     /// Reads the rows once, each site on the axis of its own lifetime.
     fn new(
-        run: &'a Run,
+        run: &'a Recording,
         symbols: &Symbols,
         terms: &Terms,
         doubts: &mut Vec<String>,
@@ -115,7 +115,7 @@ struct Axes {
 }
 
 impl Axes {
-    fn new(run: &Run, policy: &Policy, sites: &Named, unlisted: &Subject) -> Self {
+    fn new(run: &Recording, policy: &Policy, sites: &Named, unlisted: &Subject) -> Self {
         let general = Arc::new(Axis::new(&run.timeline, &policy.settings()));
         let mut by_lifetime = BTreeMap::from([(None, Arc::clone(&general))]);
         let mut axis_of = |subject: &Subject| {

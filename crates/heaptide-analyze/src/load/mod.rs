@@ -1,9 +1,9 @@
 //! Recordings (and dumps) from files, streaming: the only place that opens them.
 //!
 //! Two passes, so that memory follows the number of sites and snapshots and not the size of the
-//! files. [`load`] reads everything but the rows and tells runs apart; [`Run::rows`] then hands
-//! over the rows one at a time, [`Run::series`] sums them up on several threads, and
-//! [`Run::snapshot`] restores one snapshot in full.
+//! files. [`load`] reads everything but the rows and tells runs apart; [`Recording::rows`] then hands
+//! over the rows one at a time, [`Recording::series`] sums them up on several threads, and
+//! [`Recording::snapshot`] restores one snapshot in full.
 //!
 //! Bytes are never trusted: whatever stands in a file ends in a [`Warning`] or an [`Error`].
 
@@ -15,8 +15,8 @@ mod input;
 mod lines;
 mod location;
 mod ordered;
-mod rows;
 mod recording;
+mod rows;
 mod scalars;
 mod scan;
 mod slots;
@@ -28,7 +28,9 @@ pub(crate) use document::read_document;
 pub use error::{Cause, Error, LINE_LIMIT_BYTES, Place, Warning};
 pub use location::Location;
 pub use ordered::Threads;
-pub use recording::{FullSnapshot, Run, SeriesAndWarnings};
+pub use recording::{FullSnapshot, Recording, SeriesAndWarnings};
+// The old name, until its callers have moved.
+pub use recording::Recording as Run;
 pub use scalars::Scalars;
 
 use error::Warnings;
@@ -39,7 +41,7 @@ use scan::{Scan, Scanned};
 #[derive(Clone, Debug, Default)]
 pub struct Recordings {
     /// Runs in the order in which they were met.
-    pub runs: Vec<Run>,
+    pub runs: Vec<Recording>,
     /// What was wrong without ending the reading.
     pub warnings: Vec<Warning>,
 }
@@ -64,7 +66,7 @@ pub fn load(paths: &[PathBuf]) -> Result<Recordings, Error> {
     let mut runs = Vec::new();
     for recording in recordings {
         match check_usable(&recording) {
-            Ok(()) => runs.push(Run::join(recording, &mut warnings)),
+            Ok(()) => runs.push(Recording::join(recording, &mut warnings)),
             Err((input, error)) => leave_out(&mut warnings, &mut refused, &input, error)?,
         }
     }
@@ -79,7 +81,7 @@ pub fn load(paths: &[PathBuf]) -> Result<Recordings, Error> {
 ///
 /// # Errors
 /// Those of [`load`], and [`Error::SeveralRuns`].
-pub fn load_one(path: &Path) -> Result<(Run, Vec<Warning>), Error> {
+pub fn load_one(path: &Path) -> Result<(Recording, Vec<Warning>), Error> {
     let Recordings { mut runs, warnings } = load(&[path.to_owned()])?;
     match (runs.pop(), runs.len()) {
         (Some(run), 0) => Ok((run, warnings)),
@@ -116,7 +118,7 @@ fn check_usable(recording: &Scanned) -> Result<(), (input::Input, Error)> {
     Ok(())
 }
 
-fn warn_of_mixed_builds(runs: &[Run], warnings: &mut Warnings) {
+fn warn_of_mixed_builds(runs: &[Recording], warnings: &mut Warnings) {
     let builds: BTreeSet<_> =
         runs.iter().filter_map(|run| run.timeline.header.build_id.as_ref()).collect();
     if let (true, Some(file)) = (builds.len() > 1, runs.first().and_then(|run| run.files.first())) {

@@ -16,12 +16,12 @@ use crate::axis::Axis;
 use crate::series::SiteSeries;
 use crate::timeline::Timeline;
 
-/// What [`Run::series`] gives: a closed series for each site that has a row.
+/// What [`Recording::series`] gives: a closed series for each site that has a row.
 pub type SeriesAndWarnings = (BTreeMap<SiteId, SiteSeries>, Vec<Warning>);
 
 /// One run of one process.
 #[derive(Clone, Debug, Default)]
-pub struct Run {
+pub struct Recording {
     /// Header and points.
     pub timeline: Timeline,
     /// Files it was read from, by segment.
@@ -45,7 +45,7 @@ pub struct FullSnapshot {
     pub rows: BTreeMap<SiteId, SiteRow>,
 }
 
-impl Run {
+impl Recording {
     pub(super) fn join(scanned: Scanned, warnings: &mut Warnings) -> Self {
         let Scanned { mut segments, modules, sites, names, .. } = scanned;
         segments.sort_by_key(|segment| segment.header.segment);
@@ -121,7 +121,7 @@ impl Run {
     /// `threads` threads, and the result is the same on any number of them.
     ///
     /// # Errors
-    /// Those of [`Run::rows`], and [`Error::NoThread`].
+    /// Those of [`Recording::rows`], and [`Error::NoThread`].
     pub fn series<'a>(
         &self,
         axis: &Axis,
@@ -172,7 +172,7 @@ impl Run {
     /// Restores the snapshot at a point, each site with its last row.
     ///
     /// # Errors
-    /// [`Error::NoSnapshot`] if there is no such point, and those of [`Run::rows`].
+    /// [`Error::NoSnapshot`] if there is no such point, and those of [`Recording::rows`].
     pub fn snapshot(&self, point: usize) -> Result<(FullSnapshot, Vec<Warning>), Error> {
         let Some(stand) = self.stands.get(point) else {
             self.point_index(Some(u64::MAX))?;

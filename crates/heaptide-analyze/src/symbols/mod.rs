@@ -20,7 +20,7 @@ pub use elf::ElfResolver;
 pub use problem::Problem;
 
 use crate::identity::{NamedFrame, Origin, SharedFrame, Stack, WorkspaceCrates};
-use crate::load::Run;
+use crate::load::Recording;
 
 /// Something that knows names of addresses.
 pub trait Resolve {
@@ -59,7 +59,11 @@ pub struct Symbols {
 impl Symbols {
     /// Names every frame of every site of `run`; those of `workspace` are the user's own, wherever
     /// their source lies.
-    pub fn look_up(run: &Run, resolver: &mut dyn Resolve, workspace: &WorkspaceCrates) -> Self {
+    pub fn look_up(
+        run: &Recording,
+        resolver: &mut dyn Resolve,
+        workspace: &WorkspaceCrates,
+    ) -> Self {
         let Looked { names, problems } = Looked::up(run, resolver);
         let exe = file_name(&run.timeline.header.exe);
         let mut frames = HashMap::new();
@@ -113,7 +117,7 @@ struct Looked {
 }
 
 impl Looked {
-    fn up(run: &Run, resolver: &mut dyn Resolve) -> Self {
+    fn up(run: &Recording, resolver: &mut dyn Resolve) -> Self {
         let mut looked = Self::default();
         for (id, offsets) in offsets_by_module(run) {
             let Some(module) = run.modules.get(&id) else { continue };
@@ -124,7 +128,7 @@ impl Looked {
 
     fn up_module(
         &mut self,
-        run: &Run,
+        run: &Recording,
         module: &Module,
         offsets: BTreeSet<ModuleOffset>,
         resolver: &mut dyn Resolve,
@@ -154,7 +158,7 @@ impl Looked {
 }
 
 /// Looks up what the recording does not name yet, as lines to append to it.
-pub fn names_for(run: &Run, resolver: &mut dyn Resolve) -> (Vec<Names>, Vec<Problem>) {
+pub fn names_for(run: &Recording, resolver: &mut dyn Resolve) -> (Vec<Names>, Vec<Problem>) {
     let Looked { names, problems } = Looked::up(run, resolver);
     let mut lines: Vec<Names> = Vec::new();
     for ((module, offset), names) in names {
@@ -170,7 +174,7 @@ pub fn names_for(run: &Run, resolver: &mut dyn Resolve) -> (Vec<Names>, Vec<Prob
     (lines, problems)
 }
 
-fn offsets_by_module(run: &Run) -> BTreeMap<ModuleId, BTreeSet<ModuleOffset>> {
+fn offsets_by_module(run: &Recording) -> BTreeMap<ModuleId, BTreeSet<ModuleOffset>> {
     let mut offsets: BTreeMap<ModuleId, BTreeSet<ModuleOffset>> = BTreeMap::new();
     for frame in run.sites.values().flat_map(|site| &site.frames) {
         if let Some(module) = frame.module {
