@@ -15,7 +15,7 @@ use crate::identity::{Identity, SiteKey, WorkspaceCrates};
 use crate::judge::{self, Criteria, Report};
 use crate::load::{self, Error, Recording, Recordings, Threads};
 use crate::policy::{Date, Policy};
-use crate::series::SiteSeries;
+use crate::series::{self, SiteSeries};
 use crate::symbols::{Resolve, Symbols};
 use crate::timeline::Timeline;
 
@@ -88,7 +88,7 @@ impl<'a> Read<'a> {
         let mut subjects: Named = run.sites.iter().map(|(id, site)| (*id, named(site))).collect();
         let unlisted = |id| named(&Site { id, tag: None, frames: Vec::new(), truncated: true });
         let axes = Axes::new(run, &terms.policy, &subjects, &unlisted(SiteId(0)).1);
-        let (series, warnings) = run.series(&axes.general, |id| axes.of(id), terms.threads)?;
+        let (series, warnings) = series::read(run, &axes.general, |id| axes.of(id), terms.threads)?;
         doubts.extend(warnings.iter().map(ToString::to_string));
         let mut sites = BTreeMap::new();
         for (id, series) in series {

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use heaptide_analyze::axis::{Axis, Settings};
 use heaptide_analyze::load::{Run, Threads, load, load_one};
-use heaptide_analyze::series::SiteSeries;
+use heaptide_analyze::series::{self, SiteSeries};
 use heaptide_format::SiteId;
 use proptest::prelude::*;
 use recording::{Dir, MODULE, header, site, snapshot, whole};
@@ -219,7 +219,7 @@ fn up_and_down(seq: u64) -> String {
 
 fn series_on(run: &Run, axis: &Axis, threads: usize) -> (BTreeMap<SiteId, SiteSeries>, String) {
     let threads = Threads(NonZeroUsize::new(threads).expect("a number of threads"));
-    let (series, warnings) = run.series(axis, |_| axis, threads).expect("readable");
+    let (series, warnings) = series::read(run, axis, |_| axis, threads).expect("readable");
     (series, format!("{warnings:?}"))
 }
 
@@ -274,8 +274,8 @@ fn a_file_that_changes_under_the_reader_is_told() {
     let told = |text: &str| {
         dir.write("a.jsonl", text);
         let axis = Axis::new(&run.timeline, &Settings::default());
-        let ended =
-            run.series(&axis, |_| &axis, Threads::default()).map(|(series, _)| series.len());
+        let ended = series::read(&run, &axis, |_| &axis, Threads::default())
+            .map(|(series, _)| series.len());
         ended.map_err(|error| error.to_string().replace(&format!("{}/", dir.0.display()), ""))
     };
     let replaced = |line| {
@@ -342,7 +342,7 @@ fn read_all(paths: &[PathBuf]) -> Option<(usize, u64)> {
         let sum = |_, row: &heaptide_format::SiteRow| live = live.wrapping_add(row.live_objects);
         run.rows(sum).ok()?;
         let axis = Axis::new(&run.timeline, &Settings::default());
-        run.series(&axis, |_| &axis, Threads::default()).ok()?;
+        series::read(run, &axis, |_| &axis, Threads::default()).ok()?;
         for k in 0..run.timeline.points.len() {
             run.snapshot(k).ok()?;
         }

@@ -2,8 +2,7 @@
 //!
 //! Two passes, so that memory follows the number of sites and snapshots and not the size of the
 //! files. [`load`] reads everything but the rows and tells runs apart; [`Recording::rows`] then hands
-//! over the rows one at a time, [`Recording::series`] sums them up on several threads, and
-//! [`Recording::snapshot`] restores one snapshot in full.
+//! over the rows one at a time, and [`Recording::snapshot`] restores one snapshot in full.
 //!
 //! Bytes are never trusted: whatever stands in a file ends in a [`Warning`] or an [`Error`].
 
@@ -19,21 +18,22 @@ mod recording;
 mod rows;
 mod scalars;
 mod scan;
-mod slots;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 pub(crate) use document::read_document;
+pub(crate) use error::Warnings;
 pub use error::{Cause, Error, LINE_LIMIT_BYTES, Place, Warning};
 pub use location::Location;
 pub use ordered::Threads;
-pub use recording::{FullSnapshot, Recording, SeriesAndWarnings};
+pub(crate) use ordered::in_order;
+pub use recording::{FullSnapshot, Recording};
+pub(crate) use rows::{SnapshotLines, TakeRows};
 // The old name, until its callers have moved.
 pub use recording::Recording as Run;
 pub use scalars::Scalars;
 
-use error::Warnings;
 use input::Chosen;
 use scan::{Scan, Scanned};
 

@@ -23,7 +23,7 @@ impl Default for Threads {
 /// Makes a result for each index, on so many threads, and hands it to `take`, in order.
 ///
 /// Each thread has an `S` of its own to work with. The first error ends it all.
-pub(super) fn in_order<S, R>(
+pub(crate) fn in_order<S, R>(
     indices: Range<usize>,
     threads: Threads,
     make: impl Fn(&mut S, usize) -> Result<R, Error> + Sync,

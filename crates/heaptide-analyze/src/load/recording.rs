@@ -1,23 +1,18 @@
 //! One run: its timeline in memory, its rows on disk.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use heaptide_format::{Module, ModuleId, ModuleOffset, Name, Site, SiteId, SiteRow};
+use heaptide_format::{
+    Error as LineError, Module, ModuleId, ModuleOffset, Name, Site, SiteId, SiteRow,
+};
 
 use super::error::{Cause, Error, Warning, Warnings};
-use super::ordered::{Threads, in_order};
-use super::rows::{SnapshotLines, each_row};
+use super::rows::{SnapshotLines, TakeRows, each_row};
 use super::scalars::{self, Scalars};
 use super::scan::{Completeness, Scanned, Segment, Stand};
-use super::slots::{SlotRows, Span, spans};
-use crate::axis::Axis;
-use crate::series::SiteSeries;
 use crate::timeline::Timeline;
-
-/// What [`Recording::series`] gives: a closed series for each site that has a row.
-pub type SeriesAndWarnings = (BTreeMap<SiteId, SiteSeries>, Vec<Warning>);
 
 /// One run of one process.
 #[derive(Clone, Debug, Default)]
@@ -116,59 +111,6 @@ impl Recording {
         self.rows_of(0..self.stands.len(), |k, row| sink(k, row))
     }
 
-    /// Sums up every site on its own axis, as `axis_of` gives it; the series are closed. All axes
-    /// have the slots of `axis`, and differ in when blocks are old enough. The lines are parsed on
-    /// `threads` threads, and the result is the same on any number of them.
-    ///
-    /// # Errors
-    /// Those of [`Recording::rows`], and [`Error::NoThread`].
-    pub fn series<'a>(
-        &self,
-        axis: &Axis,
-        axis_of: impl Fn(SiteId) -> &'a Axis,
-        threads: Threads,
-    ) -> Result<SeriesAndWarnings, Error> {
-        let spans = spans(axis, self.stands.len());
-        // Rows mostly come by site, and then so do their series: one after another in memory.
-        let mut series: Vec<(SiteId, SiteSeries)> = Vec::with_capacity(self.sites.len());
-        let mut index_by_site: HashMap<SiteId, usize> = HashMap::with_capacity(self.sites.len());
-        let mut warnings = Warnings::default();
-        let read = |lines: &mut SnapshotLines, k: usize| self.slot_rows(lines, axis, &spans[k]);
-        in_order(0..spans.len(), threads, read, |(slot, rows): (_, SlotRows<'_>)| {
-            for (id, sight) in rows.sights() {
-                let index = *index_by_site.entry(id).or_insert(series.len());
-                if index == series.len() {
-                    series.push((id, SiteSeries::new()));
-                }
-                series[index].1.observe_slot(axis_of(id), slot, &sight);
-            }
-            for (stand, cause) in
-                rows.damage.into_iter().rev().map(|(k, cause)| (&self.stands[k], cause))
-            {
-                warnings.add(self.file_of(stand), Some(stand.place), cause);
-            }
-        })?;
-        series.iter_mut().for_each(|(id, series)| series.close(axis_of(*id)));
-        Ok((series.into_iter().collect(), warnings.into_vec()))
-    }
-
-    fn slot_rows<'a>(
-        &self,
-        lines: &mut SnapshotLines,
-        axis: &'a Axis,
-        span: &Span,
-    ) -> Result<(Option<usize>, SlotRows<'a>), Error> {
-        let mut rows = SlotRows::new(axis);
-        for k in span.points.clone().rev() {
-            let stand = &self.stands[k];
-            let line = lines.read(self.file_of(stand), stand)?;
-            if let Err(err) = each_row(line, stand.rows_at, &mut rows) {
-                rows.damage.push((k, Cause::Damaged(err.to_string())));
-            }
-        }
-        Ok((span.slot, rows))
-    }
-
     /// Restores the snapshot at a point, each site with its last row.
     ///
     /// # Errors
@@ -205,14 +147,30 @@ impl Recording {
         let mut warnings = Warnings::default();
         let mut lines = SnapshotLines::default();
         for k in points {
-            let stand = &self.stands[k];
-            let file = self.file_of(stand);
-            let line = lines.read(file, stand)?;
-            if let Err(err) = each_row(line, stand.rows_at, &mut |row: &SiteRow| sink(k, row)) {
-                warnings.add(file, Some(stand.place), Cause::Damaged(err.to_string()));
+            if let Err(cause) = self.read_rows(&mut lines, k, &mut |row: &SiteRow| sink(k, row))? {
+                self.warn_of_damage(k, cause, &mut warnings);
             }
         }
         Ok(warnings.into_vec())
+    }
+
+    /// Hands over the rows of one snapshot; the inner error is the damage that ended its line.
+    pub(crate) fn read_rows(
+        &self,
+        lines: &mut SnapshotLines,
+        k: usize,
+        sink: &mut impl TakeRows,
+    ) -> Result<Result<(), LineError>, Error> {
+        let stand = &self.stands[k];
+        let line = lines.read(self.file_of(stand), stand)?;
+        Ok(each_row(line, stand.rows_at, sink))
+    }
+
+    /// Adds a warning that the line of this snapshot is damaged.
+    pub(crate) fn warn_of_damage(&self, k: usize, cause: LineError, warnings: &mut Warnings) {
+        let stand = &self.stands[k];
+        let cause = Cause::Damaged(cause.to_string());
+        warnings.add(self.file_of(stand), Some(stand.place), cause);
     }
 
     fn file_of(&self, stand: &Stand) -> &Path {

@@ -5,7 +5,12 @@
 //! the last row only. A site without a row in a snapshot stands as its last row says; its blocks
 //! still grow older, so silent slots are filled in, not skipped.
 
+mod read;
+mod slot_rows;
+
 use heaptide_format::{Cohort, Growth, SiteRow};
+
+pub use read::{SeriesAndWarnings, read};
 
 use crate::axis::Axis;
 

@@ -8,12 +8,11 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::ops::Range;
 
-use heaptide_format::{Growth, SiteId, SiteRow};
+use heaptide_format::{Error as LineError, Growth, SiteId, SiteRow};
 
-use super::error::Cause;
-use super::rows::TakeRows;
+use super::{Cell, Sight, Totals, Trough, push_cells};
 use crate::axis::Axis;
-use crate::series::{Cell, Sight, Totals, Trough, push_cells};
+use crate::load::TakeRows;
 
 /// The snapshots that one slot joins.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,7 +45,7 @@ pub(super) struct SlotRows<'a> {
     cells: Vec<Cell>,
     growth: Vec<Growth>,
     /// Damaged lines, by point, backwards.
-    pub(super) damage: Vec<(usize, Cause)>,
+    pub(super) damage: Vec<(usize, LineError)>,
 }
 
 /// One site; its cells and growth end here, where those of the next begin.
