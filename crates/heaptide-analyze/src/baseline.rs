@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::compare::{FLOOR_BYTES_PER_OP, WORSE};
 use crate::finding::{Finding, Gate, JudgedSite, Ruling};
-use crate::judge::{Report, Run, RunReport};
+use crate::judge::{Report, RunReport};
+use crate::site::Run;
 use crate::verdict::{Class, Rate};
 
 /// The version this crate writes.
@@ -48,7 +49,7 @@ pub struct Accepted {
 pub struct Baseline {
     /// [`BASELINE_VERSION`] of the writer.
     pub version: u32,
-    /// Accepted sites by identity: [`crate::finding::Subject::id`].
+    /// Accepted sites by identity: [`crate::site::Subject::id`].
     pub accepted: BTreeMap<String, Accepted>,
 }
 

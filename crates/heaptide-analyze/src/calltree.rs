@@ -9,8 +9,9 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::finding::{JudgedSite, Subject};
+use crate::finding::JudgedSite;
 use crate::identity::{Origin, SharedFrame};
+use crate::site::Subject;
 
 /// This share of the growth is nearly everything.
 const MOST: f64 = 0.9;

@@ -10,7 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use crate::finding::{Finding, Gate, Ruling};
-use crate::judge::{Report, Run, RunReport};
+use crate::judge::{Report, RunReport};
+use crate::site::Run;
 use crate::verdict::{Class, Rate, Verdict};
 
 /// Growth is worse from this factor on,
@@ -37,7 +38,7 @@ pub enum Change {
 /// Growth of a function that the build before had too.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Known {
-    /// The function: [`crate::finding::Subject::path`].
+    /// The function: [`crate::site::Subject::path`].
     pub path: String,
     /// How fast it grew, all its sites together.
     pub before: Rate,

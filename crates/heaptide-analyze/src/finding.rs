@@ -10,8 +10,11 @@ use serde::Serialize;
 
 use crate::compare::{Change, nothing_like};
 use crate::identity::{NamedFrame, Origin, SharedFrame};
-use crate::judge::Site;
+use crate::site::Site;
 use crate::verdict::{Channel, Class, Confidence, Rate, Verdict};
+
+// The old name, until its callers have moved.
+pub use crate::site::Subject;
 
 /// Sites whose survivors correlate beyond this belong together.
 const IN_STEP: f64 = 0.98;
@@ -19,21 +22,6 @@ const IN_STEP: f64 = 0.98;
 const LEAST_VARIATION: f64 = 0.01;
 /// A finding is named by the innermost frame that this share of its growth has in common.
 const MOST_OF_IT: f64 = 0.9;
-
-/// A site as people and files know it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Subject {
-    /// Short stable id, made from `path`.
-    pub id: String,
-    /// Stable identity: survives a rebuild; what patterns and baselines match on.
-    pub path: String,
-    /// The tag it allocated under.
-    pub tag: Option<String>,
-    /// The frame to blame: the first of the user's, else the first outside `std`.
-    pub blamed: SharedFrame,
-    /// All frames, innermost first, inlined ones included.
-    pub stack: Vec<SharedFrame>,
-}
 
 /// A site and what it was judged to be.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -18,6 +18,7 @@ pub mod load;
 pub mod pipeline;
 pub mod policy;
 pub mod series;
+pub mod site;
 pub mod symbols;
 pub mod timeline;
 pub mod verdict;

@@ -10,12 +10,12 @@ use heaptide_format::{Site, SiteId};
 use crate::axis::Axis;
 use crate::baseline::Baseline;
 use crate::compare::Before;
-use crate::finding::Subject;
 use crate::identity::{Identity, SiteKey, WorkspaceCrates};
 use crate::judge::{self, Criteria, Report};
 use crate::load::{self, Error, Recording, Recordings, Threads};
 use crate::policy::{Date, Policy};
 use crate::series::{self, SiteSeries};
+use crate::site::{self, Subject};
 use crate::symbols::{Resolve, Symbols};
 use crate::timeline::Timeline;
 
@@ -54,7 +54,7 @@ pub fn judge(
         doubts.extend(symbols.problems.iter().map(ToString::to_string));
         read.push(Read::new(run, &symbols, terms, &mut doubts)?);
     }
-    let runs: Vec<judge::Run<'_>> = read.iter().map(Read::as_run).collect();
+    let runs: Vec<site::Run<'_>> = read.iter().map(Read::as_run).collect();
     let criteria = Criteria {
         policy: &terms.policy,
         baseline: terms.baseline.as_ref(),
@@ -73,7 +73,7 @@ type Named = BTreeMap<SiteId, (SiteKey, Subject)>;
 struct Read<'a> {
     timeline: &'a Timeline,
     axis: Arc<Axis>,
-    sites: Vec<judge::Site>,
+    sites: Vec<site::Site>,
 }
 
 impl<'a> Read<'a> {
@@ -99,8 +99,8 @@ impl<'a> Read<'a> {
         Ok(Self { timeline: &run.timeline, axis: axes.general, sites })
     }
 
-    fn as_run(&self) -> judge::Run<'_> {
-        judge::Run { timeline: self.timeline, axis: &self.axis, sites: &self.sites }
+    fn as_run(&self) -> site::Run<'_> {
+        site::Run { timeline: self.timeline, axis: &self.axis, sites: &self.sites }
     }
 }
 
@@ -137,14 +137,14 @@ impl Axes {
 
 /// Adds a site; those of one identity are one.
 fn add(
-    sites: &mut BTreeMap<SiteKey, judge::Site>,
+    sites: &mut BTreeMap<SiteKey, site::Site>,
     (key, subject): (SiteKey, Subject),
     axis: &Arc<Axis>,
     series: SiteSeries,
 ) {
     match sites.entry(key) {
         Entry::Vacant(vacant) => {
-            vacant.insert(judge::Site { subject, axis: Arc::clone(axis), series });
+            vacant.insert(site::Site { subject, axis: Arc::clone(axis), series });
         }
         Entry::Occupied(mut same) => same.get_mut().series.merge(&series),
     }

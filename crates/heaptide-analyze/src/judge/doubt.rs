@@ -6,8 +6,8 @@ use bytesize::ByteSize;
 use heaptide_format::{HeapTotals, Mode};
 use jiff::SignedDuration;
 
-use super::Run;
 use crate::policy::Policy;
+use crate::site::Run;
 use crate::verdict::Rule;
 
 /// Fewer mature slots than this show nothing,

@@ -5,43 +5,21 @@ mod memory;
 mod run;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use heaptide_format::{Dropped, HeapTotals, Mode};
 use serde::Serialize;
 
-use crate::axis::Axis;
 use crate::baseline::{Baseline, BaselineMatch};
 use crate::calltree::CallTree;
 use crate::compare::{Before, Comparison};
-use crate::finding::{Finding, Gate, Projection, Subject};
+use crate::finding::{Finding, Gate, Projection};
 use crate::policy::{Date, Inconclusive, Policy, PolicyUse};
-use crate::series::SiteSeries;
-use crate::timeline::Timeline;
+use crate::site::Subject;
 use crate::verdict::{self, Class, Rate};
 use run::judge_run;
 
-/// One loaded run: sites with equal identities are already merged, all series closed.
-#[derive(Clone, Copy, Debug)]
-pub struct Run<'a> {
-    /// Its snapshots.
-    pub timeline: &'a Timeline,
-    /// Its axis, by the general lifetime.
-    pub axis: &'a Axis,
-    /// Its sites.
-    pub sites: &'a [Site],
-}
-
-/// One site of a run.
-#[derive(Clone, Debug)]
-pub struct Site {
-    /// Which site.
-    pub subject: Subject,
-    /// The axis its series was summed up on: the run's, or one with a lifetime of the site's own.
-    pub axis: Arc<Axis>,
-    /// What it did.
-    pub series: SiteSeries,
-}
+// The old names, until their callers have moved.
+pub use crate::site::{Run, Site};
 
 /// How the command ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::memory::Memory;
-use super::{HealthySite, Run, RunReport, Site, doubt};
+use super::{HealthySite, RunReport, doubt};
 use crate::calltree::{self, CallTree};
 use crate::compare::Before;
 use crate::finding::{self, Finding, Grown};
 use crate::policy::Policy;
+use crate::site::{Run, Site};
 use crate::verdict::{self, Class, Rate, Verdict};
 
 /// How many healthy sites a report names.

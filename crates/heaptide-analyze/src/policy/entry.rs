@@ -8,8 +8,9 @@ use toml::Spanned;
 use wildmatch::WildMatch;
 
 use super::{Limit, duration_ns};
-use crate::finding::{Finding, Subject};
+use crate::finding::Finding;
 use crate::identity::plain;
+use crate::site::Subject;
 
 /// Names sites: by their path, in which `*` is any text and `?` any character, or by their id.
 #[derive(Clone, Debug)]

@@ -50,7 +50,7 @@ pub use jiff::civil::Date;
 pub use limit::{Growth, Limit};
 
 use crate::axis::{Settings, WarmUp};
-use crate::finding::Subject;
+use crate::site::Subject;
 use crate::verdict::Rule;
 use source::Source;
 

@@ -6,9 +6,10 @@ use jiff::ToSpan;
 use jiff::civil::Date;
 
 use super::{Allow, Dependencies, Growth, Limit, Pattern, Policy, PolicyUse};
-use crate::finding::{Finding, Gate, JudgedSite, Ruling, Subject};
+use crate::finding::{Finding, Gate, JudgedSite, Ruling};
 use crate::identity::Origin;
-use crate::judge::{Run, RunReport};
+use crate::judge::RunReport;
+use crate::site::{Run, Subject};
 use crate::verdict::{Class, Rate};
 
 /// An entry is announced this long before it expires.

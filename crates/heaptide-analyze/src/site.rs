@@ -1,0 +1,47 @@
+//! What the verdict looks at: a call site, known by name, with what it did over a run.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::axis::Axis;
+use crate::identity::SharedFrame;
+use crate::series::SiteSeries;
+use crate::timeline::Timeline;
+
+/// A site as people and files know it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Subject {
+    /// Short stable id, made from `path`.
+    pub id: String,
+    /// Stable identity: survives a rebuild; what patterns and baselines match on.
+    pub path: String,
+    /// The tag it allocated under.
+    pub tag: Option<String>,
+    /// The frame to blame: the first of the user's, else the first outside `std`.
+    pub blamed: SharedFrame,
+    /// All frames, innermost first, inlined ones included.
+    pub stack: Vec<SharedFrame>,
+}
+
+/// One loaded run: sites with equal identities are already merged, all series closed.
+#[derive(Clone, Copy, Debug)]
+pub struct Run<'a> {
+    /// Its snapshots.
+    pub timeline: &'a Timeline,
+    /// Its axis, by the general lifetime.
+    pub axis: &'a Axis,
+    /// Its sites.
+    pub sites: &'a [Site],
+}
+
+/// One site of a run.
+#[derive(Clone, Debug)]
+pub struct Site {
+    /// Which site.
+    pub subject: Subject,
+    /// The axis its series was summed up on: the run's, or one with a lifetime of the site's own.
+    pub axis: Arc<Axis>,
+    /// What it did.
+    pub series: SiteSeries,
+}
