@@ -14,26 +14,13 @@ use crate::judge::{Report, RunReport};
 use crate::site::Run;
 use crate::verdict::{Class, Rate, Verdict};
 
+// The old name, until its callers have moved.
+pub use crate::finding::Change;
+
 /// Growth is worse from this factor on,
 pub const WORSE: f64 = 1.25;
 /// if it is also worse by this many bytes per unit of work.
 pub const FLOOR_BYTES_PER_OP: f64 = 1.0;
-
-/// How the growth of a site, or of a finding, compares with the build before.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(tag = "change", rename_all = "kebab-case")]
-pub enum Change {
-    /// There was no such site, or it did not grow.
-    New {
-        /// What it was judged to be then, if it was there.
-        was: Option<Class>,
-    },
-    /// It grows faster.
-    Worse {
-        /// As fast as this, in the unit of the rate it is compared with.
-        was: Rate,
-    },
-}
 
 /// Growth of a function that the build before had too.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -161,7 +148,7 @@ impl Before {
         for before in self.growing.values() {
             let total = known.entry(&before.path).or_insert_with(|| Known {
                 path: before.path.clone(),
-                before: nothing_like(&before.rate),
+                before: before.rate.none(),
                 after: None,
                 called: false,
             });
@@ -170,7 +157,7 @@ impl Before {
         for run in reports {
             for (path, rate) in totals_by_path(run) {
                 if let Some(known) = known.get_mut(path) {
-                    let mut total = nothing_like(&known.before);
+                    let mut total = known.before.none();
                     total.add(&rate);
                     let is_worst = |worst: &Rate| total.bytes_per_op > worst.bytes_per_op;
                     if known.after.as_ref().is_none_or(is_worst) {
@@ -252,13 +239,7 @@ fn worse(rate: &Rate, was: Rate) -> Option<Change> {
 fn totals_by_path(run: &RunReport) -> BTreeMap<&str, Rate> {
     let mut totals: BTreeMap<&str, Rate> = BTreeMap::new();
     for (path, rate) in &run.as_before {
-        totals.entry(path).or_insert_with(|| nothing_like(rate)).add(rate);
+        totals.entry(path).or_insert_with(|| rate.none()).add(rate);
     }
     totals
-}
-
-/// No growth, in the unit of another.
-pub(crate) fn nothing_like(rate: &Rate) -> Rate {
-    let (work, ops_per_hour) = (rate.work.clone(), rate.ops_per_hour);
-    Rate { work, ops_per_hour, ..Rate::default() }
 }

@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::compare::{Change, nothing_like};
 use crate::identity::{NamedFrame, Origin, SharedFrame};
 use crate::site::Site;
 use crate::verdict::{Channel, Class, Confidence, Rate, Verdict};
@@ -22,6 +21,22 @@ const IN_STEP: f64 = 0.98;
 const LEAST_VARIATION: f64 = 0.01;
 /// A finding is named by the innermost frame that this share of its growth has in common.
 const MOST_OF_IT: f64 = 0.9;
+
+/// How the growth of a site, or of a finding, compares with the build before.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "change", rename_all = "kebab-case")]
+pub enum Change {
+    /// There was no such site, or it did not grow.
+    New {
+        /// What it was judged to be then, if it was there.
+        was: Option<Class>,
+    },
+    /// It grows faster.
+    Worse {
+        /// As fast as this, in the unit of the rate it is compared with.
+        was: Rate,
+    },
+}
 
 /// A site and what it was judged to be.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -198,7 +213,7 @@ fn total_rate(sites: &[JudgedSite]) -> Rate {
 
 /// How all sites together compare with the build before.
 fn total_change(sites: &[JudgedSite]) -> Option<Change> {
-    let mut was = nothing_like(&sites[0].verdict.rate);
+    let mut was = sites[0].verdict.rate.none();
     for site in sites {
         if let Change::Worse { was: rate } = site.change.as_ref()? {
             was.add(rate);

@@ -123,6 +123,12 @@ impl Rate {
         self.bytes_per_op * self.ops_per_hour
     }
 
+    /// No growth, in the same unit of work.
+    pub(crate) fn none(&self) -> Self {
+        let (work, ops_per_hour) = (self.work.clone(), self.ops_per_hour);
+        Self { work, ops_per_hour, ..Self::default() }
+    }
+
     /// The same growth in another unit of work, of which so many are done per hour.
     pub fn per(&self, work: &str, ops_per_hour: f64) -> Self {
         if self.work == work {
