@@ -17,6 +17,7 @@ pub mod judge;
 pub mod load;
 pub mod pipeline;
 pub mod policy;
+pub mod run_report;
 pub mod series;
 pub mod site;
 pub mod symbols;

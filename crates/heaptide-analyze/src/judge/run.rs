@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use super::doubt;
 use super::memory::Memory;
-use super::{HealthySite, RunReport, doubt};
 use crate::calltree::{self, CallTree};
 use crate::compare::Before;
 use crate::finding::{self, Finding, Grown};
 use crate::policy::Policy;
+use crate::run_report::{HealthySite, RunReport};
 use crate::site::{Run, Site};
 use crate::verdict::{self, Class, Rate, Verdict};
 

@@ -8,7 +8,7 @@ use jiff::civil::Date;
 use super::{Allow, Dependencies, Growth, Limit, Pattern, Policy, PolicyUse};
 use crate::finding::{Finding, Gate, JudgedSite, Ruling};
 use crate::identity::Origin;
-use crate::judge::RunReport;
+use crate::run_report::RunReport;
 use crate::site::{Run, Subject};
 use crate::verdict::{Class, Rate};
 
