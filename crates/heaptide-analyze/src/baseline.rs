@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::compare::{FLOOR_BYTES_PER_OP, WORSE};
 use crate::finding::{Finding, Gate, JudgedSite, Ruling};
-use crate::judge::{Report, RunReport};
+use crate::run_report::RunReport;
 use crate::site::Run;
 use crate::verdict::{Class, Rate};
 
@@ -131,10 +131,10 @@ impl Default for Baseline {
 }
 
 impl Baseline {
-    /// Accepts everything that grows in a report; of several runs the worst.
-    pub fn of(report: &Report) -> Self {
+    /// Accepts these findings; where several runs have the same site, the worst.
+    pub fn of<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> Self {
         let mut baseline = Self::default();
-        for site in report.findings().flat_map(|finding| &finding.sites) {
+        for site in findings.into_iter().flat_map(|finding| &finding.sites) {
             let accepted = Accepted::of(site);
             let worst = baseline.accepted.entry(site.subject.id.clone());
             let worst = worst.or_insert_with(|| accepted.clone());

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use crate::finding::{Finding, Gate, Ruling};
-use crate::judge::{Report, RunReport};
+use crate::run_report::RunReport;
 use crate::site::Run;
 use crate::verdict::{Class, Rate, Verdict};
 
@@ -76,10 +76,10 @@ impl Growing {
 }
 
 impl Before {
-    /// Remembers the sites of a report; of several runs the worst.
-    pub fn of(report: &Report) -> Self {
+    /// Remembers the sites of these runs; where several have the same site, the worst.
+    pub fn of(runs: &[RunReport]) -> Self {
         let mut before = Self::default();
-        for run in &report.runs {
+        for run in runs {
             before.too_short.extend(run.too_short.iter().cloned());
             for (id, class) in &run.class_of_site {
                 let worst = before.sites.entry(id.clone()).or_insert(*class);

@@ -123,7 +123,7 @@ fn only_new_and_worse_growth_is_found() {
     for case in CASES {
         // Ten times the traffic is no growth per request.
         for pace in [1, 10] {
-            let before = Before::of(&report(BEFORE, 1, SNAPSHOTS, None));
+            let before = Before::of(&report(BEFORE, 1, SNAPSHOTS, None).runs);
             let report = report(case.after, pace, SNAPSHOTS, Some(&before));
             let comparison = report.comparison.as_ref().unwrap();
             assert_eq!(found(&report), case.found, "{}, {pace}", case.name);
@@ -139,14 +139,14 @@ fn only_new_and_worse_growth_is_found() {
 #[test]
 fn what_cannot_be_compared_is_said() {
     let leaky: Build<'_> = &[("shop::cart", 10)];
-    let short = Before::of(&report(leaky, 1, 8, None));
+    let short = Before::of(&report(leaky, 1, 8, None).runs);
     let after = report(&[("shop::cart", 10), ("shop::user", 9)], 1, SNAPSHOTS, Some(&short));
     assert_eq!(after.outcome, Outcome::Inconclusive);
     assert_eq!(
         after.undecided[0],
         "the build before: 8 snapshots are too few to judge; it takes 20"
     );
-    let before = Before::of(&report(leaky, 1, SNAPSHOTS, None));
+    let before = Before::of(&report(leaky, 1, SNAPSHOTS, None).runs);
     let foreign = report(&[("mill::grind", 9)], 1, SNAPSHOTS, Some(&before));
     assert_eq!(foreign.outcome, Outcome::Error);
     assert!(foreign.errors[0].starts_with("no call site occurs in both"), "{:?}", foreign.errors);

@@ -79,7 +79,7 @@ impl Judge {
     fn before(&self, paths: &[PathBuf]) -> anyhow::Result<Before> {
         let report = self.judge(paths).context("cannot judge the build before")?;
         output::warn(report.warnings.iter().map(|text| format!("the build before: {text}")));
-        Ok(Before::of(&report))
+        Ok(Before::of(&report.runs))
     }
 
     /// Looks up names now, while the executables are as they were, and appends them to the

@@ -27,7 +27,7 @@ pub(crate) fn run(args: &Baseline) -> anyhow::Result<Exit> {
         true => judging::baseline(&args.update)?,
         false => Accepted::default(),
     };
-    let update = accepted.update(Accepted::of(&report));
+    let update = accepted.update(Accepted::of(report.findings()));
     replace(&args.update, &accepted.to_json())
         .with_context(|| format!("cannot write {}", args.update.display()))?;
     let Update { new, changed, unchanged, dropped } = update;
