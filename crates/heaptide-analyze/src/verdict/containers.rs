@@ -9,8 +9,10 @@ use std::iter;
 
 use serde::Serialize;
 
+use super::class::Class;
+use super::rate::Rate;
+use super::rule::Rule;
 use super::work::{self, Progress};
-use super::{Class, Rate, Rule};
 use crate::axis::Axis;
 use crate::series::SiteSeries;
 

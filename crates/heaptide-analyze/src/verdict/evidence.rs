@@ -5,7 +5,9 @@ use std::iter;
 use heaptide_format::Epoch;
 use serde::Serialize;
 
-use super::{Class, Container, Objects};
+use super::class::Class;
+use super::containers::Container;
+use super::objects::Objects;
 use crate::axis::Axis;
 use crate::series::SiteSeries;
 

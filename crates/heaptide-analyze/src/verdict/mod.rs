@@ -5,153 +5,28 @@
 //! one block keeps doubling on schedule with the work. Each test that fails names a healthy class
 //! instead of a leak. `docs/VERDICT.md` explains the rule and gives its measured error rates.
 
+mod class;
 mod containers;
 mod evalue;
 mod evidence;
 mod objects;
+mod rate;
+mod rule;
 mod work;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
+pub use class::{Channel, Class, Confidence};
 pub use containers::{Container, ContainerStep};
 pub use evalue::{e_bh, e_value};
 pub use evidence::{CohortBar, Condition, Evidence, Excluded, Stage};
 pub use objects::Objects;
+pub use rate::Rate;
+pub use rule::Rule;
 pub use work::{Fit, Progress, SECONDS};
 
 use crate::axis::Axis;
 use crate::series::SiteSeries;
-
-/// What a site does, as far as the run can tell. Ordered from worst to best.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
-#[serde(rename_all = "kebab-case")]
-pub enum Class {
-    /// Old blocks pile up, or a container keeps doubling, in step with the work.
-    Leak,
-    /// It looks like a leak, but the run is too short to say so.
-    Suspect,
-    /// It grew, and is slowing down: a cache that fills, a set of keys that is exhausted.
-    Saturating,
-    /// A container that grew and is overdue to grow again.
-    Settled,
-    /// A bounded cache or queue: old blocks are replaced by new ones.
-    Turnover,
-    /// A few steps: lazy start-up, a reload, a plug-in.
-    OneOff,
-    /// Live blocks follow the load; none of them grows old.
-    Load,
-    /// Nothing that stays.
-    #[default]
-    Stable,
-}
-
-impl Class {
-    /// All classes, worst first.
-    pub const ALL: [Self; 8] = [
-        Self::Leak,
-        Self::Suspect,
-        Self::Saturating,
-        Self::Settled,
-        Self::Turnover,
-        Self::OneOff,
-        Self::Load,
-        Self::Stable,
-    ];
-
-    /// The word people read.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Leak => "leak",
-            Self::Suspect => "suspect",
-            Self::Saturating => "saturating",
-            Self::Settled => "settled",
-            Self::Turnover => "turnover",
-            Self::OneOff => "one-off",
-            Self::Load => "load",
-            Self::Stable => "stable",
-        }
-    }
-}
-
-/// Which question a verdict answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Channel {
-    /// Old blocks keep piling up.
-    Objects,
-    /// A block keeps growing.
-    Container,
-}
-
-/// How sure a leak is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Confidence {
-    /// All gates, and the false discovery rate over all sites of the run is at most α.
-    Certain,
-    /// All gates, and evidence against chance of at least 1/α for this site.
-    Likely,
-    /// Undecided.
-    Suspect,
-}
-
-/// How fast a site, or sites together, grow.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct Rate {
-    /// The work counter it is measured in, or `"seconds"`.
-    pub work: String,
-    /// Blocks kept per unit of work.
-    pub objects_per_op: f64,
-    /// Bytes kept per unit of work.
-    pub bytes_per_op: f64,
-    /// What `bytes_per_op` is very probably below.
-    pub bytes_per_op_upper: f64,
-    /// Units of work done per hour in this run.
-    pub ops_per_hour: f64,
-}
-
-impl Rate {
-    /// Blocks kept per hour at this run's load.
-    pub fn objects_per_hour(&self) -> f64 {
-        self.objects_per_op * self.ops_per_hour
-    }
-
-    /// Bytes kept per hour at this run's load.
-    pub fn bytes_per_hour(&self) -> f64 {
-        self.bytes_per_op * self.ops_per_hour
-    }
-
-    /// No growth, in the same unit of work.
-    pub(crate) fn none(&self) -> Self {
-        let (work, ops_per_hour) = (self.work.clone(), self.ops_per_hour);
-        Self { work, ops_per_hour, ..Self::default() }
-    }
-
-    /// The same growth in another unit of work, of which so many are done per hour.
-    pub fn per(&self, work: &str, ops_per_hour: f64) -> Self {
-        if self.work == work {
-            return self.clone();
-        }
-        let scale = if ops_per_hour > 0.0 { self.ops_per_hour / ops_per_hour } else { 0.0 };
-        Self {
-            work: work.to_owned(),
-            objects_per_op: scale * self.objects_per_op,
-            bytes_per_op: scale * self.bytes_per_op,
-            bytes_per_op_upper: scale * self.bytes_per_op_upper,
-            ops_per_hour,
-        }
-    }
-
-    /// Adds growth that happens beside this, in this unit of work.
-    pub fn add(&mut self, other: &Self) {
-        let other = other.per(&self.work, self.ops_per_hour);
-        self.objects_per_op += other.objects_per_op;
-        self.bytes_per_op += other.bytes_per_op;
-        self.bytes_per_op_upper += other.bytes_per_op_upper;
-    }
-}
 
 /// What a site is judged to be, and why.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -171,23 +46,6 @@ pub struct Verdict {
     pub needs_snapshots: Option<u32>,
     /// What a person can check.
     pub evidence: Evidence,
-}
-
-/// The constants of the rule that a caller may set.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Rule {
-    /// Fewer slots than this decide nothing.
-    pub least_slots: usize,
-    /// The accepted rate of false discoveries.
-    pub alpha: f64,
-    /// The work counter to judge by; absent: the one that explains the growth best.
-    pub work: Option<String>,
-}
-
-impl Default for Rule {
-    fn default() -> Self {
-        Self { least_slots: 20, alpha: 0.01, work: None }
-    }
 }
 
 /// Judges one closed series. Confidence is at most [`Confidence::Likely`]: to be certain takes all

@@ -9,9 +9,11 @@ use std::ops::Range;
 
 use serde::Serialize;
 
+use super::class::Class;
 use super::evalue::Purse;
+use super::rate::Rate;
+use super::rule::Rule;
 use super::work::{self, Choice, Progress};
-use super::{Class, Rate, Rule};
 use crate::axis::Axis;
 use crate::series::{Cell, SiteSeries};
 
