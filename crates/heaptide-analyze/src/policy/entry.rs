@@ -7,7 +7,8 @@ use serde::{Deserialize, Deserializer, de};
 use toml::Spanned;
 use wildmatch::WildMatch;
 
-use super::{Limit, duration_ns};
+use super::limit::Limit;
+use super::value::duration_ns;
 use crate::finding::Finding;
 use crate::identity::plain;
 use crate::site::Subject;

@@ -4,8 +4,11 @@ use std::collections::BTreeSet;
 
 use jiff::ToSpan;
 use jiff::civil::Date;
+use serde::Serialize;
 
-use super::{Allow, Dependencies, Growth, Limit, Pattern, Policy, PolicyUse};
+use super::entry::{Allow, Pattern};
+use super::limit::{Growth, Limit};
+use super::schema::{Dependencies, Policy};
 use crate::finding::{Finding, Gate, JudgedSite, Ruling};
 use crate::identity::Origin;
 use crate::run_report::RunReport;
@@ -16,6 +19,21 @@ use crate::verdict::{Class, Rate};
 const NOTICE_DAYS: i32 = 14;
 /// Names this much alike may be one name with a slip in it.
 const LEAST_LIKENESS: f64 = 0.85;
+
+/// How the allow-list was used.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct PolicyUse {
+    /// Entries that allowed a finding: pattern and number of findings.
+    pub used: Vec<(String, usize)>,
+    /// Patterns that match no site of any run.
+    pub unmatched: Vec<String>,
+    /// Patterns that have expired.
+    pub expired: Vec<String>,
+    /// One sentence each.
+    pub warnings: Vec<String>,
+    /// One sentence each.
+    pub errors: Vec<String>,
+}
 
 impl Policy {
     /// Rules on every finding, and says how the allow-list was used.
