@@ -17,54 +17,15 @@
 //! The key is a hash of these, and of the tag.
 
 mod function;
+mod key;
 mod origin;
 mod stack;
 
-use std::fmt;
-use std::str::FromStr;
-
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
-
 use function::crate_of;
 pub use function::plain;
-pub use origin::Origin;
+pub use key::SiteKey;
+pub use origin::{Origin, WorkspaceCrates};
 pub use stack::{NamedFrame, SharedFrame, Stack};
-
-/// A call site's identity as a number: eight hex digits.
-///
-/// The 64-bit FNV-1a hash of the site's parts, its halves folded together by exclusive or. Among
-/// 10,000 sites two fall together with a chance of about one in a hundred; they are then judged
-/// as one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SiteKey(pub u32);
-
-impl fmt::Display for SiteKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:08x}", self.0)
-    }
-}
-
-impl FromStr for SiteKey {
-    type Err = std::num::ParseIntError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        u32::from_str_radix(text, 16).map(Self)
-    }
-}
-
-impl Serialize for SiteKey {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for SiteKey {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
-        text.parse()
-            .map_err(|_| de::Error::invalid_value(de::Unexpected::Str(&text), &"eight hex digits"))
-    }
-}
 
 /// What a call site is called. Sites with equal keys are judged as one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -80,9 +41,6 @@ pub struct Identity {
     /// The outermost frame in the workspace: where the program came in.
     pub entry: Option<SharedFrame>,
 }
-
-/// Crates that count as workspace although their files do not show it.
-pub type WorkspaceCrates = std::collections::BTreeSet<String>;
 
 impl Identity {
     /// The identity of a stack under a tag.
@@ -135,15 +93,4 @@ fn parts<'a>(
         }
     }
     parts
-}
-
-impl SiteKey {
-    fn of(parts: &[&str]) -> Self {
-        const OFFSET_BASIS: u64 = 0xcbf2_9ce4_8422_2325;
-        const PRIME: u64 = 0x0000_0100_0000_01b3;
-        let bytes = parts.iter().flat_map(|part| part.bytes().chain([b'\n']));
-        let hash =
-            bytes.fold(OFFSET_BASIS, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(PRIME));
-        Self((hash >> 32) as u32 ^ hash as u32)
-    }
 }

@@ -1,5 +1,7 @@
 //! Whose code a frame is: read off its file, or its crate where no file is known.
 
+use std::collections::BTreeSet;
+
 use heaptide_format::Name;
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +21,9 @@ pub enum Origin {
     #[default]
     Unknown,
 }
+
+/// Crates that count as workspace although their files do not show it.
+pub type WorkspaceCrates = BTreeSet<String>;
 
 /// Crates whose frames only stand between the caller and the allocator.
 const PLUMBING_CRATES: &[&str] = &[

@@ -11,7 +11,7 @@ use heaptide_format::ModuleOffset;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::function::{crate_of, plain};
-use super::{Origin, WorkspaceCrates};
+use super::origin::{Origin, WorkspaceCrates};
 
 /// A call stack with names, innermost frame first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
