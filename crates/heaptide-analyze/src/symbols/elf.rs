@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use heaptide_format::{Module, ModuleOffset, Name};
 
 use super::build_id::{Debug, Facts};
+use super::problem::Problem;
 use super::reader::{Names, Reader};
-use super::{Problem, Resolve, Resolved};
+use super::resolve::{Resolve, Resolved};
 use crate::identity::Origin;
 
 const SYSTEM_DEBUG_DIR: &str = "/usr/lib/debug";

@@ -11,6 +11,7 @@ mod dwo;
 mod elf;
 mod problem;
 mod reader;
+mod resolve;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -18,35 +19,10 @@ use heaptide_format::{Frame, Module, ModuleId, ModuleOffset, Name, NamedOffset, 
 
 pub use elf::ElfResolver;
 pub use problem::Problem;
+pub use resolve::{RecordedOnly, Resolve, Resolved};
 
 use crate::identity::{NamedFrame, Origin, SharedFrame, Stack, WorkspaceCrates};
 use crate::load::Recording;
-
-/// Something that knows names of addresses.
-pub trait Resolve {
-    /// Names of return addresses in a module, as far as they are known. `offsets` are sorted and
-    /// stand as in frames: the call itself lies before them.
-    fn resolve(&mut self, module: &Module, offsets: &[ModuleOffset]) -> Resolved;
-}
-
-/// What a resolver found out about one module.
-#[derive(Clone, Debug, Default)]
-pub struct Resolved {
-    /// Innermost inlined function first, never empty; unknown offsets are left out.
-    pub names: BTreeMap<ModuleOffset, Vec<Name>>,
-    /// Why names or lines are missing, if a person can do something about it.
-    pub problem: Option<Problem>,
-}
-
-/// A resolver that opens no file: only names that stand in the recording are used.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct RecordedOnly;
-
-impl Resolve for RecordedOnly {
-    fn resolve(&mut self, _: &Module, _: &[ModuleOffset]) -> Resolved {
-        Resolved::default()
-    }
-}
 
 /// The frames of a run: one for each function at each address, shared by all stacks through it.
 #[derive(Clone, Debug, Default)]
