@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use heaptide_format::SiteId;
 
-use super::SiteSeries;
+use super::site_series::SiteSeries;
 use super::slot_rows::{SlotRows, Span, spans};
 use crate::axis::Axis;
 use crate::load::{Error, Recording, SnapshotLines, Threads, Warning, Warnings, in_order};

@@ -10,7 +10,9 @@ use std::ops::Range;
 
 use heaptide_format::{Error as LineError, Growth, SiteId, SiteRow};
 
-use super::{Cell, Sight, Totals, Trough, push_cells};
+use super::cells::{Cell, push_cells};
+use super::observation::{Sight, Trough};
+use super::totals::Totals;
 use crate::axis::Axis;
 use crate::load::TakeRows;
 

@@ -1,0 +1,200 @@
+//! One site over a run, summed up while its rows go by.
+//!
+//! A site without a row in a snapshot stands as its last row says; its blocks still grow older, so
+//! silent slots are filled in, not skipped.
+
+use heaptide_format::{Growth, SiteRow};
+
+use super::cells::{Cell, add_cell, objects, objects_born_in, push_cells};
+use super::observation::{Sight, Trough};
+use super::totals::{Totals, sum_totals};
+use crate::axis::Axis;
+
+/// A site at the snapshot that closes one slot.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SlotRow {
+    /// Live blocks that were born after warm-up and are mature: `M` of the rule.
+    pub mature_objects: u64,
+    /// Live blocks that are mature, whenever born: `O` of the rule.
+    pub old_objects: u64,
+    /// The fewest live blocks in the slot,
+    pub trough_objects: u64,
+    /// and the fewest live bytes.
+    pub trough_bytes: u64,
+}
+
+/// The slot whose rows are being read, and its troughs so far.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Open {
+    slot: usize,
+    trough: Trough,
+}
+
+/// One site over a run.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SiteSeries {
+    first_slot: usize,
+    rows: Vec<SlotRow>,
+    cells: Vec<Cell>,
+    totals: Totals,
+    growth: Vec<Growth>,
+    mature_deaths: u64,
+    /// The slot whose rows are being read.
+    open: Option<Open>,
+}
+
+impl SiteSeries {
+    /// A site that has not been seen yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes the site's row in the run's `k`-th snapshot. Rows come in order; snapshots in which
+    /// the site has none are left out.
+    pub fn observe(&mut self, axis: &Axis, k: usize, row: &SiteRow) {
+        let mut cells = Vec::new();
+        push_cells(&mut cells, axis, &row.cohorts);
+        let (totals, trough) = (Totals::of(axis, row), Trough::of(row));
+        let sight = Sight { totals, cells: &cells, growth: &row.growth, trough };
+        self.observe_slot(axis, axis.slot_of_point(k), &sight);
+    }
+
+    /// Takes all that the snapshots of one slot saw of the site, at once; `None` are the snapshots
+    /// that are not judged.
+    pub(super) fn observe_slot(&mut self, axis: &Axis, slot: Option<usize>, sight: &Sight<'_>) {
+        let Some(slot) = slot else {
+            self.totals.objects_at_exit = Some(sight.totals.live_objects);
+            return;
+        };
+        let trough = match self.open {
+            Some(open) if open.slot == slot => open.trough.and(sight.trough),
+            _ => {
+                self.write_until(axis, slot);
+                sight.trough
+            }
+        };
+        self.open = Some(Open { slot, trough });
+        self.take_cells(axis, slot, sight.cells);
+        self.totals = sight.totals;
+        if self.growth != sight.growth {
+            self.growth = sight.growth.to_vec();
+        }
+    }
+
+    /// Fills in the slots after the last row. Nothing may be observed afterwards.
+    pub fn close(&mut self, axis: &Axis) {
+        self.write_until(axis, axis.len());
+    }
+
+    /// Adds a closed series of the same run, of a site with the same identity.
+    pub fn merge(&mut self, other: &Self) {
+        for (slot, row) in other.rows() {
+            *self.row_mut(slot) = sum_rows(self.row(slot), row);
+        }
+        for &cell in &other.cells {
+            add_cell(&mut self.cells, 0, cell);
+        }
+        if other.totals.largest_bytes > self.totals.largest_bytes {
+            self.growth.clone_from(&other.growth);
+        }
+        self.mature_deaths = self.mature_deaths.saturating_add(other.mature_deaths);
+        self.totals = sum_totals(&self.totals, &other.totals);
+    }
+
+    /// The site in one slot; all zero before it was first seen alive.
+    pub fn row(&self, slot: usize) -> SlotRow {
+        let index = slot.checked_sub(self.first_slot);
+        index.and_then(|index| self.rows.get(index)).copied().unwrap_or_default()
+    }
+
+    /// All slots since the site was first seen alive.
+    pub fn rows(&self) -> impl Iterator<Item = (usize, SlotRow)> + '_ {
+        self.rows.iter().enumerate().map(|(index, row)| (self.first_slot + index, *row))
+    }
+
+    /// What is alive at the end, by slot of birth, oldest first; nonzero cells only.
+    pub fn cells(&self) -> &[Cell] {
+        &self.cells
+    }
+
+    /// Cumulative and final numbers.
+    pub fn totals(&self) -> &Totals {
+        &self.totals
+    }
+
+    /// The last few times a block outgrew all before it.
+    pub fn growth(&self) -> &[Growth] {
+        &self.growth
+    }
+
+    /// Blocks born after warm-up that died mature.
+    pub fn mature_deaths(&self) -> u64 {
+        self.mature_deaths
+    }
+
+    /// Writes the slots before `slot`, those without a row as the last row says.
+    fn write_until(&mut self, axis: &Axis, slot: usize) {
+        let Some(open) = self.open.take() else { return };
+        self.push_row(axis, open);
+        let Totals { live_objects: objects, live_bytes: bytes, .. } = self.totals;
+        for silent in open.slot + 1..slot {
+            self.push_row(axis, Open { slot: silent, trough: Trough { objects, bytes } });
+        }
+    }
+
+    fn push_row(&mut self, axis: &Axis, closed: Open) {
+        let mature = axis.mature_at(closed.slot);
+        let old = &self.cells[..self.cells.partition_point(|cell| cell.slot < mature)];
+        let warm = old.partition_point(|cell| cell.slot < axis.warm_up());
+        let row = SlotRow {
+            mature_objects: objects(&old[warm..]),
+            old_objects: objects(old),
+            trough_objects: closed.trough.objects,
+            trough_bytes: closed.trough.bytes,
+        };
+        // A site that never holds anything between snapshots costs no memory.
+        if self.rows.is_empty() && row == SlotRow::default() {
+            return;
+        }
+        if self.rows.is_empty() {
+            self.rows.reserve_exact(axis.len().saturating_sub(closed.slot));
+        }
+        *self.row_mut(closed.slot) = row;
+    }
+
+    fn row_mut(&mut self, slot: usize) -> &mut SlotRow {
+        if self.rows.is_empty() {
+            self.first_slot = slot;
+        }
+        if slot < self.first_slot {
+            let missing = self.first_slot - slot;
+            self.rows.splice(0..0, std::iter::repeat_n(SlotRow::default(), missing));
+            self.first_slot = slot;
+        }
+        let index = slot - self.first_slot;
+        if self.rows.len() <= index {
+            self.rows.resize(index + 1, SlotRow::default());
+        }
+        &mut self.rows[index]
+    }
+
+    fn take_cells(&mut self, axis: &Axis, slot: usize, cells: &[Cell]) {
+        let mature = slot.checked_sub(1).map_or(0, |before| axis.mature_at(before));
+        let mature_before = |cell: &&Cell| (axis.warm_up()..mature).contains(&cell.slot);
+        for cell in self.cells.iter().filter(mature_before) {
+            let died = cell.objects.saturating_sub(objects_born_in(cells, cell.slot));
+            self.mature_deaths = self.mature_deaths.saturating_add(died);
+        }
+        self.cells.clear();
+        self.cells.extend_from_slice(cells);
+    }
+}
+
+fn sum_rows(a: SlotRow, b: SlotRow) -> SlotRow {
+    SlotRow {
+        mature_objects: a.mature_objects.saturating_add(b.mature_objects),
+        old_objects: a.old_objects.saturating_add(b.old_objects),
+        trough_objects: a.trough_objects.saturating_add(b.trough_objects),
+        trough_bytes: a.trough_bytes.saturating_add(b.trough_bytes),
+    }
+}
