@@ -1,6 +1,6 @@
 //! Runs in, one report out: what leaks, what the policy says, and how the command should exit.
 
-mod doubt;
+mod adequacy;
 mod memory;
 mod run;
 
@@ -87,7 +87,7 @@ pub struct Criteria<'a> {
 pub fn judge(runs: &[Run<'_>], criteria: &Criteria<'_>) -> Report {
     let Criteria { policy, baseline, before, today } = *criteria;
     let mut warnings: Vec<String> =
-        runs.iter().flat_map(|run| doubt::of_recording(run, policy)).collect();
+        runs.iter().flat_map(|run| adequacy::of_recording(run, policy)).collect();
     let mut judged: Vec<RunReport> =
         runs.iter().map(|run| judge_run(run, policy, before)).collect();
     let mut undecided: Vec<String> =

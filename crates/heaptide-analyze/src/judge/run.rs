@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::doubt;
+use super::adequacy;
 use super::memory::Memory;
 use crate::calltree::{self, CallTree};
 use crate::compare::Before;
@@ -54,7 +54,7 @@ pub(super) fn judge_run(run: &Run<'_>, policy: &Policy, before: Option<&Before>)
         grows_under: grows_under(&findings),
         findings,
         healthy: healthy(run, &verdicts),
-        too_short: doubt::of_length(run, &last.heap, policy),
+        too_short: adequacy::of_length(run, &last.heap, policy),
         class_of_site: classes_by_id(run, &verdicts),
         as_before,
     }

@@ -10,9 +10,9 @@ use std::iter;
 use serde::Serialize;
 
 use super::class::Class;
+use super::counter::{self, Progress};
 use super::rate::Rate;
 use super::rule::Rule;
-use super::work::{self, Progress};
 use crate::axis::Axis;
 use crate::series::SiteSeries;
 
@@ -147,7 +147,7 @@ pub(super) fn judge(
     let before =
         |share: f64| progress.at.partition_point(|&work| work <= now * share).saturating_sub(1);
     let eighth = before(1.0 / 8.0);
-    let loads: Vec<&Progress> = work::loads(all, progress, rises).chain([progress]).collect();
+    let loads: Vec<&Progress> = counter::loads(all, progress, rises).chain([progress]).collect();
     let exponents = |then: usize| {
         let span = now / progress.at[then];
         let grown = bytes(last).max(1) as f64 / bytes(then).max(1) as f64;

@@ -7,23 +7,23 @@
 
 mod class;
 mod containers;
-mod evalue;
+mod counter;
+mod eprocess;
 mod evidence;
 mod objects;
 mod rate;
 mod rule;
-mod work;
 
 use serde::Serialize;
 
 pub use class::{Channel, Class, Confidence};
 pub use containers::{Container, ContainerStep};
-pub use evalue::{e_bh, e_value};
+pub use counter::{Fit, Progress, SECONDS};
+pub use eprocess::{e_bh, e_value};
 pub use evidence::{CohortBar, Condition, Evidence, Excluded, Stage};
 pub use objects::Objects;
 pub use rate::Rate;
 pub use rule::Rule;
-pub use work::{Fit, Progress, SECONDS};
 
 use crate::axis::Axis;
 use crate::series::SiteSeries;
@@ -83,16 +83,16 @@ struct Counters {
 
 impl Counters {
     fn new(axis: &Axis, rule: &Rule) -> Self {
-        let offered = work::counters(axis, rule.work.as_deref());
-        Self { offered, all: work::counters(axis, None) }
+        let offered = counter::counters(axis, rule.work.as_deref());
+        Self { offered, all: counter::counters(axis, None) }
     }
 }
 
 fn judge_with(axis: &Axis, rule: &Rule, counters: &Counters, series: &SiteSeries) -> Verdict {
     let Counters { offered, all } = counters;
-    let by_births = work::of_births(offered, axis, series);
+    let by_births = counter::of_births(offered, axis, series);
     let rises = containers::rises(axis, series);
-    let by_steps = work::of_steps(offered, &rises).unwrap_or_else(|| by_births.clone());
+    let by_steps = counter::of_steps(offered, &rises).unwrap_or_else(|| by_births.clone());
     let objects = objects::judge(axis, rule, &by_births, series);
     let contains = |progress| containers::judge(axis, rule, progress, all, series, &rises);
     let mut container = contains(by_steps.progress);

@@ -10,10 +10,10 @@ use std::ops::Range;
 use serde::Serialize;
 
 use super::class::Class;
-use super::evalue::Purse;
+use super::counter::{self, Choice, Progress};
+use super::eprocess::Purse;
 use super::rate::Rate;
 use super::rule::Rule;
-use super::work::{self, Choice, Progress};
 use crate::axis::Axis;
 use crate::series::{Cell, SiteSeries};
 
@@ -203,7 +203,7 @@ fn slows_down(
     since: Range<usize>,
     weight: f64,
 ) -> bool {
-    let count = |slots: Range<usize>| -> f64 { work::counts(cells, slots).iter().sum() };
+    let count = |slots: Range<usize>| -> f64 { counter::counts(cells, slots).iter().sum() };
     let rate = |count: f64, slots: Range<usize>| ratio_or_zero(count, progress.over(slots));
     let middle = progress.middle(since.clone());
     let (first, second) = (since.start..middle, middle..since.end);
