@@ -9,11 +9,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::compare::{FLOOR_BYTES_PER_OP, WORSE};
 use crate::finding::{Finding, Gate, JudgedSite, Ruling};
 use crate::run_report::RunReport;
 use crate::site::Run;
-use crate::verdict::{Class, Rate};
+use crate::verdict::{Class, LEAST_WORSE_BYTES_PER_OP, Rate, WORSE_FACTOR};
 
 /// The version this crate writes.
 pub const BASELINE_VERSION: u32 = 1;
@@ -276,7 +275,7 @@ impl Accepted {
             return Some(format!("accepted per unit of `{work}`, which this run does not count"));
         };
         let (now, was) = (rate.per(&self.work, ops_per_hour).bytes_per_op, self.bytes_per_op);
-        let worse = now > was * WORSE && now - was > FLOOR_BYTES_PER_OP;
+        let worse = now > was * WORSE_FACTOR && now - was > LEAST_WORSE_BYTES_PER_OP;
         worse.then(|| format!("worse than accepted: {now:.1} B/op, accepted up to {was:.1} B/op"))
     }
 
@@ -289,7 +288,7 @@ impl Accepted {
         };
         let same = (&self.path, &self.file, &self.tag, self.class, &self.work)
             == (&other.path, &other.file, &other.tag, other.class, &other.work);
-        same && (more <= less * WORSE || differs <= FLOOR_BYTES_PER_OP)
+        same && (more <= less * WORSE_FACTOR || differs <= LEAST_WORSE_BYTES_PER_OP)
     }
 }
 

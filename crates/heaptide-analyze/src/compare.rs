@@ -12,15 +12,10 @@ use serde::Serialize;
 use crate::finding::{Finding, Gate, Ruling};
 use crate::run_report::RunReport;
 use crate::site::Run;
-use crate::verdict::{Class, Rate, Verdict};
+use crate::verdict::{Class, LEAST_WORSE_BYTES_PER_OP, Rate, Verdict, WORSE_FACTOR};
 
 // The old name, until its callers have moved.
 pub use crate::finding::Change;
-
-/// Growth is worse from this factor on,
-pub const WORSE: f64 = 1.25;
-/// if it is also worse by this many bytes per unit of work.
-pub const FLOOR_BYTES_PER_OP: f64 = 1.0;
 
 /// Growth of a function that the build before had too.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -229,9 +224,9 @@ impl<'a> Moved<'a> {
 
 /// `None` if a site grows as before, or less.
 fn worse(rate: &Rate, was: Rate) -> Option<Change> {
-    let is_worse = rate.bytes_per_op > was.bytes_per_op * WORSE
+    let is_worse = rate.bytes_per_op > was.bytes_per_op * WORSE_FACTOR
         && rate.bytes_per_op > was.bytes_per_op_upper
-        && rate.bytes_per_op - was.bytes_per_op > FLOOR_BYTES_PER_OP;
+        && rate.bytes_per_op - was.bytes_per_op > LEAST_WORSE_BYTES_PER_OP;
     is_worse.then_some(Change::Worse { was })
 }
 

@@ -22,7 +22,7 @@ pub use counter::{Fit, Progress, SECONDS};
 pub use eprocess::{e_bh, e_value};
 pub use evidence::{CohortBar, Condition, Evidence, Excluded, Stage};
 pub use objects::Objects;
-pub use rate::Rate;
+pub use rate::{LEAST_WORSE_BYTES_PER_OP, Rate, WORSE_FACTOR};
 pub use rule::Rule;
 
 use crate::axis::Axis;

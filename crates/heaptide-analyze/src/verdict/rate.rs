@@ -2,6 +2,12 @@
 
 use serde::Serialize;
 
+/// Growth is worse than other growth from this factor on (`docs/VERDICT.md`, "Two builds").
+pub const WORSE_FACTOR: f64 = 1.25;
+/// Growth is worse only if it is so by this many bytes per unit of work: a factor of next to
+/// nothing is still next to nothing.
+pub const LEAST_WORSE_BYTES_PER_OP: f64 = 1.0;
+
 /// How fast a site, or sites together, grow.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Rate {
