@@ -10,8 +10,8 @@ use crate::args::Init;
 use crate::exit::Exit;
 
 const FILES: [(&str, &str); 2] = [
-    ("heaptide.toml", include_str!("init/heaptide.toml")),
-    (".github/workflows/heaptide.yml", include_str!("init/workflow.yml")),
+    ("heaptide.toml", include_str!("heaptide.toml")),
+    (".github/workflows/heaptide.yml", include_str!("workflow.yml")),
 ];
 
 pub(crate) fn run(args: &Init) -> anyhow::Result<Exit> {
