@@ -6,7 +6,7 @@
 //! never wider than a thirty-second of the age of the recording when its first block was born,
 //! and a site needs at most [`BUCKETS`] cells whatever the run's length.
 
-use crate::Epoch;
+use crate::ids::Epoch;
 
 const EXACT: u32 = 64;
 const PER_DOUBLING: u32 = 32;

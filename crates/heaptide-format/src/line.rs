@@ -6,7 +6,11 @@
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Header, Module, Names, Site, Snapshot};
+use crate::error::Error;
+use crate::header::Header;
+use crate::module::{Module, Names};
+use crate::site::Site;
+use crate::snapshot::Snapshot;
 
 /// What a line is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

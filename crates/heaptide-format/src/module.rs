@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ModuleId, ModuleOffset};
+use crate::ids::{ModuleId, ModuleOffset};
 
 /// A loaded executable or shared object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use crate::{ModuleId, ModuleOffset, SiteId};
+use crate::ids::{ModuleId, ModuleOffset, SiteId};
 
 /// A call site, written once per segment, when it is first seen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
