@@ -9,7 +9,7 @@ use heaptide_analyze::verdict::{Class, CohortBar, Stage};
 
 use crate::number::{bytes, count, duration, objects, plural};
 use crate::view::{BAD, DOUBTFUL, FAINT, GOOD, STRONG, View, beside};
-use crate::{calls, phrase, sentence, spark};
+use crate::{calls, phrase, sentence, sparkline};
 
 /// How many callers of the blamed frame are named.
 const CALLERS: usize = 3;
@@ -174,7 +174,7 @@ impl Page<'_> {
         let label = "alive by birth  ";
         let room = self.view.width.saturating_sub(label.len() + 6).max(8);
         let numbers: Vec<u64> = bars.iter().map(|bar| bar.objects).collect();
-        let line = spark::draw(&numbers, room);
+        let line = sparkline::draw(&numbers, room);
         let per_column = numbers.len().div_ceil(room).max(1);
         let stage_of = |column: usize| bars.get(column * per_column).map(|bar| bar.stage);
         let mut drawn = String::new();

@@ -15,7 +15,7 @@ mod number;
 mod phrase;
 pub mod sarif;
 mod sentence;
-mod spark;
+mod sparkline;
 pub mod table;
 pub mod tap;
 mod view;

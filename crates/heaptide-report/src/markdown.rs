@@ -7,7 +7,7 @@ use heaptide_analyze::judge::{Outcome, Report, RunReport};
 
 use crate::number::{objects, significant};
 use crate::view::View;
-use crate::{calls, phrase, sentence, spark};
+use crate::{calls, phrase, sentence, sparkline};
 
 const SPARK_WIDTH: usize = 24;
 
@@ -86,7 +86,7 @@ fn write_row(out: &mut String, finding: &Finding, view: &View) -> std::fmt::Resu
         significant(rate.objects_per_op),
         phrase::bytes_per_op(rate),
         phrase::bytes_per_hour(rate),
-        code(&spark::draw(&cohorts, SPARK_WIDTH)),
+        code(&sparkline::draw(&cohorts, SPARK_WIDTH)),
         phrase::gate(finding.ruling.gate),
     )
 }
