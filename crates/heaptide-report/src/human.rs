@@ -9,7 +9,7 @@ use heaptide_analyze::verdict::{Class, CohortBar, Stage};
 
 use crate::number::{bytes, count, duration, objects, plural};
 use crate::view::{BAD, DOUBTFUL, FAINT, GOOD, STRONG, View, beside};
-use crate::{calls, phrase, sentence, sparkline};
+use crate::{call_tree, phrase, sentence, sparkline};
 
 /// How many callers of the blamed frame are named.
 const CALLERS: usize = 3;
@@ -59,8 +59,8 @@ impl Page<'_> {
 
     /// Where the growth comes from, largest branches first.
     fn call_tree(&mut self, tree: &CallTree) {
-        self.wrapped("  ", "    ", &calls::headline(tree));
-        for line in calls::lines(tree, self.view, self.view.width.saturating_sub(4)) {
+        self.wrapped("  ", "    ", &call_tree::headline(tree));
+        for line in call_tree::lines(tree, self.view, self.view.width.saturating_sub(4)) {
             line.lines().for_each(|line| self.line(&format!("    {line}")));
         }
     }

@@ -5,7 +5,7 @@
 
 #![forbid(unsafe_code)]
 
-mod calls;
+mod call_tree;
 pub mod github;
 pub mod human;
 pub mod json;

@@ -7,7 +7,7 @@ use heaptide_analyze::judge::{Outcome, Report, RunReport};
 
 use crate::number::{objects, significant};
 use crate::view::View;
-use crate::{calls, phrase, sentence, sparkline};
+use crate::{call_tree, phrase, sentence, sparkline};
 
 const SPARK_WIDTH: usize = 24;
 
@@ -64,8 +64,10 @@ fn write_run(out: &mut String, run: &RunReport, view: &View) -> std::fmt::Result
         writeln!(out)?;
     }
     if let Some(tree) = run.grows_under.as_ref().filter(|tree| !tree.calls.is_empty()) {
-        writeln!(out, "{}\n\n```text", escaped(&calls::headline(tree)))?;
-        calls::lines(tree, view, usize::MAX).iter().try_for_each(|line| writeln!(out, "{line}"))?;
+        writeln!(out, "{}\n\n```text", escaped(&call_tree::headline(tree)))?;
+        call_tree::lines(tree, view, usize::MAX)
+            .iter()
+            .try_for_each(|line| writeln!(out, "{line}"))?;
         writeln!(out, "```\n")?;
     }
     for finding in &run.findings {
