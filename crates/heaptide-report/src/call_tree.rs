@@ -3,7 +3,7 @@
 use heaptide_analyze::calltree::CallTree;
 
 use crate::number::rate_bytes;
-use crate::view::{View, beside};
+use crate::view::{View, name_and_place};
 
 /// So many calls are shown.
 const MOST_LINES: usize = 12;
@@ -38,7 +38,7 @@ fn add(lines: &mut Vec<String>, call: &CallTree, depth: usize, (view, width): (&
     let place = view.place_of(call.file.as_deref(), call.line);
     let indent = "  ".repeat(depth);
     let text = format!("{:>5}  {indent}{}", percent(call.share), call.function);
-    lines.push(beside(&text, place.as_deref(), &format!("         {indent}"), width));
+    lines.push(name_and_place(&text, place.as_deref(), &format!("         {indent}"), width));
     for call in &call.calls {
         add(lines, call, depth + 1, (view, width));
     }

@@ -8,7 +8,7 @@ use heaptide_analyze::judge::{Outcome, Report, RunReport};
 use heaptide_analyze::verdict::{Class, CohortBar, Stage};
 
 use crate::number::{bytes, count, duration, objects, plural};
-use crate::view::{BAD, DOUBTFUL, FAINT, GOOD, STRONG, View, beside};
+use crate::view::{BAD, DOUBTFUL, FAINT, GOOD, STRONG, View, name_and_place};
 use crate::{call_tree, phrase, sentence, sparkline};
 
 /// How many callers of the blamed frame are named.
@@ -71,8 +71,8 @@ impl Page<'_> {
         if let Some(change) = phrase::change(finding) {
             self.wrapped("  ", "    ", &change);
         }
-        if let Some(choice) = phrase::choice(finding) {
-            self.wrapped("  ", "    ", &choice);
+        if let Some(counted_per) = phrase::counted_per(finding) {
+            self.wrapped("  ", "    ", &counted_per);
         }
         self.place(finding);
         self.container(finding);
@@ -108,7 +108,7 @@ impl Page<'_> {
         }
         for caller in callers(finding) {
             let (text, place) = (format!("      <- {}", caller.function), self.view.place(caller));
-            let text = beside(&text, place.as_deref(), "         ", self.view.width);
+            let text = name_and_place(&text, place.as_deref(), "         ", self.view.width);
             text.lines().for_each(|line| self.line(&self.view.paint(FAINT, line)));
         }
         if let Some(tag) = &finding.lead().subject.tag {
@@ -129,7 +129,7 @@ impl Page<'_> {
     }
 
     fn evidence(&mut self, finding: &Finding) {
-        let evidence = &phrase::witness(finding).verdict.evidence;
+        let evidence = &phrase::evidence_site(finding).verdict.evidence;
         self.cohorts(&evidence.cohorts);
         let mut counts = format!(
             "{} allocated, {} freed, {}",

@@ -78,8 +78,13 @@ fn write_run(out: &mut String, run: &RunReport, view: &View) -> std::fmt::Result
 
 fn write_row(out: &mut String, finding: &Finding, view: &View) -> std::fmt::Result {
     let rate = &finding.rate;
-    let cohorts: Vec<u64> =
-        phrase::witness(finding).verdict.evidence.cohorts.iter().map(|bar| bar.objects).collect();
+    let cohorts: Vec<u64> = phrase::evidence_site(finding)
+        .verdict
+        .evidence
+        .cohorts
+        .iter()
+        .map(|bar| bar.objects)
+        .collect();
     writeln!(
         out,
         "| {}<br>{} | {} | {} | {} | {} | {} |",
@@ -97,8 +102,8 @@ fn write_details(out: &mut String, finding: &Finding, view: &View) -> std::fmt::
     let (id, word) = (&finding.id, finding.class.word());
     let sure = phrase::confidence(finding.confidence);
     writeln!(out, "<details><summary>{id}: {word}, {sure}</summary>\n")?;
-    let evidence = &phrase::witness(finding).verdict.evidence;
-    let about = [phrase::change(finding), phrase::choice(finding), phrase::needs(finding)];
+    let evidence = &phrase::evidence_site(finding).verdict.evidence;
+    let about = [phrase::change(finding), phrase::counted_per(finding), phrase::needs(finding)];
     let about = about.into_iter().flatten();
     for sentence in about.chain(phrase::excluded(finding)) {
         writeln!(out, "- {}", escaped(&sentence))?;

@@ -46,7 +46,7 @@ pub(crate) fn growth(rate: &Rate) -> String {
 }
 
 /// `counted per login, which fits better than requests or time`, if there was a choice of work.
-pub(crate) fn choice(finding: &Finding) -> Option<String> {
+pub(crate) fn counted_per(finding: &Finding) -> Option<String> {
     let (best, others) = finding.lead().verdict.fits.split_first()?;
     let only_time = others.iter().all(|fit| fit.work == "seconds");
     let name = |fit: &Fit| if fit.work == "seconds" { "time".to_owned() } else { fit.work.clone() };
@@ -93,19 +93,19 @@ pub(crate) fn needs(finding: &Finding) -> Option<String> {
 
 /// The site whose evidence speaks for a finding: its fastest growing one that counts objects, for
 /// births and deaths convince more than sizes; the lead if there is none.
-pub(crate) fn witness(finding: &Finding) -> &JudgedSite {
+pub(crate) fn evidence_site(finding: &Finding) -> &JudgedSite {
     let counts = |site: &&JudgedSite| {
         site.verdict.channel == Channel::Objects && site.verdict.class == finding.class
     };
     finding.sites.iter().find(counts).unwrap_or_else(|| finding.lead())
 }
 
-/// What is excluded: by the witness, and by the container that holds the rest.
+/// What is excluded: by the site whose evidence is shown, and by the container that holds the rest.
 pub(crate) fn excluded(finding: &Finding) -> Vec<String> {
-    let witness = witness(finding);
+    let shown = evidence_site(finding);
     let container = finding.container.and_then(|index| finding.sites.get(index));
-    let container = container.filter(|site| site.subject.id != witness.subject.id);
-    let sites = [Some(witness), container].into_iter().flatten();
+    let container = container.filter(|site| site.subject.id != shown.subject.id);
+    let sites = [Some(shown), container].into_iter().flatten();
     sites.flat_map(|site| &site.verdict.evidence.excluded).map(sentence::excluded).collect()
 }
 

@@ -74,7 +74,7 @@ impl View {
 
 /// A name and its place on one line, or below each other if that takes more than `width` columns:
 /// what a terminal breaks cannot be copied.
-pub(crate) fn beside(name: &str, place: Option<&str>, below: &str, width: usize) -> String {
+pub(crate) fn name_and_place(name: &str, place: Option<&str>, below: &str, width: usize) -> String {
     let Some(place) = place else { return name.to_owned() };
     let line = format!("{name}  {place}");
     match textwrap::core::display_width(&line) <= width {
@@ -103,8 +103,8 @@ mod tests {
     #[test]
     fn a_place_without_room_stands_below() {
         for (width, expected) in [(20, "shop::login  main.rs"), (19, "shop::login\n  main.rs")] {
-            assert_eq!(beside("shop::login", Some("main.rs"), "  ", width), expected);
+            assert_eq!(name_and_place("shop::login", Some("main.rs"), "  ", width), expected);
         }
-        assert_eq!(beside("shop::login", None, "  ", 3), "shop::login");
+        assert_eq!(name_and_place("shop::login", None, "  ", 3), "shop::login");
     }
 }
