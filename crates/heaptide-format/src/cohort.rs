@@ -8,11 +8,15 @@
 
 use crate::ids::Epoch;
 
+/// Epochs with a bucket each, from the first on: a run of the usual 40 to 60 snapshots is kept exactly.
 const EXACT: u32 = 64;
+/// Buckets per doubling of the run's length: a bucket is at most 1/32, three per cent, of the age of
+/// the recording, which is finer than any share of the run that the verdict asks about.
 const PER_DOUBLING: u32 = 32;
+/// 64 · 2^14 = 2^20 epochs: a snapshot each second for twelve days, each 5 s for two months.
 const DOUBLINGS: u32 = 14;
 
-/// How many buckets there are: enough for 2^20 epochs; later ones share the last.
+/// How many buckets there are: enough for 2^20 epochs; later epochs share the last bucket.
 pub const BUCKETS: u32 = EXACT + PER_DOUBLING * DOUBLINGS;
 
 /// A span of birth epochs that share one counter cell.

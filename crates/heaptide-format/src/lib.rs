@@ -5,19 +5,39 @@
 //! refers to what stands above it in the same segment. `docs/FORMAT.md` describes the same thing
 //! for people who read it with other tools, and a test holds the two together.
 //!
-//! This crate does no I/O and knows no clock: [`Line::write_to`] appends bytes to a buffer and
-//! [`Line::parse`] reads one line of bytes.
+//! **What you call.** A writer appends lines to a buffer with [`Line::write_to`]; a reader asks
+//! [`Kind::of`] what a line is, and reads the ones it wants with [`Line::parse`]. [`Bucket`] is the
+//! rule by which birth epochs are counted together; both sides need it.
+//!
+//! **What happens.** Bytes become values and values become bytes: this crate does no I/O and knows
+//! no clock. Members that a reader does not know are passed over, and members that a writer did not
+//! know have defaults, so recordings of every released version stay readable.
+//!
+//! ```
+//! use heaptide_format::{Kind, Line, Snapshot};
+//!
+//! let mut bytes = Vec::new();
+//! Line::Snapshot(Snapshot { seq: 7, ..Snapshot::default() }).write_to(&mut bytes);
+//! assert_eq!(Kind::of(&bytes), Ok(Kind::Snapshot));
+//!
+//! let Line::Snapshot(snapshot) = Line::parse(&bytes)? else { panic!("another kind of line") };
+//! assert_eq!(snapshot.seq, 7);
+//! # Ok::<(), heaptide_format::Error>(())
+//! ```
 
 #![forbid(unsafe_code)]
 
-mod cohort;
-mod error;
-mod header;
+// From the ground up: ids, what lines are made of, and lines.
 mod ids;
-mod line;
+
+mod cohort;
+mod header;
 mod module;
 mod site;
 mod snapshot;
+
+mod error;
+mod line;
 
 pub use cohort::{BUCKETS, Bucket};
 pub use error::Error;
