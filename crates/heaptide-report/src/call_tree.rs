@@ -5,9 +5,10 @@ use heaptide_analyze::calltree::CallTree;
 use crate::number::rate_bytes;
 use crate::view::{View, name_and_place};
 
-/// So many calls are shown.
+/// Most calls that are shown: with the lines around them they fit a terminal of 24 rows.
 const MOST_LINES: usize = 12;
-/// A branch with less than this share is not shown.
+/// A branch with a smaller share of the growth is not shown: twenty of them would explain it all,
+/// so none of them alone is where to look.
 const LEAST_SHARE: f64 = 0.05;
 
 /// `96 % of the growth (+60.6 MiB/h) happens under shop::Sessions::create`

@@ -1,6 +1,7 @@
 //! GitHub workflow commands: annotations where the leaks are, and one summary.
 //!
-//! A step shows about ten annotations, so the worst few get one each and the rest are counted.
+//! The worst few findings get an annotation each and the rest are counted: GitHub drops annotations
+//! past its limit without a word.
 
 use heaptide_analyze::finding::{Finding, Gate};
 use heaptide_analyze::judge::{Outcome, Report};
@@ -9,6 +10,8 @@ use crate::number::plural;
 use crate::phrase;
 use crate::view::View;
 
+/// Findings with an annotation of their own. GitHub shows about ten annotations of a step, and the
+/// summary and other steps need some of them.
 const MOST: usize = 5;
 
 /// Writes the report.

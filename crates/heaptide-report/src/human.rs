@@ -11,7 +11,8 @@ use crate::number::{bytes, count, duration, objects, plural};
 use crate::view::{BAD, DOUBTFUL, FAINT, GOOD, STRONG, View, name_and_place};
 use crate::{call_tree, phrase, sentence, sparkline};
 
-/// How many callers of the blamed frame are named.
+/// How many callers of the blamed frame are named: enough to tell two uses of one function apart.
+/// The whole stack is in the Markdown and JSON reports.
 const CALLERS: usize = 3;
 
 /// Writes the report.

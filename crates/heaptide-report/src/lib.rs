@@ -1,23 +1,50 @@
 //! Findings in, bytes out: one pure writer per output.
 //!
-//! Each output is a module with a `write`: the same report gives the same bytes. What people read
-//! takes its words from `sentence`, `phrase` and `number`, so all outputs say the same.
+//! **What you call.** A report goes to `write` of the module that is named after its format:
+//! [`human`] for a terminal, [`json`] for programs, [`markdown`], [`github`] and [`sarif`] for code
+//! review, [`junit`] and [`tap`] for test runners. One snapshot, or the difference of two, goes to
+//! [`table`]. A [`View`] says who will look: how wide, in which colours, and from which directory.
+//!
+//! **What happens.** Nothing is read and nothing is kept, so the same findings give the same bytes.
+//! All outputs take their words from the same private modules (`number`, `sentence`, `phrase`), so
+//! that a finding is told alike in all of them.
+//!
+//! ```
+//! use heaptide_analyze::recorded::{self, Terms};
+//! use heaptide_analyze::symbols::ElfResolver;
+//! use heaptide_report::{View, human};
+//!
+//! let here = env!("CARGO_MANIFEST_DIR");
+//! let recording = format!("{here}/../heaptide-format/tests/data/v1-shop.jsonl");
+//! let mut resolver = ElfResolver::new(Vec::new());
+//! let report = recorded::judge(&[recording.into()], &mut resolver, &Terms::default())?;
+//! let text = human::write(&report, &View { width: 72, ..View::default() });
+//! assert!(text.contains("inconclusive (exit 3)"), "{text}");
+//! # Ok::<(), heaptide_analyze::load::Error>(())
+//! ```
 
 #![forbid(unsafe_code)]
 
+// What the outputs are made of, from the ground up.
+mod number;
+mod sparkline;
+mod view;
+
+mod sentence;
+
+mod phrase;
+
 mod call_tree;
-pub mod github;
+
+// One output each.
 pub mod human;
 pub mod json;
+
+pub mod github;
 pub mod junit;
 pub mod markdown;
-mod number;
-mod phrase;
 pub mod sarif;
-mod sentence;
-mod sparkline;
 pub mod table;
 pub mod tap;
-mod view;
 
 pub use view::{Colour, View};

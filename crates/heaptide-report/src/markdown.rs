@@ -9,7 +9,9 @@ use crate::number::{objects, significant};
 use crate::view::View;
 use crate::{call_tree, phrase, sentence, sparkline};
 
-const SPARK_WIDTH: usize = 24;
+/// Columns of the sparkline in the table of findings: GitHub lays six columns side by side, and a
+/// wider one would break the numbers beside it.
+const SPARKLINE_COLUMNS: usize = 24;
 
 /// Writes the report.
 pub fn write(report: &Report, view: &View) -> String {
@@ -93,7 +95,7 @@ fn write_row(out: &mut String, finding: &Finding, view: &View) -> std::fmt::Resu
         significant(rate.objects_per_op),
         phrase::bytes_per_op(rate),
         phrase::bytes_per_hour(rate),
-        code(&sparkline::draw(&cohorts, SPARK_WIDTH)),
+        code(&sparkline::draw(&cohorts, SPARKLINE_COLUMNS)),
         phrase::gate(finding.ruling.gate),
     )
 }

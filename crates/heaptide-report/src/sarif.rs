@@ -13,7 +13,9 @@ use serde_json::{Value, json};
 use crate::view::View;
 use crate::{json, phrase};
 
+/// Validators look the version up by this address.
 const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
+/// Where a code scanning service sends people who ask what a rule means.
 const HOME: &str = "https://github.com/heaptide/heaptide";
 
 /// Writes the report. Findings that pass are left out: a service would show them as open.

@@ -1,6 +1,7 @@
 //! Sparklines: eight heights, one column a number.
 
 const HEIGHTS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+/// Zero is no low bar: a column in which nothing is left differs from one in which little is.
 const NOTHING: char = '·';
 
 /// Draws `numbers`, neighbours summed up where there are more than `width`; zero is a dot.

@@ -12,7 +12,7 @@ use crate::number::{bytes, count, plural, signed_bytes, signed_count};
 use crate::phrase;
 use crate::view::View;
 
-/// In fewer columns no room would be left for names.
+/// The four number columns take up to 40 columns; in a narrower table names would be a letter wide.
 const LEAST_WIDTH: usize = 60;
 
 /// What the sites of a snapshot are ordered by.

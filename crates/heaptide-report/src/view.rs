@@ -32,6 +32,7 @@ impl Default for View {
     }
 }
 
+// One style for each meaning, so that all outputs agree on what red is.
 pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
 pub(crate) const DOUBTFUL: Style = AnsiColor::Yellow.on_default().bold();
 pub(crate) const GOOD: Style = AnsiColor::Green.on_default().bold();
