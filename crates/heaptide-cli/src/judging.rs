@@ -19,7 +19,7 @@ use heaptide_analyze::symbols;
 use heaptide_format::{Line, Names};
 
 use crate::args::{self, Judging};
-use crate::names::Remembered;
+use crate::symbol_cache::CachingResolver;
 use crate::{output, workspace};
 
 /// Where a policy is looked for if none is named.
@@ -29,7 +29,7 @@ const POLICY_FILE: &str = "heaptide.toml";
 #[derive(Debug)]
 pub(crate) struct Judge {
     terms: Terms,
-    names: RefCell<Remembered>,
+    names: RefCell<CachingResolver>,
 }
 
 impl Judge {
@@ -49,7 +49,7 @@ impl Judge {
         let workspace = workspace(&policy);
         let threads = judging.threads.map_or(terms.threads, Threads);
         let terms = Terms { policy, baseline, workspace, threads, ..terms };
-        let names = RefCell::new(Remembered::new(judging.symbol_path.clone()));
+        let names = RefCell::new(CachingResolver::new(judging.symbol_path.clone()));
         let mut judge = Self { terms, names };
         if !judging.before.is_empty() {
             judge.terms.before = Some(judge.before(&judging.before)?);

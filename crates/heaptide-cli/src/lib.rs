@@ -12,7 +12,7 @@ mod demo;
 mod exit;
 mod http;
 mod judging;
-mod names;
+mod symbol_cache;
 mod output;
 mod terminal;
 mod watch;

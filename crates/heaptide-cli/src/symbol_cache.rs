@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use heaptide_analyze::symbols::{ElfResolver, Problem, Resolve, Resolved};
 use heaptide_format::{Module, ModuleOffset, Name};
 
-/// A resolver that remembers.
+/// A resolver that asks for each name once.
 #[derive(Debug, Default)]
-pub(crate) struct Remembered {
+pub(crate) struct CachingResolver {
     resolver: ElfResolver,
     modules: BTreeMap<(String, Option<String>), Known>,
 }
@@ -21,14 +21,14 @@ struct Known {
     problem: Option<Problem>,
 }
 
-impl Remembered {
+impl CachingResolver {
     /// Looks in `symbol_path` before the usual places.
     pub(crate) fn new(symbol_path: Vec<PathBuf>) -> Self {
         Self { resolver: ElfResolver::new(symbol_path), modules: BTreeMap::new() }
     }
 }
 
-impl Resolve for Remembered {
+impl Resolve for CachingResolver {
     fn resolve(&mut self, module: &Module, offsets: &[ModuleOffset]) -> Resolved {
         let key = (module.path.clone(), module.build_id.clone());
         let known = self.modules.entry(key).or_default();
