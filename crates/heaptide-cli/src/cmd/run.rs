@@ -17,7 +17,7 @@ use crate::watch::decision::{Decision, Next, Standing};
 use crate::watch::interrupts::Interrupts;
 use crate::watch::judgements::{Judgements, judge_while};
 use crate::watch::load::Load;
-use crate::watch::outcome::{EndedBy, Outcome};
+use crate::watch::ending::{EndedBy, Ending};
 use crate::watch::program::{self, Output, Program, Start};
 use crate::watch::ready;
 use crate::watch::recordings::{OutDir, Taken};
@@ -44,7 +44,7 @@ pub(crate) fn run(args: &Run) -> anyhow::Result<Exit> {
     })?;
     let taken = out.taken(watched.pid)?;
     let name = &args.program[0];
-    let how = watched.outcome.in_words();
+    let how = watched.ending.in_words();
     if taken.judged.is_empty() {
         anyhow::bail!("{name} {how}; {}", ready::no_recording());
     }
@@ -53,7 +53,7 @@ pub(crate) fn run(args: &Run) -> anyhow::Result<Exit> {
     }
     let report = named_and_judged(&judge, &taken)?;
     let exit = output::report(&report, args.judging.format)?;
-    if watched.outcome.is_crash() {
+    if watched.ending.is_crash() {
         tell(&format!("{name} {how}; what it recorded until then was judged"));
     }
     let worsened = worsened(exit, &watched, args.judging.inconclusive);
@@ -77,7 +77,7 @@ pub(crate) fn run(args: &Run) -> anyhow::Result<Exit> {
 fn worsened(exit: Exit, watched: &Watched, inconclusive: Option<Inconclusive>) -> Exit {
     match exit {
         Exit::Clean if watched.load == LoadEnd::Failed => Exit::Failed,
-        Exit::Clean if watched.outcome.is_crash() && inconclusive != Some(Inconclusive::Pass) => {
+        Exit::Clean if watched.ending.is_crash() && inconclusive != Some(Inconclusive::Pass) => {
             Exit::Inconclusive
         }
         exit => exit,
@@ -98,7 +98,7 @@ pub(super) fn named_and_judged(judge: &Judge, taken: &Taken) -> anyhow::Result<R
 #[derive(Debug)]
 struct Watched {
     pid: u32,
-    outcome: Outcome,
+    ending: Ending,
     load: LoadEnd,
 }
 
@@ -140,7 +140,7 @@ async fn watch(args: &Run, out: &OutDir, judgements: &Judgements) -> anyhow::Res
         Stop::Loaded(load) => (program.stop().await?, EndedBy::Us, load),
     };
     program::stop_others(out, args.grace).await?;
-    Ok(Watched { pid, outcome: Outcome { status, ended_by }, load: load? })
+    Ok(Watched { pid, ending: Ending { status, ended_by }, load: load? })
 }
 
 /// Waits until the program is ready, then until it need not run any longer.
@@ -166,7 +166,7 @@ async fn drive(command: Option<&str>) -> anyhow::Result<LoadEnd> {
         tell("the load is done");
         return Ok(LoadEnd::Done);
     }
-    let how = Outcome { status, ended_by: EndedBy::Itself }.in_words();
+    let how = Ending { status, ended_by: EndedBy::Itself }.in_words();
     tell(&format!("the load command {how}"));
     Ok(LoadEnd::Failed)
 }

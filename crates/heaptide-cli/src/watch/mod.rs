@@ -6,7 +6,7 @@ pub(crate) mod interrupts;
 pub(crate) mod judgements;
 pub(crate) mod live;
 pub(crate) mod load;
-pub(crate) mod outcome;
+pub(crate) mod ending;
 pub(crate) mod program;
 pub(crate) mod ready;
 pub(crate) mod recordings;

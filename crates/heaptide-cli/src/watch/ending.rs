@@ -16,12 +16,12 @@ pub(crate) enum EndedBy {
 
 /// The end of a program.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Outcome {
+pub(crate) struct Ending {
     pub(crate) status: ExitStatus,
     pub(crate) ended_by: EndedBy,
 }
 
-impl Outcome {
+impl Ending {
     /// Whether it failed, rather than end as it should or as it was asked to.
     pub(crate) fn is_crash(self) -> bool {
         match self.ended_by {
@@ -55,8 +55,8 @@ mod tests {
     #[test]
     fn an_end_is_told_in_words() {
         let check = |raw: i32, ended_by: EndedBy, is_crash: bool, words: &str| {
-            let outcome = Outcome { status: ExitStatus::from_raw(raw), ended_by };
-            assert_eq!((outcome.is_crash(), outcome.in_words().as_str()), (is_crash, words));
+            let ending = Ending { status: ExitStatus::from_raw(raw), ended_by };
+            assert_eq!((ending.is_crash(), ending.in_words().as_str()), (is_crash, words));
         };
         check(0, EndedBy::Itself, false, "ended with exit status 0");
         check(3 << 8, EndedBy::Itself, true, "ended with exit status 3");
