@@ -135,12 +135,12 @@ impl Scene {
         }
         shop.stop().await?;
         drop(shoppers);
-        let taken = out.taken(shop.pid())?;
-        if taken.judged.is_empty() {
+        let recordings = out.recordings_of(shop.pid())?;
+        if recordings.judged.is_empty() {
             bail!("the shop recorded nothing; {}", ready::no_recording());
         }
         let judge = Judge::by_default().with_own_crate(env!("CARGO_CRATE_NAME"));
-        named_and_judged(&judge, &taken)
+        named_and_judged(&judge, &recordings)
     }
 }
 
@@ -172,9 +172,9 @@ async fn watch(shop: &Program, requests: &Requests) -> anyhow::Result<()> {
     let mut live_bytes = 0;
     let mut n_snapshots = 0;
     while n_snapshots < SNAPSHOTS {
-        for taken in tail.read()? {
+        for snapshot in tail.read()? {
             n_snapshots += 1;
-            live_bytes = taken.live_bytes;
+            live_bytes = snapshot.live_bytes;
         }
         bar.set_position(n_snapshots);
         let live = HumanBytes(live_bytes);

@@ -20,7 +20,7 @@ use crate::watch::load::Load;
 use crate::watch::ending::{EndedBy, Ending};
 use crate::watch::program::{self, Output, Program, Start};
 use crate::watch::ready;
-use crate::watch::recordings::{OutDir, Taken};
+use crate::watch::recordings::{OutDir, RunRecordings};
 
 /// How many snapshots the default interval aims at, and its bounds.
 const SNAPSHOTS: u32 = 48;
@@ -42,16 +42,16 @@ pub(crate) fn run(args: &Run) -> anyhow::Result<Exit> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(watch(args, &out, &judgements))
     })?;
-    let taken = out.taken(watched.pid)?;
+    let recordings = out.recordings_of(watched.pid)?;
     let name = &args.program[0];
     let how = watched.ending.in_words();
-    if taken.judged.is_empty() {
+    if recordings.judged.is_empty() {
         anyhow::bail!("{name} {how}; {}", ready::no_recording());
     }
-    for segment in &taken.too_short {
+    for segment in &recordings.too_short {
         tell(&format!("left out {}: too short to judge", segment.path.display()));
     }
-    let report = named_and_judged(&judge, &taken)?;
+    let report = named_and_judged(&judge, &recordings)?;
     let exit = output::report(&report, args.judging.format)?;
     if watched.ending.is_crash() {
         tell(&format!("{name} {how}; what it recorded until then was judged"));
@@ -85,8 +85,8 @@ fn worsened(exit: Exit, watched: &Watched, inconclusive: Option<Inconclusive>) -
 }
 
 /// Appends names to the recordings, so that they can be read elsewhere, and judges them.
-pub(super) fn named_and_judged(judge: &Judge, taken: &Taken) -> anyhow::Result<Report> {
-    let paths: Vec<_> = taken.judged.iter().map(|segment| segment.path.clone()).collect();
+pub(super) fn named_and_judged(judge: &Judge, recordings: &RunRecordings) -> anyhow::Result<Report> {
+    let paths: Vec<_> = recordings.judged.iter().map(|segment| segment.path.clone()).collect();
     if let Err(cause) = judge.append_names(&paths) {
         let but = "on other machines this recording shows addresses";
         output::warn([format!("{cause:#}: {but}")]);
@@ -192,7 +192,7 @@ async fn decided(
     let mut pause = LEAST_BETWEEN_JUDGEMENTS.max(interval * 4);
     loop {
         sleep(pause).await;
-        let paths: Vec<_> = out.fresh(0)?.into_iter().map(|segment| segment.path).collect();
+        let paths: Vec<_> = out.new_segments(0)?.into_iter().map(|segment| segment.path).collect();
         let asked = Instant::now();
         let judged = judgements.of(paths).await;
         pause = pause.max(asked.elapsed() * IDLE_PER_JUDGEMENT);

@@ -67,11 +67,11 @@ impl LiveRecording {
     async fn arrival(&self, tail: &mut Tail) -> anyhow::Result<(PathBuf, u64)> {
         let mut n_newer = 0;
         loop {
-            for taken in tail.read()? {
+            for snapshot in tail.read()? {
                 n_newer += 1;
                 // The second newer one was begun after the signal, whatever it was taken for.
-                if taken.reason == heaptide_format::Reason::Signal || n_newer == 2 {
-                    return Ok((tail.path().to_owned(), taken.seq));
+                if snapshot.reason == heaptide_format::Reason::Signal || n_newer == 2 {
+                    return Ok((tail.path().to_owned(), snapshot.seq));
                 }
             }
             tokio::time::sleep(LOOK_EVERY).await;

@@ -118,7 +118,7 @@ impl Program {
 
 /// Ends processes that the program left behind and that still record into `out`.
 pub(crate) async fn stop_others(out: &OutDir, grace: Duration) -> anyhow::Result<()> {
-    let segments = out.fresh(0)?;
+    let segments = out.new_segments(0)?;
     let recording =
         || segments.iter().map(|segment| segment.header.pid).filter(|&pid| live::is_recording(pid));
     for pid in recording() {

@@ -24,7 +24,7 @@ pub(crate) async fn wait(out: &OutDir, ready: &Ready, patience: Duration) -> any
         tell(&format!("no recording yet: waiting for up to {shown} (--ready-timeout)"));
         timeout(patience - SOON, recording(out)).await.unwrap_or(Ok(()))?;
     }
-    if out.fresh(0)?.is_empty() {
+    if out.new_segments(0)?.is_empty() {
         anyhow::bail!("{} (waited {shown})", no_recording());
     }
     timeout(patience, answer(ready))
@@ -39,7 +39,7 @@ pub(crate) fn no_recording() -> &'static str {
 }
 
 async fn recording(out: &OutDir) -> io::Result<()> {
-    while out.fresh(0)?.is_empty() {
+    while out.new_segments(0)?.is_empty() {
         sleep(LOOK_EVERY).await;
     }
     Ok(())

@@ -27,7 +27,7 @@ pub(crate) struct Segment {
 
 /// What a run left behind.
 #[derive(Debug, Default)]
-pub(crate) struct Taken {
+pub(crate) struct RunRecordings {
     /// Recordings to judge, the program's own first.
     pub(crate) judged: Vec<Segment>,
     /// Recordings of other processes with too few snapshots to judge.
@@ -57,9 +57,9 @@ impl OutDir {
     }
 
     /// Segments that were not there before; those of process `first` first, then by process.
-    pub(crate) fn fresh(&self, first: u32) -> io::Result<Vec<Segment>> {
-        let fresh = jsonl_files(&self.dir)?.into_iter().filter(|path| !self.before.contains(path));
-        let mut segments: Vec<_> = fresh.filter_map(|path| segment(&path)).collect();
+    pub(crate) fn new_segments(&self, first: u32) -> io::Result<Vec<Segment>> {
+        let new = jsonl_files(&self.dir)?.into_iter().filter(|path| !self.before.contains(path));
+        let mut segments: Vec<_> = new.filter_map(|path| segment(&path)).collect();
         segments.sort_by_key(|segment| {
             let Header { pid, start_unix_ns, segment, .. } = segment.header;
             (pid != first, pid, start_unix_ns, segment)
@@ -69,9 +69,9 @@ impl OutDir {
 
     /// What a run left behind whose program had this process id. If the program itself did not
     /// record, its child with the most snapshots stands for it.
-    pub(crate) fn taken(&self, program: u32) -> io::Result<Taken> {
+    pub(crate) fn recordings_of(&self, program: u32) -> io::Result<RunRecordings> {
         let mut recordings: BTreeMap<String, (u64, Vec<Segment>)> = BTreeMap::new();
-        for segment in self.fresh(program)? {
+        for segment in self.new_segments(program)? {
             let entry = recordings.entry(segment.header.recording.clone()).or_default();
             entry.0 += n_snapshots(&segment.path)?;
             entry.1.push(segment);
@@ -82,15 +82,15 @@ impl OutDir {
             let (pid, start) = header.map_or((0, 0), |header| (header.pid, header.start_unix_ns));
             (pid != program, Reverse(*n_snapshots), pid, start)
         });
-        let mut taken = Taken::default();
+        let mut found = RunRecordings::default();
         for (n_snapshots, segments) in recordings {
-            if taken.judged.is_empty() || n_snapshots >= LEAST_SNAPSHOTS {
-                taken.judged.extend(segments);
+            if found.judged.is_empty() || n_snapshots >= LEAST_SNAPSHOTS {
+                found.judged.extend(segments);
             } else {
-                taken.too_short.extend(segments);
+                found.too_short.extend(segments);
             }
         }
-        Ok(taken)
+        Ok(found)
     }
 }
 
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn only_fresh_files_with_a_whole_header_count() -> anyhow::Result<()> {
+    fn only_new_files_with_a_whole_header_count() -> anyhow::Result<()> {
         let dir = tempfile::tempdir()?;
         let write = |name: &str, bytes: &[u8]| fs::write(dir.path().join(name), bytes);
         write("earlier.jsonl", &header_of_pid(1))?;
@@ -144,10 +144,10 @@ mod tests {
         write("torn.jsonl", header_of_pid(9).trim_ascii_end())?;
         write("foreign.jsonl", b"{\"a\":1}\n")?;
         write("other.txt", &header_of_pid(9))?;
-        let pids: Vec<_> = out.fresh(9)?.iter().map(|segment| segment.header.pid).collect();
+        let pids: Vec<_> = out.new_segments(9)?.iter().map(|segment| segment.header.pid).collect();
         assert_eq!(pids, [9, 7]);
-        let taken = out.taken(9)?;
-        assert_eq!(taken.judged.len() + taken.too_short.len(), 2);
+        let found = out.recordings_of(9)?;
+        assert_eq!(found.judged.len() + found.too_short.len(), 2);
         Ok(())
     }
 }

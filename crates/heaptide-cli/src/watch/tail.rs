@@ -9,7 +9,7 @@ use heaptide_format::{Kind, Line, Reason};
 
 /// A snapshot that has been written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Taken {
+pub(crate) struct WrittenSnapshot {
     pub(crate) seq: u64,
     pub(crate) reason: Reason,
     pub(crate) live_bytes: u64,
@@ -42,11 +42,11 @@ impl Tail {
     }
 
     /// Snapshots whose lines have become complete since the last call.
-    pub(crate) fn read(&mut self) -> anyhow::Result<Vec<Taken>> {
+    pub(crate) fn read(&mut self) -> anyhow::Result<Vec<WrittenSnapshot>> {
         self.append_news().with_context(|| cannot_read(&self.path))?;
         let complete = self.unread.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
         let lines: Vec<u8> = self.unread.drain(..complete).collect();
-        Ok(lines.split(|&byte| byte == b'\n').filter_map(taken).collect())
+        Ok(lines.split(|&byte| byte == b'\n').filter_map(written_snapshot).collect())
     }
 
     fn append_news(&mut self) -> io::Result<()> {
@@ -54,12 +54,12 @@ impl Tail {
     }
 }
 
-fn taken(line: &[u8]) -> Option<Taken> {
+fn written_snapshot(line: &[u8]) -> Option<WrittenSnapshot> {
     if Kind::of(line) != Ok(Kind::Snapshot) {
         return None;
     }
     match Line::parse(line) {
-        Ok(Line::Snapshot(snapshot)) => Some(Taken {
+        Ok(Line::Snapshot(snapshot)) => Some(WrittenSnapshot {
             seq: snapshot.seq,
             reason: snapshot.reason,
             live_bytes: snapshot.heap.live_bytes,
@@ -93,7 +93,7 @@ mod tests {
         assert_eq!(tail.read()?, []);
         file.write_all(rest)?;
         file.write_all(b"{\"kind\":\"later\"}\n")?;
-        let seqs: Vec<_> = tail.read()?.iter().map(|taken| taken.seq).collect();
+        let seqs: Vec<_> = tail.read()?.iter().map(|snapshot| snapshot.seq).collect();
         assert_eq!(seqs, [3]);
         assert_eq!(Tail::from_start(file.path())?.read()?.len(), 2);
         Ok(())
