@@ -13,7 +13,7 @@ use crate::args::{Inconclusive, Run};
 use crate::exit::Exit;
 use crate::judging::Judge;
 use crate::output::{self, tell};
-use crate::watch::decision::{Decision, Next, Standing};
+use crate::watch::decision::{Decision, Next, InterimVerdict};
 use crate::watch::interrupts::Interrupts;
 use crate::watch::judgements::{Judgements, judge_while};
 use crate::watch::load::Load;
@@ -198,7 +198,7 @@ async fn decided(
         pause = pause.max(asked.elapsed() * IDLE_PER_JUDGEMENT);
         // A recording that cannot be read yet is read the next time.
         let Ok(report) = judged else { continue };
-        match decision.after(Standing::of(&report)) {
+        match decision.after(InterimVerdict::of(&report)) {
             Next::Stop(outcome) => {
                 tell(&format!("it is decided: {outcome}"));
                 return Ok(());

@@ -9,9 +9,9 @@ use heaptide_analyze::judge::{Outcome, Report};
 /// A clean run is not believed before it has this many slots: a leak may start late.
 const LEAST_CLEAN_SLOTS: usize = 40;
 
-/// Where a run stands at one judgement.
+/// What one judgement of a run that goes on comes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Standing {
+pub(crate) enum InterimVerdict {
     /// More snapshots would hardly change it.
     Settled(&'static str),
     /// It takes about so many more snapshots.
@@ -32,12 +32,12 @@ pub(crate) enum Next {
 /// What the judgements so far have come to.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Decision {
-    last: Option<Standing>,
+    last: Option<InterimVerdict>,
     said: Option<(String, u32)>,
 }
 
-impl Standing {
-    /// Of a report on a run that goes on.
+impl InterimVerdict {
+    /// Of a report on the run so far.
     pub(crate) fn of(report: &Report) -> Self {
         let slots = report.runs.iter().map(|run| run.slots).min().unwrap_or(0);
         let missing = u32::try_from(LEAST_CLEAN_SLOTS.saturating_sub(slots)).unwrap_or(u32::MAX);
@@ -63,12 +63,12 @@ fn finding_is_open(finding: &heaptide_analyze::finding::Finding) -> bool {
 
 impl Decision {
     /// Takes note of one more judgement.
-    pub(crate) fn after(&mut self, standing: Standing) -> Next {
-        let before = self.last.replace(standing.clone());
-        match standing {
-            Standing::Settled(outcome) if before == self.last => Next::Stop(outcome),
-            Standing::Settled(_) => Next::GoOn,
-            Standing::Open { what, more } => {
+    pub(crate) fn after(&mut self, verdict: InterimVerdict) -> Next {
+        let before = self.last.replace(verdict.clone());
+        match verdict {
+            InterimVerdict::Settled(outcome) if before == self.last => Next::Stop(outcome),
+            InterimVerdict::Settled(_) => Next::GoOn,
+            InterimVerdict::Open { what, more } => {
                 let is_news = |(said, then): &(String, u32)| *said != what || more <= then / 2;
                 if !self.said.as_ref().is_none_or(is_news) {
                     return Next::GoOn;
@@ -89,15 +89,15 @@ impl Decision {
 mod tests {
     use super::*;
 
-    fn open(what: &str, more: u32) -> Standing {
-        Standing::Open { what: what.into(), more }
+    fn open(what: &str, more: u32) -> InterimVerdict {
+        InterimVerdict::Open { what: what.into(), more }
     }
 
     #[test]
     fn it_takes_two_judgements_that_agree() {
-        let leaks = || Standing::Settled("growth over budget");
-        let clean = || Standing::Settled("clean");
-        let cases: &[(&[Standing], Option<usize>)] = &[
+        let leaks = || InterimVerdict::Settled("growth over budget");
+        let clean = || InterimVerdict::Settled("clean");
+        let cases: &[(&[InterimVerdict], Option<usize>)] = &[
             (&[leaks()], None),
             (&[leaks(), leaks()], Some(1)),
             (&[leaks(), clean()], None),
@@ -105,11 +105,11 @@ mod tests {
             (&[clean(), leaks(), leaks()], Some(2)),
             (&[open("a", 9), open("a", 9), clean(), clean(), clean()], Some(3)),
         ];
-        for (standings, stops) in cases {
+        for (verdicts, stops) in cases {
             let mut decision = Decision::default();
-            let nexts = standings.iter().map(|standing| decision.after(standing.clone()));
+            let nexts = verdicts.iter().map(|verdict| decision.after(verdict.clone()));
             let stopped = nexts.into_iter().position(|next| matches!(next, Next::Stop(_)));
-            assert_eq!(stopped, *stops, "{standings:?}");
+            assert_eq!(stopped, *stops, "{verdicts:?}");
         }
     }
 
