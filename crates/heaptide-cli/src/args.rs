@@ -92,7 +92,7 @@ pub(crate) struct Run {
     #[arg(long)]
     pub(crate) until_decided: bool,
     #[command(flatten)]
-    pub(crate) judging: Judging,
+    pub(crate) judging: JudgingOptions,
     /// The program and its arguments.
     #[arg(required = true, last = true, value_name = "CMD", value_hint = ValueHint::CommandWithArguments)]
     pub(crate) program: Vec<String>,
@@ -105,12 +105,12 @@ pub(crate) struct Check {
     #[arg(required = true, value_name = "REC", value_hint = ValueHint::AnyPath)]
     pub(crate) recordings: Vec<PathBuf>,
     #[command(flatten)]
-    pub(crate) judging: Judging,
+    pub(crate) judging: JudgingOptions,
 }
 
 /// How to judge and how to say it.
 #[derive(Debug, Default, clap::Args)]
-pub(crate) struct Judging {
+pub(crate) struct JudgingOptions {
     /// Policy file [default: heaptide.toml, where there is one].
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) config: Option<PathBuf>,

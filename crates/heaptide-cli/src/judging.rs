@@ -18,7 +18,7 @@ use heaptide_analyze::recorded::{self, Terms};
 use heaptide_analyze::symbols;
 use heaptide_format::{Line, Names};
 
-use crate::args::{self, Judging};
+use crate::args::{self, JudgingOptions};
 use crate::symbol_cache::CachingResolver;
 use crate::{output, workspace};
 
@@ -34,7 +34,7 @@ pub(crate) struct Judge {
 
 impl Judge {
     /// Reads the policy and the baseline.
-    pub(crate) fn new(judging: &Judging) -> anyhow::Result<Self> {
+    pub(crate) fn new(judging: &JudgingOptions) -> anyhow::Result<Self> {
         let mut policy = policy(judging.config.as_deref())?;
         match judging.inconclusive {
             Some(args::Inconclusive::Pass) => policy.inconclusive = Inconclusive::Pass,

@@ -7,16 +7,16 @@ use anyhow::Context;
 use heaptide_analyze::baseline::{Baseline as Accepted, Update};
 use heaptide_analyze::judge::Outcome;
 
-use crate::args::{Baseline, Format, Judging};
+use crate::args::{Baseline, Format, JudgingOptions};
 use crate::exit::Exit;
 use crate::judging::{self, Judge};
 use crate::output;
 
 pub(crate) fn run(args: &Baseline) -> anyhow::Result<Exit> {
-    let judging = Judging {
+    let judging = JudgingOptions {
         config: args.config.clone(),
         symbol_path: args.symbol_path.clone(),
-        ..Judging::default()
+        ..JudgingOptions::default()
     };
     let report = Judge::new(&judging)?.judge(&args.recordings)?;
     if matches!(report.outcome, Outcome::Error | Outcome::Inconclusive) {
