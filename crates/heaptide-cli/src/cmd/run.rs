@@ -15,7 +15,7 @@ use crate::judging::Judge;
 use crate::output::{self, tell};
 use crate::watch::decision::{Decision, Next, InterimVerdict};
 use crate::watch::interrupts::Interrupts;
-use crate::watch::judgements::{Judgements, judge_while};
+use crate::watch::judge_thread::{JudgeThread, judge_while};
 use crate::watch::load::Load;
 use crate::watch::ending::{EndedBy, Ending};
 use crate::watch::program::{self, Output, Program, Start};
@@ -38,9 +38,9 @@ pub(crate) fn run(args: &Run) -> anyhow::Result<Exit> {
     // Mistakes in the policy are found before the program is started.
     let judge = Judge::new(&args.judging)?;
     let out = OutDir::open(&args.out)?;
-    let watched = judge_while(&judge, |judgements| {
+    let watched = judge_while(&judge, |judge_thread| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        runtime.block_on(watch(args, &out, &judgements))
+        runtime.block_on(watch(args, &out, &judge_thread))
     })?;
     let recordings = out.recordings_of(watched.pid)?;
     let name = &args.program[0];
@@ -118,7 +118,7 @@ enum Stop {
     Loaded(anyhow::Result<LoadEnd>),
 }
 
-async fn watch(args: &Run, out: &OutDir, judgements: &Judgements) -> anyhow::Result<Watched> {
+async fn watch(args: &Run, out: &OutDir, judge_thread: &JudgeThread) -> anyhow::Result<Watched> {
     let mut interrupts = Interrupts::listen()?;
     let interval = interval(args);
     let start = Start { out: out.path(), interval, output: Output::PassedOn, grace: args.grace };
@@ -129,7 +129,7 @@ async fn watch(args: &Run, out: &OutDir, judgements: &Judgements) -> anyhow::Res
     let stop = tokio::select! {
         status = program.wait() => Stop::Ended(status),
         signal = interrupts.next() => Stop::Interrupted(signal),
-        loaded = load_phase(args, out, interval, judgements) => Stop::Loaded(loaded),
+        loaded = load_phase(args, out, interval, judge_thread) => Stop::Loaded(loaded),
     };
     let (status, ended_by, load) = match stop {
         Stop::Ended(status) => (status?, EndedBy::Itself, Ok(LoadEnd::Done)),
@@ -148,14 +148,14 @@ async fn load_phase(
     args: &Run,
     out: &OutDir,
     interval: Duration,
-    judgements: &Judgements,
+    judge_thread: &JudgeThread,
 ) -> anyhow::Result<LoadEnd> {
     ready::wait(out, &args.ready, args.ready_timeout).await?;
     tell("it is ready and records");
     tokio::select! {
         end = drive(args.load.as_deref()) => end,
         () = run_out(args.stop_after) => Ok(LoadEnd::Done),
-        decided = decided(args, out, interval, judgements) => decided.map(|()| LoadEnd::Done),
+        decided = decided(args, out, interval, judge_thread) => decided.map(|()| LoadEnd::Done),
     }
 }
 
@@ -183,7 +183,7 @@ async fn decided(
     args: &Run,
     out: &OutDir,
     interval: Duration,
-    judgements: &Judgements,
+    judge_thread: &JudgeThread,
 ) -> anyhow::Result<()> {
     if !args.until_decided {
         return std::future::pending().await;
@@ -194,7 +194,7 @@ async fn decided(
         sleep(pause).await;
         let paths: Vec<_> = out.new_segments(0)?.into_iter().map(|segment| segment.path).collect();
         let asked = Instant::now();
-        let judged = judgements.of(paths).await;
+        let judged = judge_thread.judge(paths).await;
         pause = pause.max(asked.elapsed() * IDLE_PER_JUDGEMENT);
         // A recording that cannot be read yet is read the next time.
         let Ok(report) = judged else { continue };

@@ -3,7 +3,7 @@
 
 pub(crate) mod decision;
 pub(crate) mod interrupts;
-pub(crate) mod judgements;
+pub(crate) mod judge_thread;
 pub(crate) mod live;
 pub(crate) mod load;
 pub(crate) mod ending;

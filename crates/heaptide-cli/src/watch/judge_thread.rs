@@ -1,4 +1,4 @@
-//! Judgements of a program that still runs: asked for on one thread, made on another.
+//! JudgeThread of a program that still runs: asked for on one thread, made on another.
 //!
 //! What was read of executables cannot go from thread to thread, and reading it takes longer than
 //! the rest of a judgement. So one thread makes all judgements, the last one included, and the
@@ -16,7 +16,7 @@ use crate::judging::Judge;
 
 /// Asks the thread that judges.
 #[derive(Clone, Debug)]
-pub(crate) struct Judgements(Sender<Request>);
+pub(crate) struct JudgeThread(Sender<Request>);
 
 #[derive(Debug)]
 struct Request {
@@ -24,7 +24,7 @@ struct Request {
     reply: oneshot::Sender<anyhow::Result<Report>>,
 }
 
-impl Judgements {
+impl JudgeThread {
     /// Loads recordings and judges them.
     pub(crate) async fn of(&self, paths: Vec<PathBuf>) -> anyhow::Result<Report> {
         let (reply, report) = oneshot::channel();
@@ -36,13 +36,13 @@ impl Judgements {
 /// Watches on a new thread, and makes the judgements that it asks for on this one.
 pub(crate) fn judge_while<T: Send>(
     judge: &Judge,
-    watch: impl FnOnce(Judgements) -> anyhow::Result<T> + Send,
+    watch: impl FnOnce(JudgeThread) -> anyhow::Result<T> + Send,
 ) -> anyhow::Result<T> {
     let (sender, requests) = mpsc::channel::<Request>();
     thread::scope(|scope| {
         let watching = thread::Builder::new()
             .name("watch".into())
-            .spawn_scoped(scope, || watch(Judgements(sender)))
+            .spawn_scoped(scope, || watch(JudgeThread(sender)))
             .context("cannot start a thread")?;
         for Request { paths, reply } in requests {
             // Who asked may be gone: the program has ended meanwhile.
