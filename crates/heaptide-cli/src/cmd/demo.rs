@@ -33,9 +33,9 @@ use crate::watch::tail::Tail;
 
 const INTERVAL: Duration = Duration::from_millis(300);
 const SNAPSHOTS: u64 = 46;
-const START_PATIENCE: Duration = Duration::from_secs(10);
+const START_TIMEOUT: Duration = Duration::from_secs(10);
 /// Twice what the snapshots take.
-const RUN_PATIENCE: Duration = Duration::from_secs(28);
+const RUN_TIMEOUT: Duration = Duration::from_secs(28);
 const GRACE: Duration = Duration::from_secs(5);
 const INDENT: &str = "   ";
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -127,9 +127,9 @@ impl Scene {
         let mut shoppers = Shoppers::visit(address);
         let requests = shoppers.requests();
         tokio::select! {
-            watched = timeout(RUN_PATIENCE, watch(&shop, &requests)) => match watched {
+            watched = timeout(RUN_TIMEOUT, watch(&shop, &requests)) => match watched {
                 Ok(watched) => watched?,
-                Err(_) => bail!("the shop took too few snapshots in {RUN_PATIENCE:?}"),
+                Err(_) => bail!("the shop took too few snapshots in {RUN_TIMEOUT:?}"),
             },
             cause = shoppers.failed() => return Err(cause).context("the shop failed its shoppers"),
         }
@@ -158,7 +158,7 @@ async fn address(shop: &mut Program) -> anyhow::Result<SocketAddr> {
     let output = shop.output().context("the shop has no output")?;
     let mut line = String::new();
     let mut lines = BufReader::new(output);
-    timeout(START_PATIENCE, lines.read_line(&mut line))
+    timeout(START_TIMEOUT, lines.read_line(&mut line))
         .await
         .context("the shop did not start")??;
     line.trim().parse().with_context(|| format!("the shop did not start: it said {line:?}"))

@@ -26,7 +26,7 @@ struct Request {
 
 impl JudgeThread {
     /// Loads recordings and judges them.
-    pub(crate) async fn of(&self, paths: Vec<PathBuf>) -> anyhow::Result<Report> {
+    pub(crate) async fn judge(&self, paths: Vec<PathBuf>) -> anyhow::Result<Report> {
         let (reply, report) = oneshot::channel();
         self.0.send(Request { paths, reply }).context("nobody judges any more")?;
         report.await.context("nobody judges any more")?

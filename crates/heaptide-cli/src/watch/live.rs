@@ -37,13 +37,13 @@ impl LiveRecording {
     }
 
     /// Asks for a snapshot and waits until it is on disk.
-    pub(crate) async fn snapshot(&self, patience: Duration) -> anyhow::Result<(PathBuf, u64)> {
+    pub(crate) async fn snapshot(&self, limit: Duration) -> anyhow::Result<(PathBuf, u64)> {
         let signal = self.signal()?;
         let mut tail = Tail::from_end(&self.segment.path)?;
         kill(self.pid, signal).with_context(|| format!("cannot signal process {}", self.pid))?;
-        let waited = tokio::time::timeout(patience, self.arrival(&mut tail)).await;
+        let waited = tokio::time::timeout(limit, self.arrival(&mut tail)).await;
         waited.with_context(|| {
-            let shown = humantime::format_duration(patience);
+            let shown = humantime::format_duration(limit);
             format!("process {} wrote no snapshot within {shown} of {signal}", self.pid)
         })?
     }

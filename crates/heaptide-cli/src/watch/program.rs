@@ -15,7 +15,7 @@ use super::interrupts;
 use super::live::{self, LiveRecording};
 use super::recordings::OutDir;
 
-const SNAPSHOT_PATIENCE: Duration = Duration::from_secs(2);
+const SNAPSHOT_TIMEOUT: Duration = Duration::from_secs(2);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Where the program's standard output goes: ours belongs to the report.
@@ -87,7 +87,7 @@ impl Program {
     pub(crate) async fn stop(&mut self) -> anyhow::Result<ExitStatus> {
         if let Ok(recording) = LiveRecording::of(self.pid.cast_signed()) {
             // One snapshot fewer is no reason to fail a run: the verdict counts what it has.
-            let _ = recording.snapshot(SNAPSHOT_PATIENCE).await;
+            let _ = recording.snapshot(SNAPSHOT_TIMEOUT).await;
         }
         self.end_with(Signal::SIGTERM).await
     }

@@ -18,16 +18,16 @@ const ONE_ATTEMPT: Duration = Duration::from_secs(2);
 const SOON: Duration = Duration::from_secs(5);
 
 /// Waits for a recording and then for `ready`.
-pub(crate) async fn wait(out: &OutDir, ready: &Ready, patience: Duration) -> anyhow::Result<()> {
-    let shown = humantime::format_duration(patience);
-    if timeout(patience.min(SOON), recording(out)).await.is_err() && patience > SOON {
+pub(crate) async fn wait(out: &OutDir, ready: &Ready, limit: Duration) -> anyhow::Result<()> {
+    let shown = humantime::format_duration(limit);
+    if timeout(limit.min(SOON), recording(out)).await.is_err() && limit > SOON {
         tell(&format!("no recording yet: waiting for up to {shown} (--ready-timeout)"));
-        timeout(patience - SOON, recording(out)).await.unwrap_or(Ok(()))?;
+        timeout(limit - SOON, recording(out)).await.unwrap_or(Ok(()))?;
     }
     if out.new_segments(0)?.is_empty() {
         anyhow::bail!("{} (waited {shown})", no_recording());
     }
-    timeout(patience, answer(ready))
+    timeout(limit, answer(ready))
         .await
         .with_context(|| format!("the program records but is not ready after {shown} (--ready)"))
 }
