@@ -11,7 +11,7 @@ use heaptide_analyze::identity::WorkspaceCrates;
 use serde::Deserialize;
 
 /// The shim's frames stand between the program and the allocator, in our own house too.
-const NOBODYS: &str = "heaptide";
+const SHIM_CRATE: &str = "heaptide";
 
 #[derive(Deserialize)]
 struct Metadata {
@@ -51,5 +51,5 @@ pub(crate) fn crates(dir: &Path) -> anyhow::Result<WorkspaceCrates> {
         serde_json::from_slice(&output.stdout).context("cannot read what Cargo says")?;
     let targets = metadata.packages.into_iter().flat_map(|package| package.targets);
     let names = targets.map(|target| target.name.replace('-', "_"));
-    Ok(names.filter(|name| name != NOBODYS).collect())
+    Ok(names.filter(|name| name != SHIM_CRATE).collect())
 }

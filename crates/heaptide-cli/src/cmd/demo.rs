@@ -47,7 +47,7 @@ Next: `heaptide init` in your own project.
 ";
 
 pub(crate) fn run(args: &Demo) -> anyhow::Result<Exit> {
-    let scene = Scene::open(args.out.as_deref())?;
+    let dir = DemoDir::open(args.out.as_deref())?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     text_out(
         "An outage, replayed: a web shop goes live in which nobody removes abandoned\n\
@@ -55,10 +55,10 @@ pub(crate) fn run(args: &Demo) -> anyhow::Result<Exit> {
          allocation by call site.\n\n\
          1. As it went live\n",
     )?;
-    let leaky = runtime.block_on(scene.play("leaky", Reaper::Disabled))?;
+    let leaky = runtime.block_on(dir.record_and_judge("leaky", Reaper::Disabled))?;
     show(&leaky)?;
     text_out("\n2. Repaired: a reaper removes sessions that nobody has touched for a while\n")?;
-    let fixed = runtime.block_on(scene.play("fixed", Reaper::Running))?;
+    let fixed = runtime.block_on(dir.record_and_judge("fixed", Reaper::Running))?;
     show(&fixed)?;
     match missed(&leaky, &fixed) {
         None => {
@@ -101,12 +101,12 @@ fn missed(leaky: &Report, fixed: &Report) -> Option<String> {
 
 /// Where the recordings go.
 #[derive(Debug)]
-struct Scene {
+struct DemoDir {
     dir: PathBuf,
     kept: bool,
 }
 
-impl Scene {
+impl DemoDir {
     fn open(kept: Option<&Path>) -> anyhow::Result<Self> {
         let elsewhere = || env::temp_dir().join(format!("heaptide-demo-{}", std::process::id()));
         let dir = kept.map_or_else(elsewhere, Path::to_owned);
@@ -115,7 +115,7 @@ impl Scene {
     }
 
     /// Runs the shop under load until there are enough snapshots, and judges what it recorded.
-    async fn play(&self, name: &str, reaper: Reaper) -> anyhow::Result<Report> {
+    async fn record_and_judge(&self, name: &str, reaper: Reaper) -> anyhow::Result<Report> {
         let out = OutDir::open(&self.dir.join(name))?;
         let exe = env::current_exe().context("cannot find this program's own file")?;
         let mut command = vec![exe.to_string_lossy().into_owned(), "demo-shop".to_owned()];
@@ -144,7 +144,7 @@ impl Scene {
     }
 }
 
-impl Drop for Scene {
+impl Drop for DemoDir {
     fn drop(&mut self) {
         if !self.kept {
             // What stays behind is in the directory for such things.
