@@ -9,6 +9,7 @@
 mod args;
 mod cmd;
 mod demo;
+mod dumps;
 mod exit;
 mod http;
 mod judging;

@@ -1,13 +1,11 @@
 //! `heaptide diff A[@SEQ] B[@SEQ]`
 
 use heaptide_analyze::diff::Diff as Difference;
-use heaptide_analyze::dump::{Dump, Opened};
-use heaptide_analyze::identity::WorkspaceCrates;
-use heaptide_analyze::load::Location;
-use heaptide_analyze::symbols::{ElfResolver, Resolve};
+use heaptide_analyze::symbols::ElfResolver;
 use heaptide_report::table;
 
 use crate::args::Diff;
+use crate::dumps::open;
 use crate::exit::Exit;
 use crate::output;
 
@@ -18,13 +16,4 @@ pub(crate) fn run(args: &Diff) -> anyhow::Result<Exit> {
     let difference = Difference::new(&before, &after);
     output::text_out(&table::diff(&difference, args.top, &output::view_of_table()))?;
     Ok(Exit::Clean)
-}
-
-/// Opens a snapshot with names; what was wrong with it goes to standard error.
-pub(super) fn open(location: &Location, resolver: &mut dyn Resolve) -> anyhow::Result<Dump> {
-    let Opened { dump, warnings, problems } =
-        Dump::open(location, resolver, &WorkspaceCrates::new())?;
-    output::warn(&warnings);
-    output::warn(&problems);
-    Ok(dump)
 }

@@ -6,8 +6,8 @@ use heaptide_analyze::load::{self, Location};
 use heaptide_analyze::symbols::ElfResolver;
 use heaptide_report::table;
 
-use super::diff::open;
 use crate::args::{Order, Show};
+use crate::dumps::open;
 use crate::exit::Exit;
 use crate::output;
 

@@ -6,8 +6,8 @@ use anyhow::Context;
 use heaptide_analyze::load::Location;
 use heaptide_analyze::symbols::ElfResolver;
 
-use super::diff::open;
 use crate::args::Snapshot;
+use crate::dumps::open;
 use crate::exit::Exit;
 use crate::output;
 use crate::watch::live::LiveRecording;
