@@ -75,6 +75,15 @@ impl Judge {
         Ok(recorded::judge(paths, &mut *self.names.borrow_mut(), &self.terms)?)
     }
 
+    /// Appends names to the recordings, so that they can be read elsewhere, and judges them.
+    pub(crate) fn name_and_judge(&self, paths: &[PathBuf]) -> anyhow::Result<Report> {
+        if let Err(cause) = self.append_names(paths) {
+            let but = "on other machines this recording shows addresses";
+            output::warn([format!("{cause:#}: {but}")]);
+        }
+        self.judge(paths)
+    }
+
     /// What there is to know of the build before.
     fn before(&self, paths: &[PathBuf]) -> anyhow::Result<Before> {
         let report = self.judge(paths).context("cannot judge the build before")?;
@@ -84,7 +93,7 @@ impl Judge {
 
     /// Looks up names now, while the executables are as they were, and appends them to the
     /// recordings.
-    pub(crate) fn append_names(&self, paths: &[PathBuf]) -> anyhow::Result<()> {
+    fn append_names(&self, paths: &[PathBuf]) -> anyhow::Result<()> {
         for run in load::load(paths)?.runs {
             let (lines, _) = symbols::names_for(&run, &mut *self.names.borrow_mut());
             if let Some(path) = run.files.last() {

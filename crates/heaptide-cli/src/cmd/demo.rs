@@ -16,7 +16,6 @@ use indicatif::HumanBytes;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::time::{sleep, timeout};
 
-use super::run::named_and_judged;
 use crate::args::Demo;
 use crate::demo::service::Reaper;
 use crate::demo::shop::Sessions;
@@ -140,7 +139,7 @@ impl DemoDir {
             bail!("the shop recorded nothing; {}", ready::no_recording());
         }
         let judge = Judge::by_default().with_own_crate(env!("CARGO_CRATE_NAME"));
-        named_and_judged(&judge, &recordings)
+        judge.name_and_judge(&recordings.paths())
     }
 }
 

@@ -4,7 +4,6 @@ use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use heaptide_analyze::judge::Report;
 use heaptide_analyze::verdict::Rule;
 use nix::sys::signal::Signal;
 use tokio::time::sleep;
@@ -20,7 +19,7 @@ use crate::watch::load::Load;
 use crate::watch::ending::{EndedBy, Ending};
 use crate::watch::program::{self, Output, Program, Start};
 use crate::watch::ready;
-use crate::watch::recordings::{OutDir, RunRecordings};
+use crate::watch::recordings::OutDir;
 
 /// How many snapshots the default interval aims at, and its bounds.
 const SNAPSHOTS: u32 = 48;
@@ -51,7 +50,7 @@ pub(crate) fn run(args: &Run) -> anyhow::Result<Exit> {
     for segment in &recordings.too_short {
         tell(&format!("left out {}: too short to judge", segment.path.display()));
     }
-    let report = named_and_judged(&judge, &recordings)?;
+    let report = judge.name_and_judge(&recordings.paths())?;
     let exit = output::report(&report, args.judging.format)?;
     if watched.ending.is_crash() {
         tell(&format!("{name} {how}; what it recorded until then was judged"));
@@ -82,16 +81,6 @@ fn worsened(exit: Exit, watched: &Watched, inconclusive: Option<Inconclusive>) -
         }
         exit => exit,
     }
-}
-
-/// Appends names to the recordings, so that they can be read elsewhere, and judges them.
-pub(super) fn named_and_judged(judge: &Judge, recordings: &RunRecordings) -> anyhow::Result<Report> {
-    let paths: Vec<_> = recordings.judged.iter().map(|segment| segment.path.clone()).collect();
-    if let Err(cause) = judge.append_names(&paths) {
-        let but = "on other machines this recording shows addresses";
-        output::warn([format!("{cause:#}: {but}")]);
-    }
-    judge.judge(&paths)
 }
 
 /// How a run went.

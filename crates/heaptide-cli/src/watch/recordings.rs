@@ -34,6 +34,13 @@ pub(crate) struct RunRecordings {
     pub(crate) too_short: Vec<Segment>,
 }
 
+impl RunRecordings {
+    /// The files to judge.
+    pub(crate) fn paths(&self) -> Vec<PathBuf> {
+        self.judged.iter().map(|segment| segment.path.clone()).collect()
+    }
+}
+
 /// A directory for recordings, and what it held at first.
 #[derive(Debug)]
 pub(crate) struct OutDir {
