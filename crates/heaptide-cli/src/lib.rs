@@ -1,23 +1,47 @@
 //! The heaptide command: talks to a human, and leaves the thinking to the analyzer.
 //!
-//! Both binaries, `heaptide` and `cargo-heaptide`, are this library and one line that installs the
-//! shim in them: the command watches itself as it watches others. [`args`] is what was typed,
-//! [`cmd`] has one file per subcommand, [`watch`] runs programs, [`demo`] is the outage in small.
+//! **What you call.** [`main`], with the name by which the command calls itself and what was typed.
+//! Both binaries, `heaptide` and `cargo-heaptide`, are that call and one line that installs the shim
+//! in them: the command can be watched as it watches others.
+//!
+//! **What happens.** `args` turns what was typed into types; `cmd` has one file per subcommand, which
+//! does what was asked and says how to exit (0 clean, 1 growth over budget, 2 could not do what was
+//! asked, 3 inconclusive). `judging` hands recordings to the analyzer, `output` writes what came out,
+//! `watch` runs programs and finds what they recorded, `demo` is the outage in small.
+//!
+//! ```
+//! # fn main() -> std::io::Result<()> {
+//! let project = tempfile::tempdir()?;
+//! let dir = project.path().as_os_str();
+//! let exit = heaptide_cli::main("heaptide", ["heaptide".into(), "init".into(), dir.into()]);
+//! assert_eq!(exit, std::process::ExitCode::SUCCESS);
+//! assert!(project.path().join("heaptide.toml").is_file());
+//! # Ok(())
+//! # }
+//! ```
 
 #![forbid(unsafe_code)]
 
+// From the ground up: what was typed and how to answer,
 mod args;
-mod cmd;
-mod demo;
-mod dumps;
 mod exit;
 mod http;
-mod judging;
 mod symbol_cache;
-mod output;
 mod terminal;
-mod watch;
 mod workspace;
+
+mod output;
+
+// judging what was recorded,
+mod dumps;
+mod judging;
+
+// running programs,
+mod demo;
+mod watch;
+
+// and the subcommands.
+mod cmd;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -2,11 +2,11 @@
 //! snapshots, stopping it gently, and finding and judging what it recorded.
 
 pub(crate) mod decision;
+pub(crate) mod ending;
 pub(crate) mod interrupts;
 pub(crate) mod judge_thread;
 pub(crate) mod live;
 pub(crate) mod load;
-pub(crate) mod ending;
 pub(crate) mod program;
 pub(crate) mod ready;
 pub(crate) mod recordings;
