@@ -20,6 +20,7 @@ mod memo;
 mod miri;
 mod oracle;
 mod separate;
+mod source;
 mod targets;
 mod test;
 mod tidy;

@@ -5,7 +5,7 @@
 //! each module does not give way. So every crate root forbids it, and in the shim, whose root
 //! cannot, every module that is not fenced forbids it for itself.
 
-use super::File;
+use crate::source::file::File;
 
 const FORBID: &str = "#![forbid(unsafe_code)]";
 const SHIM: &str = "crates/heaptide/src/";
@@ -81,8 +81,8 @@ fn declares_fenced(parent: &str, module: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::file;
     use super::*;
+    use crate::source::file::tests::file;
 
     fn check(modules: &[(&str, &str)], complaints: usize) {
         let files: Vec<_> =

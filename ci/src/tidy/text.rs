@@ -1,6 +1,6 @@
 //! Rules that look at one line, or at one file's lines, at a time.
 
-use super::File;
+use crate::source::file::File;
 
 /// Code lines of a file, beyond which it is two files.
 const MOST_LINES: usize = 600;
@@ -108,8 +108,8 @@ fn defined(line: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::file;
     use super::*;
+    use crate::source::file::tests::file;
 
     fn check(rule: fn(&[File]) -> Vec<String>, path: &str, text: &str, complaints: usize) {
         let found = rule(&[file(path, text)]);

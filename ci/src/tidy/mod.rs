@@ -4,36 +4,14 @@
 //! pass shows everything there is to fix.
 
 mod fence;
+mod layers;
 mod text;
 
-use std::path::Path;
+use anyhow::{Result, ensure};
 
-use anyhow::{Context, Result, ensure};
+use ci::program::root;
 
-use ci::program::{output, program, root};
-
-/// A tracked file that holds text.
-pub(crate) struct File {
-    /// From the top of the checkout.
-    pub(crate) path: String,
-    pub(crate) text: String,
-}
-
-impl File {
-    /// The file as a complaint names it.
-    fn at(&self, line: usize) -> String {
-        format!("{}:{line}", self.path)
-    }
-
-    fn is_rust(&self) -> bool {
-        self.path.ends_with(".rs")
-    }
-
-    /// Name without folders and extension.
-    fn stem(&self) -> &str {
-        Path::new(&self.path).file_stem().and_then(|stem| stem.to_str()).unwrap_or_default()
-    }
-}
+use crate::source::file::{File, tracked};
 
 /// Looks at all files, and returns its complaints.
 type Rule = fn(&[File]) -> Vec<String>;
@@ -47,10 +25,11 @@ const RULES: &[Rule] = &[
     text::empty_names,
     text::lock_sources,
     fence::unsafe_code,
+    layers::layers,
 ];
 
 pub(crate) fn run() -> Result<()> {
-    let files = tracked()?;
+    let files = tracked(&root())?;
     let complaints: Vec<_> = RULES.iter().flat_map(|rule| rule(&files)).collect();
     for complaint in &complaints {
         println!("{complaint}");
@@ -58,19 +37,6 @@ pub(crate) fn run() -> Result<()> {
     ensure!(complaints.is_empty(), "{} things to tidy", complaints.len());
     println!("{} files are tidy", files.len());
     Ok(())
-}
-
-fn tracked() -> Result<Vec<File>> {
-    let list = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
-    let paths = output(&mut program("git", &list)).context("tidy reads git's list of files")?;
-    let mut files = Vec::new();
-    for path in paths.split_terminator('\0') {
-        // A file that was deleted and not yet committed is listed, and is no text either.
-        if let Ok(text) = std::fs::read_to_string(root().join(path)) {
-            files.push(File { path: path.to_owned(), text });
-        }
-    }
-    Ok(files)
 }
 
 /// What stands at the top of the checkout, beside dot-files.
@@ -101,10 +67,7 @@ fn house(files: &[File]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    pub(super) fn file(path: &str, text: &str) -> File {
-        File { path: path.to_owned(), text: text.to_owned() }
-    }
+    use crate::source::file::tests::file;
 
     #[test]
     fn the_house_is_exact() {
