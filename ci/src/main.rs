@@ -14,6 +14,7 @@ mod deps;
 mod docs;
 mod fmt;
 mod fuzz;
+mod house;
 mod jq;
 mod loom;
 mod memo;
@@ -26,6 +27,7 @@ mod test;
 mod tidy;
 mod tsan;
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -90,6 +92,7 @@ const BY_NAME: &[Check] = &[
         about: "how fast a large recording is judged, in how much memory",
         run: separate::analysis,
     },
+    Check { name: "house", about: "the house in figures; `house DIR` of another", run: house::run },
     Check {
         name: "verdict",
         about: "the rule's error rates on made-up sites",
@@ -108,6 +111,17 @@ fn main() -> ExitCode {
     if names.iter().any(|name| name.starts_with('-')) {
         println!("{}", usage());
         return ExitCode::from(u8::from(!names.iter().any(|name| name == "--help")) * 2);
+    }
+    if let [house, checkout] = names.as_slice()
+        && house == "house"
+    {
+        return match house::print(Path::new(checkout)) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(err) => {
+                eprintln!("{err:#}");
+                ExitCode::from(2)
+            }
+        };
     }
     let chosen = match choose(&names) {
         Ok(chosen) => chosen,
@@ -148,16 +162,17 @@ fn summarise(results: &[Outcome]) -> ExitCode {
     println!();
     for Outcome { name, passed, took } in results {
         let word = if *passed { "ok" } else { "FAILED" };
-        println!("{name:<8} {word:<6} {:>7.1} s", took.as_secs_f64());
+        println!("{name:<12} {word:<6} {:>7.1} s", took.as_secs_f64());
     }
     let failed = results.iter().filter(|outcome| !outcome.passed).count();
-    println!("{} passed, {failed} failed", results.len() - failed);
+    let all: Duration = results.iter().map(|outcome| outcome.took).sum();
+    println!("{} passed, {failed} failed, {:.1} s", results.len() - failed, all.as_secs_f64());
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn usage() -> String {
     let list = |checks: &[Check]| -> String {
-        checks.iter().map(|check| format!("\n  {:<8} {}", check.name, check.about)).collect()
+        checks.iter().map(|check| format!("\n  {:<12} {}", check.name, check.about)).collect()
     };
     format!(
         "usage: cargo ci [CHECK…]\n\nEvery change must pass these, in this order:{}\n\nBy name only:{}",
