@@ -3,7 +3,7 @@
 //! The shim runs inside somebody else's service: what it drags in is a promise, so its list is
 //! exact. And the tools must never reach the shim by a side door: they meet in the format only.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
@@ -20,7 +20,7 @@ const OURS: &[(&str, &[&str])] = &[
     ("heaptide-cli", &["heaptide", "heaptide-analyze", "heaptide-format", "heaptide-report"]),
     ("heaptide-examples", &["heaptide", "heaptide-format", "heaptide-testing"]),
     ("heaptide-bench", &["ci", "heaptide", "heaptide-format"]),
-    ("heaptide-eval", &["ci", "heaptide-analyze", "heaptide-format"]),
+    ("heaptide-eval", &["ci", "heaptide-analyze", "heaptide-format", "heaptide-report"]),
     ("heaptide-replay", &["heaptide"]),
     ("ci", &[]),
 ];
@@ -28,6 +28,12 @@ const OURS: &[(&str, &[&str])] = &[
 /// All that the shim uses, everywhere but under loom.
 const SHIM: [&str; 6] =
     ["backtrace", "gimli", "heaptide-format", "libc", "once_cell", "serde_json"];
+
+/// Packages of others that the shim may bring into a service, those that only run in the compiler
+/// aside: few enough that somebody who has to vouch for them can read the list.
+const LINKED_AT_MOST: usize = 12;
+/// Where the shim walks stacks itself.
+const PLATFORMS: [&str; 2] = ["x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu"];
 
 /// Who may use `anyhow`: programs, never libraries.
 const PROGRAMS: [&str; 4] = ["ci", "heaptide-bench", "heaptide-cli", "heaptide-eval"];
@@ -54,8 +60,14 @@ pub(crate) fn run() -> Result<()> {
     let document = root().join("docs/ARCHITECTURE.md");
     let reasons =
         std::fs::read_to_string(&document).with_context(|| document.display().to_string())?;
+    let linked: Vec<String> = PLATFORMS
+        .iter()
+        .map(|platform| Ok(too_many(platform, &linked(platform)?)))
+        .collect::<Result<Vec<_>>>()?
+        .concat();
     let complaints =
-        [own(&all), shim(&all), anyhow_in_programs(&all), unexplained(&all, &reasons)].concat();
+        [own(&all), shim(&all), linked, anyhow_in_programs(&all), unexplained(&all, &reasons)]
+            .concat();
     for complaint in &complaints {
         println!("{complaint}");
     }
@@ -119,6 +131,33 @@ fn shim(all: &[Dependency]) -> Vec<String> {
     more.chain(less).chain(loom.map(|dep| format!("heaptide uses {} under loom", dep.on))).collect()
 }
 
+/// All packages that the shim links on a platform, ours among them, one on each line.
+fn linked(platform: &str) -> Result<String> {
+    let tree = ["tree", "--locked", "--package", "heaptide", "--edges", "normal,no-proc-macro"];
+    let shown = ["--prefix", "none", "--format", "{p}", "--target", platform];
+    output(cargo(&tree).args(shown))
+}
+
+fn too_many(platform: &str, tree: &str) -> Vec<String> {
+    // A package that was listed before is listed again, with a star.
+    let named = tree.lines().filter_map(|line| {
+        let mut words = line.split_whitespace();
+        Some((words.next()?, words.next()?))
+    });
+    let others: BTreeSet<_> =
+        named.filter(|(name, _)| !OURS.iter().any(|(ours, _)| ours == name)).collect();
+    if others.len() <= LINKED_AT_MOST {
+        return Vec::new();
+    }
+    let names: Vec<&str> = others.iter().map(|(name, _)| *name).collect();
+    vec![format!(
+        "on {platform} the shim links {} packages of others, at most {LINKED_AT_MOST}: {}; put what \
+         few services need behind a target or a feature",
+        others.len(),
+        names.join(", ")
+    )]
+}
+
 fn anyhow_in_programs(all: &[Dependency]) -> Vec<String> {
     all.iter()
         .filter(|dep| dep.on == "anyhow" && !PROGRAMS.contains(&dep.of.as_str()))
@@ -152,6 +191,35 @@ mod tests {
         assert_eq!(own(&[normal("heaptide-report", "heaptide")]).len(), 1);
         let dev = Dependency { kind: Kind::Dev, ..normal("heaptide-analyze", "heaptide") };
         assert_eq!(own(&[dev]).len(), 1);
+    }
+
+    /// What a package reaches through ours, by the table.
+    fn reach(of: &str) -> BTreeSet<&'static str> {
+        let direct = OURS.iter().filter(|(name, _)| *name == of).flat_map(|(_, on)| on.iter());
+        direct.flat_map(|on| reach(on).into_iter().chain([*on])).collect()
+    }
+
+    #[test]
+    fn the_shim_and_the_tools_meet_in_the_format_alone() {
+        for tool in ["heaptide-analyze", "heaptide-report", "heaptide-eval"] {
+            let both: Vec<_> = reach(tool).intersection(&reach("heaptide")).copied().collect();
+            assert_eq!(both, ["heaptide-format"], "{tool}");
+            assert!(!reach(tool).contains("heaptide"), "{tool}");
+        }
+    }
+
+    #[test]
+    fn few_packages_are_linked_and_each_counts_once() {
+        let tree = |n: usize| -> String {
+            let others = (0..n).map(|k| format!("package{k} v1.0.0\npackage{k} v1.0.0 (*)\n"));
+            format!("heaptide v0.1.0 (/here)\n{}", others.collect::<String>())
+        };
+        assert!(too_many("here", &tree(LINKED_AT_MOST)).is_empty());
+        let told = too_many("here", &tree(LINKED_AT_MOST + 1)).concat();
+        assert!(
+            told.contains("links 13 packages of others") && told.contains("package12"),
+            "{told}"
+        );
     }
 
     #[test]
