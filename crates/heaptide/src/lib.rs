@@ -54,6 +54,9 @@ mod arena;
 #[path = "arena_loom.rs"]
 mod arena;
 #[cfg(not(loom))]
+#[expect(unsafe_code, reason = "a section that the loader reads")]
+mod before_main;
+#[cfg(not(loom))]
 #[expect(unsafe_code, reason = "entry points without a prologue")]
 mod entry;
 #[cfg(not(loom))]

@@ -467,11 +467,3 @@ fn set_errno(errno: c_int) {
     // SAFETY: as above.
     unsafe { location.write(errno) };
 }
-
-// --- before main -----------------------------------------------------------------------------
-
-/// The loader calls what stands here before `main`.
-// SAFETY: the section holds pointers to functions of this shape, and nothing else is put there.
-#[used]
-#[unsafe(link_section = ".init_array")]
-static BEFORE_MAIN: extern "C" fn() = crate::recorder::environment::start_if_asked;
