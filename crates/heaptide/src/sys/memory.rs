@@ -1,0 +1,65 @@
+//! Memory from the system, without the allocator under watch.
+
+use core::ptr::NonNull;
+
+use super::errno::{errno, set_errno};
+
+/// Fresh zeroed memory of at least `bytes`, page-aligned; `None` if the system refuses.
+pub(crate) fn map_zeroed(bytes: usize) -> Option<NonNull<u8>> {
+    // SAFETY: an anonymous private mapping at an address of the kernel's choice touches nothing
+    // that exists.
+    let at = unsafe {
+        libc::mmap(
+            core::ptr::null_mut(),
+            bytes,
+            libc::PROT_READ | libc::PROT_WRITE,
+            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
+            -1,
+            0,
+        )
+    };
+    if at == libc::MAP_FAILED {
+        return None;
+    }
+    // The interpreter has no pages.
+    if !cfg!(miri) {
+        let before = errno();
+        // Most of a region is never touched; a huge page would bring it all into memory. Where the
+        // kernel knows no huge pages there is nothing to ask for.
+        // SAFETY: advice about a mapping that is ours.
+        unsafe { libc::madvise(at, bytes, libc::MADV_NOHUGEPAGE) };
+        set_errno(before);
+    }
+    NonNull::new(at.cast())
+}
+
+/// How many bytes of a mapping are in memory; 0 if the kernel does not say.
+pub(crate) fn resident_bytes(start: usize, bytes: usize) -> u64 {
+    if cfg!(miri) {
+        // The interpreter has no pages.
+        return bytes as u64;
+    }
+    let page = page_bytes();
+    let mut resident = 0;
+    let mut map = [0u8; 1024];
+    let mut at = start & !(page - 1);
+    let end = start.saturating_add(bytes);
+    while at < end {
+        let span = (end - at).min(map.len() * page);
+        // SAFETY: `map` has one byte for each page of `span`; `mincore` reads no memory of ours.
+        let ok =
+            unsafe { libc::mincore(core::ptr::without_provenance_mut(at), span, map.as_mut_ptr()) };
+        if ok == 0 {
+            let pages = span.div_ceil(page);
+            resident += map.iter().take(pages).filter(|&&byte| byte & 1 == 1).count() * page;
+        }
+        at += span;
+    }
+    resident as u64
+}
+
+fn page_bytes() -> usize {
+    // SAFETY: a pure query.
+    let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    usize::try_from(page).unwrap_or(4096)
+}

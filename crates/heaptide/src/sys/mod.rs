@@ -1,0 +1,18 @@
+//! Every call into the C library, each behind a safe function with one purpose.
+
+mod descriptors;
+mod errno;
+mod memory;
+mod process;
+mod signals;
+mod wake;
+
+pub(crate) use memory::{map_zeroed, resident_bytes};
+pub(crate) use process::{
+    at_thread_exit, complain, environment, monotonic_ns, process_id, start_up_entropy, watch_forks,
+    watch_process_exit, watch_thread_exits,
+};
+pub(crate) use signals::{OnSignal, die_of, handle_signal, with_all_signals_blocked};
+pub(crate) use wake::{
+    Call, Waker, forget_wake, listen, listen_no_more, terminated_by, wake, wake_for_exit,
+};

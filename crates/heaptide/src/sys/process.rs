@@ -1,0 +1,108 @@
+//! This process: its environment, standard error, id and clock, and who is told when a thread ends,
+//! when the process does, and when it forks.
+
+use core::ffi::{CStr, c_void};
+use core::ptr::NonNull;
+
+use crate::sync::{AtomicU32, Ordering};
+
+/// The value of an environment variable, without allocating.
+///
+/// The reference stays good as long as nobody changes the environment; callers look at it at once,
+/// at the process's start.
+pub(crate) fn environment(name: &CStr) -> Option<&'static CStr> {
+    // SAFETY: `name` is a C string.
+    let value = NonNull::new(unsafe { libc::getenv(name.as_ptr()) })?;
+    // SAFETY: `getenv` returned a C string; see above for how long it stays.
+    Some(unsafe { CStr::from_ptr(value.as_ptr()) })
+}
+
+/// Writes one line to standard error, without allocating and without a lock.
+pub(crate) fn complain(parts: &[&[u8]]) {
+    let mut line = [0u8; 512];
+    let mut len = 0;
+    for &byte in parts.iter().copied().flatten().chain(b"\n") {
+        if len < line.len() {
+            line[len] = byte;
+            len += 1;
+        }
+    }
+    if len == line.len() {
+        line[len - 1] = b'\n';
+    }
+    // SAFETY: `line` holds `len` bytes. A short or failed write loses a message, nothing else.
+    let _ = unsafe { libc::write(libc::STDERR_FILENO, line.as_ptr().cast(), len) };
+}
+
+/// This process's id.
+pub(crate) fn process_id() -> u32 {
+    // SAFETY: always succeeds.
+    let pid = unsafe { libc::getpid() };
+    pid.unsigned_abs()
+}
+
+/// Bits that differ from process to process, without a system call where the kernel left some.
+pub(crate) fn start_up_entropy() -> u64 {
+    #[cfg(target_os = "linux")]
+    {
+        // SAFETY: a pure query.
+        let at = unsafe { libc::getauxval(libc::AT_RANDOM) };
+        let at = core::ptr::with_exposed_provenance::<u64>(at as usize);
+        if !at.is_null() {
+            // SAFETY: the kernel left sixteen random bytes there, for the process's life.
+            return unsafe { at.read_unaligned() };
+        }
+    }
+    u64::from(process_id()) << 32 ^ monotonic_ns()
+}
+
+/// Nanoseconds on the clock that snapshots carry.
+pub(crate) fn monotonic_ns() -> u64 {
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `now` is writable; the monotonic clock always exists on Linux and macOS.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut now) };
+    now.tv_sec.unsigned_abs() * 1_000_000_000 + now.tv_nsec.unsigned_abs()
+}
+
+// --- the end of a thread ---------------------------------------------------------------------
+
+static EXIT_KEY: AtomicU32 = AtomicU32::new(NO_KEY);
+const NO_KEY: u32 = u32::MAX;
+
+/// Has `at_exit` called with what the thread passed to [`at_thread_exit`]. Called once, early, so
+/// that the key is among the first 32, whose values glibc stores without allocating.
+pub(crate) fn watch_thread_exits(at_exit: unsafe extern "C" fn(*mut c_void)) {
+    let mut key = 0;
+    // SAFETY: `key` is writable; the destructor is a plain function.
+    let made = unsafe { libc::pthread_key_create(&mut key, Some(at_exit)) };
+    if made == 0 {
+        let kept = EXIT_KEY.compare_exchange(NO_KEY, key, Ordering::AcqRel, Ordering::Acquire);
+        if kept.is_err() {
+            // SAFETY: the key was made above and nobody else knows it.
+            unsafe { libc::pthread_key_delete(key) };
+        }
+    }
+}
+
+/// Asks for the function above to be called with `value` when this thread ends.
+pub(crate) fn at_thread_exit<T: Sync>(value: &'static T) {
+    let key = EXIT_KEY.load(Ordering::Acquire);
+    if key != NO_KEY {
+        // SAFETY: the key exists. Failure means that the block is not handed on: no harm.
+        unsafe { libc::pthread_setspecific(key, core::ptr::from_ref(value).cast()) };
+    }
+}
+
+// --- the end of the process, and its copies --------------------------------------------------
+
+/// Has `at_exit` called when the process ends by `exit` or by returning from `main`.
+pub(crate) fn watch_process_exit(at_exit: extern "C" fn()) {
+    // SAFETY: a plain function of the expected shape.
+    unsafe { libc::atexit(at_exit) };
+}
+
+/// Has `in_child` called in every forked child, before `fork` returns there.
+pub(crate) fn watch_forks(in_child: unsafe extern "C" fn()) {
+    // SAFETY: a plain function of the expected shape.
+    unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
+}
