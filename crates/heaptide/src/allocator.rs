@@ -6,9 +6,9 @@ use std::alloc::System;
 
 use crate::recorder;
 use crate::sampling::gap::MAX_PERIOD_BYTES;
-use crate::state::{State, StateCell};
+use crate::shared::state::{State, StateCell};
 
-/// What the shim is doing; see [`crate::state`].
+/// What the shim is doing; see [`crate::shared::state`].
 pub(crate) static STATE: StateCell = StateCell::new();
 
 /// The global allocator: `A` with a record of every block.

@@ -14,7 +14,7 @@ use crate::arena::{Arena, Link};
 use crate::cell::Cell;
 use crate::labels::WorkCounters;
 use crate::record::{Birth, MAX_SITES, SiteIndex};
-use crate::state::State;
+use crate::shared::state::State;
 use crate::sync::Ordering::{Acquire, Relaxed, Release};
 use crate::sync::{AtomicU32, AtomicU64, add, fence};
 
@@ -501,7 +501,7 @@ mod tests {
 
     use super::*;
     use crate::labels::MAX_WORK;
-    use crate::state::{Phase, StateCell};
+    use crate::shared::state::{Phase, StateCell};
 
     type Change = fn(&StateCell);
 

@@ -15,7 +15,7 @@ use crate::entry;
 use crate::memo::Fork;
 use crate::record::{Birth, RECORD_BYTES, Record};
 use crate::recording::{self, Expected, Search, Sought};
-use crate::state::{Phase, State};
+use crate::shared::state::{Phase, State};
 use crate::threads::{Hold, ThreadBlock};
 use crate::unwind::{Caller, StackMemory};
 

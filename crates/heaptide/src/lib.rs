@@ -43,8 +43,8 @@ mod recorder;
 mod recording;
 mod registry;
 mod sampling;
+mod shared;
 mod sites;
-mod state;
 mod sync;
 
 #[cfg(not(loom))]

@@ -13,8 +13,8 @@ use crate::cell::Cell;
 use crate::record::{Birth, SiteIndex};
 use crate::registry::{self, Node, Registry};
 use crate::sampling::table::{Chunk, Sample, SampleTable};
+use crate::shared::state::Key;
 use crate::sites::{SiteTable, StackRef};
-use crate::state::Key;
 use crate::sync::{AtomicU32, AtomicU64, add};
 
 #[test]

@@ -16,7 +16,7 @@
 
 use heaptide_format::SiteId;
 
-use crate::state::{KEY_BITS, Key};
+use crate::shared::state::{KEY_BITS, Key};
 
 /// Bytes that a record adds to a block.
 pub(crate) const RECORD_BYTES: usize = 8;

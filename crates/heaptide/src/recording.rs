@@ -2,7 +2,7 @@
 //!
 //! The seams of the design meet here and nowhere else: *stack → site* ([`crate::memo`],
 //! [`crate::unwind`], [`crate::sites`]), *block record* ([`crate::record`]), *counters*
-//! ([`crate::counters`]), *epoch* ([`crate::state`]).
+//! ([`crate::counters`]), *epoch* ([`crate::shared::state`]).
 
 #![forbid(unsafe_code)]
 
@@ -18,8 +18,8 @@ use crate::memo::{Draft, Fork, Found};
 use crate::record::{Birth, MAX_SITES, Record, SiteIndex};
 use crate::registry::Registry;
 use crate::sampling::table::SampleTable;
+use crate::shared::state::State;
 use crate::sites::{SiteTable, StackRef};
-use crate::state::State;
 use crate::sync::Ordering::{Acquire, Relaxed};
 use crate::sync::{AtomicU32, AtomicU64, add, fence};
 use crate::threads::{self, Hold, Loan, ThreadBlock};

@@ -16,7 +16,7 @@ use crate::counters::SlotChunks;
 use crate::memo::Memo;
 use crate::registry::{self, Node, Registry};
 use crate::sampling::table::Chunk;
-use crate::state::{MAX_UNLOADS, State};
+use crate::shared::state::{MAX_UNLOADS, State};
 use crate::sync::Ordering::Relaxed;
 use crate::sync::{AtomicU32, AtomicU64, signal_fence};
 use crate::unwind::{RuleCache, Scratch};

@@ -5,7 +5,7 @@
 
 use super::{SiteSlot, SlotChunks, SlotView, Surroundings, current, lower, raise};
 use crate::record::Birth;
-use crate::state::State;
+use crate::shared::state::State;
 use crate::sync::Ordering::{Acquire, Relaxed};
 use crate::sync::add;
 

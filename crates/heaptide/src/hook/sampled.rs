@@ -17,7 +17,7 @@ use crate::entry;
 use crate::recording::sampled::{self as recording, Drawn};
 use crate::sampling::gap;
 use crate::sampling::place::{self, Standing};
-use crate::state::{Phase, State};
+use crate::shared::state::{Phase, State};
 use crate::unwind::Caller;
 
 /// What the program asked for in a call that is not passed by.

@@ -11,7 +11,7 @@ use super::{Comparison, Found, Key, Memo};
 use crate::arena::Arena;
 use crate::counters;
 use crate::record::SiteIndex;
-use crate::state::{Phase, StateCell};
+use crate::shared::state::{Phase, StateCell};
 use crate::threads::{Hold, Loan};
 use crate::unwind::synthetic::{Made, Reads, SP, Shape, any_stack, based, plain, thread_block};
 use crate::unwind::{Caller, Outcome};

@@ -14,8 +14,8 @@ use super::sums::{Sum, Sums};
 use crate::counters::{self, GrowthEvent, Ranges};
 use crate::record::SiteIndex;
 use crate::recording::{REGISTRY, Tables};
+use crate::shared::state::{Phase, State};
 use crate::sites::SiteTable;
-use crate::state::{Phase, State};
 
 /// Growth events kept per site.
 const GROWTH_KEPT: usize = 16;

@@ -13,7 +13,7 @@ use crate::allocator::{Choice, STATE};
 use crate::arena::RowLink;
 use crate::recording::ARENA;
 use crate::sampling::gap::{self, DEFAULT_PERIOD_BYTES, MAX_PERIOD_BYTES};
-use crate::state::{Phase, StateCell};
+use crate::shared::state::{Phase, StateCell};
 use crate::sync::Ordering::Release;
 use crate::sys;
 

@@ -29,7 +29,7 @@ pub use heaptide_format::Mode;
 use crate::allocator::STATE;
 use crate::recording::{self, Unwinder};
 use crate::sampling::gap;
-use crate::state::{MAX_GENERATION, Phase};
+use crate::shared::state::{MAX_GENERATION, Phase};
 use crate::sync::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use crate::sync::{AtomicBool, AtomicU32};
 use crate::sys;

@@ -7,7 +7,7 @@ use crate::counters::sampled::{self as counters, Origin, Weighted};
 use crate::record::Birth;
 use crate::sampling::gap;
 use crate::sampling::table::{Held, Sample, SampleTable};
-use crate::state::{Phase, State};
+use crate::shared::state::{Phase, State};
 use crate::sync::add;
 use crate::unwind::{Caller, StackMemory};
 

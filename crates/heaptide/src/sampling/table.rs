@@ -172,7 +172,7 @@ mod tests {
 
     use super::*;
     use crate::record::SiteIndex;
-    use crate::state::Key;
+    use crate::shared::state::Key;
 
     fn sample(n: u32) -> Sample {
         Sample { birth: Birth::new(SiteIndex(n), Key(n + 1)), weight: u64::from(n) << 20 }

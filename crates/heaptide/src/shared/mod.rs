@@ -1,0 +1,6 @@
+//! What threads share: lock-free structures over atomics, in memory of our own.
+//!
+//! All of it is safe Rust but the arena, and all of it runs under loom as well
+//! (`shared/loom_models.rs`).
+
+pub(crate) mod state;
