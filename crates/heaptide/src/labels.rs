@@ -6,7 +6,7 @@
 
 #![forbid(unsafe_code)]
 
-use crate::arena::{Arena, Link, RowLink};
+use crate::shared::arena::{Arena, Link, RowLink};
 use crate::sync::Ordering::Relaxed;
 use crate::sync::{AtomicU32, AtomicU64};
 

@@ -48,12 +48,6 @@ mod sites;
 mod sync;
 
 #[cfg(not(loom))]
-#[expect(unsafe_code, reason = "turns mapped memory into references")]
-mod arena;
-#[cfg(loom)]
-#[path = "arena_loom.rs"]
-mod arena;
-#[cfg(not(loom))]
 #[expect(unsafe_code, reason = "a section that the loader reads")]
 mod before_main;
 #[cfg(not(loom))]

@@ -11,13 +11,13 @@ pub(crate) mod sampled;
 use once_cell::sync::OnceCell;
 
 use crate::allocator::STATE;
-use crate::arena::{Arena, Link};
 use crate::counters::{self, SiteSlot, Surroundings};
 use crate::labels::{Labels, MAX_TAGS, MAX_WORK, WorkCounters};
 use crate::memo::{Draft, Fork, Found};
 use crate::record::{Birth, MAX_SITES, Record, SiteIndex};
 use crate::registry::Registry;
 use crate::sampling::table::SampleTable;
+use crate::shared::arena::{Arena, Link};
 use crate::shared::state::State;
 use crate::sites::{SiteTable, StackRef};
 use crate::sync::Ordering::{Acquire, Relaxed};

@@ -6,7 +6,7 @@
 
 #![forbid(unsafe_code)]
 
-use crate::arena::{Arena, Link, Zeroed};
+use crate::shared::arena::{Arena, Link, Zeroed};
 use crate::sync::AtomicU32;
 use crate::sync::Ordering::{Acquire, Relaxed, Release};
 

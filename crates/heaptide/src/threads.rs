@@ -11,11 +11,11 @@ use core::cell::{Cell, UnsafeCell};
 use core::mem::ManuallyDrop;
 use core::ops::Deref;
 
-use crate::arena::{Arena, Link};
 use crate::counters::SlotChunks;
 use crate::memo::Memo;
 use crate::registry::{self, Node, Registry};
 use crate::sampling::table::Chunk;
+use crate::shared::arena::{Arena, Link};
 use crate::shared::state::{MAX_UNLOADS, State};
 use crate::sync::Ordering::Relaxed;
 use crate::sync::{AtomicU32, AtomicU64, signal_fence};

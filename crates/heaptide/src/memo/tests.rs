@@ -8,9 +8,9 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::{Comparison, Found, Key, Memo};
-use crate::arena::Arena;
 use crate::counters;
 use crate::record::SiteIndex;
+use crate::shared::arena::Arena;
 use crate::shared::state::{Phase, StateCell};
 use crate::threads::{Hold, Loan};
 use crate::unwind::synthetic::{Made, Reads, SP, Shape, any_stack, based, plain, thread_block};

@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use super::{Builder, Recorder};
 use crate::allocator::{Choice, STATE};
-use crate::arena::RowLink;
 use crate::recording::ARENA;
 use crate::sampling::gap::{self, DEFAULT_PERIOD_BYTES, MAX_PERIOD_BYTES};
+use crate::shared::arena::RowLink;
 use crate::shared::state::{Phase, StateCell};
 use crate::sync::Ordering::Release;
 use crate::sys;

@@ -12,8 +12,8 @@
 
 #![forbid(unsafe_code)]
 
-use crate::arena::{Arena, Link};
 use crate::record::Birth;
+use crate::shared::arena::{Arena, Link};
 use crate::sync::AtomicU64;
 use crate::sync::Ordering::{Acquire, Relaxed, Release};
 

@@ -3,4 +3,5 @@
 //! All of it is safe Rust but the arena, and all of it runs under loom as well
 //! (`shared/loom_models.rs`).
 
+pub(crate) mod arena;
 pub(crate) mod state;

@@ -12,7 +12,7 @@ use core::ffi::{CStr, c_int, c_void};
 use super::arch;
 use super::rule::Rule;
 use super::tables::{self, Sections};
-use crate::arena::{Arena, Link, RowLink};
+use crate::shared::arena::{Arena, Link, RowLink};
 use crate::sync::Ordering::{Acquire, Relaxed, Release};
 use crate::sync::{AtomicU32, AtomicU64};
 

@@ -13,9 +13,9 @@ use super::arch::{self, Arch};
 use super::rule::{Base, Rule};
 use super::walk::walk_on;
 use super::{Caller, Outcome, Scratch, StackMemory};
-use crate::arena::Arena;
 use crate::memo::Draft;
 use crate::registry::Registry;
+use crate::shared::arena::Arena;
 use crate::sync::Ordering::Relaxed;
 use crate::threads::{self, Hold, Loan};
 

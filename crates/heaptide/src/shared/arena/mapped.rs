@@ -1,8 +1,4 @@
-//! Memory of our own, mapped from the system, never from the allocator under watch.
-//!
-//! Everything handed out is zeroed, lives as long as the process and is shared by reference, so
-//! the tables built on it (`sites`, `counters`, `threads`, `memo`) are safe Rust over atomics.
-//! What no longer serves is reused by its table, never given back.
+//! The arena over mappings from the system.
 
 use core::marker::PhantomData;
 use core::mem;
