@@ -2,7 +2,7 @@
 //!
 //! Every counter has one writer, the thread that owns it, and is read by the recorder thread while
 //! it is written. Nothing here is a read-modify-write. How the recorder gets sums that never go
-//! negative stands in [`crate::cell`].
+//! negative stands in [`crate::shared::cell`].
 
 #![forbid(unsafe_code)]
 
@@ -10,10 +10,10 @@ pub(crate) mod sampled;
 
 use heaptide_format::{BUCKETS, Bucket};
 
-use crate::cell::Cell;
 use crate::labels::WorkCounters;
 use crate::record::{Birth, MAX_SITES, SiteIndex};
 use crate::shared::arena::{Arena, Link};
+use crate::shared::cell::Cell;
 use crate::shared::state::State;
 use crate::sync::Ordering::{Acquire, Relaxed, Release};
 use crate::sync::{AtomicU32, AtomicU64, add, fence};

@@ -25,7 +25,6 @@
 
 #[cfg(not(loom))]
 mod allocator;
-mod cell;
 #[cfg(not(loom))]
 mod counters;
 #[cfg(not(loom))]

@@ -4,4 +4,5 @@
 //! (`shared/loom_models.rs`).
 
 pub(crate) mod arena;
+pub(crate) mod cell;
 pub(crate) mod state;

@@ -31,7 +31,7 @@ unsafe impl Zeroed for crate::counters::SiteSlot {}
 // SAFETY: as above.
 unsafe impl Zeroed for crate::counters::SlotDetail {}
 // SAFETY: as above.
-unsafe impl Zeroed for crate::cell::Cell {}
+unsafe impl Zeroed for crate::shared::cell::Cell {}
 // SAFETY: as above.
 unsafe impl Zeroed for crate::counters::GrowthRing {}
 // SAFETY: a struct of the above, and a memo of plain integers and of references that may be none,

@@ -10,6 +10,6 @@ mod loom;
 mod mapped;
 
 #[cfg(loom)]
-pub(crate) use loom::{Arena, Link, Row, RowLink, Zeroed};
+pub(crate) use loom::{Arena, Link, RowLink, Zeroed};
 #[cfg(not(loom))]
-pub(crate) use mapped::{Arena, Link, Row, RowLink, Zeroed};
+pub(crate) use mapped::{Arena, Link, RowLink, Zeroed};
