@@ -11,10 +11,10 @@ pub(crate) mod sampled;
 use heaptide_format::{BUCKETS, Bucket};
 
 use crate::labels::WorkCounters;
-use crate::record::{Birth, MAX_SITES, SiteIndex};
 use crate::shared::arena::{Arena, Link};
 use crate::shared::cell::Cell;
 use crate::shared::state::State;
+use crate::shared::trailer::{Birth, MAX_SITES, SiteIndex};
 use crate::sync::Ordering::{Acquire, Relaxed, Release};
 use crate::sync::{AtomicU32, AtomicU64, add, fence};
 

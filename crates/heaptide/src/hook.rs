@@ -13,9 +13,9 @@ use core::ffi::c_void;
 use crate::allocator::{Heaptide, STATE};
 use crate::entry;
 use crate::memo::Fork;
-use crate::record::{Birth, RECORD_BYTES, Record};
 use crate::recording::{self, Expected, Search, Sought};
 use crate::shared::state::{Phase, State};
+use crate::shared::trailer::{Birth, RECORD_BYTES, Record};
 use crate::threads::{Hold, ThreadBlock};
 use crate::unwind::{Caller, StackMemory};
 

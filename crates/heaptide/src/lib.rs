@@ -35,7 +35,6 @@ mod loom_models;
 mod marks;
 #[cfg(not(loom))]
 mod memo;
-mod record;
 #[cfg(not(loom))]
 mod recorder;
 #[cfg(not(loom))]

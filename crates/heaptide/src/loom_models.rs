@@ -8,12 +8,12 @@ use loom::sync::Arc;
 use loom::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use loom::thread;
 
-use crate::record::{Birth, SiteIndex};
 use crate::registry::{self, Node, Registry};
 use crate::sampling::table::{Chunk, Sample, SampleTable};
 use crate::shared::arena::{Arena, Link};
 use crate::shared::cell::Cell;
 use crate::shared::state::Key;
+use crate::shared::trailer::{Birth, SiteIndex};
 use crate::sites::{SiteTable, StackRef};
 use crate::sync::{AtomicU32, AtomicU64, add};
 

@@ -7,8 +7,8 @@
 
 #![forbid(unsafe_code)]
 
-use crate::record::{MAX_SITES, SiteIndex};
 use crate::shared::arena::{Arena, Link, RowLink};
+use crate::shared::trailer::{MAX_SITES, SiteIndex};
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
 
 const HEADS: usize = 1 << 14;

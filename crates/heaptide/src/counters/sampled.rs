@@ -4,8 +4,8 @@
 #![forbid(unsafe_code)]
 
 use super::{SiteSlot, SlotChunks, SlotView, Surroundings, current, lower, raise};
-use crate::record::Birth;
 use crate::shared::state::State;
+use crate::shared::trailer::Birth;
 use crate::sync::Ordering::{Acquire, Relaxed};
 use crate::sync::add;
 

@@ -12,8 +12,8 @@
 
 #![forbid(unsafe_code)]
 
-use crate::record::Birth;
 use crate::shared::arena::{Arena, Link};
+use crate::shared::trailer::Birth;
 use crate::sync::AtomicU64;
 use crate::sync::Ordering::{Acquire, Relaxed, Release};
 
@@ -171,8 +171,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::record::SiteIndex;
     use crate::shared::state::Key;
+    use crate::shared::trailer::SiteIndex;
 
     fn sample(n: u32) -> Sample {
         Sample { birth: Birth::new(SiteIndex(n), Key(n + 1)), weight: u64::from(n) << 20 }

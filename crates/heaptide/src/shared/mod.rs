@@ -6,3 +6,4 @@
 pub(crate) mod arena;
 pub(crate) mod cell;
 pub(crate) mod state;
+pub(crate) mod trailer;
