@@ -39,7 +39,6 @@ mod memo;
 mod recorder;
 #[cfg(not(loom))]
 mod recording;
-mod registry;
 mod sampling;
 mod shared;
 mod sites;

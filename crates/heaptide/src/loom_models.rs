@@ -8,10 +8,10 @@ use loom::sync::Arc;
 use loom::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use loom::thread;
 
-use crate::registry::{self, Node, Registry};
 use crate::sampling::table::{Chunk, Sample, SampleTable};
 use crate::shared::arena::{Arena, Link};
 use crate::shared::cell::Cell;
+use crate::shared::pool::{self, Node, Registry};
 use crate::shared::state::Key;
 use crate::shared::trailer::{Birth, SiteIndex};
 use crate::sites::{SiteTable, StackRef};
@@ -87,7 +87,7 @@ fn a_node_has_one_owner_and_no_count_is_lost_when_it_changes_hands() {
             // Single writer: two owners at once, or an owner who does not see what the one before
             // counted, would lose a count.
             add(&block.count, 1);
-            registry::release(block);
+            pool::release(block);
         };
         let others: Vec<_> = (0..2)
             .map(|_| {

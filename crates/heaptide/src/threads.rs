@@ -1,7 +1,7 @@
 //! Thread blocks: everything one thread owns.
 //!
 //! A block is claimed by a thread at its first recorded allocation and released when the thread
-//! ends; the next new thread takes it over with its sums in it (see [`crate::registry`]).
+//! ends; the next new thread takes it over with its sums in it (see [`crate::shared::pool`]).
 //!
 //! Two kinds of calls find no block of their own: those of a thread that is past its end (other
 //! libraries' destructors still allocate), and those of a signal handler that interrupted the hook.
@@ -13,9 +13,9 @@ use core::ops::Deref;
 
 use crate::counters::SlotChunks;
 use crate::memo::Memo;
-use crate::registry::{self, Node, Registry};
 use crate::sampling::table::Chunk;
 use crate::shared::arena::{Arena, Link};
+use crate::shared::pool::{self, Node, Registry};
 use crate::shared::state::{MAX_UNLOADS, State};
 use crate::sync::Ordering::Relaxed;
 use crate::sync::{AtomicU32, AtomicU64, signal_fence};
@@ -84,13 +84,13 @@ impl ThreadBlock {
     /// Gives the block up; its counts stay. The next owner sees them.
     #[cold]
     fn release(&self) {
-        registry::release(self);
+        pool::release(self);
     }
 }
 
 /// A block in use by one call of the hook, and by nothing else.
 ///
-/// Three things make it the only one of its block: a block has one owner ([`crate::registry`]),
+/// Three things make it the only one of its block: a block has one owner ([`crate::shared::pool`]),
 /// [`BLOCK`] is the owner's alone, and `busy` keeps out the hook that a signal handler calls.
 #[derive(Debug)]
 pub(crate) struct Hold {

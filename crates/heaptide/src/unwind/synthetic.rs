@@ -14,8 +14,8 @@ use super::rule::{Base, Rule};
 use super::walk::walk_on;
 use super::{Caller, Outcome, Scratch, StackMemory};
 use crate::memo::Draft;
-use crate::registry::Registry;
 use crate::shared::arena::Arena;
+use crate::shared::pool::Registry;
 use crate::sync::Ordering::Relaxed;
 use crate::threads::{self, Hold, Loan};
 
