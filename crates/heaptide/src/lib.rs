@@ -41,7 +41,6 @@ mod recorder;
 mod recording;
 mod sampling;
 mod shared;
-mod sites;
 mod sync;
 
 #[cfg(not(loom))]

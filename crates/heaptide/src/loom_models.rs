@@ -12,9 +12,9 @@ use crate::sampling::table::{Chunk, Sample, SampleTable};
 use crate::shared::arena::{Arena, Link};
 use crate::shared::cell::Cell;
 use crate::shared::pool::{self, Node, Registry};
+use crate::shared::sites::{SiteTable, StackRef};
 use crate::shared::state::Key;
 use crate::shared::trailer::{Birth, SiteIndex};
-use crate::sites::{SiteTable, StackRef};
 use crate::sync::{AtomicU32, AtomicU64, add};
 
 #[test]

@@ -1,7 +1,7 @@
 //! What an event means: the block's site, its record, the counts.
 //!
 //! The seams of the design meet here and nowhere else: *stack → site* ([`crate::memo`],
-//! [`crate::unwind`], [`crate::sites`]), *block record* ([`crate::shared::trailer`]), *counters*
+//! [`crate::unwind`], [`crate::shared::sites`]), *block record* ([`crate::shared::trailer`]), *counters*
 //! ([`crate::counters`]), *epoch* ([`crate::shared::state`]).
 
 #![forbid(unsafe_code)]
@@ -17,9 +17,9 @@ use crate::memo::{Draft, Fork, Found};
 use crate::sampling::table::SampleTable;
 use crate::shared::arena::{Arena, Link};
 use crate::shared::pool::Registry;
+use crate::shared::sites::{SiteTable, StackRef};
 use crate::shared::state::State;
 use crate::shared::trailer::{Birth, MAX_SITES, Record, SiteIndex};
-use crate::sites::{SiteTable, StackRef};
 use crate::sync::Ordering::{Acquire, Relaxed};
 use crate::sync::{AtomicU32, AtomicU64, add, fence};
 use crate::threads::{self, Hold, Loan, ThreadBlock};

@@ -13,9 +13,9 @@ use heaptide_format::{Growth, HeapTotals, SiteId, SiteRow, TagTotals};
 use super::sums::{Sum, Sums};
 use crate::counters::{self, GrowthEvent, Ranges};
 use crate::recording::{REGISTRY, Tables};
+use crate::shared::sites::SiteTable;
 use crate::shared::state::{Phase, State};
 use crate::shared::trailer::SiteIndex;
-use crate::sites::SiteTable;
 
 /// Growth events kept per site.
 const GROWTH_KEPT: usize = 16;

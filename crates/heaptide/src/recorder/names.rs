@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use heaptide_format::{ModuleId, ModuleOffset, Name, NamedOffset, Names};
 
 use crate::recording::MODULES;
-use crate::sites::SiteEntry;
+use crate::shared::sites::SiteEntry;
 use crate::sync::Ordering::Relaxed;
 
 /// The names of the frames of `sites`, by module, in order of modules and offsets. What was in a

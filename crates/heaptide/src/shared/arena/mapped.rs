@@ -38,7 +38,7 @@ unsafe impl Zeroed for crate::counters::GrowthRing {}
 // which for the compiler's `Option<&T>` is null.
 unsafe impl Zeroed for crate::threads::ThreadBlock {}
 // SAFETY: as above.
-unsafe impl Zeroed for crate::sites::SiteEntry {}
+unsafe impl Zeroed for crate::shared::sites::SiteEntry {}
 // SAFETY: as above.
 unsafe impl Zeroed for crate::labels::Label {}
 // SAFETY: as above.
