@@ -39,6 +39,7 @@ mod memo;
 mod recorder;
 #[cfg(not(loom))]
 mod recording;
+#[cfg(not(loom))]
 mod sampling;
 mod shared;
 mod sync;

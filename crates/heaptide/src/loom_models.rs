@@ -8,10 +8,10 @@ use loom::sync::Arc;
 use loom::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use loom::thread;
 
-use crate::sampling::table::{Chunk, Sample, SampleTable};
 use crate::shared::arena::{Arena, Link};
 use crate::shared::cell::Cell;
 use crate::shared::pool::{self, Node, Registry};
+use crate::shared::samples::{Chunk, Sample, SampleTable};
 use crate::shared::sites::{SiteTable, StackRef};
 use crate::shared::state::Key;
 use crate::shared::trailer::{Birth, SiteIndex};

@@ -13,9 +13,9 @@ use core::ops::Deref;
 
 use crate::counters::SlotChunks;
 use crate::memo::Memo;
-use crate::sampling::table::Chunk;
 use crate::shared::arena::{Arena, Link};
 use crate::shared::pool::{self, Node, Registry};
+use crate::shared::samples::Chunk;
 use crate::shared::state::{MAX_UNLOADS, State};
 use crate::sync::Ordering::Relaxed;
 use crate::sync::{AtomicU32, AtomicU64, signal_fence};

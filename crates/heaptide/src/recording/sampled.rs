@@ -5,7 +5,7 @@
 use super::{ARENA, AnyHold, Expected, Search, Tables, surroundings, tables, with_block_of};
 use crate::counters::sampled::{self as counters, Origin, Weighted};
 use crate::sampling::gap;
-use crate::sampling::table::{Held, Sample, SampleTable};
+use crate::shared::samples::{Held, Sample, SampleTable};
 use crate::shared::state::{Phase, State};
 use crate::shared::trailer::Birth;
 use crate::sync::add;

@@ -6,6 +6,7 @@
 pub(crate) mod arena;
 pub(crate) mod cell;
 pub(crate) mod pool;
+pub(crate) mod samples;
 pub(crate) mod sites;
 pub(crate) mod state;
 pub(crate) mod trailer;

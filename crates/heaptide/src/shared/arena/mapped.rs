@@ -42,7 +42,7 @@ unsafe impl Zeroed for crate::shared::sites::SiteEntry {}
 // SAFETY: as above.
 unsafe impl Zeroed for crate::labels::Label {}
 // SAFETY: as above.
-unsafe impl Zeroed for crate::sampling::table::Chunk {}
+unsafe impl Zeroed for crate::shared::samples::Chunk {}
 // SAFETY: as above.
 unsafe impl Zeroed for crate::unwind::modules::LoadedModule {}
 
