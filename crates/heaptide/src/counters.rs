@@ -10,9 +10,9 @@ pub(crate) mod sampled;
 
 use heaptide_format::{BUCKETS, Bucket};
 
-use crate::labels::WorkCounters;
 use crate::shared::arena::{Arena, Link};
 use crate::shared::cell::Cell;
+use crate::shared::labels::WorkCounters;
 use crate::shared::state::State;
 use crate::shared::trailer::{Birth, MAX_SITES, SiteIndex};
 use crate::sync::Ordering::{Acquire, Relaxed, Release};
@@ -500,7 +500,7 @@ mod tests {
     use heaptide_format::Epoch;
 
     use super::*;
-    use crate::labels::MAX_WORK;
+    use crate::shared::labels::MAX_WORK;
     use crate::shared::state::{Phase, StateCell};
 
     type Change = fn(&StateCell);

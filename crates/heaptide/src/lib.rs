@@ -27,8 +27,6 @@
 mod allocator;
 #[cfg(not(loom))]
 mod counters;
-#[cfg(not(loom))]
-mod labels;
 #[cfg(all(loom, test))]
 mod loom_models;
 #[cfg(not(loom))]

@@ -22,7 +22,7 @@ mod draft;
 use core::{mem, ptr};
 
 use crate::counters::SiteSlot;
-use crate::labels::MAX_TAGS;
+use crate::shared::labels::MAX_TAGS;
 use crate::unwind::{Caller, MAX_CHECKS, StackMemory};
 
 pub(crate) use draft::Draft;

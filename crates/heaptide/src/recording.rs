@@ -12,9 +12,9 @@ use once_cell::sync::OnceCell;
 
 use crate::allocator::STATE;
 use crate::counters::{self, SiteSlot, Surroundings};
-use crate::labels::{Labels, MAX_TAGS, MAX_WORK, WorkCounters};
 use crate::memo::{Draft, Fork, Found};
 use crate::shared::arena::{Arena, Link};
+use crate::shared::labels::{Labels, MAX_TAGS, MAX_WORK, WorkCounters};
 use crate::shared::pool::Registry;
 use crate::shared::samples::SampleTable;
 use crate::shared::sites::{SiteTable, StackRef};

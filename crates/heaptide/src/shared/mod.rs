@@ -5,6 +5,8 @@
 
 pub(crate) mod arena;
 pub(crate) mod cell;
+#[cfg(not(loom))]
+pub(crate) mod labels;
 pub(crate) mod pool;
 pub(crate) mod samples;
 pub(crate) mod sites;

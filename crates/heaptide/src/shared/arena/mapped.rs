@@ -40,7 +40,7 @@ unsafe impl Zeroed for crate::threads::ThreadBlock {}
 // SAFETY: as above.
 unsafe impl Zeroed for crate::shared::sites::SiteEntry {}
 // SAFETY: as above.
-unsafe impl Zeroed for crate::labels::Label {}
+unsafe impl Zeroed for crate::shared::labels::Label {}
 // SAFETY: as above.
 unsafe impl Zeroed for crate::shared::samples::Chunk {}
 // SAFETY: as above.
