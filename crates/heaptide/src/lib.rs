@@ -27,8 +27,6 @@
 mod allocator;
 #[cfg(not(loom))]
 mod counters;
-#[cfg(all(loom, test))]
-mod loom_models;
 #[cfg(not(loom))]
 mod marks;
 #[cfg(not(loom))]

@@ -12,3 +12,6 @@ pub(crate) mod samples;
 pub(crate) mod sites;
 pub(crate) mod state;
 pub(crate) mod trailer;
+
+#[cfg(all(loom, test))]
+mod loom_models;
