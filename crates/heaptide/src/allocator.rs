@@ -5,8 +5,8 @@
 use std::alloc::System;
 
 use crate::recorder;
-use crate::sampling::gap::MAX_PERIOD_BYTES;
 use crate::shared::state::{State, StateCell};
+use crate::thread::sampler::MAX_PERIOD_BYTES;
 
 /// What the shim is doing; see [`crate::shared::state`].
 pub(crate) static STATE: StateCell = StateCell::new();

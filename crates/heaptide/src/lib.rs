@@ -39,6 +39,8 @@ mod recording;
 mod sampling;
 mod shared;
 mod sync;
+#[cfg(not(loom))]
+mod thread;
 
 #[cfg(not(loom))]
 #[expect(unsafe_code, reason = "a section that the loader reads")]

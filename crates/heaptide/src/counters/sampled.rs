@@ -23,7 +23,7 @@ impl Weighted {
         self.weight.wrapping_mul(self.size_bytes)
     }
 
-    /// Its share of the variances of live objects and bytes ([`crate::sampling::gap`]).
+    /// Its share of the variances of live objects and bytes ([`crate::thread::sampler`]).
     fn variances(self) -> (u64, u64) {
         let objects = self.weight.wrapping_mul(self.weight.wrapping_sub(1));
         let square = self.size_bytes.wrapping_mul(self.size_bytes);

@@ -15,9 +15,9 @@ use crate::allocator::STATE;
 use crate::counters::sampled::Origin;
 use crate::entry;
 use crate::recording::sampled::{self as recording, Drawn};
-use crate::sampling::gap;
 use crate::sampling::place::{self, Standing};
 use crate::shared::state::{Phase, State};
+use crate::thread::sampler;
 use crate::unwind::Caller;
 
 /// What the program asked for in a call that is not passed by.
@@ -31,7 +31,7 @@ pub(crate) enum Request {
 /// As [`GlobalAlloc::alloc`]; a sampled recording runs.
 #[inline(always)]
 pub(super) unsafe fn alloc<A: GlobalAlloc>(inner: &A, layout: Layout, fill: Fill) -> *mut u8 {
-    if gap::passes(layout.size()) {
+    if sampler::passes(layout.size()) {
         // SAFETY: the caller's promise.
         return unsafe { take(inner, layout, fill) };
     }
@@ -71,7 +71,7 @@ pub(super) unsafe fn realloc<A: GlobalAlloc>(
     layout: Layout,
     new_size: usize,
 ) -> *mut u8 {
-    let passes = state.is(Phase::SampledArmed) || gap::passes(new_size);
+    let passes = state.is(Phase::SampledArmed) || sampler::passes(new_size);
     if passes && !place::may_be_sampled(block.addr(), layout.size()) {
         // SAFETY: the caller's promise; a block that is not sampled was made with `layout`.
         return unsafe { inner.realloc(block, layout, new_size) };

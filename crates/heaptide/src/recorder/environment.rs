@@ -11,11 +11,11 @@ use std::time::Duration;
 use super::{Builder, Recorder};
 use crate::allocator::{Choice, STATE};
 use crate::recording::ARENA;
-use crate::sampling::gap::{self, DEFAULT_PERIOD_BYTES, MAX_PERIOD_BYTES};
 use crate::shared::arena::RowLink;
 use crate::shared::state::{Phase, StateCell};
 use crate::sync::Ordering::Release;
 use crate::sys;
+use crate::thread::sampler::{self, DEFAULT_PERIOD_BYTES, MAX_PERIOD_BYTES};
 
 const KNOWN: [&str; 6] = [
     "HEAPTIDE_FINISH_ON_TERM",
@@ -48,7 +48,7 @@ pub(crate) fn decide(state: &StateCell, unasked: Choice, inner: fn() -> &'static
         Choice::Off => Phase::Off,
         Choice::Exact => Phase::Armed,
         Choice::Sampled { period_bytes } => {
-            gap::settle(period_bytes, sys::start_up_entropy());
+            sampler::settle(period_bytes, sys::start_up_entropy());
             Phase::SampledArmed
         }
     };

@@ -28,11 +28,11 @@ pub use heaptide_format::Mode;
 
 use crate::allocator::STATE;
 use crate::recording::{self, Unwinder};
-use crate::sampling::gap;
 use crate::shared::state::{MAX_GENERATION, Phase};
 use crate::sync::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use crate::sync::{AtomicBool, AtomicU32};
 use crate::sys;
+use crate::thread::sampler;
 use crate::threads::{self, InternalGuard};
 use session::Session;
 use thread::Request;
@@ -337,7 +337,7 @@ extern "C" fn at_process_exit() {
 /// A forked child records nothing, and leaves the parent's file and pipe alone.
 extern "C" fn in_forked_child() {
     STATE.end();
-    gap::part_ways(u64::from(sys::process_id()));
+    sampler::part_ways(u64::from(sys::process_id()));
     sys::forget_wake();
     ACTIVE.store(0, Release);
     UNCLAIMED.store(false, Relaxed);

@@ -16,13 +16,13 @@ use super::process::{self, Cgroup};
 use super::{Builder, Error, Names, names};
 use crate::allocator::STATE;
 use crate::recording::{self, ARENA, MODULES, REGISTRY, Tables, UNHELD, Unwinder, WORK};
-use crate::sampling::gap;
 use crate::shared::labels::Labels;
 use crate::shared::sites::SiteEntry;
 use crate::shared::state::Phase;
 use crate::shared::trailer::SiteIndex;
 use crate::sync::Ordering::Relaxed;
 use crate::sys;
+use crate::thread::sampler;
 use crate::unwind::modules::LoadedModule;
 
 /// The state of a recording; lives in the recorder thread.
@@ -326,7 +326,7 @@ fn header(builder: &Builder) -> Header {
 fn mode() -> Mode {
     match STATE.load().phase() {
         Phase::SampledArmed | Phase::Sampling => {
-            Mode::Sampled { period_bytes: gap::period_bytes() }
+            Mode::Sampled { period_bytes: sampler::period_bytes() }
         }
         _ => Mode::Exact,
     }

@@ -4,11 +4,11 @@
 
 use super::{ARENA, AnyHold, Expected, Search, Tables, surroundings, tables, with_block_of};
 use crate::counters::sampled::{self as counters, Origin, Weighted};
-use crate::sampling::gap;
 use crate::shared::samples::{Held, Sample, SampleTable};
 use crate::shared::state::{Phase, State};
 use crate::shared::trailer::Birth;
 use crate::sync::add;
+use crate::thread::sampler;
 use crate::unwind::{Caller, StackMemory};
 
 /// A block that will be sampled once it is there: where it counts, for how many it stands, and
@@ -30,7 +30,7 @@ pub(crate) fn draw(
     if !state.is(Phase::Sampling) {
         return None;
     }
-    let weight = gap::draw(size)?;
+    let weight = sampler::draw(size)?;
     let expected = super::expect_slowly(stack, caller, Search::Due)?;
     let hold = expected.hold.get();
     let tables = tables().filter(|_| SampleTable::make_room(&hold.spare, &ARENA));
