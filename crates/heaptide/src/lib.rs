@@ -26,8 +26,6 @@
 #[cfg(not(loom))]
 mod allocator;
 #[cfg(not(loom))]
-mod counters;
-#[cfg(not(loom))]
 mod marks;
 #[cfg(not(loom))]
 mod memo;

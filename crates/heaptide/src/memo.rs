@@ -21,8 +21,8 @@ mod draft;
 
 use core::{mem, ptr};
 
-use crate::counters::SiteSlot;
 use crate::shared::labels::MAX_TAGS;
+use crate::thread::counters::SiteSlot;
 use crate::unwind::{Caller, MAX_CHECKS, StackMemory};
 
 pub(crate) use draft::Draft;

@@ -2,7 +2,7 @@
 //!
 //! The seams of the design meet here and nowhere else: *stack → site* ([`crate::memo`],
 //! [`crate::unwind`], [`crate::shared::sites`]), *block record* ([`crate::shared::trailer`]), *counters*
-//! ([`crate::counters`]), *epoch* ([`crate::shared::state`]).
+//! ([`crate::thread::counters`]), *epoch* ([`crate::shared::state`]).
 
 #![forbid(unsafe_code)]
 
@@ -11,7 +11,6 @@ pub(crate) mod sampled;
 use once_cell::sync::OnceCell;
 
 use crate::allocator::STATE;
-use crate::counters::{self, SiteSlot, Surroundings};
 use crate::memo::{Draft, Fork, Found};
 use crate::shared::arena::{Arena, Link};
 use crate::shared::labels::{Labels, MAX_TAGS, MAX_WORK, WorkCounters};
@@ -22,6 +21,7 @@ use crate::shared::state::State;
 use crate::shared::trailer::{Birth, MAX_SITES, Record, SiteIndex};
 use crate::sync::Ordering::{Acquire, Relaxed};
 use crate::sync::{AtomicU32, AtomicU64, add, fence};
+use crate::thread::counters::{self, SiteSlot, Surroundings};
 use crate::threads::{self, Hold, Loan, ThreadBlock};
 use crate::unwind::modules::LoadedModules;
 use crate::unwind::{Caller, Outcome, StackMemory, fallback, walk};

@@ -11,7 +11,6 @@ use core::cell::{Cell, UnsafeCell};
 use core::mem::ManuallyDrop;
 use core::ops::Deref;
 
-use crate::counters::SlotChunks;
 use crate::memo::Memo;
 use crate::shared::arena::{Arena, Link};
 use crate::shared::pool::{self, Node, Registry};
@@ -19,6 +18,7 @@ use crate::shared::samples::Chunk;
 use crate::shared::state::{MAX_UNLOADS, State};
 use crate::sync::Ordering::Relaxed;
 use crate::sync::{AtomicU32, AtomicU64, signal_fence};
+use crate::thread::counters::SlotChunks;
 use crate::unwind::{RuleCache, Scratch};
 
 const IDLE: u32 = 0;

@@ -12,11 +12,11 @@ use core::alloc::{GlobalAlloc, Layout};
 
 use super::{Fill, OwnStack};
 use crate::allocator::STATE;
-use crate::counters::sampled::Origin;
 use crate::entry;
 use crate::recording::sampled::{self as recording, Drawn};
 use crate::sampling::place::{self, Standing};
 use crate::shared::state::{Phase, State};
+use crate::thread::counters::sampled::Origin;
 use crate::thread::sampler;
 use crate::unwind::Caller;
 

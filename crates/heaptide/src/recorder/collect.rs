@@ -2,7 +2,7 @@
 //!
 //! A site has a row in a snapshot if anything happened there since its last row: the number of
 //! events, summed over threads, tells. For a site that changed, all deaths are read before any
-//! birth, so that no sum is ever negative (see [`crate::counters`]).
+//! birth, so that no sum is ever negative (see [`crate::thread::counters`]).
 
 #![forbid(unsafe_code)]
 
@@ -11,11 +11,11 @@ use std::collections::BTreeMap;
 use heaptide_format::{Growth, HeapTotals, SiteId, SiteRow, TagTotals};
 
 use super::sums::{Sum, Sums};
-use crate::counters::{self, GrowthEvent, Ranges};
 use crate::recording::{REGISTRY, Tables};
 use crate::shared::sites::SiteTable;
 use crate::shared::state::{Phase, State};
 use crate::shared::trailer::SiteIndex;
+use crate::thread::counters::{self, GrowthEvent, Ranges};
 
 /// Growth events kept per site.
 const GROWTH_KEPT: usize = 16;

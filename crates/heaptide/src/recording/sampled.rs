@@ -3,11 +3,11 @@
 #![forbid(unsafe_code)]
 
 use super::{ARENA, AnyHold, Expected, Search, Tables, surroundings, tables, with_block_of};
-use crate::counters::sampled::{self as counters, Origin, Weighted};
 use crate::shared::samples::{Held, Sample, SampleTable};
 use crate::shared::state::{Phase, State};
 use crate::shared::trailer::Birth;
 use crate::sync::add;
+use crate::thread::counters::sampled::{self as counters, Origin, Weighted};
 use crate::thread::sampler;
 use crate::unwind::{Caller, StackMemory};
 

@@ -7,7 +7,7 @@
 //! | 27–39 | how many modules were unloaded so far, up to [`MAX_UNLOADS`] |
 //! | 40–63 | the tick: changes with every epoch and every recording, and begins again after 2^24 |
 //!
-//! What a thread keeps for a site ([`crate::counters`]) carries the word of its last use: one
+//! What a thread keeps for a site ([`crate::thread::counters`]) carries the word of its last use: one
 //! compare then tells that the same recording runs, that no epoch went by, and that what was
 //! learned of the program's code still holds.
 

@@ -1,4 +1,5 @@
 //! What one thread owns, and nobody else writes: its block, with counters and remembered stacks, and
 //! its way to the next sample.
 
+pub(crate) mod counters;
 pub(crate) mod sampler;
