@@ -22,7 +22,7 @@ mod draft;
 use core::{mem, ptr};
 
 use crate::shared::labels::MAX_TAGS;
-use crate::thread::counters::SiteSlot;
+use crate::thread::counters::slot::SiteSlot;
 use crate::unwind::{Caller, MAX_CHECKS, StackMemory};
 
 pub(crate) use draft::Draft;

@@ -21,7 +21,7 @@ use crate::shared::state::State;
 use crate::shared::trailer::{Birth, MAX_SITES, Record, SiteIndex};
 use crate::sync::Ordering::{Acquire, Relaxed};
 use crate::sync::{AtomicU32, AtomicU64, add, fence};
-use crate::thread::counters::{self, SiteSlot, Surroundings};
+use crate::thread::counters::slot::{self as counters, SiteSlot, Surroundings};
 use crate::threads::{self, Hold, Loan, ThreadBlock};
 use crate::unwind::modules::LoadedModules;
 use crate::unwind::{Caller, Outcome, StackMemory, fallback, walk};

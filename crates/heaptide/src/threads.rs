@@ -18,7 +18,7 @@ use crate::shared::samples::Chunk;
 use crate::shared::state::{MAX_UNLOADS, State};
 use crate::sync::Ordering::Relaxed;
 use crate::sync::{AtomicU32, AtomicU64, signal_fence};
-use crate::thread::counters::SlotChunks;
+use crate::thread::counters::slot::SlotChunks;
 use crate::unwind::{RuleCache, Scratch};
 
 const IDLE: u32 = 0;

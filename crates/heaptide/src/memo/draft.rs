@@ -4,7 +4,7 @@
 #![forbid(unsafe_code)]
 
 use super::{Comparison, Entry, GROUP, Group, Key, Memo, WORD_BYTES};
-use crate::thread::counters::SiteSlot;
+use crate::thread::counters::slot::SiteSlot;
 use crate::unwind::Caller;
 
 /// The comparisons of one walk, innermost first.

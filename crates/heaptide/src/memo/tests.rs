@@ -11,7 +11,7 @@ use super::{Comparison, Found, Key, Memo};
 use crate::shared::arena::Arena;
 use crate::shared::state::{Phase, StateCell};
 use crate::shared::trailer::SiteIndex;
-use crate::thread::counters;
+use crate::thread::counters::slot as counters;
 use crate::threads::{Hold, Loan};
 use crate::unwind::synthetic::{Made, Reads, SP, Shape, any_stack, based, plain, thread_block};
 use crate::unwind::{Caller, Outcome};

@@ -2,7 +2,7 @@
 //!
 //! A site has a row in a snapshot if anything happened there since its last row: the number of
 //! events, summed over threads, tells. For a site that changed, all deaths are read before any
-//! birth, so that no sum is ever negative (see [`crate::thread::counters`]).
+//! birth, so that no sum is ever negative (see [`crate::shared::cell`]).
 
 #![forbid(unsafe_code)]
 
@@ -15,7 +15,8 @@ use crate::recording::{REGISTRY, Tables};
 use crate::shared::sites::SiteTable;
 use crate::shared::state::{Phase, State};
 use crate::shared::trailer::SiteIndex;
-use crate::thread::counters::{self, GrowthEvent, Ranges};
+use crate::thread::counters::growth::GrowthEvent;
+use crate::thread::counters::view::{self, Ranges};
 
 /// Growth events kept per site.
 const GROWTH_KEPT: usize = 16;
@@ -150,7 +151,7 @@ impl Collector {
     fn n_events(&self, n_sites: usize) -> Vec<u64> {
         let mut sums = vec![0u64; n_sites];
         for block in REGISTRY.all() {
-            for (site, view) in counters::views(&block.slots, self.generation, n_sites) {
+            for (site, view) in view::views(&block.slots, self.generation, n_sites) {
                 if let Some(sum) = sums.get_mut(site.0 as usize) {
                     *sum = sum.wrapping_add(view.n_events());
                 }
@@ -163,7 +164,7 @@ impl Collector {
     fn sum(&mut self, site: SiteIndex, state: State) -> (SiteRow, Vec<GrowthEvent>) {
         let (generation, end) = (self.generation, state.key().bucket());
         let views =
-            || REGISTRY.all().filter_map(|block| counters::view(&block.slots, generation, site));
+            || REGISTRY.all().filter_map(|block| view::view(&block.slots, generation, site));
         let sums = &mut self.sums;
         sums.clear();
         for view in views() {

@@ -27,13 +27,13 @@ unsafe impl<T: Sync> Zeroed for Link<T> {}
 // SAFETY: as above.
 unsafe impl<T: Sync> Zeroed for RowLink<T> {}
 // SAFETY: a struct of the above only, as its definition shows.
-unsafe impl Zeroed for crate::thread::counters::SiteSlot {}
+unsafe impl Zeroed for crate::thread::counters::slot::SiteSlot {}
 // SAFETY: as above.
-unsafe impl Zeroed for crate::thread::counters::SlotDetail {}
+unsafe impl Zeroed for crate::thread::counters::slot::SlotDetail {}
 // SAFETY: as above.
 unsafe impl Zeroed for crate::shared::cell::Cell {}
 // SAFETY: as above.
-unsafe impl Zeroed for crate::thread::counters::GrowthRing {}
+unsafe impl Zeroed for crate::thread::counters::growth::GrowthRing {}
 // SAFETY: a struct of the above, and a memo of plain integers and of references that may be none,
 // which for the compiler's `Option<&T>` is null.
 unsafe impl Zeroed for crate::threads::ThreadBlock {}

@@ -3,10 +3,10 @@
 
 #![forbid(unsafe_code)]
 
-use super::{SiteSlot, SlotChunks, SlotView, Surroundings, current, lower, raise};
+use super::slot::{SiteSlot, SlotChunks, Surroundings, current, lower, raise};
 use crate::shared::state::State;
 use crate::shared::trailer::Birth;
-use crate::sync::Ordering::{Acquire, Relaxed};
+use crate::sync::Ordering::Relaxed;
 use crate::sync::add;
 
 /// What a sampled block counts for.
@@ -85,15 +85,4 @@ pub(crate) fn death(
     lower(&slot.min_objects, slot.net_objects());
     lower(&slot.min_bytes, slot.net_bytes.load(Relaxed));
     true
-}
-
-impl SlotView {
-    /// This thread's share of the variances of live objects and bytes; negative, in two's
-    /// complement, where blocks of other threads end.
-    pub(crate) fn variances(self) -> (u64, u64) {
-        let detail = self.0.detail.get();
-        detail.map_or((0, 0), |detail| {
-            (detail.object_variance.load(Acquire), detail.byte_variance.load(Acquire))
-        })
-    }
 }

@@ -1,0 +1,362 @@
+//! All that one thread counted at one site, and where its slots are found.
+
+#![forbid(unsafe_code)]
+
+use heaptide_format::{BUCKETS, Bucket};
+
+use super::growth::{GROWTH_FLOOR_BYTES, GrowthRing};
+use crate::shared::arena::{Arena, Link};
+use crate::shared::cell::Cell;
+use crate::shared::labels::WorkCounters;
+use crate::shared::state::State;
+use crate::shared::trailer::{Birth, MAX_SITES, SiteIndex};
+use crate::sync::Ordering::{Relaxed, Release};
+use crate::sync::{AtomicU32, AtomicU64, add};
+
+pub(super) const SLOTS_PER_CHUNK: usize = 32;
+pub(super) const CELLS_PER_CHUNK: usize = 8;
+const CELL_CHUNKS: usize = (BUCKETS as usize).div_ceil(CELLS_PER_CHUNK);
+
+/// All that one thread counted at one site. The first cache line is what a birth touches.
+#[derive(Debug)]
+#[repr(C, align(128))]
+pub(crate) struct SiteSlot {
+    /// The [`State`] for which all this is current.
+    pub(super) stamp: AtomicU64,
+    /// What the records of blocks born now say, and where they count.
+    pub(super) birth: AtomicU64,
+    pub(super) birth_cell: Link<Cell>,
+    pub(super) allocs: AtomicU64,
+    pub(super) net_bytes: AtomicU64,
+    pub(super) max_objects: AtomicU64,
+    pub(super) max_bytes: AtomicU64,
+    /// Size of the largest block so far.
+    pub(super) largest_bytes: AtomicU64,
+    /// What the record of the block said that ended last, and where it counted; 0 if there is none.
+    pub(super) death: AtomicU64,
+    pub(super) death_cell: Link<Cell>,
+    pub(super) frees: AtomicU64,
+    pub(super) min_objects: AtomicU64,
+    pub(super) min_bytes: AtomicU64,
+    pub(super) reallocs: AtomicU64,
+    pub(super) detail: Link<SlotDetail>,
+    /// The recording that the counts belong to; other counts are void.
+    pub(super) generation: AtomicU32,
+    pub(super) site: AtomicU32,
+}
+
+/// The rarely touched part of a slot.
+#[derive(Debug)]
+pub(crate) struct SlotDetail {
+    pub(super) cells: [Link<[Cell; CELLS_PER_CHUNK]>; CELL_CHUNKS],
+    pub(super) growth: Link<GrowthRing>,
+    /// In a sampled recording, the variances of live objects and bytes.
+    pub(super) object_variance: AtomicU64,
+    pub(super) byte_variance: AtomicU64,
+}
+
+/// Where a count goes that needs more than the slot: memory, and the work done so far.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Surroundings {
+    pub(crate) arena: &'static Arena,
+    pub(crate) work: &'static WorkCounters,
+}
+
+/// The slots of one thread, by site.
+pub(crate) type SlotChunks = [Link<[SiteSlot; SLOTS_PER_CHUNK]>; MAX_SITES / SLOTS_PER_CHUNK];
+
+#[inline]
+pub(super) fn find(chunks: &SlotChunks, site: SiteIndex) -> Option<&'static SiteSlot> {
+    let site = site.0 as usize;
+    chunks.get(site / SLOTS_PER_CHUNK)?.get()?.get(site % SLOTS_PER_CHUNK)
+}
+
+/// The current slot of `site`; `None` without memory.
+pub(super) fn current(
+    chunks: &SlotChunks,
+    around: Surroundings,
+    state: State,
+    site: SiteIndex,
+) -> Option<&'static SiteSlot> {
+    let slot = slot(chunks, around.arena, site)?;
+    slot.catch_up(around.arena, state)?;
+    Some(slot)
+}
+
+/// The thread's slot for `site`, made if need be; `None` without memory.
+pub(crate) fn slot(
+    chunks: &SlotChunks,
+    arena: &Arena,
+    site: SiteIndex,
+) -> Option<&'static SiteSlot> {
+    let link = chunks.get(site.0 as usize / SLOTS_PER_CHUNK)?;
+    if link.get().is_none() {
+        link.set(Some(arena.one()?));
+    }
+    let slot = find(chunks, site)?;
+    slot.site.store(site.0, Relaxed);
+    Some(slot)
+}
+
+/// Counts the end of a block of `bytes`, if nothing but counting is to be done; says whether it
+/// was.
+#[inline(always)]
+pub(crate) fn death_again(chunks: &SlotChunks, state: State, birth: Birth, bytes: u64) -> bool {
+    let Some(slot) = find(chunks, birth.site()) else { return false };
+    // The same birth as the last that was looked at: so the record is intact and counts.
+    if slot.death.load(Relaxed) != birth.to_bits() || !slot.is_current(state) {
+        return false;
+    }
+    let Some(cell) = slot.death_cell.get() else { return false };
+    slot.add_death(cell, bytes);
+    true
+}
+
+/// Counts the end of a block of `bytes` of this recording, whose record is `birth`. False without
+/// memory.
+pub(crate) fn death(
+    chunks: &SlotChunks,
+    around: Surroundings,
+    state: State,
+    birth: Birth,
+    bytes: u64,
+) -> bool {
+    let Some(slot) = current(chunks, around, state, birth.site()) else { return false };
+    let Some(cell) = slot.death_cell(around.arena, birth) else { return false };
+    slot.add_death(cell, bytes);
+    true
+}
+
+/// Counts a block that was resized: it keeps its site and its birth. False without memory.
+pub(crate) fn resize(
+    chunks: &SlotChunks,
+    around: Surroundings,
+    state: State,
+    birth: Birth,
+    old_bytes: u64,
+    new_bytes: u64,
+) -> bool {
+    let Some(slot) = current(chunks, around, state, birth.site()) else { return false };
+    let Some(cell) = slot.death_cell(around.arena, birth) else { return false };
+    cell.resize(old_bytes, new_bytes);
+    // Before the event is counted: whoever has seen all events has seen the size.
+    slot.note_size(around, state.key().bucket(), new_bytes);
+    add(&slot.reallocs, 1);
+    add(&slot.net_bytes, new_bytes.wrapping_sub(old_bytes));
+    raise(&slot.max_bytes, slot.net_bytes.load(Relaxed));
+    lower(&slot.min_bytes, slot.net_bytes.load(Relaxed));
+    true
+}
+
+impl SiteSlot {
+    pub(crate) fn site(&self) -> SiteIndex {
+        SiteIndex(self.site.load(Relaxed))
+    }
+
+    /// Whether `state` is the one that the slot was brought up to.
+    ///
+    /// Slots are brought up to states of the running recording only.
+    #[inline(always)]
+    fn is_current(&self, state: State) -> bool {
+        self.stamp.load(Relaxed) == state.to_bits()
+    }
+
+    /// Whether a block of `bytes` born now can be counted by [`SiteSlot::birth_again`].
+    #[inline(always)]
+    pub(crate) fn is_ready(&self, state: State, bytes: u64) -> bool {
+        self.is_current(state) && bytes <= self.largest_bytes.load(Relaxed)
+    }
+
+    /// Counts a block of `bytes` for which the slot is ready; its birth.
+    #[inline(always)]
+    pub(crate) fn birth_again(&self, bytes: u64) -> Birth {
+        if let Some(cell) = self.birth_cell.get() {
+            self.add_birth(cell, bytes);
+        }
+        Birth::from_bits(self.birth.load(Relaxed))
+    }
+
+    /// Counts a block of `bytes` born now; `None` if there is no memory to count it in.
+    pub(crate) fn birth(&self, around: Surroundings, state: State, bytes: u64) -> Option<Birth> {
+        self.catch_up(around.arena, state)?;
+        let cell = self.birth_cell.get()?;
+        // Before the event is counted: whoever has seen all events has seen the size.
+        self.note_size(around, state.key().bucket(), bytes);
+        self.add_birth(cell, bytes);
+        Some(Birth::from_bits(self.birth.load(Relaxed)))
+    }
+
+    /// Blocks born less blocks ended, as this thread saw them: negative (in two's complement)
+    /// when it frees what others allocate.
+    #[inline]
+    pub(super) fn net_objects(&self) -> u64 {
+        self.allocs.load(Relaxed).wrapping_sub(self.frees.load(Relaxed))
+    }
+
+    #[inline(always)]
+    fn add_birth(&self, cell: &Cell, bytes: u64) {
+        cell.birth(bytes);
+        add(&self.allocs, 1);
+        add(&self.net_bytes, bytes);
+        raise(&self.max_objects, self.net_objects());
+        raise(&self.max_bytes, self.net_bytes.load(Relaxed));
+    }
+
+    #[inline(always)]
+    fn add_death(&self, cell: &Cell, bytes: u64) {
+        cell.death(bytes);
+        add(&self.frees, 1);
+        add(&self.net_bytes, bytes.wrapping_neg());
+        lower(&self.min_objects, self.net_objects());
+        lower(&self.min_bytes, self.net_bytes.load(Relaxed));
+    }
+
+    /// Brings the slot up to `state`: voids counts of an earlier recording; in a new epoch, opens
+    /// the birth cell and starts new ranges. `None` without memory.
+    pub(super) fn catch_up(&self, arena: &Arena, state: State) -> Option<()> {
+        if self.is_current(state) {
+            return Some(());
+        }
+        let (seen, key) = (State::from_bits(self.stamp.load(Relaxed)), state.key());
+        if (seen.key(), seen.tick()) != (key, state.tick()) {
+            if self.generation.load(Relaxed) != key.generation() {
+                self.clear();
+            }
+            self.birth_cell.set(Some(self.cell(arena, key.bucket())?));
+            self.birth.store(Birth::new(self.site(), key).to_bits(), Relaxed);
+            self.start_ranges();
+            self.generation.store(key.generation(), Release);
+        }
+        self.stamp.store(state.to_bits(), Release);
+        Some(())
+    }
+
+    fn start_ranges(&self) {
+        let (objects, bytes) = (self.net_objects(), self.net_bytes.load(Relaxed));
+        for (range, now) in [
+            (&self.max_objects, objects),
+            (&self.min_objects, objects),
+            (&self.max_bytes, bytes),
+            (&self.min_bytes, bytes),
+        ] {
+            range.store(now, Relaxed);
+        }
+    }
+
+    fn clear(&self) {
+        // The recorder of the new recording passes over this slot until the generation is set.
+        for counter in
+            [&self.allocs, &self.frees, &self.reallocs, &self.net_bytes, &self.largest_bytes]
+        {
+            counter.store(0, Relaxed);
+        }
+        self.death.store(0, Relaxed);
+        let Some(detail) = self.detail.get() else { return };
+        detail.cells.iter().filter_map(Link::get).flatten().for_each(Cell::clear);
+        if let Some(growth) = detail.growth.get() {
+            growth.written.store(0, Relaxed);
+        }
+        detail.object_variance.store(0, Relaxed);
+        detail.byte_variance.store(0, Relaxed);
+    }
+
+    pub(super) fn death_cell(&self, arena: &Arena, birth: Birth) -> Option<&'static Cell> {
+        if self.death.load(Relaxed) == birth.to_bits() {
+            return self.death_cell.get();
+        }
+        let cell = self.cell(arena, birth.key().bucket())?;
+        self.death_cell.set(Some(cell));
+        self.death.store(birth.to_bits(), Relaxed);
+        Some(cell)
+    }
+
+    fn cell(&self, arena: &Arena, bucket: Bucket) -> Option<&'static Cell> {
+        let at = bucket.0 as usize;
+        let link = self.detail(arena)?.cells.get(at / CELLS_PER_CHUNK)?;
+        if link.get().is_none() {
+            link.set(Some(arena.one()?));
+        }
+        link.get()?.get(at % CELLS_PER_CHUNK)
+    }
+
+    pub(super) fn detail(&self, arena: &Arena) -> Option<&'static SlotDetail> {
+        if self.detail.get().is_none() {
+            self.detail.set(Some(arena.one()?));
+        }
+        self.detail.get()
+    }
+
+    pub(super) fn note_size(&self, around: Surroundings, bucket: Bucket, bytes: u64) {
+        if bytes <= self.largest_bytes.load(Relaxed) {
+            return;
+        }
+        self.largest_bytes.store(bytes, Relaxed);
+        if bytes < GROWTH_FLOOR_BYTES {
+            return;
+        }
+        let Some(detail) = self.detail(around.arena) else { return };
+        if detail.growth.get().is_none() {
+            let Some(ring) = around.arena.one() else { return };
+            detail.growth.set(Some(ring));
+        }
+        let Some(ring) = detail.growth.get() else { return };
+        // A fifth more than the last is what counts as growth.
+        let last = ring.last_bytes();
+        if bytes >= last.saturating_add(last / 5) {
+            ring.push(bucket, bytes, around.work);
+        }
+    }
+}
+
+#[inline]
+pub(super) fn raise(max: &AtomicU64, to: u64) {
+    if (to as i64) > max.load(Relaxed) as i64 {
+        max.store(to, Relaxed);
+    }
+}
+
+#[inline]
+pub(super) fn lower(min: &AtomicU64, to: u64) {
+    if (to as i64) < min.load(Relaxed) as i64 {
+        min.store(to, Relaxed);
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use heaptide_format::Epoch;
+
+    use super::*;
+    use crate::shared::labels::MAX_WORK;
+    use crate::shared::state::{Phase, StateCell};
+
+    type Change = fn(&StateCell);
+
+    /// The quick way is open for the very word that the slot was brought up to, and for no other.
+    #[test]
+    fn a_slot_is_ready_for_one_state_only() {
+        static ARENA: Arena = Arena::new();
+        static WORK: WorkCounters = [const { AtomicU64::new(0) }; MAX_WORK];
+        let around = Surroundings { arena: &ARENA, work: &WORK };
+        let slot: &SiteSlot = ARENA.one().expect("memory");
+        let state = StateCell::new();
+        state.decide(Phase::Armed);
+        assert!(!slot.is_ready(state.load(), 8), "nothing is recorded");
+        state.begin(1);
+        let changes: [(&str, Change); 4] = [
+            ("an epoch", |state| state.advance(Epoch(1))),
+            ("an unload", |state| state.note_unloads(1)),
+            ("the end", StateCell::end),
+            ("a new recording", |state| state.begin(2)),
+        ];
+        for (change, happens) in changes {
+            if state.load().is_recording() {
+                slot.birth(around, state.load(), 8).expect("memory");
+                assert!(slot.is_ready(state.load(), 8), "before {change}");
+                assert!(!slot.is_ready(state.load(), 9), "larger than any before {change}");
+            }
+            happens(&state);
+            assert!(!slot.is_ready(state.load(), 8), "after {change}");
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! The reading side: what the recorder thread sees of another thread's counters.
+
+#![forbid(unsafe_code)]
+
+use heaptide_format::Bucket;
+
+use super::growth::{GrowthEvent, GrowthRing};
+use super::slot::{CELLS_PER_CHUNK, SLOTS_PER_CHUNK, SiteSlot, SlotChunks, find};
+use crate::shared::cell::Cell;
+use crate::shared::state::State;
+use crate::shared::trailer::SiteIndex;
+use crate::sync::AtomicU64;
+use crate::sync::Ordering::{Acquire, Relaxed};
+
+/// One thread's view of one site, for the recorder.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SlotView(&'static SiteSlot);
+
+/// What a thread last saw of a site's net counts since the epoch began; may be negative.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Ranges {
+    pub(crate) objects: (i64, i64),
+    pub(crate) bytes: (i64, i64),
+}
+
+/// Every slot of a thread that counts in this recording, with its site, of the first `n_sites`.
+pub(crate) fn views(
+    chunks: &SlotChunks,
+    generation: u32,
+    n_sites: usize,
+) -> impl Iterator<Item = (SiteIndex, SlotView)> {
+    chunks
+        .iter()
+        .take(n_sites.div_ceil(SLOTS_PER_CHUNK))
+        .enumerate()
+        .filter_map(|(at, chunk)| Some((at, chunk.get()?)))
+        .flat_map(|(at, slots)| {
+            let first = at * SLOTS_PER_CHUNK;
+            slots.iter().enumerate().map(move |(i, slot)| (SiteIndex((first + i) as u32), slot))
+        })
+        .filter(move |(_, slot)| slot.generation.load(Acquire) == generation)
+        .map(|(site, slot)| (site, SlotView(slot)))
+}
+
+/// One thread's view of one site.
+pub(crate) fn view(chunks: &SlotChunks, generation: u32, site: SiteIndex) -> Option<SlotView> {
+    let slot = find(chunks, site)?;
+    (slot.generation.load(Acquire) == generation).then_some(SlotView(slot))
+}
+
+impl SlotView {
+    /// Grows with everything counted here: if the sum over threads stands still, nothing
+    /// happened at the site.
+    pub(crate) fn n_events(self) -> u64 {
+        [&self.0.allocs, &self.0.frees, &self.0.reallocs]
+            .map(|counter| counter.load(Acquire))
+            .into_iter()
+            .fold(0, u64::wrapping_add)
+    }
+
+    pub(crate) fn largest_bytes(self) -> u64 {
+        self.0.largest_bytes.load(Relaxed)
+    }
+
+    pub(crate) fn n_reallocs(self) -> u64 {
+        self.0.reallocs.load(Acquire)
+    }
+
+    /// Deaths by bucket up to `end`, where there are any: objects and bytes. To be read, over all
+    /// threads, before the births.
+    pub(crate) fn deaths(self, end: Bucket, each: impl FnMut(Bucket, u64, u64)) {
+        self.counts(end, Cell::deaths, each);
+    }
+
+    /// Births by bucket up to `end`, where there are any: objects and bytes.
+    pub(crate) fn births(self, end: Bucket, each: impl FnMut(Bucket, u64, u64)) {
+        self.counts(end, Cell::births, each);
+    }
+
+    /// The ranges since the epoch of `state` began.
+    pub(crate) fn ranges(self, state: State) -> Ranges {
+        let slot = self.0;
+        let (objects, bytes) = (slot.net_objects() as i64, slot.net_bytes.load(Relaxed) as i64);
+        if State::from_bits(slot.stamp.load(Acquire)).tick() != state.tick() {
+            return Ranges { objects: (objects, objects), bytes: (bytes, bytes) };
+        }
+        let at = |range: &AtomicU64| range.load(Relaxed) as i64;
+        Ranges {
+            objects: (at(&slot.min_objects).min(objects), at(&slot.max_objects).max(objects)),
+            bytes: (at(&slot.min_bytes).min(bytes), at(&slot.max_bytes).max(bytes)),
+        }
+    }
+
+    /// The last growth events, oldest first; without those that were overwritten while they were read.
+    pub(crate) fn growth(self) -> Vec<GrowthEvent> {
+        let ring = self.0.detail.get().and_then(|detail| detail.growth.get());
+        ring.map_or_else(Vec::new, GrowthRing::events)
+    }
+
+    /// This thread's share of the variances of live objects and bytes; negative, in two's
+    /// complement, where blocks of other threads end.
+    pub(crate) fn variances(self) -> (u64, u64) {
+        let detail = self.0.detail.get();
+        detail.map_or((0, 0), |detail| {
+            (detail.object_variance.load(Acquire), detail.byte_variance.load(Acquire))
+        })
+    }
+
+    fn counts(
+        self,
+        end: Bucket,
+        of: impl Fn(&Cell) -> (u64, u64),
+        mut each: impl FnMut(Bucket, u64, u64),
+    ) {
+        let Some(detail) = self.0.detail.get() else { return };
+        let chunks = end.0 as usize / CELLS_PER_CHUNK + 1;
+        for (at, chunk) in detail.cells.iter().take(chunks).enumerate() {
+            for (i, cell) in chunk.get().into_iter().flatten().enumerate() {
+                let (objects, bytes) = of(cell);
+                if (objects, bytes) != (0, 0) {
+                    each(Bucket((at * CELLS_PER_CHUNK + i) as u32), objects, bytes);
+                }
+            }
+        }
+    }
+}
