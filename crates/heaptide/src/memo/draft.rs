@@ -5,7 +5,7 @@
 
 use super::{Comparison, Entry, GROUP, Group, Key, Memo, WORD_BYTES};
 use crate::thread::counters::slot::SiteSlot;
-use crate::unwind::Caller;
+use crate::unwind::{Caller, WalkObserver};
 
 /// The comparisons of one walk, innermost first.
 #[derive(Debug)]
@@ -28,26 +28,6 @@ impl<'a> Draft<'a> {
     /// What the walk has relied on so far.
     pub(super) fn comparisons(&self) -> &[Comparison] {
         self.memo.draft.get(..self.len).unwrap_or(&[])
-    }
-
-    /// The walk read `word` at address `at` and relied on it.
-    pub(crate) fn rely_on_stack(&mut self, at: u64, word: u64) {
-        let distance = at.checked_sub(self.caller.sp).filter(|bytes| bytes % WORD_BYTES == 0);
-        let distance = distance.and_then(|bytes| u32::try_from(bytes / WORD_BYTES).ok());
-        match (distance, self.memo.draft.get_mut(self.len)) {
-            (Some(distance), Some(to)) => {
-                *to = Comparison { word, distance };
-                self.len += 1;
-            }
-            _ => self.usable = false,
-        }
-    }
-
-    /// The walk relied on the base pointer's register holding `fp` at the call.
-    pub(crate) fn rely_on_register(&mut self, fp: u64) {
-        self.fp = fp;
-        // 0 stands for "does not matter".
-        self.usable &= fp != 0;
     }
 
     /// Makes the entry findable: its stack counts at `slot`.
@@ -78,6 +58,30 @@ impl<'a> Draft<'a> {
             key = fork(run, &mut left)?;
         }
         Some((key, self.len - left.len()))
+    }
+}
+
+impl WalkObserver for Draft<'_> {
+    fn relied_on_stack(&mut self, at: u64, word: u64) {
+        let distance = at.checked_sub(self.caller.sp).filter(|bytes| bytes % WORD_BYTES == 0);
+        let distance = distance.and_then(|bytes| u32::try_from(bytes / WORD_BYTES).ok());
+        match (distance, self.memo.draft.get_mut(self.len)) {
+            (Some(distance), Some(to)) => {
+                *to = Comparison { word, distance };
+                self.len += 1;
+            }
+            _ => self.usable = false,
+        }
+    }
+
+    fn relied_on_register(&mut self, fp: u64) {
+        self.fp = fp;
+        // 0 stands for "does not matter".
+        self.usable &= fp != 0;
+    }
+
+    fn cannot_be_repeated(&mut self) {
+        self.usable = false;
     }
 }
 

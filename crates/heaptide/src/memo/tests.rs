@@ -9,11 +9,12 @@ use proptest::prelude::*;
 
 use super::{Comparison, Found, Key, Memo};
 use crate::shared::arena::Arena;
+use crate::shared::pool::Registry;
 use crate::shared::state::{Phase, StateCell};
 use crate::shared::trailer::SiteIndex;
 use crate::thread::counters::slot as counters;
-use crate::threads::{Hold, Loan};
-use crate::unwind::synthetic::{Made, Reads, SP, Shape, any_stack, based, plain, thread_block};
+use crate::threads::{self, Hold, Loan};
+use crate::unwind::synthetic::{Made, Reads, SP, Shape, any_stack, based, plain};
 use crate::unwind::{Caller, Outcome};
 
 /// A thread that learns and recognises stacks.
@@ -24,7 +25,10 @@ struct Thread {
 
 impl Thread {
     fn new() -> Self {
-        let mut thread = Self { loan: thread_block(), arena: Arena::new() };
+        let mut thread = Self {
+            loan: threads::borrow(&Registry::new(), &Arena::new()).expect("memory for a test"),
+            arena: Arena::new(),
+        };
         thread.memo().hand_over(SP);
         thread
     }
@@ -41,7 +45,8 @@ impl Thread {
     fn learn(&mut self, made: &Made, site: u32) -> bool {
         let slots = &self.loan.hold().block().slots;
         let slot = counters::slot(slots, &self.arena, SiteIndex(site)).expect("memory");
-        let (_, _, draft) = made.walk(self.hold());
+        let mut draft = self.hold().memo_mut().draft(made.caller);
+        made.walk(&mut draft);
         let usable = draft.usable;
         draft.commit(slot);
         usable
@@ -84,7 +89,8 @@ fn stack() -> Vec<Shape> {
 
 /// The words that the walk relies on, in its order: with each base pointer, the word it is from.
 fn relied_on(thread: &mut Thread, made: &Made) -> Vec<u64> {
-    let (_, _, draft) = made.walk(thread.hold());
+    let mut draft = thread.memo().draft(made.caller);
+    made.walk(&mut draft);
     draft.comparisons().iter().map(|it| made.caller.sp + u64::from(it.distance) * 8).collect()
 }
 
@@ -387,7 +393,8 @@ type Walked = ((Outcome, Vec<u64>), (u64, u64, u64, Vec<Comparison>));
 /// `None`: the stack is damaged, and leads a walk astray.
 fn walked(thread: &mut Thread, made: &Made) -> Option<Walked> {
     let walk = || {
-        let (outcome, addresses, draft) = made.walk(thread.hold());
+        let mut draft = thread.memo().draft(made.caller);
+        let (outcome, addresses) = made.walk(&mut draft);
         let run = draft.comparisons().to_vec();
         ((outcome, addresses), (made.caller.ra, made.caller.sp, draft.fp, run))
     };

@@ -3,14 +3,15 @@
 //! `trace_unsynchronized` takes no lock of its own and does not allocate; the safe `trace` does
 //! both, which inside an allocator is a deadlock. Such stacks are never remembered.
 
-use super::{Outcome, Scratch};
-use crate::memo::Draft;
+use super::observer::WalkObserver;
+use super::stack::Scratch;
+use super::walk::Outcome;
 use crate::sync::Ordering::Relaxed;
 
 /// Fills `frames` with the stack of this very call; the hook's own frames are trimmed by readers,
 /// like all allocator plumbing.
-pub(crate) fn walk(frames: &Scratch, draft: &mut Draft<'_>) -> Outcome {
-    draft.usable = false;
+pub(crate) fn walk(frames: &Scratch, observer: &mut impl WalkObserver) -> Outcome {
+    observer.cannot_be_repeated();
     let mut n_frames = 0;
     let mut truncated = false;
     let note = |frame: &backtrace::Frame| {

@@ -10,14 +10,12 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::arch::{self, Arch};
+use super::observer::WalkObserver;
 use super::rule::{Base, Rule};
-use super::walk::walk_on;
-use super::{Caller, Outcome, Scratch, StackMemory};
-use crate::memo::Draft;
-use crate::shared::arena::Arena;
-use crate::shared::pool::Registry;
+use super::stack::{Caller, MAX_FRAMES, Scratch, StackMemory};
+use super::walk::{Outcome, walk_on};
+use crate::sync::AtomicU64;
 use crate::sync::Ordering::Relaxed;
-use crate::threads::{self, Hold, Loan};
 
 /// Where made-up stacks begin.
 pub(crate) const SP: u64 = 0x7fff_0000_0000;
@@ -123,25 +121,42 @@ impl Made {
         self.rules.get(&call).copied().unwrap_or(Rule::Unknown)
     }
 
-    /// Walks it; what was found, the words that were read, and the drafted entry.
-    pub(crate) fn walk<'a>(&self, hold: &'a mut Hold) -> (Outcome, Vec<u64>, Draft<'a>) {
-        self.walk_as(arch::HERE, hold)
+    /// Walks it; what was found. What the walk relied on, `observer` is told.
+    pub(crate) fn walk(&self, observer: &mut impl WalkObserver) -> (Outcome, Vec<u64>) {
+        self.walk_as(arch::HERE, observer)
     }
 
     /// The same on a machine of this kind.
-    pub(crate) fn walk_as<'a>(
+    pub(crate) fn walk_as(
         &self,
         arch: Arch,
-        hold: &'a mut Hold,
-    ) -> (Outcome, Vec<u64>, Draft<'a>) {
-        let block = hold.block();
-        let mut draft = hold.memo_mut().draft(self.caller);
-        let reads = Reads::default();
+        observer: &mut impl WalkObserver,
+    ) -> (Outcome, Vec<u64>) {
+        let (scratch, reads) = (scratch(), Reads::default());
         let rule_of = |call| self.rule_of(call);
         let memory = self.memory(&reads);
-        let outcome = walk_on(arch, memory, self.caller, &block.scratch, &mut draft, rule_of);
-        (outcome, found(&block.scratch, outcome), draft)
+        let outcome = walk_on(arch, memory, self.caller, &scratch, observer, rule_of);
+        (outcome, found(&scratch, outcome))
     }
+}
+
+/// Whether a walk can be repeated, of all that it says.
+#[derive(Debug)]
+pub(crate) struct Repeatable(pub(crate) bool);
+
+impl WalkObserver for Repeatable {
+    fn relied_on_stack(&mut self, _: u64, _: u64) {}
+
+    fn relied_on_register(&mut self, _: u64) {}
+
+    fn cannot_be_repeated(&mut self) {
+        self.0 = false;
+    }
+}
+
+/// Room for the frames of one walk.
+pub(crate) fn scratch() -> Scratch {
+    [const { AtomicU64::new(0) }; MAX_FRAMES]
 }
 
 /// The frames that a walk wrote.
@@ -164,11 +179,6 @@ impl StackMemory for Watched<'_> {
         self.reads.borrow_mut().push(at);
         *self.words.get(&at).unwrap_or_else(|| panic!("{at:#x} is not on the stack, but was read"))
     }
-}
-
-/// A thread's tables, of an arena of the test's own.
-pub(crate) fn thread_block() -> Loan {
-    threads::borrow(&Registry::new(), &Arena::new()).expect("memory for a test")
 }
 
 /// Any stack of up to so many frames, with few addresses, so that recursion is common.

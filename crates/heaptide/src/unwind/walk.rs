@@ -1,15 +1,15 @@
 //! The walk itself: apply one rule after the other until the root.
 //!
-//! While it walks it drafts a memo entry: every stack word that decided where the walk went, in
-//! the order in which it was read. Each step below carries the number of the step of the argument
-//! in `docs/SAFETY.md` ("Why a match is exact") that it must keep true.
+//! While it walks it tells an observer of every stack word that decided where the walk went, in the
+//! order in which it was read. Each step below carries the number of the step of the argument in
+//! `docs/SAFETY.md` ("Why a match is exact") that it must keep true.
 
 #![forbid(unsafe_code)]
 
 use super::arch::{self, Arch};
+use super::observer::WalkObserver;
 use super::rule::{Base, Rule};
-use super::{Caller, Scratch, StackMemory};
-use crate::memo::Draft;
+use super::stack::{Caller, Scratch, StackMemory};
 use crate::sync::Ordering::Relaxed;
 
 /// What a walk found.
@@ -48,13 +48,13 @@ pub(crate) fn walk(
     stack: impl StackMemory,
     caller: Caller,
     frames: &Scratch,
-    draft: &mut Draft<'_>,
+    observer: &mut impl WalkObserver,
     rule_of: impl FnMut(u64) -> Rule,
 ) -> Outcome {
-    walk_on(arch::HERE, stack, caller, frames, draft, rule_of)
+    walk_on(arch::HERE, stack, caller, frames, observer, rule_of)
 }
 
-/// Follows the stack of `caller`, writing return addresses to `frames` and drafting `draft`.
+/// Follows the stack of `caller`, writing return addresses to `frames` and telling `observer`.
 ///
 /// `rule_of` is asked for the address of each call (return address less one; the exact address
 /// for a frame that a signal interrupted).
@@ -64,7 +64,7 @@ pub(super) fn walk_on(
     stack: impl StackMemory,
     caller: Caller,
     frames: &Scratch,
-    draft: &mut Draft<'_>,
+    observer: &mut impl WalkObserver,
     mut rule_of: impl FnMut(u64) -> Rule,
 ) -> Outcome {
     let mut at = Cursor { sp: caller.sp, fp: caller.fp, fp_source: FpSource::Register };
@@ -77,10 +77,10 @@ pub(super) fn walk_on(
         let next = match rule_of(call) {
             Rule::Root => return Outcome { n_frames, truncated: false },
             Rule::Unknown => return Outcome { n_frames, truncated: true },
-            Rule::Signal => leave_signal_frame(arch, stack, &mut at, draft),
+            Rule::Signal => leave_signal_frame(arch, stack, &mut at, observer),
             Rule::Frame { base, cfa_words, ra_words, fp_words } => {
                 let cfa_bytes = u64::from(cfa_words) * 8;
-                leave_frame(stack, &mut at, draft, (base, cfa_bytes), ra_words, fp_words)
+                leave_frame(stack, &mut at, observer, (base, cfa_bytes), ra_words, fp_words)
                     .map(|saved| Next::returning_to(saved & arch.code_bits))
             }
         };
@@ -112,7 +112,7 @@ impl Next {
 fn leave_frame(
     stack: impl StackMemory,
     at: &mut Cursor,
-    draft: &mut Draft<'_>,
+    observer: &mut impl WalkObserver,
     (base, cfa_bytes): (Base, u64),
     ra_words: i16,
     fp_words: Option<i16>,
@@ -121,7 +121,7 @@ fn leave_frame(
         Base::Sp => at.sp.checked_add(cfa_bytes)?,
         Base::Fp => {
             // Step 2b: the extent depends on the base pointer, so the entry must too.
-            settle_fp(at, draft);
+            settle_fp(at, observer);
             at.fp.checked_add(cfa_bytes)?
         }
     };
@@ -132,7 +132,7 @@ fn leave_frame(
     let ra_at = offset(cfa, ra_words);
     let saved = stack.word(ra_at);
     // Step 3: the entry demands this very word there.
-    draft.rely_on_stack(ra_at, saved);
+    observer.relied_on_stack(ra_at, saved);
     if let Some(words) = fp_words {
         let fp_at = offset(cfa, words);
         at.fp = stack.word(fp_at);
@@ -142,10 +142,10 @@ fn leave_frame(
     Some(saved)
 }
 
-fn settle_fp(at: &mut Cursor, draft: &mut Draft<'_>) {
+fn settle_fp(at: &mut Cursor, observer: &mut impl WalkObserver) {
     match at.fp_source {
-        FpSource::Register => draft.rely_on_register(at.fp),
-        FpSource::Stack(from) => draft.rely_on_stack(from, at.fp),
+        FpSource::Register => observer.relied_on_register(at.fp),
+        FpSource::Stack(from) => observer.relied_on_stack(from, at.fp),
         FpSource::Settled => {}
     }
     at.fp_source = FpSource::Settled;
@@ -156,9 +156,9 @@ fn leave_signal_frame(
     arch: Arch,
     stack: impl StackMemory,
     at: &mut Cursor,
-    draft: &mut Draft<'_>,
+    observer: &mut impl WalkObserver,
 ) -> Option<Next> {
-    draft.usable = false;
+    observer.cannot_be_repeated();
     let context = arch.signal?;
     let pc = stack.word(at.sp.checked_add(context.pc)?);
     let sp = stack.word(at.sp.checked_add(context.sp)?);

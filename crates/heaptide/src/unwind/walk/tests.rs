@@ -4,9 +4,12 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 
+use super::super::arch;
 use super::super::rule::{Base, Rule};
-use super::super::synthetic::{Made, Reads, SP, Shape, any_stack, based, plain, thread_block};
-use super::super::{Caller, MAX_FRAMES, arch};
+use super::super::stack::{Caller, MAX_FRAMES};
+use super::super::synthetic::{
+    Made, Reads, Repeatable, SP, Shape, any_stack, based, plain, scratch,
+};
 use super::{Outcome, walk_on};
 use proptest::prelude::*;
 
@@ -14,14 +17,14 @@ const ROOT: Shape = plain(0x1000, 1);
 
 /// What the walk finds must be what was made, and the memory must have been asked for nothing else.
 fn check(made: &Made) {
-    let (outcome, addresses, _) = made.walk(thread_block().hold_mut());
+    let (outcome, addresses) = made.walk(&mut Repeatable(true));
     assert_eq!(addresses, made.addresses);
     assert!(!outcome.truncated);
 }
 
 /// The walk must end after `n_frames`, as truncated.
 fn check_cut(made: &Made, n_frames: usize) {
-    let (outcome, addresses, _) = made.walk(thread_block().hold_mut());
+    let (outcome, addresses) = made.walk(&mut Repeatable(true));
     assert_eq!(outcome, Outcome { n_frames, truncated: true });
     assert_eq!(addresses, made.addresses[..n_frames]);
 }
@@ -59,7 +62,7 @@ fn a_walk_ends_at_what_it_does_not_know() {
 fn a_null_return_address_is_the_end() {
     let mut made = Made::of(&[plain(0x2000, 4), plain(0x3000, 4), ROOT]);
     made.words.insert(SP + 8 * 7, 0);
-    let (outcome, addresses, _) = made.walk(thread_block().hold_mut());
+    let (outcome, addresses) = made.walk(&mut Repeatable(true));
     assert_eq!(outcome, Outcome { n_frames: 2, truncated: false });
     assert_eq!(addresses, made.addresses[..2]);
 }
@@ -84,7 +87,7 @@ fn a_circle_of_base_pointers_ends() {
     // The second frame says that its caller's base is the first's.
     let first_base = made.caller.fp;
     made.words.insert(first_base + 8 * 6, first_base);
-    let (outcome, addresses, _) = made.walk(thread_block().hold_mut());
+    let (outcome, addresses) = made.walk(&mut Repeatable(true));
     assert!(outcome.truncated);
     assert_eq!(addresses, [0x2000; 3]);
 }
@@ -102,11 +105,11 @@ fn of_a_deep_stack_the_innermost_frames_are_kept() {
         shapes.resize(n_frames - 1, plain(0x3000, 4));
         shapes.push(ROOT);
         let made = Made::of(&shapes);
-        let mut loan = thread_block();
-        let (outcome, addresses, draft) = made.walk(loan.hold_mut());
+        let mut observer = Repeatable(true);
+        let (outcome, addresses) = made.walk(&mut observer);
         assert_eq!(outcome, Outcome { n_frames: n_frames.min(MAX_FRAMES), truncated });
         assert_eq!(addresses, made.addresses[..outcome.n_frames]);
-        assert!(draft.usable);
+        assert!(observer.0);
     }
 }
 
@@ -119,7 +122,7 @@ fn signatures_of_return_addresses_are_not_part_of_them() {
             *word |= 0x005a_0000_0000_0000 ^ at << 48;
         }
     }
-    let (outcome, addresses, _) = made.walk_as(aarch64, thread_block().hold_mut());
+    let (outcome, addresses) = made.walk_as(aarch64, &mut Repeatable(true));
     assert_eq!(outcome, Outcome { n_frames: 3, truncated: false });
     assert_eq!(addresses, made.addresses);
 }
@@ -147,12 +150,12 @@ fn a_signal_frame_leads_to_what_it_interrupted() {
         made.rules.insert(0x8000 - 1, Rule::frame(Base::Sp, 16, -8, None));
         made.rules.insert(0x9000 - 1, Rule::Signal);
         made.caller = Caller { ra: 0x8000, sp: handler_sp, fp: 7 };
-        let mut loan = thread_block();
-        let (outcome, addresses, draft) = made.walk_as(arch, loan.hold_mut());
+        let mut observer = Repeatable(true);
+        let (outcome, addresses) = made.walk_as(arch, &mut observer);
         assert_eq!(outcome, Outcome { n_frames, truncated: arch.signal.is_none() });
         let expected = [&[0x8000, 0x9000], &made.addresses[..]].concat();
         assert_eq!(addresses, expected[..n_frames]);
-        assert!(!draft.usable, "a stack through a signal is not remembered");
+        assert!(!observer.0, "a stack through a signal is not remembered");
     }
 }
 
@@ -160,12 +163,10 @@ fn a_signal_frame_leads_to_what_it_interrupted() {
 #[test]
 fn rules_are_asked_for_the_calls() {
     let made = Made::of(&[plain(0x2000, 4), based(0x3000, 6), plain(0x4000, 2), ROOT]);
-    let (mut loan, reads, asked) = (thread_block(), Reads::default(), Cell::new(0));
-    let block = loan.hold().block();
-    let mut draft = loan.hold_mut().memo_mut().draft(made.caller);
+    let (scratch, reads, asked) = (scratch(), Reads::default(), Cell::new(0));
     let mut rules: BTreeMap<_, _> = made.rules.clone();
     let memory = made.memory(&reads);
-    walk_on(arch::HERE, memory, made.caller, &block.scratch, &mut draft, |call| {
+    walk_on(arch::HERE, memory, made.caller, &scratch, &mut Repeatable(true), |call| {
         assert_eq!(call + 1, made.addresses[asked.get()]);
         asked.set(asked.get() + 1);
         rules.remove(&call).expect("asked once")
@@ -193,14 +194,12 @@ proptest! {
         prop_assume!(!words.is_empty());
         let at = made.words.keys().nth(at.index(words.len())).copied().expect("in range");
         made.words.insert(at, words[instead.index(words.len())]);
-        let mut loan = thread_block();
-    let block = loan.hold().block();
-        let mut draft = loan.hold_mut().memo_mut().draft(made.caller);
         // All memory may be read here: which words are the stack's is what was damaged.
         let rules = |call| made.rules.get(&call).copied().unwrap_or(Rule::Unknown);
         let memory = Everywhere(&made.words);
+        let mut observer = Repeatable(true);
         let outcome =
-            walk_on(arch::HERE, memory, made.caller, &block.scratch, &mut draft, rules);
+            walk_on(arch::HERE, memory, made.caller, &scratch(), &mut observer, rules);
         prop_assert!(outcome.n_frames <= MAX_FRAMES);
     }
 }
