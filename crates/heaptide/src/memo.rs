@@ -21,6 +21,7 @@ mod draft;
 
 use core::{mem, ptr};
 
+use crate::shared::arena::zeroed;
 use crate::shared::labels::MAX_TAGS;
 use crate::thread::counters::slot::SiteSlot;
 use crate::unwind::{Caller, MAX_CHECKS, StackMemory};
@@ -41,36 +42,40 @@ const LOG: usize = u16::MAX as usize - MAX_RUN;
 const MAX_RUN: usize = MAX_CHECKS.div_ceil(GROUP);
 const WORD_BYTES: u64 = 8;
 
-/// The memo of one thread.
-#[derive(Debug)]
-pub(crate) struct Memo {
-    sets: [Set; MOST_SETS],
-    /// Which bits of a hash name a set: one less than the number of sets in use.
-    mask: usize,
-    /// Entries made in this era.
-    n_entries: usize,
-    log: [Group; LOG + MAX_RUN],
-    /// End of the log, in groups; a run begins below `LOG`.
-    end: usize,
-    /// What the walk that is under way has relied on so far.
-    draft: [Comparison; MAX_CHECKS],
-    /// What entries depend on beside the stack: the tag in force (bits 0–11) and the era (12–31).
-    /// Entries of an earlier era are void: that is how everything is forgotten at once, without
-    /// touching it.
-    context: u32,
-    /// Where depth is measured from, so that threads that do the same on other stacks use the same
-    /// sets, and a block that is handed on does not touch ever more memory.
-    base: u64,
-    /// [`origin`] of the tag in force.
-    origin: u64,
+zeroed! {
+    /// The memo of one thread.
+    #[derive(Debug)]
+    pub(crate) struct Memo {
+        sets: [Set; MOST_SETS],
+        /// Which bits of a hash name a set: one less than the number of sets in use.
+        mask: usize,
+        /// Entries made in this era.
+        n_entries: usize,
+        log: [Group; LOG + MAX_RUN],
+        /// End of the log, in groups; a run begins below `LOG`.
+        end: usize,
+        /// What the walk that is under way has relied on so far.
+        draft: [Comparison; MAX_CHECKS],
+        /// What entries depend on beside the stack: the tag in force (bits 0–11) and the era (12–31).
+        /// Entries of an earlier era are void: that is how everything is forgotten at once, without
+        /// touching it.
+        context: u32,
+        /// Where depth is measured from, so that threads that do the same on other stacks use the same
+        /// sets, and a block that is handed on does not touch ever more memory.
+        base: u64,
+        /// [`origin`] of the tag in force.
+        origin: u64,
+    }
 }
 
-/// Words and where they stand: so many words above the stack pointer.
-#[derive(Clone, Copy, Debug)]
-#[repr(C, align(64))]
-struct Group {
-    words: [u64; GROUP],
-    distances: [u32; GROUP],
+zeroed! {
+    /// Words and where they stand: so many words above the stack pointer.
+    #[derive(Clone, Copy, Debug)]
+    #[repr(C, align(64))]
+    pub(crate) struct Group {
+        words: [u64; GROUP],
+        distances: [u32; GROUP],
+    }
 }
 
 impl Group {
@@ -112,32 +117,38 @@ fn first_not_held(run: &[Group], stack: impl StackMemory, sp: u64) -> Option<&Gr
     None
 }
 
-/// A word, and where it stands: so many words above the stack pointer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Comparison {
-    word: u64,
-    distance: u32,
+zeroed! {
+    /// A word, and where it stands: so many words above the stack pointer.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub(crate) struct Comparison {
+        word: u64,
+        distance: u32,
+    }
 }
 
-/// Entries of one hash. Two cache lines, of which most look-ups read the first.
-#[derive(Debug)]
-#[repr(C, align(64))]
-struct Set {
-    ways: [Entry; WAYS],
+zeroed! {
+    /// Entries of one hash. Two cache lines, of which most look-ups read the first.
+    #[derive(Debug)]
+    #[repr(C, align(64))]
+    pub(crate) struct Set {
+        ways: [Entry; WAYS],
+    }
 }
 
-/// One remembered stack, or the rest of one. Zeroed, it is that of no key.
-#[derive(Debug)]
-#[repr(C)]
-struct Entry {
-    key: Key,
-    /// What the base pointer's register must hold; 0 if that does not matter.
-    fp: u64,
-    context: u32,
-    /// Where the run begins in the log, and its length, in groups.
-    start: u16,
-    len: u16,
-    slot: Option<&'static SiteSlot>,
+zeroed! {
+    /// One remembered stack, or the rest of one. Zeroed, it is that of no key.
+    #[derive(Debug)]
+    #[repr(C)]
+    pub(crate) struct Entry {
+        key: Key,
+        /// What the base pointer's register must hold; 0 if that does not matter.
+        fp: u64,
+        context: u32,
+        /// Where the run begins in the log, and its length, in groups.
+        start: u16,
+        len: u16,
+        slot: Option<&'static SiteSlot>,
+    }
 }
 
 impl Entry {
@@ -151,11 +162,13 @@ fn origin(base: u64, context: u32) -> u64 {
     base.wrapping_add(u64::from(context & TAG_MASK) << 7)
 }
 
-/// What an entry is found by: a place, and the word that stands there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Key {
-    place: u64,
-    word: u64,
+zeroed! {
+    /// What an entry is found by: a place, and the word that stands there.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub(crate) struct Key {
+        place: u64,
+        word: u64,
+    }
 }
 
 impl Key {

@@ -12,7 +12,7 @@ use core::mem::ManuallyDrop;
 use core::ops::Deref;
 
 use crate::memo::Memo;
-use crate::shared::arena::{Arena, Link};
+use crate::shared::arena::{Arena, Link, zeroed};
 use crate::shared::pool::{self, Node, Registry};
 use crate::shared::samples::Chunk;
 use crate::shared::state::{MAX_UNLOADS, State};
@@ -24,37 +24,41 @@ use crate::unwind::{RuleCache, Scratch};
 const IDLE: u32 = 0;
 const IN_USE: u32 = 1;
 
-/// All that belongs to one thread. The recorder reads the counts; nobody else reads the rest.
-#[derive(Debug)]
-pub(crate) struct ThreadBlock {
-    owner: AtomicU32,
-    /// Whether the hook is at work on this block; a second entry comes from a signal handler.
-    busy: AtomicU32,
-    /// Unloaded modules that `rules` and `memo` know of.
-    unloads_seen: AtomicU32,
-    next: Link<ThreadBlock>,
-    pub(crate) tally: Tally,
-    pub(crate) slots: SlotChunks,
-    memo: UnsafeCell<Memo>,
-    pub(crate) rules: RuleCache,
-    pub(crate) scratch: Scratch,
-    /// For the next sampled block, should its bucket of the side table be full.
-    pub(crate) spare: Link<Chunk>,
+zeroed! {
+    /// All that belongs to one thread. The recorder reads the counts; nobody else reads the rest.
+    #[derive(Debug)]
+    pub(crate) struct ThreadBlock {
+        owner: AtomicU32,
+        /// Whether the hook is at work on this block; a second entry comes from a signal handler.
+        busy: AtomicU32,
+        /// Unloaded modules that `rules` and `memo` know of.
+        unloads_seen: AtomicU32,
+        next: Link<ThreadBlock>,
+        pub(crate) tally: Tally,
+        pub(crate) slots: SlotChunks,
+        memo: UnsafeCell<Memo>,
+        pub(crate) rules: RuleCache,
+        pub(crate) scratch: Scratch,
+        /// For the next sampled block, should its bucket of the side table be full.
+        pub(crate) spare: Link<Chunk>,
+    }
 }
 
-/// What one thread could not do, or did the long way; cumulative over the process's life.
-#[derive(Debug)]
-pub(crate) struct Tally {
-    /// Stacks that had to be unwound.
-    pub(crate) misses: AtomicU64,
-    /// Of these, stacks that cannot be remembered.
-    pub(crate) uncacheable: AtomicU64,
-    /// Blocks not counted for want of memory.
-    pub(crate) uncounted: AtomicU64,
-    /// Sampled blocks that found no room in the side table.
-    pub(crate) unsampled: AtomicU64,
-    /// Blocks whose record was not intact.
-    pub(crate) overruns: AtomicU64,
+zeroed! {
+    /// What one thread could not do, or did the long way; cumulative over the process's life.
+    #[derive(Debug)]
+    pub(crate) struct Tally {
+        /// Stacks that had to be unwound.
+        pub(crate) misses: AtomicU64,
+        /// Of these, stacks that cannot be remembered.
+        pub(crate) uncacheable: AtomicU64,
+        /// Blocks not counted for want of memory.
+        pub(crate) uncounted: AtomicU64,
+        /// Sampled blocks that found no room in the side table.
+        pub(crate) unsampled: AtomicU64,
+        /// Blocks whose record was not intact.
+        pub(crate) overruns: AtomicU64,
+    }
 }
 
 // SAFETY: `memo`, all that is not made for sharing, is reached through a `Hold` only, and a block

@@ -9,17 +9,19 @@
 
 #![forbid(unsafe_code)]
 
+use crate::shared::arena::zeroed;
 use crate::sync::Ordering::{Acquire, Relaxed};
 use crate::sync::{AtomicU64, add};
 
-/// Births and deaths; single writer.
-#[derive(Debug)]
-#[cfg_attr(loom, derive(Default))]
-pub(crate) struct Cell {
-    births: AtomicU64,
-    birth_bytes: AtomicU64,
-    deaths: AtomicU64,
-    death_bytes: AtomicU64,
+zeroed! {
+    /// Births and deaths; single writer.
+    #[derive(Debug)]
+    pub(crate) struct Cell {
+        births: AtomicU64,
+        birth_bytes: AtomicU64,
+        deaths: AtomicU64,
+        death_bytes: AtomicU64,
+    }
 }
 
 impl Cell {

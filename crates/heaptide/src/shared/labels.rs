@@ -6,18 +6,20 @@
 
 #![forbid(unsafe_code)]
 
-use crate::shared::arena::{Arena, Link, RowLink};
+use crate::shared::arena::{Arena, Link, RowLink, zeroed};
 use crate::sync::Ordering::Relaxed;
 use crate::sync::{AtomicU32, AtomicU64};
 
 /// The name under which names without room are counted.
 const OTHER: &str = "[other]";
 
-/// A name and its number.
-#[derive(Debug)]
-pub(crate) struct Label {
-    name: RowLink<u8>,
-    index: AtomicU32,
+zeroed! {
+    /// A name and its number.
+    #[derive(Debug)]
+    pub(crate) struct Label {
+        name: RowLink<u8>,
+        index: AtomicU32,
+    }
 }
 
 impl Label {

@@ -14,7 +14,7 @@ const FREE: u32 = 0;
 const OWNED: u32 = 1;
 
 /// What a list is made of. Zeroed, it is free.
-pub(crate) trait Node: Zeroed + 'static {
+pub(crate) trait Node: Zeroed + Sync + 'static {
     fn owner(&self) -> &AtomicU32;
     fn next(&self) -> &Link<Self>
     where

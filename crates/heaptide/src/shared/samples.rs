@@ -12,7 +12,7 @@
 
 #![forbid(unsafe_code)]
 
-use crate::shared::arena::{Arena, Link};
+use crate::shared::arena::{Arena, Link, zeroed};
 use crate::shared::trailer::Birth;
 use crate::sync::AtomicU64;
 use crate::sync::Ordering::{Acquire, Relaxed, Release};
@@ -32,14 +32,15 @@ pub(crate) struct Sample {
     pub(crate) weight: u64,
 }
 
-/// Some slots of a bucket.
-#[derive(Debug)]
-#[cfg_attr(loom, derive(Default))]
-pub(crate) struct Chunk {
-    keys: [AtomicU64; SLOTS],
-    births: [AtomicU64; SLOTS],
-    weights: [AtomicU64; SLOTS],
-    next: Link<Chunk>,
+zeroed! {
+    /// Some slots of a bucket.
+    #[derive(Debug)]
+    pub(crate) struct Chunk {
+        keys: [AtomicU64; SLOTS],
+        births: [AtomicU64; SLOTS],
+        weights: [AtomicU64; SLOTS],
+        next: Link<Chunk>,
+    }
 }
 
 /// The table. One per process; tests make their own.

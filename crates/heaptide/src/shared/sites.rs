@@ -7,7 +7,7 @@
 
 #![forbid(unsafe_code)]
 
-use crate::shared::arena::{Arena, Link, RowLink};
+use crate::shared::arena::{Arena, Link, RowLink, zeroed};
 use crate::shared::trailer::{MAX_SITES, SiteIndex};
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
 
@@ -15,17 +15,18 @@ const HEADS: usize = 1 << 14;
 /// 0 is no site, 1 is the overflow site.
 const FIRST: u32 = SiteIndex::OVERFLOW.0 + 1;
 
-/// One call site. Written by the thread that made it before it is linked in, then only read.
-#[derive(Debug)]
-#[cfg_attr(loom, derive(Default))]
-pub(crate) struct SiteEntry {
-    hash: AtomicU64,
-    index: AtomicU32,
-    tag: AtomicU32,
-    truncated: AtomicU32,
-    layout: AtomicU32,
-    frames: RowLink<AtomicU64>,
-    next: Link<SiteEntry>,
+zeroed! {
+    /// One call site. Written by the thread that made it before it is linked in, then only read.
+    #[derive(Debug)]
+    pub(crate) struct SiteEntry {
+        hash: AtomicU64,
+        index: AtomicU32,
+        tag: AtomicU32,
+        truncated: AtomicU32,
+        layout: AtomicU32,
+        frames: RowLink<AtomicU64>,
+        next: Link<SiteEntry>,
+    }
 }
 
 impl SiteEntry {

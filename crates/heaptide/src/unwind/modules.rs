@@ -12,28 +12,30 @@ use core::ffi::{CStr, c_int, c_void};
 use super::arch;
 use super::rule::Rule;
 use super::tables::{self, Sections};
-use crate::shared::arena::{Arena, Link, RowLink};
+use crate::shared::arena::{Arena, Link, RowLink, zeroed};
 use crate::sync::Ordering::{Acquire, Relaxed, Release};
 use crate::sync::{AtomicU32, AtomicU64};
 
 const MAX_MODULES: usize = 1024;
 
-/// One executable or shared object, now or once in memory.
-#[derive(Debug)]
-pub(crate) struct LoadedModule {
-    start: AtomicU64,
-    end: AtomicU64,
-    bias: AtomicU64,
-    /// Address and length of `.eh_frame_hdr`; 0 without one.
-    header_at: AtomicU64,
-    header_len: AtomicU64,
-    /// End of the segment that holds the unwind tables.
-    tables_end: AtomicU64,
-    path: RowLink<u8>,
-    build_id: RowLink<u8>,
-    unloaded: AtomicU32,
-    /// Whether another module was mapped there before.
-    displaces: AtomicU32,
+zeroed! {
+    /// One executable or shared object, now or once in memory.
+    #[derive(Debug)]
+    pub(crate) struct LoadedModule {
+        start: AtomicU64,
+        end: AtomicU64,
+        bias: AtomicU64,
+        /// Address and length of `.eh_frame_hdr`; 0 without one.
+        header_at: AtomicU64,
+        header_len: AtomicU64,
+        /// End of the segment that holds the unwind tables.
+        tables_end: AtomicU64,
+        path: RowLink<u8>,
+        build_id: RowLink<u8>,
+        unloaded: AtomicU32,
+        /// Whether another module was mapped there before.
+        displaces: AtomicU32,
+    }
 }
 
 impl LoadedModule {

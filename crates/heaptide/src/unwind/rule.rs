@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+use crate::shared::arena::zeroed;
 use crate::sync::AtomicU64;
 use crate::sync::Ordering::Relaxed;
 
@@ -105,11 +106,13 @@ impl Rule {
 const RULES: usize = 1024;
 const WAYS: usize = 2;
 
-/// Rules of code addresses that one thread met; only that thread reads or writes it.
-#[derive(Debug)]
-pub(crate) struct RuleCache {
-    addresses: [AtomicU64; RULES],
-    rules: [AtomicU64; RULES],
+zeroed! {
+    /// Rules of code addresses that one thread met; only that thread reads or writes it.
+    #[derive(Debug)]
+    pub(crate) struct RuleCache {
+        addresses: [AtomicU64; RULES],
+        rules: [AtomicU64; RULES],
+    }
 }
 
 impl RuleCache {

@@ -6,9 +6,9 @@
 use std::sync::Mutex;
 
 /// Types that have an empty value.
-pub(crate) trait Zeroed: Sync + Default {}
+pub(crate) trait Zeroed: Default {}
 
-impl<T: Sync + Default> Zeroed for T {}
+impl<T: Default> Zeroed for T {}
 
 /// See the real one. A mutex of the standard library is invisible to loom, so what is handed from
 /// thread to thread here is ordered by an atomic of loom's beside it.
@@ -107,15 +107,15 @@ impl Arena {
         Self
     }
 
-    pub(crate) fn one<T: Zeroed>(&self) -> Option<&'static T> {
+    pub(crate) fn one<T: Zeroed + Sync>(&self) -> Option<&'static T> {
         Some(Box::leak(Box::default()))
     }
 
-    pub(crate) fn many<T: Zeroed>(&self, n: usize) -> Option<&'static [T]> {
+    pub(crate) fn many<T: Zeroed + Sync>(&self, n: usize) -> Option<&'static [T]> {
         Some(self.row(n)?.get())
     }
 
-    pub(crate) fn row<T: Zeroed>(&self, n: usize) -> Option<Row<T>> {
+    pub(crate) fn row<T: Zeroed + Sync>(&self, n: usize) -> Option<Row<T>> {
         let row: Vec<T> = (0..n).map(|_| T::default()).collect();
         Some(Row(row.leak()))
     }

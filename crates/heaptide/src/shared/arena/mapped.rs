@@ -1,5 +1,6 @@
 //! The arena over mappings from the system.
 
+use core::cell::UnsafeCell;
 use core::marker::PhantomData;
 use core::mem;
 use core::ptr::NonNull;
@@ -9,42 +10,49 @@ use crate::sys;
 
 /// Types whose all-zero bytes are a valid, meaningful empty value.
 ///
+/// A struct gets this from [`zeroed!`](super::zeroed), which looks at the type of each of its fields.
+///
 /// # Safety
-/// All-zero bytes must be a valid value of the type, it must not need dropping, and it must be
-/// `Sync` (references to it are handed to every thread).
-pub(crate) unsafe trait Zeroed: Sync {}
+/// All-zero bytes must be a valid value of the type.
+pub(crate) unsafe trait Zeroed {}
 
-// SAFETY: an atomic integer is valid for every bit pattern.
-unsafe impl Zeroed for AtomicU32 {}
-// SAFETY: as above.
-unsafe impl Zeroed for AtomicU64 {}
-// SAFETY: a plain byte, never written after it is published.
-unsafe impl Zeroed for u8 {}
+/// A struct that [`zeroed!`](super::zeroed) defined; nothing else implements this.
+pub(crate) trait Fields {
+    /// The types of all its fields, one inside the other.
+    type Types: Zeroed;
+}
+
+// SAFETY: `zeroed!` put the type of each field of the struct into `Types`, and all of these are valid
+// when zero.
+unsafe impl<T: Fields> Zeroed for T {}
+// SAFETY: nothing is nothing.
+unsafe impl Zeroed for () {}
+// SAFETY: two fields are zero if each is.
+unsafe impl<A: Zeroed, B: Zeroed> Zeroed for (A, B) {}
 // SAFETY: an array is zero if its elements are.
 unsafe impl<T: Zeroed, const N: usize> Zeroed for [T; N] {}
-// SAFETY: an atomic pointer; null is `None`.
-unsafe impl<T: Sync> Zeroed for Link<T> {}
-// SAFETY: as above.
-unsafe impl<T: Sync> Zeroed for RowLink<T> {}
-// SAFETY: a struct of the above only, as its definition shows.
-unsafe impl Zeroed for crate::thread::counters::slot::SiteSlot {}
-// SAFETY: as above.
-unsafe impl Zeroed for crate::thread::counters::slot::SlotDetail {}
-// SAFETY: as above.
-unsafe impl Zeroed for crate::shared::cell::Cell {}
-// SAFETY: as above.
-unsafe impl Zeroed for crate::thread::counters::growth::GrowthRing {}
-// SAFETY: a struct of the above, and a memo of plain integers and of references that may be none,
-// which for the compiler's `Option<&T>` is null.
-unsafe impl Zeroed for crate::threads::ThreadBlock {}
-// SAFETY: as above.
-unsafe impl Zeroed for crate::shared::sites::SiteEntry {}
-// SAFETY: as above.
-unsafe impl Zeroed for crate::shared::labels::Label {}
-// SAFETY: as above.
-unsafe impl Zeroed for crate::shared::samples::Chunk {}
-// SAFETY: as above.
-unsafe impl Zeroed for crate::unwind::modules::LoadedModule {}
+// SAFETY: an integer is valid for every bit pattern.
+unsafe impl Zeroed for u8 {}
+// SAFETY: as for `u8`.
+unsafe impl Zeroed for u16 {}
+// SAFETY: as for `u8`.
+unsafe impl Zeroed for u32 {}
+// SAFETY: as for `u8`.
+unsafe impl Zeroed for u64 {}
+// SAFETY: as for `u8`.
+unsafe impl Zeroed for usize {}
+// SAFETY: an atomic integer has the bit validity of the integer.
+unsafe impl Zeroed for AtomicU32 {}
+// SAFETY: as for `AtomicU32`.
+unsafe impl Zeroed for AtomicU64 {}
+// SAFETY: the standard library guarantees that the `None` of a reference is a null pointer.
+unsafe impl<T> Zeroed for Option<&'static T> {}
+// SAFETY: a cell has the bit validity of what is in it.
+unsafe impl<T: Zeroed> Zeroed for UnsafeCell<T> {}
+// SAFETY: an atomic pointer and nothing else; null is no link.
+unsafe impl<T> Zeroed for Link<T> {}
+// SAFETY: as for `Link`.
+unsafe impl<T> Zeroed for RowLink<T> {}
 
 /// A pointer to something in an arena, or nothing; zeroed memory is nothing.
 #[derive(Debug)]
@@ -157,7 +165,8 @@ impl Arena {
     }
 
     /// A zeroed `T`; `None` if the system has no memory left.
-    pub(crate) fn one<T: Zeroed>(&self) -> Option<&'static T> {
+    pub(crate) fn one<T: Zeroed + Sync>(&self) -> Option<&'static T> {
+        const { assert!(!mem::needs_drop::<T>(), "what is in an arena is never dropped") };
         let at = self.cut(mem::size_of::<T>(), mem::align_of::<T>())?;
         // SAFETY: `cut` returned fresh, zeroed, aligned memory that is never unmapped, and
         // `Zeroed` promises that zeroes are a `T`.
@@ -165,15 +174,17 @@ impl Arena {
     }
 
     /// `n` zeroed `T`s in a row.
-    pub(crate) fn many<T: Zeroed>(&self, n: usize) -> Option<&'static [T]> {
+    pub(crate) fn many<T: Zeroed + Sync>(&self, n: usize) -> Option<&'static [T]> {
+        const { assert!(!mem::needs_drop::<T>(), "what is in an arena is never dropped") };
         let at = self.cut(mem::size_of::<T>().checked_mul(n)?, mem::align_of::<T>())?;
         // SAFETY: as in `one`, for `n` of them: `cut` was asked for `n` times the size.
         Some(unsafe { core::slice::from_raw_parts(at.cast::<T>().as_ptr(), n) })
     }
 
     /// `n` zeroed `T`s in a row that a [`RowLink`] can point to.
-    pub(crate) fn row<T: Zeroed>(&self, n: usize) -> Option<Row<T>> {
+    pub(crate) fn row<T: Zeroed + Sync>(&self, n: usize) -> Option<Row<T>> {
         const { assert!(mem::align_of::<T>() <= 8) };
+        const { assert!(!mem::needs_drop::<T>(), "what is in an arena is never dropped") };
         let bytes = mem::size_of::<T>().checked_mul(n)?.checked_add(8)?;
         let at = self.cut(bytes, 8)?.cast::<u64>();
         // SAFETY: fresh memory of at least eight bytes, aligned to eight.

@@ -4,6 +4,7 @@
 
 use heaptide_format::Bucket;
 
+use crate::shared::arena::zeroed;
 use crate::shared::labels::WorkCounters;
 use crate::sync::Ordering::{Acquire, Relaxed, Release};
 use crate::sync::{AtomicU32, AtomicU64, fence};
@@ -13,13 +14,15 @@ const GROWTH_EVENTS: usize = 8;
 /// Blocks below this size are not watched for growth: no container worth a finding is smaller.
 pub(super) const GROWTH_FLOOR_BYTES: u64 = 256;
 
-/// The last few blocks that outgrew all before them at their site and thread.
-#[derive(Debug)]
-pub(crate) struct GrowthRing {
-    pub(super) written: AtomicU64,
-    bytes: [AtomicU64; GROWTH_EVENTS],
-    bucket: [AtomicU32; GROWTH_EVENTS],
-    work: [WorkCounters; GROWTH_EVENTS],
+zeroed! {
+    /// The last few blocks that outgrew all before them at their site and thread.
+    #[derive(Debug)]
+    pub(crate) struct GrowthRing {
+        pub(super) written: AtomicU64,
+        bytes: [AtomicU64; GROWTH_EVENTS],
+        bucket: [AtomicU32; GROWTH_EVENTS],
+        work: [WorkCounters; GROWTH_EVENTS],
+    }
 }
 
 /// A block that outgrew all before it at its site and thread.

@@ -5,7 +5,7 @@
 use heaptide_format::{BUCKETS, Bucket};
 
 use super::growth::{GROWTH_FLOOR_BYTES, GrowthRing};
-use crate::shared::arena::{Arena, Link};
+use crate::shared::arena::{Arena, Link, zeroed};
 use crate::shared::cell::Cell;
 use crate::shared::labels::WorkCounters;
 use crate::shared::state::State;
@@ -17,42 +17,46 @@ pub(super) const SLOTS_PER_CHUNK: usize = 32;
 pub(super) const CELLS_PER_CHUNK: usize = 8;
 const CELL_CHUNKS: usize = (BUCKETS as usize).div_ceil(CELLS_PER_CHUNK);
 
-/// All that one thread counted at one site. The first cache line is what a birth touches.
-#[derive(Debug)]
-#[repr(C, align(128))]
-pub(crate) struct SiteSlot {
-    /// The [`State`] for which all this is current.
-    pub(super) stamp: AtomicU64,
-    /// What the records of blocks born now say, and where they count.
-    pub(super) birth: AtomicU64,
-    pub(super) birth_cell: Link<Cell>,
-    pub(super) allocs: AtomicU64,
-    pub(super) net_bytes: AtomicU64,
-    pub(super) max_objects: AtomicU64,
-    pub(super) max_bytes: AtomicU64,
-    /// Size of the largest block so far.
-    pub(super) largest_bytes: AtomicU64,
-    /// What the record of the block said that ended last, and where it counted; 0 if there is none.
-    pub(super) death: AtomicU64,
-    pub(super) death_cell: Link<Cell>,
-    pub(super) frees: AtomicU64,
-    pub(super) min_objects: AtomicU64,
-    pub(super) min_bytes: AtomicU64,
-    pub(super) reallocs: AtomicU64,
-    pub(super) detail: Link<SlotDetail>,
-    /// The recording that the counts belong to; other counts are void.
-    pub(super) generation: AtomicU32,
-    pub(super) site: AtomicU32,
+zeroed! {
+    /// All that one thread counted at one site. The first cache line is what a birth touches.
+    #[derive(Debug)]
+    #[repr(C, align(128))]
+    pub(crate) struct SiteSlot {
+        /// The [`State`] for which all this is current.
+        pub(super) stamp: AtomicU64,
+        /// What the records of blocks born now say, and where they count.
+        pub(super) birth: AtomicU64,
+        pub(super) birth_cell: Link<Cell>,
+        pub(super) allocs: AtomicU64,
+        pub(super) net_bytes: AtomicU64,
+        pub(super) max_objects: AtomicU64,
+        pub(super) max_bytes: AtomicU64,
+        /// Size of the largest block so far.
+        pub(super) largest_bytes: AtomicU64,
+        /// What the record of the block said that ended last, and where it counted; 0 if there is none.
+        pub(super) death: AtomicU64,
+        pub(super) death_cell: Link<Cell>,
+        pub(super) frees: AtomicU64,
+        pub(super) min_objects: AtomicU64,
+        pub(super) min_bytes: AtomicU64,
+        pub(super) reallocs: AtomicU64,
+        pub(super) detail: Link<SlotDetail>,
+        /// The recording that the counts belong to; other counts are void.
+        pub(super) generation: AtomicU32,
+        pub(super) site: AtomicU32,
+    }
 }
 
-/// The rarely touched part of a slot.
-#[derive(Debug)]
-pub(crate) struct SlotDetail {
-    pub(super) cells: [Link<[Cell; CELLS_PER_CHUNK]>; CELL_CHUNKS],
-    pub(super) growth: Link<GrowthRing>,
-    /// In a sampled recording, the variances of live objects and bytes.
-    pub(super) object_variance: AtomicU64,
-    pub(super) byte_variance: AtomicU64,
+zeroed! {
+    /// The rarely touched part of a slot.
+    #[derive(Debug)]
+    pub(crate) struct SlotDetail {
+        pub(super) cells: [Link<[Cell; CELLS_PER_CHUNK]>; CELL_CHUNKS],
+        pub(super) growth: Link<GrowthRing>,
+        /// In a sampled recording, the variances of live objects and bytes.
+        pub(super) object_variance: AtomicU64,
+        pub(super) byte_variance: AtomicU64,
+    }
 }
 
 /// Where a count goes that needs more than the slot: memory, and the work done so far.
