@@ -12,10 +12,10 @@ use core::ffi::c_void;
 
 use crate::allocator::{Heaptide, STATE};
 use crate::entry;
-use crate::memo::Fork;
 use crate::recording::{self, Expected, Search, Sought};
 use crate::shared::state::{Phase, State};
 use crate::shared::trailer::{Birth, RECORD_BYTES, Record};
+use crate::thread::stack_cache::Fork;
 use crate::threads::{Hold, ThreadBlock};
 use crate::unwind::{Caller, StackMemory};
 

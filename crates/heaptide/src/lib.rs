@@ -28,8 +28,6 @@ mod allocator;
 #[cfg(not(loom))]
 mod marks;
 #[cfg(not(loom))]
-mod memo;
-#[cfg(not(loom))]
 mod recorder;
 #[cfg(not(loom))]
 mod recording;

@@ -1,6 +1,6 @@
 //! What an event means: the block's site, its record, the counts.
 //!
-//! The seams of the design meet here and nowhere else: *stack → site* ([`crate::memo`],
+//! The seams of the design meet here and nowhere else: *stack → site* ([`crate::thread::stack_cache`],
 //! [`crate::unwind`], [`crate::shared::sites`]), *block record* ([`crate::shared::trailer`]), *counters*
 //! ([`crate::thread::counters`]), *epoch* ([`crate::shared::state`]).
 
@@ -11,7 +11,6 @@ pub(crate) mod sampled;
 use once_cell::sync::OnceCell;
 
 use crate::allocator::STATE;
-use crate::memo::{Draft, Fork, Found};
 use crate::shared::arena::{Arena, Link};
 use crate::shared::labels::{Labels, MAX_TAGS, MAX_WORK, WorkCounters};
 use crate::shared::pool::Registry;
@@ -22,6 +21,8 @@ use crate::shared::trailer::{Birth, MAX_SITES, Record, SiteIndex};
 use crate::sync::Ordering::{Acquire, Relaxed};
 use crate::sync::{AtomicU32, AtomicU64, add, fence};
 use crate::thread::counters::slot::{self as counters, SiteSlot, Surroundings};
+use crate::thread::stack_cache::entry::Draft;
+use crate::thread::stack_cache::{Fork, Found};
 use crate::threads::{self, Hold, Loan, ThreadBlock};
 use crate::unwind::modules::LoadedModules;
 use crate::unwind::{Caller, Outcome, StackMemory, fallback, walk};
@@ -269,7 +270,7 @@ fn learn(hold: &mut Hold, stack: impl StackMemory, caller: Caller) -> Option<&'s
     hold.forget_unloaded(refresh_modules());
     let block = hold.block();
     let tag = hold.memo().tag();
-    let mut draft = hold.memo_mut().draft(caller);
+    let mut draft = Draft::new(hold.memo_mut(), caller);
     let outcome = unwind(block, stack, caller, &mut draft);
     let tally = &block.tally;
     add(&tally.misses, 1);
@@ -389,7 +390,7 @@ fn note_overrun() {
 /// The proof by trial: every stack that the memo recognised is unwound as well.
 #[cfg(feature = "verify")]
 pub mod verify {
-    use super::{AtomicU64, Caller, Hold, Relaxed, SiteSlot, StackMemory, intern, unwind};
+    use super::{AtomicU64, Caller, Draft, Hold, Relaxed, SiteSlot, StackMemory, intern, unwind};
 
     static COMPARED: AtomicU64 = AtomicU64::new(0);
     static DIFFERENT: AtomicU64 = AtomicU64::new(0);
@@ -412,7 +413,7 @@ pub mod verify {
         found: &SiteSlot,
     ) -> Hold {
         let (block, tag) = (hold.block(), hold.memo().tag());
-        let mut draft = hold.memo_mut().draft(caller);
+        let mut draft = Draft::new(hold.memo_mut(), caller);
         let outcome = unwind(block, stack, caller, &mut draft);
         COMPARED.fetch_add(1, Relaxed);
         if intern(block, outcome, tag) != found.site() {

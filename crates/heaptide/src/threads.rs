@@ -11,7 +11,6 @@ use core::cell::{Cell, UnsafeCell};
 use core::mem::ManuallyDrop;
 use core::ops::Deref;
 
-use crate::memo::Memo;
 use crate::shared::arena::{Arena, Link, zeroed};
 use crate::shared::pool::{self, Node, Registry};
 use crate::shared::samples::Chunk;
@@ -19,6 +18,7 @@ use crate::shared::state::{MAX_UNLOADS, State};
 use crate::sync::Ordering::Relaxed;
 use crate::sync::{AtomicU32, AtomicU64, signal_fence};
 use crate::thread::counters::slot::SlotChunks;
+use crate::thread::stack_cache::Memo;
 use crate::unwind::{RuleCache, Scratch};
 
 const IDLE: u32 = 0;

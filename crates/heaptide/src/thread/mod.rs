@@ -3,3 +3,4 @@
 
 pub(crate) mod counters;
 pub(crate) mod sampler;
+pub(crate) mod stack_cache;

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 
+use super::entry::Draft;
 use super::{Comparison, Found, Key, Memo};
 use crate::shared::arena::Arena;
 use crate::shared::pool::Registry;
@@ -45,7 +46,7 @@ impl Thread {
     fn learn(&mut self, made: &Made, site: u32) -> bool {
         let slots = &self.loan.hold().block().slots;
         let slot = counters::slot(slots, &self.arena, SiteIndex(site)).expect("memory");
-        let mut draft = self.hold().memo_mut().draft(made.caller);
+        let mut draft = Draft::new(self.memo(), made.caller);
         made.walk(&mut draft);
         let usable = draft.usable;
         draft.commit(slot);
@@ -89,7 +90,7 @@ fn stack() -> Vec<Shape> {
 
 /// The words that the walk relies on, in its order: with each base pointer, the word it is from.
 fn relied_on(thread: &mut Thread, made: &Made) -> Vec<u64> {
-    let mut draft = thread.memo().draft(made.caller);
+    let mut draft = Draft::new(thread.memo(), made.caller);
     made.walk(&mut draft);
     draft.comparisons().iter().map(|it| made.caller.sp + u64::from(it.distance) * 8).collect()
 }
@@ -393,7 +394,7 @@ type Walked = ((Outcome, Vec<u64>), (u64, u64, u64, Vec<Comparison>));
 /// `None`: the stack is damaged, and leads a walk astray.
 fn walked(thread: &mut Thread, made: &Made) -> Option<Walked> {
     let walk = || {
-        let mut draft = thread.memo().draft(made.caller);
+        let mut draft = Draft::new(thread.memo(), made.caller);
         let (outcome, addresses) = made.walk(&mut draft);
         let run = draft.comparisons().to_vec();
         ((outcome, addresses), (made.caller.ra, made.caller.sp, draft.fp, run))

@@ -3,7 +3,7 @@
 
 #![forbid(unsafe_code)]
 
-use super::{Comparison, Entry, GROUP, Group, Key, Memo, WORD_BYTES};
+use super::{Comparison, Entry, GROUP, Group, Key, LOG, Memo, WORD_BYTES};
 use crate::thread::counters::slot::SiteSlot;
 use crate::unwind::{Caller, WalkObserver};
 
@@ -21,7 +21,11 @@ pub(crate) struct Draft<'a> {
 }
 
 impl<'a> Draft<'a> {
-    pub(super) fn new(memo: &'a mut Memo, caller: Caller) -> Self {
+    /// Starts an entry for the stack of `caller`.
+    pub(crate) fn new(memo: &'a mut Memo, caller: Caller) -> Self {
+        if memo.end >= LOG {
+            memo.clear();
+        }
         Self { memo, caller, len: 0, fp: 0, usable: true }
     }
 

@@ -17,7 +17,7 @@
 
 #![forbid(unsafe_code)]
 
-mod draft;
+pub(crate) mod entry;
 
 use core::{mem, ptr};
 
@@ -25,8 +25,6 @@ use crate::shared::arena::zeroed;
 use crate::shared::labels::MAX_TAGS;
 use crate::thread::counters::slot::SiteSlot;
 use crate::unwind::{Caller, MAX_CHECKS, StackMemory};
-
-pub(crate) use draft::Draft;
 
 /// Entries are found by hash in a set of a few, the latest first.
 const WAYS: usize = 3;
@@ -354,14 +352,6 @@ impl Memo {
             }
         }
         self.mask = (2 * n_sets).min(MOST_SETS) - 1;
-    }
-
-    /// Starts an entry for the stack of `caller`.
-    pub(crate) fn draft(&mut self, caller: Caller) -> Draft<'_> {
-        if self.end >= LOG {
-            self.clear();
-        }
-        Draft::new(self, caller)
     }
 
     /// Forgets everything: the log is full, code was unloaded, or another thread takes over.
