@@ -8,15 +8,14 @@
 mod sampled;
 
 use core::alloc::{GlobalAlloc, Layout};
-use core::ffi::c_void;
 
 use crate::allocator::{Heaptide, STATE};
 use crate::entry;
 use crate::recording::{self, Expected, Search, Sought};
 use crate::shared::state::{Phase, State};
 use crate::shared::trailer::{Birth, RECORD_BYTES, Record};
+use crate::thread::block::Hold;
 use crate::thread::stack_cache::Fork;
-use crate::threads::{Hold, ThreadBlock};
 use crate::unwind::{Caller, StackMemory};
 
 pub(crate) use sampled::{Request, sample};
@@ -430,13 +429,4 @@ unsafe fn write_record(block: *mut u8, size: usize, record: Record) {
     let at = unsafe { block.add(size) };
     // SAFETY: as above; the record need not be aligned.
     unsafe { at.cast::<u64>().write_unaligned(record.to_memory()) };
-}
-
-/// The end of a thread, called by the C library with what [`crate::threads::adopt`] left there.
-///
-/// # Safety
-/// `block` must be the block that this thread adopted.
-pub(crate) unsafe extern "C" fn thread_ended(block: *mut c_void) {
-    // SAFETY: the caller's promise; blocks live as long as the process.
-    crate::threads::retire(unsafe { &*block.cast::<ThreadBlock>() });
 }

@@ -51,9 +51,6 @@ mod hook;
 #[expect(unsafe_code, reason = "calls the C library")]
 mod sys;
 #[cfg(not(loom))]
-#[expect(unsafe_code, reason = "lends what one thread owns")]
-mod threads;
-#[cfg(not(loom))]
 #[expect(unsafe_code, reason = "reads the loader's tables; calls the fallback unwinder")]
 mod unwind;
 

@@ -8,7 +8,7 @@ use core::marker::PhantomData;
 use crate::allocator::STATE;
 use crate::recording::{self, ARENA, REGISTRY, WORK};
 use crate::sync::Ordering::Relaxed;
-use crate::threads;
+use crate::thread::block;
 
 /// Counts `n` units of work under `name`: growth is then judged per unit of work.
 ///
@@ -55,14 +55,14 @@ fn enter(name: &str) -> Option<u32> {
         return None;
     }
     let number = recording::tables()?.tags.number(&ARENA, name);
-    let mut hold = threads::hold_own().or_else(|| threads::adopt(&REGISTRY, &ARENA))?;
+    let mut hold = block::hold_own().or_else(|| block::adopt(&REGISTRY, &ARENA))?;
     let before = hold.memo().tag();
     hold.memo_mut().set_tag(number);
     Some(before)
 }
 
 fn put(tag: u32) {
-    if let Some(mut hold) = threads::hold_own() {
+    if let Some(mut hold) = block::hold_own() {
         hold.memo_mut().set_tag(tag);
     }
 }

@@ -20,10 +20,10 @@ use crate::shared::state::State;
 use crate::shared::trailer::{Birth, MAX_SITES, Record, SiteIndex};
 use crate::sync::Ordering::{Acquire, Relaxed};
 use crate::sync::{AtomicU32, AtomicU64, add, fence};
+use crate::thread::block::{self, Hold, Loan, ThreadBlock};
 use crate::thread::counters::slot::{self as counters, SiteSlot, Surroundings};
 use crate::thread::stack_cache::entry::Draft;
 use crate::thread::stack_cache::{Fork, Found};
-use crate::threads::{self, Hold, Loan, ThreadBlock};
 use crate::unwind::modules::LoadedModules;
 use crate::unwind::{Caller, Outcome, StackMemory, fallback, walk};
 
@@ -118,7 +118,7 @@ pub(crate) fn expect(
     state: State,
     bytes: usize,
 ) -> Sought {
-    let Some(hold) = threads::hold_own() else { return Sought::Unknown };
+    let Some(hold) = block::hold_own() else { return Sought::Unknown };
     match hold.memo().find_first(stack, caller) {
         Found::Slot(slot) => ready(hold, slot, stack, caller, state, bytes),
         Found::Fork(fork) => return Sought::Forked(hold, fork),
@@ -182,7 +182,7 @@ pub(crate) fn expect_slowly(
     caller: Caller,
     search: Search,
 ) -> Option<Expected<AnyHold>> {
-    if threads::is_internal() {
+    if block::is_internal() {
         return None;
     }
     let mut any = hold_any()?;
@@ -210,7 +210,7 @@ pub(crate) fn born_slowly(expected: &Expected<AnyHold>, addr: usize, size: usize
 #[inline(always)]
 pub(crate) fn death(state: State, record: Record, addr: usize, size: usize) {
     let birth = record.read(addr);
-    if let Some(hold) = threads::hold_own()
+    if let Some(hold) = block::hold_own()
         && counters::death_again(&hold.slots, state, birth, size as u64)
     {
         return;
@@ -368,8 +368,8 @@ impl AnyHold {
 ///
 /// The state is read when the block is held: whoever had it before counted under no later one.
 fn hold_any() -> Option<AnyHold> {
-    let own = threads::hold_own().or_else(|| threads::adopt(&REGISTRY, &ARENA));
-    let lent = || threads::borrow(&REGISTRY, &ARENA).map(Whose::Lent);
+    let own = block::hold_own().or_else(|| block::adopt(&REGISTRY, &ARENA));
+    let lent = || block::borrow(&REGISTRY, &ARENA).map(Whose::Lent);
     let Some(whose) = own.map(Whose::Own).or_else(lent) else {
         UNHELD.fetch_add(1, Relaxed);
         return None;

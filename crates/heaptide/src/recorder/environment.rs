@@ -53,7 +53,7 @@ pub(crate) fn decide(state: &StateCell, unasked: Choice, inner: fn() -> &'static
         }
     };
     if phase != Phase::Off {
-        sys::watch_thread_exits(crate::hook::thread_ended);
+        sys::watch_thread_exits(crate::thread::block::thread_ended);
         if let Some(name) = ARENA.copy(inner().as_bytes()) {
             INNER.set(name);
         }
@@ -115,7 +115,7 @@ pub(crate) fn complaint_about_mode() -> Option<String> {
 pub(crate) extern "C" fn start_if_asked() {
     if sys::environment(c"HEAPTIDE_OUT").is_none() {
         if asked().is_err() {
-            let _internal = crate::threads::InternalGuard::enter();
+            let _internal = crate::thread::block::InternalGuard::enter();
             let why = complaint_about_mode().unwrap_or_default();
             sys::complain(&[b"heaptide: off: ", why.as_bytes()]);
         }
@@ -134,7 +134,7 @@ pub(crate) extern "C" fn start_if_asked() {
 }
 
 fn start() -> Result<Option<Recorder>, String> {
-    let _internal = crate::threads::InternalGuard::enter();
+    let _internal = crate::thread::block::InternalGuard::enter();
     for name in std::env::vars_os().map(|(name, _)| name) {
         let name = name.to_string_lossy();
         if name.starts_with("HEAPTIDE_") && !KNOWN.contains(&&*name) {

@@ -32,8 +32,8 @@ use crate::shared::state::{MAX_GENERATION, Phase};
 use crate::sync::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use crate::sync::{AtomicBool, AtomicU32};
 use crate::sys;
+use crate::thread::block::{self, InternalGuard};
 use crate::thread::sampler;
-use crate::threads::{self, InternalGuard};
 use session::Session;
 use thread::Request;
 
@@ -324,7 +324,7 @@ const EXIT_PATIENCE: Duration = Duration::from_secs(10);
 /// Nothing is allocated here, since `exit` may be called from anywhere; and the recorder's own
 /// thread (in which a panic hook may call it) does not wait for itself.
 extern "C" fn at_process_exit() {
-    if ACTIVE.load(Acquire) != sys::process_id() || threads::is_internal() {
+    if ACTIVE.load(Acquire) != sys::process_id() || block::is_internal() {
         return;
     }
     sys::wake_for_exit();

@@ -10,7 +10,7 @@ use heaptide_format::Reason;
 use super::Error;
 use super::session::Session;
 use crate::sys::{self, Call, Waker};
-use crate::threads::InternalGuard;
+use crate::thread::block::InternalGuard;
 
 /// What the program asks for, and where the answer goes.
 #[derive(Debug)]

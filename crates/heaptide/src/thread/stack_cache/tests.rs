@@ -13,8 +13,8 @@ use crate::shared::arena::Arena;
 use crate::shared::pool::Registry;
 use crate::shared::state::{Phase, StateCell};
 use crate::shared::trailer::SiteIndex;
+use crate::thread::block::{self, Hold, Loan};
 use crate::thread::counters::slot as counters;
-use crate::threads::{self, Hold, Loan};
 use crate::unwind::synthetic::{Made, Reads, SP, Shape, any_stack, based, plain};
 use crate::unwind::{Caller, Outcome};
 
@@ -27,7 +27,7 @@ struct Thread {
 impl Thread {
     fn new() -> Self {
         let mut thread = Self {
-            loan: threads::borrow(&Registry::new(), &Arena::new()).expect("memory for a test"),
+            loan: block::borrow(&Registry::new(), &Arena::new()).expect("memory for a test"),
             arena: Arena::new(),
         };
         thread.memo().hand_over(SP);

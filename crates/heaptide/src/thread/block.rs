@@ -8,6 +8,7 @@
 //! They borrow a free block for the one call, so that they are counted like all others.
 
 use core::cell::{Cell, UnsafeCell};
+use core::ffi::c_void;
 use core::mem::ManuallyDrop;
 use core::ops::Deref;
 
@@ -242,8 +243,17 @@ pub(crate) fn borrow(registry: &Registry<ThreadBlock>, arena: &Arena) -> Option<
     Some(Loan { hold: ManuallyDrop::new(hold) })
 }
 
+/// The end of a thread, called by the C library with what [`adopt`] left there.
+///
+/// # Safety
+/// `block` must be the block that this thread adopted.
+pub(crate) unsafe extern "C" fn thread_ended(block: *mut c_void) {
+    // SAFETY: the caller's promise; blocks live as long as the process.
+    retire(unsafe { &*block.cast::<ThreadBlock>() });
+}
+
 /// Called when a thread ends, with its block.
-pub(crate) fn retire(block: &ThreadBlock) {
+fn retire(block: &ThreadBlock) {
     let _ = STANDING.try_with(|standing| standing.set(Standing::Gone));
     let _ = BLOCK.try_with(|own| own.set(None));
     block.release();
