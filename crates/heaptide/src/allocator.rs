@@ -4,12 +4,10 @@
 
 use std::alloc::System;
 
+use crate::globals::STATE;
 use crate::recorder;
-use crate::shared::state::{State, StateCell};
+use crate::shared::state::State;
 use crate::thread::sampler::MAX_PERIOD_BYTES;
-
-/// What the shim is doing; see [`crate::shared::state`].
-pub(crate) static STATE: StateCell = StateCell::new();
 
 /// The global allocator: `A` with a record of every block.
 ///

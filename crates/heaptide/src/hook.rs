@@ -9,8 +9,9 @@ mod sampled;
 
 use core::alloc::{GlobalAlloc, Layout};
 
-use crate::allocator::{Heaptide, STATE};
+use crate::allocator::Heaptide;
 use crate::entry;
+use crate::globals::STATE;
 use crate::recording::{self, Expected, Search, Sought};
 use crate::shared::state::{Phase, State};
 use crate::shared::trailer::{Birth, RECORD_BYTES, Record};

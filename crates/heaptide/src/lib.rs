@@ -26,6 +26,8 @@
 #[cfg(not(loom))]
 mod allocator;
 #[cfg(not(loom))]
+mod globals;
+#[cfg(not(loom))]
 mod marks;
 #[cfg(not(loom))]
 mod recorder;

@@ -5,8 +5,7 @@
 
 use core::marker::PhantomData;
 
-use crate::allocator::STATE;
-use crate::recording::{self, ARENA, REGISTRY, WORK};
+use crate::globals::{self, ARENA, REGISTRY, STATE, WORK};
 use crate::sync::Ordering::Relaxed;
 use crate::thread::block;
 
@@ -18,7 +17,7 @@ pub fn work(name: &str, n: u64) {
     if !STATE.load().is_recording() {
         return;
     }
-    let Some(tables) = recording::tables() else { return };
+    let Some(tables) = globals::tables() else { return };
     let number = tables.work.number(&ARENA, name) as usize;
     if let Some(counter) = WORK.get(number.wrapping_sub(1)) {
         counter.fetch_add(n, Relaxed);
@@ -54,7 +53,7 @@ fn enter(name: &str) -> Option<u32> {
     if !STATE.load().is_recording() {
         return None;
     }
-    let number = recording::tables()?.tags.number(&ARENA, name);
+    let number = globals::tables()?.tags.number(&ARENA, name);
     let mut hold = block::hold_own().or_else(|| block::adopt(&REGISTRY, &ARENA))?;
     let before = hold.memo().tag();
     hold.memo_mut().set_tag(number);

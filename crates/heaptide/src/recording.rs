@@ -8,88 +8,20 @@
 
 pub(crate) mod sampled;
 
-use once_cell::sync::OnceCell;
-
-use crate::allocator::STATE;
-use crate::shared::arena::{Arena, Link};
-use crate::shared::labels::{Labels, MAX_TAGS, MAX_WORK, WorkCounters};
-use crate::shared::pool::Registry;
-use crate::shared::samples::SampleTable;
-use crate::shared::sites::{SiteTable, StackRef};
+use crate::globals::{
+    ARENA, MODULES, REGISTRY, STATE, UNHELD, Unwinder, refresh_modules, surroundings, tables,
+    unwinder,
+};
+use crate::shared::sites::StackRef;
 use crate::shared::state::State;
-use crate::shared::trailer::{Birth, MAX_SITES, Record, SiteIndex};
+use crate::shared::trailer::{Birth, Record, SiteIndex};
 use crate::sync::Ordering::{Acquire, Relaxed};
-use crate::sync::{AtomicU32, AtomicU64, add, fence};
+use crate::sync::{add, fence};
 use crate::thread::block::{self, Hold, Loan, ThreadBlock};
-use crate::thread::counters::slot::{self as counters, SiteSlot, Surroundings};
+use crate::thread::counters::slot::{self as counters, SiteSlot};
 use crate::thread::stack_cache::entry::Draft;
 use crate::thread::stack_cache::{Fork, Found};
-use crate::unwind::modules::LoadedModules;
 use crate::unwind::{Caller, Outcome, StackMemory, fallback, walk};
-
-/// Memory of everything below.
-pub(crate) static ARENA: Arena = Arena::new();
-/// All thread blocks.
-pub(crate) static REGISTRY: Registry<ThreadBlock> = Registry::new();
-/// All modules.
-pub(crate) static MODULES: LoadedModules = LoadedModules::new();
-/// Work counted, by number of the counter less one; cumulative over the process's life.
-pub(crate) static WORK: WorkCounters = [const { AtomicU64::new(0) }; MAX_WORK];
-
-static TABLES: Link<Tables> = Link::nothing();
-static TABLES_MADE: OnceCell<&'static Tables> = OnceCell::new();
-/// Events that found no thread block to be counted in, for want of memory.
-pub(crate) static UNHELD: AtomicU64 = AtomicU64::new(0);
-
-static UNWINDER: AtomicU32 = AtomicU32::new(Unwinder::EhFrame as u32);
-
-/// The tables that exist once a recording was started.
-#[derive(Debug)]
-pub(crate) struct Tables {
-    pub(crate) sites: SiteTable,
-    pub(crate) tags: Labels,
-    pub(crate) work: Labels,
-    pub(crate) samples: SampleTable,
-}
-
-/// How stacks are taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Unwinder {
-    /// By our own walk over the unwind tables.
-    EhFrame,
-    /// By the `backtrace` crate, on machines that the walk does not know.
-    Backtrace,
-}
-
-/// Makes the tables at the first call; `None` without memory. Not called from the hook.
-pub(crate) fn prepare(unwinder: Unwinder) -> Option<&'static Tables> {
-    if UNWINDER.swap(unwinder as u32, Relaxed) != unwinder as u32 {
-        // What is remembered was found the other way.
-        MODULES.forget();
-    }
-    let tables = TABLES_MADE.get_or_try_init(|| {
-        let tables = Tables {
-            sites: SiteTable::new(&ARENA, MAX_SITES).ok_or(())?,
-            tags: Labels::new(&ARENA, MAX_TAGS).ok_or(())?,
-            work: Labels::new(&ARENA, MAX_WORK).ok_or(())?,
-            samples: SampleTable::new(&ARENA).ok_or(())?,
-        };
-        Ok::<_, ()>(&*Box::leak(Box::new(tables)))
-    });
-    let tables = *tables.ok()?;
-    refresh_modules();
-    TABLES.set(Some(tables));
-    Some(tables)
-}
-
-/// The tables, if a recording was ever started.
-pub(crate) fn tables() -> Option<&'static Tables> {
-    TABLES.get()
-}
-
-fn surroundings() -> Surroundings {
-    Surroundings { arena: &ARENA, work: &WORK }
-}
 
 /// Where the block counts that the hook is about to make.
 #[derive(Debug)]
@@ -286,20 +218,13 @@ fn learn(hold: &mut Hold, stack: impl StackMemory, caller: Caller) -> Option<&'s
     Some(slot)
 }
 
-/// Asks the loader what is loaded; the state afterwards.
-pub(crate) fn refresh_modules() -> State {
-    MODULES.refresh(&ARENA);
-    STATE.note_unloads(MODULES.unloads());
-    STATE.load()
-}
-
 fn unwind(
     block: &ThreadBlock,
     stack: impl StackMemory,
     caller: Caller,
     draft: &mut Draft<'_>,
 ) -> Outcome {
-    if UNWINDER.load(Relaxed) == Unwinder::EhFrame as u32 {
+    if unwinder() == Unwinder::EhFrame {
         walk(stack, caller, &block.scratch, draft, |address| {
             let rule = || MODULES.rule_of(address);
             if block.can_tell_unloads() { block.rules.rule(address, rule) } else { rule() }
@@ -390,7 +315,8 @@ fn note_overrun() {
 /// The proof by trial: every stack that the memo recognised is unwound as well.
 #[cfg(feature = "verify")]
 pub mod verify {
-    use super::{AtomicU64, Caller, Draft, Hold, Relaxed, SiteSlot, StackMemory, intern, unwind};
+    use super::{Caller, Draft, Hold, Relaxed, SiteSlot, StackMemory, intern, unwind};
+    use crate::sync::AtomicU64;
 
     static COMPARED: AtomicU64 = AtomicU64::new(0);
     static DIFFERENT: AtomicU64 = AtomicU64::new(0);

@@ -11,8 +11,8 @@
 use core::alloc::{GlobalAlloc, Layout};
 
 use super::{Fill, OwnStack};
-use crate::allocator::STATE;
 use crate::entry;
+use crate::globals::STATE;
 use crate::recording::sampled::{self as recording, Drawn};
 use crate::sampling::place::{self, Standing};
 use crate::shared::state::{Phase, State};

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use heaptide_format::{Growth, HeapTotals, SiteId, SiteRow, TagTotals};
 
 use super::sums::{Sum, Sums};
-use crate::recording::{REGISTRY, Tables};
+use crate::globals::{REGISTRY, Tables};
 use crate::shared::sites::SiteTable;
 use crate::shared::state::{Phase, State};
 use crate::shared::trailer::SiteIndex;

@@ -9,8 +9,8 @@ use core::ffi::CStr;
 use std::time::Duration;
 
 use super::{Builder, Recorder};
-use crate::allocator::{Choice, STATE};
-use crate::recording::ARENA;
+use crate::allocator::Choice;
+use crate::globals::{ARENA, STATE};
 use crate::shared::arena::RowLink;
 use crate::shared::state::{Phase, StateCell};
 use crate::sync::Ordering::Release;

@@ -26,8 +26,7 @@ use once_cell::sync::OnceCell;
 pub use error::Error;
 pub use heaptide_format::Mode;
 
-use crate::allocator::STATE;
-use crate::recording::{self, Unwinder};
+use crate::globals::{self, STATE, Unwinder};
 use crate::shared::state::{MAX_GENERATION, Phase};
 use crate::sync::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use crate::sync::{AtomicBool, AtomicU32};
@@ -254,7 +253,7 @@ impl Builder {
             )));
         }
         let no_memory = || Error::Resources(std::io::ErrorKind::OutOfMemory.into());
-        let tables = recording::prepare(self.unwinder).ok_or_else(no_memory)?;
+        let tables = globals::prepare(self.unwinder).ok_or_else(no_memory)?;
         let waker = sys::Waker::open().map_err(Error::Resources)?;
         let session = Session::open(&self, tables, generation)?;
         let (requests, inbox) = mpsc::channel();

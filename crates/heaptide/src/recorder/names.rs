@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use heaptide_format::{ModuleId, ModuleOffset, Name, NamedOffset, Names};
 
-use crate::recording::MODULES;
+use crate::globals::MODULES;
 use crate::shared::sites::SiteEntry;
 use crate::sync::Ordering::Relaxed;
 

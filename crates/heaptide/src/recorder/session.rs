@@ -14,8 +14,7 @@ use super::collect::Collector;
 use super::file::SegmentedFile;
 use super::process::{self, Cgroup};
 use super::{Builder, Error, Names, names};
-use crate::allocator::STATE;
-use crate::recording::{self, ARENA, MODULES, REGISTRY, Tables, UNHELD, Unwinder, WORK};
+use crate::globals::{self, ARENA, MODULES, REGISTRY, STATE, Tables, UNHELD, Unwinder, WORK};
 use crate::shared::labels::Labels;
 use crate::shared::sites::SiteEntry;
 use crate::shared::state::Phase;
@@ -102,7 +101,7 @@ impl Session {
 
     /// Takes a snapshot; its sequence number.
     pub(crate) fn take_numbered(&mut self, reason: Reason) -> Result<u64, Error> {
-        let state = recording::refresh_modules();
+        let state = globals::refresh_modules();
         if self.file.wants_new_segment() {
             let made = self.file.next_segment();
             self.snapshots_lost += *made.as_ref().unwrap_or(&1);

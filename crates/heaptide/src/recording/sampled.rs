@@ -2,7 +2,8 @@
 
 #![forbid(unsafe_code)]
 
-use super::{ARENA, AnyHold, Expected, Search, Tables, surroundings, tables, with_block_of};
+use super::{AnyHold, Expected, Search, with_block_of};
+use crate::globals::{ARENA, Tables, surroundings, tables};
 use crate::shared::samples::{Held, Sample, SampleTable};
 use crate::shared::state::{Phase, State};
 use crate::shared::trailer::Birth;

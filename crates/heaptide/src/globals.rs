@@ -1,0 +1,104 @@
+//! The statics of the process, in one place.
+//!
+//! Whatever counts is handed what it needs of these; only what stands above this module names them.
+
+#![forbid(unsafe_code)]
+
+use once_cell::sync::OnceCell;
+
+use crate::shared::arena::{Arena, Link};
+use crate::shared::labels::{Labels, MAX_TAGS, MAX_WORK, WorkCounters};
+use crate::shared::pool::Registry;
+use crate::shared::samples::SampleTable;
+use crate::shared::sites::SiteTable;
+use crate::shared::state::{State, StateCell};
+use crate::shared::trailer::MAX_SITES;
+use crate::sync::Ordering::Relaxed;
+use crate::sync::{AtomicU32, AtomicU64};
+use crate::thread::block::ThreadBlock;
+use crate::thread::counters::slot::Surroundings;
+use crate::unwind::modules::LoadedModules;
+
+/// What the shim is doing; see [`crate::shared::state`].
+pub(crate) static STATE: StateCell = StateCell::new();
+/// Memory of everything below.
+pub(crate) static ARENA: Arena = Arena::new();
+/// All thread blocks.
+pub(crate) static REGISTRY: Registry<ThreadBlock> = Registry::new();
+/// All modules.
+pub(crate) static MODULES: LoadedModules = LoadedModules::new();
+/// Work counted, by number of the counter less one; cumulative over the process's life.
+pub(crate) static WORK: WorkCounters = [const { AtomicU64::new(0) }; MAX_WORK];
+
+static TABLES: Link<Tables> = Link::nothing();
+static TABLES_MADE: OnceCell<&'static Tables> = OnceCell::new();
+/// Events that found no thread block to be counted in, for want of memory.
+pub(crate) static UNHELD: AtomicU64 = AtomicU64::new(0);
+
+/// How stacks are taken, as [`Unwinder`].
+static UNWINDER: AtomicU32 = AtomicU32::new(Unwinder::EhFrame as u32);
+
+/// The tables that exist once a recording was started.
+#[derive(Debug)]
+pub(crate) struct Tables {
+    pub(crate) sites: SiteTable,
+    pub(crate) tags: Labels,
+    pub(crate) work: Labels,
+    pub(crate) samples: SampleTable,
+}
+
+/// How stacks are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unwinder {
+    /// By our own walk over the unwind tables.
+    EhFrame,
+    /// By the `backtrace` crate, on machines that the walk does not know.
+    Backtrace,
+}
+
+/// Makes the tables at the first call; `None` without memory. Not called from the hook.
+pub(crate) fn prepare(unwinder: Unwinder) -> Option<&'static Tables> {
+    if UNWINDER.swap(unwinder as u32, Relaxed) != unwinder as u32 {
+        // What is remembered was found the other way.
+        MODULES.forget();
+    }
+    let tables = TABLES_MADE.get_or_try_init(|| {
+        let tables = Tables {
+            sites: SiteTable::new(&ARENA, MAX_SITES).ok_or(())?,
+            tags: Labels::new(&ARENA, MAX_TAGS).ok_or(())?,
+            work: Labels::new(&ARENA, MAX_WORK).ok_or(())?,
+            samples: SampleTable::new(&ARENA).ok_or(())?,
+        };
+        Ok::<_, ()>(&*Box::leak(Box::new(tables)))
+    });
+    let tables = *tables.ok()?;
+    refresh_modules();
+    TABLES.set(Some(tables));
+    Some(tables)
+}
+
+/// The tables, if a recording was ever started.
+pub(crate) fn tables() -> Option<&'static Tables> {
+    TABLES.get()
+}
+
+/// What counting needs beside the thread's own.
+pub(crate) fn surroundings() -> Surroundings {
+    Surroundings { arena: &ARENA, work: &WORK }
+}
+
+/// Asks the loader what is loaded; the state afterwards.
+pub(crate) fn refresh_modules() -> State {
+    MODULES.refresh(&ARENA);
+    STATE.note_unloads(MODULES.unloads());
+    STATE.load()
+}
+
+/// How stacks are taken, as [`prepare`] was told.
+pub(crate) fn unwinder() -> Unwinder {
+    if UNWINDER.load(Relaxed) == Unwinder::EhFrame as u32 {
+        Unwinder::EhFrame
+    } else {
+        Unwinder::Backtrace
+    }
+}
