@@ -5,7 +5,7 @@
 use std::alloc::System;
 
 use crate::globals::STATE;
-use crate::recorder;
+use crate::mode::{self, Choice};
 use crate::shared::state::State;
 use crate::thread::sampler::MAX_PERIOD_BYTES;
 
@@ -18,15 +18,6 @@ use crate::thread::sampler::MAX_PERIOD_BYTES;
 pub struct Heaptide<A = System> {
     pub(crate) inner: A,
     unasked: Choice,
-}
-
-/// What a process can be: decided at its first allocation, by the environment or, where that says
-/// nothing, by the program.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Choice {
-    Off,
-    Exact,
-    Sampled { period_bytes: u64 },
 }
 
 impl Heaptide<System> {
@@ -79,7 +70,7 @@ impl<A> Heaptide<A> {
     #[cold]
     #[inline(never)]
     pub(crate) fn decide(&self) -> State {
-        recorder::environment::decide(&STATE, self.unasked, core::any::type_name::<A>);
+        mode::decide(&STATE, self.unasked, core::any::type_name::<A>);
         STATE.load()
     }
 }

@@ -30,6 +30,8 @@ mod globals;
 #[cfg(not(loom))]
 mod marks;
 #[cfg(not(loom))]
+mod mode;
+#[cfg(not(loom))]
 mod recorder;
 #[cfg(not(loom))]
 mod recording;

@@ -5,17 +5,12 @@
 
 #![forbid(unsafe_code)]
 
-use core::ffi::CStr;
 use std::time::Duration;
 
 use super::{Builder, Recorder};
-use crate::allocator::Choice;
-use crate::globals::{ARENA, STATE};
-use crate::shared::arena::RowLink;
-use crate::shared::state::{Phase, StateCell};
+use crate::mode::{Choice, asked, complaint_about_mode};
 use crate::sync::Ordering::Release;
 use crate::sys;
-use crate::thread::sampler::{self, DEFAULT_PERIOD_BYTES, MAX_PERIOD_BYTES};
 
 const KNOWN: [&str; 6] = [
     "HEAPTIDE_FINISH_ON_TERM",
@@ -25,91 +20,6 @@ const KNOWN: [&str; 6] = [
     "HEAPTIDE_OUT",
     "HEAPTIDE_SIGNAL",
 ];
-
-static INNER: RowLink<u8> = RowLink::nothing();
-
-/// The type of the inner allocator, as the first allocation found it.
-pub(crate) fn inner_allocator() -> &'static str {
-    core::str::from_utf8(INNER.get().unwrap_or(&[])).unwrap_or_default()
-}
-
-/// Settles, in the first allocation of the process and without allocating, whether blocks carry
-/// records.
-pub(crate) fn decide(state: &StateCell, unasked: Choice, inner: fn() -> &'static str) {
-    let out = sys::environment(c"HEAPTIDE_OUT");
-    let choice = match asked() {
-        Ok(Some(choice)) => choice,
-        // Somebody wants to record, but not in a way that there is.
-        Err(_) => Choice::Off,
-        Ok(None) if out.is_some() => Choice::Exact,
-        Ok(None) => unasked,
-    };
-    let phase = match choice {
-        Choice::Off => Phase::Off,
-        Choice::Exact => Phase::Armed,
-        Choice::Sampled { period_bytes } => {
-            sampler::settle(period_bytes, sys::start_up_entropy());
-            Phase::SampledArmed
-        }
-    };
-    if phase != Phase::Off {
-        sys::watch_thread_exits(crate::thread::block::thread_ended);
-        if let Some(name) = ARENA.copy(inner().as_bytes()) {
-            INNER.set(name);
-        }
-    }
-    state.decide(phase);
-}
-
-/// The phase, after making sure that something was allocated if we are the allocator.
-pub(crate) fn phase_after_an_allocation() -> Phase {
-    drop(std::hint::black_box(Box::new(0u8)));
-    STATE.load().phase()
-}
-
-/// What `HEAPTIDE_MODE` asks for; its value, if that is nothing that there is.
-fn asked() -> Result<Option<Choice>, &'static CStr> {
-    let Some(mode) = sys::environment(c"HEAPTIDE_MODE") else { return Ok(None) };
-    parse_mode(mode.to_bytes()).map(Some).ok_or(mode)
-}
-
-/// Reads a mode, without allocating.
-fn parse_mode(text: &[u8]) -> Option<Choice> {
-    match text {
-        b"off" => Some(Choice::Off),
-        b"exact" => Some(Choice::Exact),
-        b"sampled" => Some(Choice::Sampled { period_bytes: DEFAULT_PERIOD_BYTES }),
-        _ => {
-            let period_bytes = parse_bytes(text.strip_prefix(b"sampled:")?)?;
-            let is_period = (1..=MAX_PERIOD_BYTES).contains(&period_bytes);
-            is_period.then_some(Choice::Sampled { period_bytes })
-        }
-    }
-}
-
-fn parse_bytes(text: &[u8]) -> Option<u64> {
-    let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let (number, unit) = text.split_at_checked(digits)?;
-    let number: u64 = core::str::from_utf8(number).ok()?.parse().ok()?;
-    let unit = match unit {
-        b"" | b"B" => 1,
-        b"KB" | b"kB" => 1000,
-        b"KiB" => 1 << 10,
-        b"MB" => 1_000_000,
-        b"MiB" => 1 << 20,
-        _ => return None,
-    };
-    number.checked_mul(unit)
-}
-
-/// What is wrong with `HEAPTIDE_MODE`, if anything is.
-pub(crate) fn complaint_about_mode() -> Option<String> {
-    let mode = asked().err()?.to_string_lossy();
-    Some(format!(
-        "HEAPTIDE_MODE={mode} is not `exact`, `off`, `sampled` or `sampled:` and 1 to 8388608 bytes, \
-         such as `sampled:512KiB`"
-    ))
-}
 
 /// Called before `main`.
 pub(crate) extern "C" fn start_if_asked() {
@@ -247,36 +157,6 @@ mod tests {
         check("soon", None);
         check("-1s", None);
         check("5d", None);
-        check("", None);
-    }
-
-    #[test]
-    fn modes() {
-        let check = |text: &str, choice: Option<Choice>| {
-            assert_eq!(parse_mode(text.as_bytes()), choice, "{text}");
-        };
-        let sampled = |period_bytes| Some(Choice::Sampled { period_bytes });
-        check("off", Some(Choice::Off));
-        check("exact", Some(Choice::Exact));
-        check("sampled", sampled(512 << 10));
-        check("sampled:512KiB", sampled(512 << 10));
-        check("sampled:1", sampled(1));
-        check("sampled:17B", sampled(17));
-        check("sampled:3kB", sampled(3000));
-        check("sampled:3KB", sampled(3000));
-        check("sampled:2MB", sampled(2_000_000));
-        check("sampled:8MiB", sampled(8 << 20));
-        check("sampled:9MiB", None);
-        check("sampled:0", None);
-        check("sampled:0KiB", None);
-        check("sampled:", None);
-        check("sampled:KiB", None);
-        check("sampled:-1", None);
-        check("sampled:1.5MiB", None);
-        check("sampled:99999999999999999999", None);
-        check("sampled:18446744073709551615MiB", None);
-        check("sampled:much", None);
-        check("Sampled", None);
         check("", None);
     }
 

@@ -27,6 +27,7 @@ pub use error::Error;
 pub use heaptide_format::Mode;
 
 use crate::globals::{self, STATE, Unwinder};
+use crate::mode;
 use crate::shared::state::{MAX_GENERATION, Phase};
 use crate::sync::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use crate::sync::{AtomicBool, AtomicU32};
@@ -220,10 +221,10 @@ impl Builder {
     /// the system has no memory, thread or descriptor left.
     pub fn start(self) -> Result<Recorder, Error> {
         let _internal = InternalGuard::enter();
-        match environment::phase_after_an_allocation() {
+        match mode::phase_after_an_allocation() {
             Phase::Undecided => return Err(Error::NotInstalled),
             Phase::Off => {
-                return Err(environment::complaint_about_mode().map_or(Error::Off, Error::Config));
+                return Err(mode::complaint_about_mode().map_or(Error::Off, Error::Config));
             }
             Phase::Armed | Phase::Recording | Phase::SampledArmed | Phase::Sampling => {}
         }

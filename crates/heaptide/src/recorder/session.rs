@@ -15,6 +15,7 @@ use super::file::SegmentedFile;
 use super::process::{self, Cgroup};
 use super::{Builder, Error, Names, names};
 use crate::globals::{self, ARENA, MODULES, REGISTRY, STATE, Tables, UNHELD, Unwinder, WORK};
+use crate::mode;
 use crate::shared::labels::Labels;
 use crate::shared::sites::SiteEntry;
 use crate::shared::state::Phase;
@@ -308,10 +309,10 @@ fn header(builder: &Builder) -> Header {
         arch: std::env::consts::ARCH.to_owned(),
         start_unix_ns,
         start_mono_ns,
-        mode: mode(),
+        mode: mode_of_process(),
         interval_ns: u64::try_from(builder.interval.as_nanos()).unwrap_or(u64::MAX),
         signal: builder.signal.map(super::environment::signal_name),
-        inner: super::environment::inner_allocator().to_owned(),
+        inner: mode::inner_allocator().to_owned(),
         unwinder: match builder.unwinder {
             Unwinder::EhFrame => "eh_frame".to_owned(),
             Unwinder::Backtrace => "backtrace".to_owned(),
@@ -322,7 +323,7 @@ fn header(builder: &Builder) -> Header {
 }
 
 /// The same in all recordings of a process.
-fn mode() -> Mode {
+fn mode_of_process() -> Mode {
     match STATE.load().phase() {
         Phase::SampledArmed | Phase::Sampling => {
             Mode::Sampled { period_bytes: sampler::period_bytes() }
