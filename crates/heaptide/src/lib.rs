@@ -26,6 +26,8 @@
 #[cfg(not(loom))]
 mod allocator;
 #[cfg(not(loom))]
+mod event;
+#[cfg(not(loom))]
 mod globals;
 #[cfg(not(loom))]
 mod marks;
@@ -33,8 +35,6 @@ mod marks;
 mod mode;
 #[cfg(not(loom))]
 mod recorder;
-#[cfg(not(loom))]
-mod recording;
 #[cfg(not(loom))]
 mod sampling;
 mod shared;
@@ -60,9 +60,9 @@ mod unwind;
 
 #[cfg(not(loom))]
 pub use allocator::Heaptide;
+#[cfg(all(feature = "verify", not(loom)))]
+pub use event::verify;
 #[cfg(not(loom))]
 pub use marks::{Tag, tag, work};
 #[cfg(not(loom))]
 pub use recorder::{Builder, Error, Mode, Recorder};
-#[cfg(all(feature = "verify", not(loom)))]
-pub use recording::verify;

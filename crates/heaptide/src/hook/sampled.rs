@@ -12,8 +12,8 @@ use core::alloc::{GlobalAlloc, Layout};
 
 use super::{Fill, OwnStack};
 use crate::entry;
+use crate::event::sampled::{self as event, Drawn};
 use crate::globals::STATE;
-use crate::recording::sampled::{self as recording, Drawn};
 use crate::sampling::place::{self, Standing};
 use crate::shared::state::{Phase, State};
 use crate::thread::counters::sampled::Origin;
@@ -50,11 +50,11 @@ pub(super) fn is_plain(state: State, block: *const u8, layout: Layout) -> bool {
 /// # Safety
 /// As [`GlobalAlloc::dealloc`]; the process samples.
 pub(super) unsafe fn dealloc<A: GlobalAlloc>(inner: &A, block: *mut u8, layout: Layout) {
-    let Some(held) = recording::hold(block.addr()) else {
+    let Some(held) = event::hold(block.addr()) else {
         // SAFETY: the caller's promise; a block that is not sampled was made with `layout`.
         return unsafe { inner.dealloc(block, layout) };
     };
-    recording::died(held.release(), layout.size());
+    event::died(held.release(), layout.size());
     // SAFETY: `layout` is valid.
     let made_with = unsafe { inner_layout(layout.size(), layout.align(), Standing::Sampled) };
     // SAFETY: the layout that a sampled block was made with.
@@ -115,7 +115,7 @@ unsafe fn make<A: GlobalAlloc>(
 ) -> *mut u8 {
     // SAFETY: only the walk and the memo ask, starting at `caller`.
     let stack = unsafe { OwnStack::assume_walked() };
-    let drawn = recording::draw(state, layout.size(), stack, caller);
+    let drawn = event::draw(state, layout.size(), stack, caller);
     // SAFETY: `layout` is valid.
     let made_with = unsafe { inner_layout(layout.size(), layout.align(), standing(&drawn)) };
     // SAFETY: the size is the caller's, who promises that it is not zero.
@@ -138,9 +138,9 @@ unsafe fn resize<A: GlobalAlloc>(
     let (old_size, align) = (layout.size(), layout.align());
     // SAFETY: only the walk and the memo ask, starting at `caller`.
     let stack = unsafe { OwnStack::assume_walked() };
-    let drawn = recording::draw(state, new_size, stack, caller);
+    let drawn = event::draw(state, new_size, stack, caller);
     // Out of the table before the old address can become somebody else's.
-    let held = recording::hold(block.addr());
+    let held = event::hold(block.addr());
     let was = if held.is_some() { Standing::Sampled } else { Standing::Plain };
     // SAFETY: `layout` is valid.
     let old = unsafe { inner_layout(old_size, align, was) };
@@ -156,7 +156,7 @@ unsafe fn resize<A: GlobalAlloc>(
     settle(drawn, moved, new_size, Origin::Resized);
     match held {
         Some(held) if moved.is_null() => held.put_back(),
-        Some(held) => recording::died(held.release(), old_size),
+        Some(held) => event::died(held.release(), old_size),
         None => {}
     }
     moved
@@ -185,7 +185,7 @@ fn settle(drawn: Option<Drawn>, block: *mut u8, size: usize, origin: Origin) {
     if let Some(drawn) = drawn
         && !block.is_null()
     {
-        recording::born(drawn, block.addr(), size, origin);
+        event::born(drawn, block.addr(), size, origin);
     }
 }
 
