@@ -11,7 +11,8 @@ use core::alloc::{GlobalAlloc, Layout};
 
 use crate::allocator::Heaptide;
 use crate::entry;
-use crate::event::{self, Expected, Search, Sought};
+use crate::event::exact;
+use crate::event::lookup::{self, Expected, Search, Sought};
 use crate::globals::STATE;
 use crate::shared::state::{Phase, State};
 use crate::shared::trailer::{Birth, RECORD_BYTES, Record};
@@ -210,7 +211,7 @@ unsafe fn make<A: GlobalAlloc>(
     // SAFETY: from here on only the walk and the memo ask, starting at `caller`.
     let stack = unsafe { OwnStack::assume_walked() };
     let Caller { ra, sp, fp } = caller;
-    match event::expect(stack, caller, state, size) {
+    match lookup::expect(stack, caller, state, size) {
         // SAFETY: the caller's promise; a block at least as large is known to have existed.
         Sought::Found(expected) => unsafe { make_expected(inner, size, align, expected, fill) },
         // SAFETY: the caller's promise.
@@ -241,7 +242,7 @@ unsafe fn make_expected<A: GlobalAlloc>(
     if block.is_null() {
         return block;
     }
-    let record = event::born(expected, block.addr(), size);
+    let record = exact::born(expected, block.addr(), size);
     // SAFETY: the block has `size` bytes and room for a record behind them.
     unsafe { write_record(block, size, record) };
     block
@@ -267,7 +268,7 @@ unsafe fn make_forked<A: GlobalAlloc>(
 ) -> *mut u8 {
     // SAFETY: from here on only the memo asks, which has followed this stack.
     let stack = unsafe { OwnStack::assume_walked() };
-    match event::expect_rest(hold, stack, Caller { ra, sp, fp }, fork, STATE.load(), size) {
+    match lookup::expect_rest(hold, stack, Caller { ra, sp, fp }, fork, STATE.load(), size) {
         // SAFETY: the caller's promise; a block at least as large is known to have existed.
         Ok(expected) => unsafe { make_expected(inner, size, align, expected, fill) },
         // SAFETY: the caller's promise.
@@ -297,14 +298,14 @@ unsafe fn make_slowly<A: GlobalAlloc>(
     }
     // SAFETY: from here on only the walk and the memo ask, starting at the caller.
     let stack = unsafe { OwnStack::assume_walked() };
-    let expected = event::expect_slowly(stack, Caller { ra, sp, fp }, search);
+    let expected = lookup::expect_slowly(stack, Caller { ra, sp, fp }, search);
     // SAFETY: the caller's promise, and `can_exist`.
     let block = unsafe { take(inner, size, align, fill) };
     if block.is_null() {
         return block;
     }
     let record = match &expected {
-        Some(expected) => event::born_slowly(expected, block.addr(), size),
+        Some(expected) => exact::born_slowly(expected, block.addr(), size),
         None => Record::new(block.addr(), Birth::UNCOUNTED),
     };
     // SAFETY: the block has `size` bytes and room for a record behind them.
@@ -356,7 +357,7 @@ unsafe fn take<A: GlobalAlloc>(inner: &A, size: usize, align: usize, fill: Fill)
 unsafe fn dealloc<A: GlobalAlloc>(inner: &A, state: State, block: *mut u8, layout: Layout) {
     // SAFETY: the block carries a record behind its `layout.size()` bytes.
     let record = unsafe { read_record(block, layout.size()) };
-    event::death(state, record, block.addr(), layout.size());
+    exact::death(state, record, block.addr(), layout.size());
     // SAFETY: it was made with this size and alignment, so this layout is valid.
     let padded = unsafe { padded(layout.size(), layout.align()) };
     // SAFETY: the layout it was made with.
@@ -386,7 +387,7 @@ unsafe fn realloc<A: GlobalAlloc>(
     if moved.is_null() {
         return moved;
     }
-    let record = event::resize(record, (old_addr, old_size), (moved.addr(), new_size));
+    let record = exact::resize(record, (old_addr, old_size), (moved.addr(), new_size));
     // SAFETY: the block has `new_size` bytes and room for a record behind them.
     unsafe { write_record(moved, new_size, record) };
     moved

@@ -2,7 +2,8 @@
 
 #![forbid(unsafe_code)]
 
-use super::{AnyHold, Expected, Search, with_block_of};
+use super::guard::{AnyHold, with_block_of};
+use super::lookup::{Expected, Search, expect_slowly};
 use crate::globals::{ARENA, Tables, surroundings, tables};
 use crate::shared::samples::{Held, Sample, SampleTable};
 use crate::shared::state::{Phase, State};
@@ -32,7 +33,7 @@ pub(crate) fn draw(
         return None;
     }
     let weight = sampler::draw(size)?;
-    let expected = super::expect_slowly(stack, caller, Search::Due)?;
+    let expected = expect_slowly(stack, caller, Search::Due)?;
     let hold = expected.hold.get();
     let tables = tables().filter(|_| SampleTable::make_room(&hold.spare, &ARENA));
     add(&hold.tally.unsampled, u64::from(tables.is_none()));

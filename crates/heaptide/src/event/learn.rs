@@ -1,0 +1,68 @@
+//! A stack that is not remembered: it is unwound, interned and remembered.
+
+#![forbid(unsafe_code)]
+
+use crate::globals::{ARENA, MODULES, Unwinder, refresh_modules, tables, unwinder};
+use crate::shared::sites::StackRef;
+use crate::shared::trailer::SiteIndex;
+use crate::sync::Ordering::Acquire;
+use crate::sync::{add, fence};
+use crate::thread::block::{Hold, ThreadBlock};
+use crate::thread::counters::slot::{self as counters, SiteSlot};
+use crate::thread::stack_cache::entry::Draft;
+use crate::unwind::{Caller, Outcome, StackMemory, fallback, walk};
+
+/// Unwinds, interns, remembers.
+#[cold]
+#[inline(never)]
+pub(super) fn learn(
+    hold: &mut Hold,
+    stack: impl StackMemory,
+    caller: Caller,
+) -> Option<&'static SiteSlot> {
+    // The tables were set before the state said so.
+    fence(Acquire);
+    tables()?;
+    // Before any table is looked at: is it still there?
+    hold.forget_unloaded(refresh_modules());
+    let block = hold.block();
+    let tag = hold.memo().tag();
+    let mut draft = Draft::new(hold.memo_mut(), caller);
+    let outcome = unwind(block, stack, caller, &mut draft);
+    let tally = &block.tally;
+    add(&tally.misses, 1);
+    add(&tally.uncacheable, u64::from(!draft.usable));
+    let site = intern(block, outcome, tag);
+    let Some(slot) = counters::slot(&block.slots, &ARENA, site) else {
+        add(&tally.uncounted, 1);
+        return None;
+    };
+    if block.can_tell_unloads() {
+        draft.commit(slot);
+    }
+    Some(slot)
+}
+
+pub(super) fn unwind(
+    block: &ThreadBlock,
+    stack: impl StackMemory,
+    caller: Caller,
+    draft: &mut Draft<'_>,
+) -> Outcome {
+    if unwinder() == Unwinder::EhFrame {
+        walk(stack, caller, &block.scratch, draft, |address| {
+            let rule = || MODULES.rule_of(address);
+            if block.can_tell_unloads() { block.rules.rule(address, rule) } else { rule() }
+        })
+    } else {
+        fallback::walk(&block.scratch, draft)
+    }
+}
+
+/// The site of the stack that was just unwound.
+pub(super) fn intern(block: &ThreadBlock, outcome: Outcome, tag: u32) -> SiteIndex {
+    let frames = block.scratch.get(..outcome.n_frames).unwrap_or(&[]);
+    let layout = MODULES.layout_of(frames);
+    let stack = StackRef { frames, tag, truncated: outcome.truncated, layout };
+    tables().map_or(SiteIndex::OVERFLOW, |tables| tables.sites.intern(&ARENA, stack))
+}

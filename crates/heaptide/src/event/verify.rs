@@ -1,0 +1,41 @@
+//! The proof by trial: every stack that the memo recognised is unwound as well.
+
+#![forbid(unsafe_code)]
+
+use super::learn::{intern, unwind};
+use crate::sync::AtomicU64;
+use crate::sync::Ordering::Relaxed;
+use crate::thread::block::Hold;
+use crate::thread::counters::slot::SiteSlot;
+use crate::thread::stack_cache::entry::Draft;
+use crate::unwind::{Caller, StackMemory};
+
+static COMPARED: AtomicU64 = AtomicU64::new(0);
+static DIFFERENT: AtomicU64 = AtomicU64::new(0);
+
+/// How many sites were compared with a fresh unwind.
+pub fn n_compared() -> u64 {
+    COMPARED.load(Relaxed)
+}
+
+/// How many of them were not the same; anything but 0 is a bug.
+pub fn n_different() -> u64 {
+    DIFFERENT.load(Relaxed)
+}
+
+#[inline(never)]
+pub(super) fn compare(
+    mut hold: Hold,
+    stack: impl StackMemory,
+    caller: Caller,
+    found: &SiteSlot,
+) -> Hold {
+    let (block, tag) = (hold.block(), hold.memo().tag());
+    let mut draft = Draft::new(hold.memo_mut(), caller);
+    let outcome = unwind(block, stack, caller, &mut draft);
+    COMPARED.fetch_add(1, Relaxed);
+    if intern(block, outcome, tag) != found.site() {
+        DIFFERENT.fetch_add(1, Relaxed);
+    }
+    hold
+}
