@@ -26,11 +26,11 @@
 #[cfg(not(loom))]
 mod allocator;
 #[cfg(not(loom))]
+mod annotate;
+#[cfg(not(loom))]
 mod event;
 #[cfg(not(loom))]
 mod globals;
-#[cfg(not(loom))]
-mod marks;
 #[cfg(not(loom))]
 mod mode;
 #[cfg(not(loom))]
@@ -60,9 +60,9 @@ mod unwind;
 
 #[cfg(not(loom))]
 pub use allocator::Heaptide;
+#[cfg(not(loom))]
+pub use annotate::{Tag, tag, work};
 #[cfg(all(feature = "verify", not(loom)))]
 pub use event::verify;
-#[cfg(not(loom))]
-pub use marks::{Tag, tag, work};
 #[cfg(not(loom))]
 pub use recorder::{Builder, Error, Mode, Recorder};
