@@ -9,11 +9,11 @@ mod sampled;
 
 use core::alloc::{GlobalAlloc, Layout};
 
-use crate::allocator::Heaptide;
 use crate::entry;
 use crate::event::exact;
 use crate::event::lookup::{self, Expected, Search, Sought};
 use crate::globals::STATE;
+use crate::heap::Heaptide;
 use crate::shared::state::{Phase, State};
 use crate::shared::trailer::{Birth, RECORD_BYTES, Record};
 use crate::thread::block::Hold;

@@ -24,13 +24,13 @@
 #![cfg_attr(loom, allow(dead_code, reason = "only the lock-free parts are built under loom"))]
 
 #[cfg(not(loom))]
-mod allocator;
-#[cfg(not(loom))]
 mod annotate;
 #[cfg(not(loom))]
 mod event;
 #[cfg(not(loom))]
 mod globals;
+#[cfg(not(loom))]
+mod heap;
 #[cfg(not(loom))]
 mod mode;
 #[cfg(not(loom))]
@@ -59,10 +59,10 @@ mod sys;
 mod unwind;
 
 #[cfg(not(loom))]
-pub use allocator::Heaptide;
-#[cfg(not(loom))]
 pub use annotate::{Tag, tag, work};
 #[cfg(all(feature = "verify", not(loom)))]
 pub use event::verify;
+#[cfg(not(loom))]
+pub use heap::Heaptide;
 #[cfg(not(loom))]
 pub use recorder::{Builder, Error, Mode, Recorder};

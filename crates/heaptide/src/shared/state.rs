@@ -152,7 +152,7 @@ impl State {
     }
 }
 
-/// The cell that holds the word. One per process ([`crate::allocator::STATE`]); tests make their own.
+/// The cell that holds the word. One per process ([`crate::heap::STATE`]); tests make their own.
 #[derive(Debug)]
 pub(crate) struct StateCell(AtomicU64);
 
