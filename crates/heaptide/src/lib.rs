@@ -35,8 +35,6 @@ mod heap;
 mod mode;
 #[cfg(not(loom))]
 mod recorder;
-#[cfg(not(loom))]
-mod sampling;
 mod shared;
 mod sync;
 #[cfg(not(loom))]

@@ -3,17 +3,16 @@
 //! It is not signed there: a function signs it when it saves it. `bti c` lets these be reached
 //! through a pointer where branch targets are enforced; on older machines it does nothing.
 
-use core::alloc::GlobalAlloc;
 use core::arch::naked_asm;
 
-use crate::hook::Request;
+use super::target::EntryTarget;
 
-/// Jumps to [`crate::hook::alloc`] with the caller's registers.
+/// Jumps to [`EntryTarget::alloc`] with the caller's registers.
 ///
 /// # Safety
-/// As [`GlobalAlloc::alloc`].
+/// As [`core::alloc::GlobalAlloc::alloc`].
 #[unsafe(naked)]
-pub(crate) unsafe extern "C" fn alloc<A: GlobalAlloc>(
+pub(crate) unsafe extern "C" fn alloc<A: EntryTarget>(
     inner: &A,
     size: usize,
     align: usize,
@@ -24,16 +23,16 @@ pub(crate) unsafe extern "C" fn alloc<A: GlobalAlloc>(
         "mov x4, x29",
         "mov x5, x30",
         "b {body}",
-        body = sym crate::hook::alloc::<A>,
+        body = sym A::alloc,
     )
 }
 
-/// Jumps to [`crate::hook::alloc_zeroed`] with the caller's registers.
+/// Jumps to [`EntryTarget::alloc_zeroed`] with the caller's registers.
 ///
 /// # Safety
-/// As [`GlobalAlloc::alloc_zeroed`].
+/// As [`core::alloc::GlobalAlloc::alloc_zeroed`].
 #[unsafe(naked)]
-pub(crate) unsafe extern "C" fn alloc_zeroed<A: GlobalAlloc>(
+pub(crate) unsafe extern "C" fn alloc_zeroed<A: EntryTarget>(
     inner: &A,
     size: usize,
     align: usize,
@@ -44,21 +43,21 @@ pub(crate) unsafe extern "C" fn alloc_zeroed<A: GlobalAlloc>(
         "mov x4, x29",
         "mov x5, x30",
         "b {body}",
-        body = sym crate::hook::alloc_zeroed::<A>,
+        body = sym A::alloc_zeroed,
     )
 }
 
-/// Jumps to [`crate::hook::sample`] with the caller's registers.
+/// Jumps to [`EntryTarget::sample`] with the caller's registers.
 ///
 /// # Safety
-/// As [`crate::hook::sample`].
+/// As [`EntryTarget::sample`].
 #[unsafe(naked)]
-pub(crate) unsafe extern "C" fn sample<A: GlobalAlloc>(inner: &A, request: &Request) -> *mut u8 {
+pub(crate) unsafe extern "C" fn sample<A: EntryTarget>(inner: &A, request: &A::Request) -> *mut u8 {
     naked_asm!(
         "mov x2, sp",
         "mov x3, x29",
         "mov x4, x30",
         "b {body}",
-        body = sym crate::hook::sample::<A>,
+        body = sym A::sample,
     )
 }

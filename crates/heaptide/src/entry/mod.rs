@@ -4,9 +4,21 @@
 //! So each entry point is a few instructions without a prologue: it adds the caller's registers
 //! to the arguments and jumps on. What it jumps to returns straight to the caller.
 
-#[cfg_attr(target_arch = "x86_64", path = "x86_64.rs")]
-#[cfg_attr(target_arch = "aarch64", path = "aarch64.rs")]
-#[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), path = "other.rs")]
-mod arch;
+mod stack;
+mod target;
 
-pub(crate) use arch::{alloc, alloc_zeroed, sample};
+#[cfg(target_arch = "aarch64")]
+mod aarch64;
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+mod other;
+#[cfg(target_arch = "x86_64")]
+mod x86_64;
+
+#[cfg(target_arch = "aarch64")]
+pub(crate) use aarch64::{alloc, alloc_zeroed, sample};
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+pub(crate) use other::{alloc, alloc_zeroed, sample};
+pub(crate) use stack::OwnStack;
+pub(crate) use target::EntryTarget;
+#[cfg(target_arch = "x86_64")]
+pub(crate) use x86_64::{alloc, alloc_zeroed, sample};

@@ -1,32 +1,30 @@
 //! Any other machine: no registers; stacks are taken by the `backtrace` crate instead.
 
-use core::alloc::GlobalAlloc;
+use super::target::EntryTarget;
 
-use crate::hook::Request;
-
-/// Calls [`crate::hook::alloc`].
+/// Calls [`EntryTarget::alloc`].
 ///
 /// # Safety
-/// As [`GlobalAlloc::alloc`].
-pub(crate) unsafe fn alloc<A: GlobalAlloc>(inner: &A, size: usize, align: usize) -> *mut u8 {
+/// As [`core::alloc::GlobalAlloc::alloc`].
+pub(crate) unsafe fn alloc<A: EntryTarget>(inner: &A, size: usize, align: usize) -> *mut u8 {
     // SAFETY: the caller's promise; nothing will be read through the zeroes.
-    unsafe { crate::hook::alloc::<A>(inner, size, align, 0, 0, 0) }
+    unsafe { A::alloc(inner, size, align, 0, 0, 0) }
 }
 
-/// Calls [`crate::hook::alloc_zeroed`].
+/// Calls [`EntryTarget::alloc_zeroed`].
 ///
 /// # Safety
-/// As [`GlobalAlloc::alloc_zeroed`].
-pub(crate) unsafe fn alloc_zeroed<A: GlobalAlloc>(inner: &A, size: usize, align: usize) -> *mut u8 {
+/// As [`core::alloc::GlobalAlloc::alloc_zeroed`].
+pub(crate) unsafe fn alloc_zeroed<A: EntryTarget>(inner: &A, size: usize, align: usize) -> *mut u8 {
     // SAFETY: as above.
-    unsafe { crate::hook::alloc_zeroed::<A>(inner, size, align, 0, 0, 0) }
+    unsafe { A::alloc_zeroed(inner, size, align, 0, 0, 0) }
 }
 
-/// Calls [`crate::hook::sample`].
+/// Calls [`EntryTarget::sample`].
 ///
 /// # Safety
-/// As [`crate::hook::sample`].
-pub(crate) unsafe fn sample<A: GlobalAlloc>(inner: &A, request: &Request) -> *mut u8 {
+/// As [`EntryTarget::sample`].
+pub(crate) unsafe fn sample<A: EntryTarget>(inner: &A, request: &A::Request) -> *mut u8 {
     // SAFETY: as above.
-    unsafe { crate::hook::sample::<A>(inner, request, 0, 0, 0) }
+    unsafe { A::sample(inner, request, 0, 0, 0) }
 }

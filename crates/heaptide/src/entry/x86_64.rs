@@ -1,17 +1,16 @@
 //! x86-64, System V ABI: arguments in rdi, rsi, rdx, rcx, r8, r9; the call pushed the return
 //! address.
 
-use core::alloc::GlobalAlloc;
 use core::arch::naked_asm;
 
-use crate::hook::Request;
+use super::target::EntryTarget;
 
-/// Jumps to [`crate::hook::alloc`] with the caller's registers.
+/// Jumps to [`EntryTarget::alloc`] with the caller's registers.
 ///
 /// # Safety
-/// As [`GlobalAlloc::alloc`].
+/// As [`core::alloc::GlobalAlloc::alloc`].
 #[unsafe(naked)]
-pub(crate) unsafe extern "C" fn alloc<A: GlobalAlloc>(
+pub(crate) unsafe extern "C" fn alloc<A: EntryTarget>(
     inner: &A,
     size: usize,
     align: usize,
@@ -21,16 +20,16 @@ pub(crate) unsafe extern "C" fn alloc<A: GlobalAlloc>(
         "mov r8, rbp",
         "mov r9, [rsp]",
         "jmp {body}",
-        body = sym crate::hook::alloc::<A>,
+        body = sym A::alloc,
     )
 }
 
-/// Jumps to [`crate::hook::alloc_zeroed`] with the caller's registers.
+/// Jumps to [`EntryTarget::alloc_zeroed`] with the caller's registers.
 ///
 /// # Safety
-/// As [`GlobalAlloc::alloc_zeroed`].
+/// As [`core::alloc::GlobalAlloc::alloc_zeroed`].
 #[unsafe(naked)]
-pub(crate) unsafe extern "C" fn alloc_zeroed<A: GlobalAlloc>(
+pub(crate) unsafe extern "C" fn alloc_zeroed<A: EntryTarget>(
     inner: &A,
     size: usize,
     align: usize,
@@ -40,21 +39,21 @@ pub(crate) unsafe extern "C" fn alloc_zeroed<A: GlobalAlloc>(
         "mov r8, rbp",
         "mov r9, [rsp]",
         "jmp {body}",
-        body = sym crate::hook::alloc_zeroed::<A>,
+        body = sym A::alloc_zeroed,
     )
 }
 
-/// Jumps to [`crate::hook::sample`] with the caller's registers.
+/// Jumps to [`EntryTarget::sample`] with the caller's registers.
 ///
 /// # Safety
-/// As [`crate::hook::sample`].
+/// As [`EntryTarget::sample`].
 #[unsafe(naked)]
-pub(crate) unsafe extern "C" fn sample<A: GlobalAlloc>(inner: &A, request: &Request) -> *mut u8 {
+pub(crate) unsafe extern "C" fn sample<A: EntryTarget>(inner: &A, request: &A::Request) -> *mut u8 {
     naked_asm!(
         "lea rdx, [rsp + 8]",
         "mov rcx, rbp",
         "mov r8, [rsp]",
         "jmp {body}",
-        body = sym crate::hook::sample::<A>,
+        body = sym A::sample,
     )
 }

@@ -10,11 +10,10 @@
 
 use core::alloc::{GlobalAlloc, Layout};
 
-use super::{Fill, OwnStack};
-use crate::entry;
+use super::layout::{Fill, Standing, inner_layout, may_be_sampled, take};
+use crate::entry::{self, OwnStack};
 use crate::event::sampled::{self as event, Drawn};
 use crate::globals::STATE;
-use crate::sampling::place::{self, Standing};
 use crate::shared::state::{Phase, State};
 use crate::thread::counters::sampled::Origin;
 use crate::thread::sampler;
@@ -42,7 +41,7 @@ pub(super) unsafe fn alloc<A: GlobalAlloc>(inner: &A, layout: Layout, fill: Fill
 /// Whether a block is surely not a sampled one. False if this process does not sample.
 #[inline(always)]
 pub(super) fn is_plain(state: State, block: *const u8, layout: Layout) -> bool {
-    state.is_sampled() && !place::may_be_sampled(block.addr(), layout.size())
+    state.is_sampled() && !may_be_sampled(block.addr(), layout.size())
 }
 
 /// The end of a block that is not surely plain.
@@ -72,7 +71,7 @@ pub(super) unsafe fn realloc<A: GlobalAlloc>(
     new_size: usize,
 ) -> *mut u8 {
     let passes = state.is(Phase::SampledArmed) || sampler::passes(new_size);
-    if passes && !place::may_be_sampled(block.addr(), layout.size()) {
+    if passes && !may_be_sampled(block.addr(), layout.size()) {
         // SAFETY: the caller's promise; a block that is not sampled was made with `layout`.
         return unsafe { inner.realloc(block, layout, new_size) };
     }
@@ -80,20 +79,18 @@ pub(super) unsafe fn realloc<A: GlobalAlloc>(
     unsafe { entry::sample(inner, &Request::Resize { block, layout, new_size }) }
 }
 
-/// The body of every call that is not passed by, entered from [`entry::sample`] with the caller's
-/// registers.
+/// Every call that is not passed by.
 ///
 /// # Safety
-/// As [`GlobalAlloc::alloc`] or [`GlobalAlloc::realloc`], whichever is requested; the registers
-/// must be those of the frame that called the entry point.
-pub(crate) unsafe extern "C" fn sample<A: GlobalAlloc>(
+/// As [`GlobalAlloc::alloc`] or [`GlobalAlloc::realloc`], whichever is requested; `caller` must be the
+/// frame that called the entry point.
+#[inline(always)]
+pub(super) unsafe fn make_or_resize<A: GlobalAlloc>(
     inner: &A,
     request: &Request,
-    sp: u64,
-    fp: u64,
-    ra: u64,
+    caller: Caller,
 ) -> *mut u8 {
-    let (state, caller) = (STATE.load(), Caller { ra, sp, fp });
+    let state = STATE.load();
     match *request {
         // SAFETY: the caller's promise.
         Request::Make { layout, fill } => unsafe { make(inner, state, layout, fill, caller) },
@@ -191,29 +188,4 @@ fn settle(drawn: Option<Drawn>, block: *mut u8, size: usize, origin: Origin) {
 
 fn standing(drawn: &Option<Drawn>) -> Standing {
     if drawn.is_some() { Standing::Sampled } else { Standing::Plain }
-}
-
-/// The layout that a block is made with and given back with.
-///
-/// # Safety
-/// `size` and `align` must be those of a valid layout.
-#[inline]
-unsafe fn inner_layout(size: usize, align: usize, standing: Standing) -> Layout {
-    let align = place::inner_align(size, align, standing);
-    // SAFETY: `inner_align` returns `align`, or a power of two for a size far below `isize::MAX`.
-    unsafe { Layout::from_size_align_unchecked(size, align) }
-}
-
-/// A block just as the inner allocator makes it.
-///
-/// # Safety
-/// As [`GlobalAlloc::alloc`].
-#[inline(always)]
-pub(super) unsafe fn take<A: GlobalAlloc>(inner: &A, layout: Layout, fill: Fill) -> *mut u8 {
-    match fill {
-        // SAFETY: the caller's promise.
-        Fill::Any => unsafe { inner.alloc(layout) },
-        // SAFETY: as above.
-        Fill::Zero => unsafe { inner.alloc_zeroed(layout) },
-    }
 }

@@ -1,0 +1,132 @@
+//! What the inner allocator is asked for: in exact mode a block with eight more bytes, in sampled mode
+//! sometimes one on a page boundary.
+//!
+//! A small sampled block begins on a page boundary, where few others do, so that most frees need not
+//! look into the table. A large block is looked up whether it is sampled or not: compared with what
+//! it costs to make one, that is nothing, and so large blocks are made just as the program asked.
+//! Zeroes stay lazy, a `realloc` in place stays in place, and one that moves pages still moves them.
+
+use core::alloc::{GlobalAlloc, Layout};
+
+use crate::shared::trailer::{RECORD_BYTES, Record};
+
+/// Which of the inner allocator's calls makes the block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fill {
+    Any,
+    Zero,
+}
+
+/// Larger blocks exist on no machine with 64-bit addresses.
+const MAX_BYTES: usize = 1 << 61;
+
+#[inline(always)]
+pub(super) fn can_exist(size: usize) -> bool {
+    size <= MAX_BYTES
+}
+
+/// The layout of a block with its record.
+///
+/// # Safety
+/// `size` and `align` must be those of a valid layout of a block that is not empty, and
+/// [`can_exist`] must hold.
+#[inline(always)]
+pub(super) unsafe fn padded(size: usize, align: usize) -> Layout {
+    // SAFETY: `align` is a power of two of at most 2^62, since a block that is not empty fits into
+    // `isize::MAX` when rounded up to it. So rounded up, 2^61 and the record stay at most 2^62.
+    unsafe { Layout::from_size_align_unchecked(size + RECORD_BYTES, align) }
+}
+
+/// A block from the inner allocator, with room for a record.
+///
+/// # Safety
+/// As [`GlobalAlloc::alloc`]; [`can_exist`] must hold.
+#[inline(always)]
+pub(super) unsafe fn take_padded<A: GlobalAlloc>(
+    inner: &A,
+    size: usize,
+    align: usize,
+    fill: Fill,
+) -> *mut u8 {
+    // SAFETY: the caller's promise.
+    let padded = unsafe { padded(size, align) };
+    match fill {
+        // SAFETY: `padded` is not of size zero.
+        Fill::Any => unsafe { inner.alloc(padded) },
+        // SAFETY: as above.
+        Fill::Zero => unsafe { inner.alloc_zeroed(padded) },
+    }
+}
+
+/// # Safety
+/// `block` must have `size` bytes and a record behind them.
+#[inline]
+pub(super) unsafe fn read_record(block: *const u8, size: usize) -> Record {
+    // SAFETY: the caller's promise.
+    let at = unsafe { block.add(size) };
+    // SAFETY: as above; the record need not be aligned.
+    Record::from_memory(unsafe { at.cast::<u64>().read_unaligned() })
+}
+
+/// # Safety
+/// `block` must have `size` bytes and room for a record behind them.
+#[inline]
+pub(super) unsafe fn write_record(block: *mut u8, size: usize, record: Record) {
+    // SAFETY: the caller's promise.
+    let at = unsafe { block.add(size) };
+    // SAFETY: as above; the record need not be aligned.
+    unsafe { at.cast::<u64>().write_unaligned(record.to_memory()) };
+}
+
+/// Sampled blocks below [`LARGE_BYTES`] are aligned to this.
+const PAGE_BYTES: usize = 4096;
+/// Blocks from this size on are made as the program asked.
+const LARGE_BYTES: usize = 32 << 10;
+
+/// Whether a block is in the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    Plain,
+    Sampled,
+}
+
+/// False if no sampled block can be at `addr` with `size` bytes.
+#[inline(always)]
+pub(super) fn may_be_sampled(addr: usize, size: usize) -> bool {
+    addr.is_multiple_of(PAGE_BYTES) || size >= LARGE_BYTES
+}
+
+/// The alignment that the inner allocator is asked for: a function of what is known of a block
+/// when it is made and when it is freed alike.
+#[inline]
+fn inner_align(size: usize, align: usize, standing: Standing) -> usize {
+    match standing {
+        Standing::Sampled if size < LARGE_BYTES => align.max(PAGE_BYTES),
+        _ => align,
+    }
+}
+
+/// The layout that a block is made with and given back with.
+///
+/// # Safety
+/// `size` and `align` must be those of a valid layout.
+#[inline]
+pub(super) unsafe fn inner_layout(size: usize, align: usize, standing: Standing) -> Layout {
+    let align = inner_align(size, align, standing);
+    // SAFETY: `inner_align` returns `align`, or a power of two for a size far below `isize::MAX`.
+    unsafe { Layout::from_size_align_unchecked(size, align) }
+}
+
+/// A block just as the inner allocator makes it.
+///
+/// # Safety
+/// As [`GlobalAlloc::alloc`].
+#[inline(always)]
+pub(super) unsafe fn take<A: GlobalAlloc>(inner: &A, layout: Layout, fill: Fill) -> *mut u8 {
+    match fill {
+        // SAFETY: the caller's promise.
+        Fill::Any => unsafe { inner.alloc(layout) },
+        // SAFETY: as above.
+        Fill::Zero => unsafe { inner.alloc_zeroed(layout) },
+    }
+}
