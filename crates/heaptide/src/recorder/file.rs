@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use heaptide_format::Header;
 
 use super::Error;
-use super::thin::thin;
+use super::decimate::thin;
 
 /// Where a recording goes.
 #[derive(Debug)]

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod collect;
+mod decimate;
 pub(crate) mod environment;
 mod error;
 mod file;
@@ -14,7 +15,6 @@ mod names;
 mod process;
 mod session;
 mod sums;
-mod thin;
 mod thread;
 
 use std::path::PathBuf;
