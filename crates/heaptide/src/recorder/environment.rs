@@ -7,10 +7,14 @@
 
 use std::time::Duration;
 
-use super::{Builder, Recorder};
+use super::config::Builder;
+use super::handle;
+use super::lifecycle::LIFECYCLE;
+use super::request::Handle;
+use super::signal_names::parse_signal;
 use crate::mode::{Choice, asked, complaint_about_mode};
-use crate::sync::Ordering::Release;
 use crate::sys;
+use crate::thread::block::InternalGuard;
 
 const KNOWN: [&str; 6] = [
     "HEAPTIDE_FINISH_ON_TERM",
@@ -25,26 +29,21 @@ const KNOWN: [&str; 6] = [
 pub(crate) extern "C" fn start_if_asked() {
     if sys::environment(c"HEAPTIDE_OUT").is_none() {
         if asked().is_err() {
-            let _internal = crate::thread::block::InternalGuard::enter();
+            let _internal = InternalGuard::enter();
             let why = complaint_about_mode().unwrap_or_default();
             sys::complain(&[b"heaptide: off: ", why.as_bytes()]);
         }
         return;
     }
     match start() {
-        Ok(Some(recorder)) => {
-            if let Ok(mut waiting) = super::FROM_ENVIRONMENT.lock() {
-                *waiting = Some(recorder);
-                super::UNCLAIMED.store(true, Release);
-            }
-        }
+        Ok(Some(handle)) => LIFECYCLE.leave_unclaimed(handle),
         Ok(None) => {}
         Err(why) => sys::complain(&[b"heaptide: not recording: ", why.as_bytes()]),
     }
 }
 
-fn start() -> Result<Option<Recorder>, String> {
-    let _internal = crate::thread::block::InternalGuard::enter();
+fn start() -> Result<Option<Handle>, String> {
+    let _internal = InternalGuard::enter();
     for name in std::env::vars_os().map(|(name, _)| name) {
         let name = name.to_string_lossy();
         if name.starts_with("HEAPTIDE_") && !KNOWN.contains(&&*name) {
@@ -57,8 +56,8 @@ fn start() -> Result<Option<Recorder>, String> {
     if asked() == Ok(Some(Choice::Off)) {
         return Ok(None);
     }
-    let builder = configure(Recorder::builder())?;
-    builder.start().map(Some).map_err(|err| err.to_string())
+    let builder = configure(Builder::default())?;
+    handle::start(&builder).map(Some).map_err(|err| err.to_string())
 }
 
 fn configure(mut builder: Builder) -> Result<Builder, String> {
@@ -117,29 +116,6 @@ fn parse_interval(text: &str) -> Option<Duration> {
     Duration::try_from_secs_f64(number * unit).ok()
 }
 
-const SIGNALS: [(&str, i32); 8] = [
-    ("HUP", libc::SIGHUP),
-    ("INT", libc::SIGINT),
-    ("QUIT", libc::SIGQUIT),
-    ("USR1", libc::SIGUSR1),
-    ("USR2", libc::SIGUSR2),
-    ("TERM", libc::SIGTERM),
-    ("ALRM", libc::SIGALRM),
-    ("URG", libc::SIGURG),
-];
-
-fn parse_signal(text: &str) -> Option<i32> {
-    let name = text.strip_prefix("SIG").unwrap_or(text);
-    let known = SIGNALS.iter().find(|(known, _)| *known == name);
-    known.map(|&(_, number)| number).or_else(|| text.parse().ok())
-}
-
-/// The name of a signal, as `HEAPTIDE_SIGNAL` takes it.
-pub(crate) fn signal_name(signal: i32) -> String {
-    let known = SIGNALS.iter().find(|&&(_, number)| number == signal);
-    known.map_or_else(|| signal.to_string(), |&(name, _)| name.to_owned())
-}
-
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
@@ -158,16 +134,5 @@ mod tests {
         check("-1s", None);
         check("5d", None);
         check("", None);
-    }
-
-    #[test]
-    fn signals_are_read_as_they_are_written() {
-        for (name, number) in SIGNALS {
-            assert_eq!(parse_signal(name), Some(number));
-            assert_eq!(parse_signal(&format!("SIG{name}")), Some(number));
-            assert_eq!(parse_signal(&signal_name(number)), Some(number));
-        }
-        assert_eq!(parse_signal("34"), Some(34));
-        assert_eq!(parse_signal("USR3"), None);
     }
 }

@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 
 use heaptide_format::Header;
 
-use super::Error;
 use super::decimate::thin;
+use super::error::Error;
 
 /// Where a recording goes.
 #[derive(Debug)]

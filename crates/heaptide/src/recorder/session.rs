@@ -11,9 +11,12 @@ use heaptide_format::{
 };
 
 use super::collect::Collector;
+use super::config::{Builder, Names};
+use super::error::Error;
 use super::file::SegmentedFile;
+use super::names;
 use super::process::{self, Cgroup};
-use super::{Builder, Error, Names, names};
+use super::signal_names::signal_name;
 use crate::globals::{self, ARENA, MODULES, REGISTRY, STATE, Tables, UNHELD, Unwinder, WORK};
 use crate::mode;
 use crate::shared::labels::Labels;
@@ -311,7 +314,7 @@ fn header(builder: &Builder) -> Header {
         start_mono_ns,
         mode: mode_of_process(),
         interval_ns: u64::try_from(builder.interval.as_nanos()).unwrap_or(u64::MAX),
-        signal: builder.signal.map(super::environment::signal_name),
+        signal: builder.signal.map(signal_name),
         inner: mode::inner_allocator().to_owned(),
         unwinder: match builder.unwinder {
             Unwinder::EhFrame => "eh_frame".to_owned(),

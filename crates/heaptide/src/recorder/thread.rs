@@ -2,24 +2,17 @@
 
 #![forbid(unsafe_code)]
 
-use std::sync::mpsc::{Receiver, Sender};
+use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use heaptide_format::Reason;
 
-use super::Error;
+use super::error::Error;
+use super::lifecycle;
+use super::request::Request;
 use super::session::Session;
 use crate::sys::{self, Call, Waker};
 use crate::thread::block::InternalGuard;
-
-/// What the program asks for, and where the answer goes.
-#[derive(Debug)]
-pub(crate) enum Request {
-    /// A snapshot; its sequence number.
-    Snapshot(Sender<Result<u64, Error>>),
-    /// The end; the last sequence number.
-    Finish(Sender<Result<u64, Error>>),
-}
 
 /// Runs until the recording is finished.
 pub(crate) fn run(mut session: Session, waker: &Waker, inbox: &Receiver<Request>) {
@@ -72,7 +65,7 @@ struct Ending;
 impl Drop for Ending {
     fn drop(&mut self) {
         sys::listen_no_more();
-        super::ended();
+        lifecycle::ended();
     }
 }
 
