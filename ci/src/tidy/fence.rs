@@ -23,6 +23,7 @@ pub(super) fn unsafe_code(files: &[File]) -> Vec<String> {
         .iter()
         .filter(|file| file.path != format!("{SHIM}lib.rs"))
         .filter(|file| !file.text.contains(FORBID) && !is_fenced(&shim, &file.path))
+        .filter(|file| !leads_to_fenced(&shim, &file.path))
         .map(|file| format!("{}: neither {FORBID} nor fenced by its parent", file.path));
     let allowed = rust().flat_map(|file| {
         let lines = (1..).zip(file.text.lines());
@@ -59,6 +60,15 @@ fn is_fenced(shim: &[&File], path: &str) -> bool {
         shim.iter()
             .filter(|file| file.path == parent || file.path == as_folder)
             .any(|file| declares_fenced(&file.text, parts[depth]))
+    })
+}
+
+/// Whether it is the file of a folder with a fenced module in it: like the root it cannot forbid what
+/// that module needs, and like there the workspace's lint denies it.
+fn leads_to_fenced(shim: &[&File], path: &str) -> bool {
+    path.strip_suffix("mod.rs").is_some_and(|folder| {
+        let inside = shim.iter().filter(|file| file.path != path && file.path.starts_with(folder));
+        inside.into_iter().any(|file| is_fenced(shim, &file.path))
     })
 }
 
@@ -105,6 +115,17 @@ mod tests {
         check(&[lib, ("heaptide/src/arena/page.rs", "")], 0);
         check(&[lib, ("heaptide/src/table.rs", "")], 1);
         check(&[lib, ("heaptide/src/table.rs", "#![forbid(unsafe_code)]")], 0);
+    }
+
+    #[test]
+    fn a_folder_with_a_fenced_module_cannot_forbid_it() {
+        let lib = ("heaptide/src/lib.rs", "mod shared;\n");
+        let shared = "#[expect(unsafe_code, reason = \"mmap\")]\nmod arena;\nmod table;\n";
+        let shared = ("heaptide/src/shared/mod.rs", shared);
+        let table = ("heaptide/src/shared/table.rs", FORBID);
+        check(&[lib, shared, table, ("heaptide/src/shared/arena.rs", "")], 0);
+        check(&[lib, shared, ("heaptide/src/shared/table.rs", "")], 1);
+        check(&[lib, ("heaptide/src/shared/mod.rs", "mod table;\n"), table], 1);
     }
 
     #[test]
