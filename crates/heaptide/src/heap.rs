@@ -66,7 +66,7 @@ impl<A> Heaptide<A> {
         self
     }
 
-    /// The first allocation of the process settles whether blocks carry records.
+    /// The first allocation of the process settles whether blocks carry trailers.
     #[cold]
     #[inline(never)]
     pub(crate) fn decide(&self) -> State {

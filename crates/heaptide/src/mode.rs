@@ -31,7 +31,7 @@ pub(crate) fn inner_allocator() -> &'static str {
 }
 
 /// Settles, in the first allocation of the process and without allocating, whether blocks carry
-/// records.
+/// trailers.
 pub(crate) fn decide(state: &StateCell, unasked: Choice, inner: fn() -> &'static str) {
     let out = sys::environment(c"HEAPTIDE_OUT");
     let choice = match asked() {

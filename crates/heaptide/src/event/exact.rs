@@ -6,23 +6,23 @@ use super::guard::{AnyHold, note_overrun, with_block_of};
 use super::lookup::Expected;
 use crate::globals::surroundings;
 use crate::shared::state::State;
-use crate::shared::trailer::{Birth, Record};
+use crate::shared::trailer::{Birth, Trailer};
 use crate::sync::add;
 use crate::thread::block::{self, Hold};
 use crate::thread::counters::slot as counters;
 
-/// Counts the block that was expected, and says what its record is to be.
+/// Counts the block that was expected, and says what its trailer is to be.
 #[inline(always)]
-pub(crate) fn born(expected: Expected<Hold>, addr: usize, size: usize) -> Record {
-    Record::new(addr, expected.slot.birth_again(size as u64))
+pub(crate) fn born(expected: Expected<Hold>, addr: usize, size: usize) -> Trailer {
+    Trailer::new(addr, expected.slot.birth_again(size as u64))
 }
 
 /// Counts a block the long way: the first at its site, or in its epoch, or larger than any. Says
-/// what its record is to be.
-pub(crate) fn born_slowly(expected: &Expected<AnyHold>, addr: usize, size: usize) -> Record {
+/// what its trailer is to be.
+pub(crate) fn born_slowly(expected: &Expected<AnyHold>, addr: usize, size: usize) -> Trailer {
     let birth = expected.slot.birth(surroundings(), expected.hold.state, size as u64);
     add(&expected.hold.get().tally.uncounted, u64::from(birth.is_none()));
-    Record::new(addr, birth.unwrap_or(Birth::UNCOUNTED))
+    Trailer::new(addr, birth.unwrap_or(Birth::UNCOUNTED))
 }
 
 /// Counts the end of a block that is about to go.
@@ -30,8 +30,8 @@ pub(crate) fn born_slowly(expected: &Expected<AnyHold>, addr: usize, size: usize
 /// The quick way needs no look at the phase: a slot is current only while the recording runs that
 /// it counts for.
 #[inline(always)]
-pub(crate) fn death(state: State, record: Record, addr: usize, size: usize) {
-    let birth = record.read(addr);
+pub(crate) fn death(state: State, trailer: Trailer, addr: usize, size: usize) {
+    let birth = trailer.read(addr);
     if let Some(hold) = block::hold_own()
         && counters::death_again(&hold.slots, state, birth, size as u64)
     {
@@ -53,16 +53,16 @@ fn death_slowly(birth: Birth, size: usize) {
     });
 }
 
-/// Counts a block that was resized, and says what its record is to be.
+/// Counts a block that was resized, and says what its trailer is to be.
 pub(crate) fn resize(
-    record: Record,
+    trailer: Trailer,
     (old_addr, old_size): (usize, usize),
     (new_addr, new_size): (usize, usize),
-) -> Record {
-    let birth = record.read(old_addr);
+) -> Trailer {
+    let birth = trailer.read(old_addr);
     if !birth.is_intact() {
         note_overrun();
-        return Record::new(new_addr, Birth::UNCOUNTED);
+        return Trailer::new(new_addr, Birth::UNCOUNTED);
     }
     let (old, new) = (old_size as u64, new_size as u64);
     with_block_of(birth, |block, state| {
@@ -70,5 +70,5 @@ pub(crate) fn resize(
             add(&block.tally.uncounted, 1);
         }
     });
-    Record::new(new_addr, birth)
+    Trailer::new(new_addr, birth)
 }

@@ -1,7 +1,7 @@
-//! What an event means: the block's site, its record, the counts.
+//! What an event means: the block's site, its trailer, the counts.
 //!
 //! The seams of the design meet here and nowhere else: *stack → site* ([`crate::thread::stack_cache`],
-//! [`crate::unwind`], [`crate::shared::sites`]), *block record* ([`crate::shared::trailer`]), *counters*
+//! [`crate::unwind`], [`crate::shared::sites`]), *block trailer* ([`crate::shared::trailer`]), *counters*
 //! ([`crate::thread::counters`]), *epoch* ([`crate::shared::state`]).
 
 #![forbid(unsafe_code)]

@@ -50,7 +50,7 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Heaptide<A> {
         let state = STATE.load();
         if state.is(Phase::Recording) {
             // SAFETY: the caller's promise: `block` came from us with `layout`. Blocks carry
-            // records.
+            // trailers.
             return unsafe { exact::dealloc(&self.inner, state, block, layout) };
         }
         if state.is(Phase::Off) || sampled::is_plain(state, block, layout) {
@@ -72,7 +72,7 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Heaptide<A> {
             // SAFETY: as above, and some blocks are sampled.
             return unsafe { sampled::realloc(&self.inner, state, block, layout, new_size) };
         }
-        // SAFETY: as above, and blocks carry records.
+        // SAFETY: as above, and blocks carry trailers.
         unsafe { exact::realloc(&self.inner, block, layout, new_size) }
     }
 }
@@ -116,7 +116,7 @@ unsafe fn dealloc_otherwise<A: GlobalAlloc>(
         // SAFETY: the caller's promise; some blocks are sampled.
         return unsafe { sampled::dealloc(inner, block, layout) };
     }
-    // SAFETY: the caller's promise, and blocks carry records.
+    // SAFETY: the caller's promise, and blocks carry trailers.
     let padded = unsafe { padded(layout.size(), layout.align()) };
     // SAFETY: the layout it was made with.
     unsafe { inner.dealloc(block, padded) };

@@ -2,13 +2,13 @@
 
 use core::alloc::{GlobalAlloc, Layout};
 
-use super::layout::{Fill, can_exist, padded, read_record, take_padded, write_record};
+use super::layout::{Fill, can_exist, padded, read_trailer, take_padded, write_trailer};
 use crate::entry::OwnStack;
 use crate::event::exact;
 use crate::event::lookup::{self, Expected, Search, Sought};
 use crate::globals::STATE;
 use crate::shared::state::State;
-use crate::shared::trailer::{Birth, RECORD_BYTES, Record};
+use crate::shared::trailer::{Birth, TRAILER_BYTES, Trailer};
 use crate::thread::block::Hold;
 use crate::thread::stack_cache::Fork;
 use crate::unwind::Caller;
@@ -61,9 +61,9 @@ unsafe fn make_expected<A: GlobalAlloc>(
     if block.is_null() {
         return block;
     }
-    let record = exact::born(expected, block.addr(), size);
-    // SAFETY: the block has `size` bytes and room for a record behind them.
-    unsafe { write_record(block, size, record) };
+    let trailer = exact::born(expected, block.addr(), size);
+    // SAFETY: the block has `size` bytes and room for a trailer behind them.
+    unsafe { write_trailer(block, size, trailer) };
     block
 }
 
@@ -123,16 +123,16 @@ unsafe fn make_slowly<A: GlobalAlloc>(
     if block.is_null() {
         return block;
     }
-    let record = match &expected {
+    let trailer = match &expected {
         Some(expected) => exact::born_slowly(expected, block.addr(), size),
-        None => Record::new(block.addr(), Birth::UNCOUNTED),
+        None => Trailer::new(block.addr(), Birth::UNCOUNTED),
     };
-    // SAFETY: the block has `size` bytes and room for a record behind them.
-    unsafe { write_record(block, size, record) };
+    // SAFETY: the block has `size` bytes and room for a trailer behind them.
+    unsafe { write_trailer(block, size, trailer) };
     block
 }
 
-/// A block that carries a record which says that it is not counted.
+/// A block that carries a trailer which says that it is not counted.
 ///
 /// # Safety
 /// As [`GlobalAlloc::alloc`] for `size` and `align`.
@@ -148,8 +148,8 @@ pub(super) unsafe fn make_uncounted<A: GlobalAlloc>(
     // SAFETY: the caller's promise, and `can_exist`.
     let block = unsafe { take_padded(inner, size, align, fill) };
     if !block.is_null() {
-        // SAFETY: the block has `size` bytes and room for a record behind them.
-        unsafe { write_record(block, size, Record::new(block.addr(), Birth::UNCOUNTED)) };
+        // SAFETY: the block has `size` bytes and room for a trailer behind them.
+        unsafe { write_trailer(block, size, Trailer::new(block.addr(), Birth::UNCOUNTED)) };
     }
     block
 }
@@ -163,9 +163,9 @@ pub(super) unsafe fn dealloc<A: GlobalAlloc>(
     block: *mut u8,
     layout: Layout,
 ) {
-    // SAFETY: the block carries a record behind its `layout.size()` bytes.
-    let record = unsafe { read_record(block, layout.size()) };
-    exact::death(state, record, block.addr(), layout.size());
+    // SAFETY: the block carries a trailer behind its `layout.size()` bytes.
+    let trailer = unsafe { read_trailer(block, layout.size()) };
+    exact::death(state, trailer, block.addr(), layout.size());
     // SAFETY: it was made with this size and alignment, so this layout is valid.
     let padded = unsafe { padded(layout.size(), layout.align()) };
     // SAFETY: the layout it was made with.
@@ -184,19 +184,19 @@ pub(super) unsafe fn realloc<A: GlobalAlloc>(
     if !can_exist(new_size) {
         return core::ptr::null_mut();
     }
-    // SAFETY: the block carries a record behind its `old_size` bytes.
-    let record = unsafe { read_record(block, old_size) };
+    // SAFETY: the block carries a trailer behind its `old_size` bytes.
+    let trailer = unsafe { read_trailer(block, old_size) };
     let old_addr = block.addr();
     // SAFETY: it was made with this size and alignment.
     let old_padded = unsafe { padded(old_size, align) };
-    // SAFETY: the layout it was made with, and a size that can exist. The record's place moves
-    // with the end; if this fails, block and record stay as they are.
-    let moved = unsafe { inner.realloc(block, old_padded, new_size + RECORD_BYTES) };
+    // SAFETY: the layout it was made with, and a size that can exist. The trailer's place moves
+    // with the end; if this fails, block and trailer stay as they are.
+    let moved = unsafe { inner.realloc(block, old_padded, new_size + TRAILER_BYTES) };
     if moved.is_null() {
         return moved;
     }
-    let record = exact::resize(record, (old_addr, old_size), (moved.addr(), new_size));
-    // SAFETY: the block has `new_size` bytes and room for a record behind them.
-    unsafe { write_record(moved, new_size, record) };
+    let trailer = exact::resize(trailer, (old_addr, old_size), (moved.addr(), new_size));
+    // SAFETY: the block has `new_size` bytes and room for a trailer behind them.
+    unsafe { write_trailer(moved, new_size, trailer) };
     moved
 }

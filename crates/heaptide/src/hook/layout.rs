@@ -8,7 +8,7 @@
 
 use core::alloc::{GlobalAlloc, Layout};
 
-use crate::shared::trailer::{RECORD_BYTES, Record};
+use crate::shared::trailer::{TRAILER_BYTES, Trailer};
 
 /// Which of the inner allocator's calls makes the block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub(super) fn can_exist(size: usize) -> bool {
     size <= MAX_BYTES
 }
 
-/// The layout of a block with its record.
+/// The layout of a block with its trailer.
 ///
 /// # Safety
 /// `size` and `align` must be those of a valid layout of a block that is not empty, and
@@ -33,11 +33,11 @@ pub(super) fn can_exist(size: usize) -> bool {
 #[inline(always)]
 pub(super) unsafe fn padded(size: usize, align: usize) -> Layout {
     // SAFETY: `align` is a power of two of at most 2^62, since a block that is not empty fits into
-    // `isize::MAX` when rounded up to it. So rounded up, 2^61 and the record stay at most 2^62.
-    unsafe { Layout::from_size_align_unchecked(size + RECORD_BYTES, align) }
+    // `isize::MAX` when rounded up to it. So rounded up, 2^61 and the trailer stay at most 2^62.
+    unsafe { Layout::from_size_align_unchecked(size + TRAILER_BYTES, align) }
 }
 
-/// A block from the inner allocator, with room for a record.
+/// A block from the inner allocator, with room for a trailer.
 ///
 /// # Safety
 /// As [`GlobalAlloc::alloc`]; [`can_exist`] must hold.
@@ -59,23 +59,23 @@ pub(super) unsafe fn take_padded<A: GlobalAlloc>(
 }
 
 /// # Safety
-/// `block` must have `size` bytes and a record behind them.
+/// `block` must have `size` bytes and a trailer behind them.
 #[inline]
-pub(super) unsafe fn read_record(block: *const u8, size: usize) -> Record {
+pub(super) unsafe fn read_trailer(block: *const u8, size: usize) -> Trailer {
     // SAFETY: the caller's promise.
     let at = unsafe { block.add(size) };
-    // SAFETY: as above; the record need not be aligned.
-    Record::from_memory(unsafe { at.cast::<u64>().read_unaligned() })
+    // SAFETY: as above; the trailer need not be aligned.
+    Trailer::from_memory(unsafe { at.cast::<u64>().read_unaligned() })
 }
 
 /// # Safety
-/// `block` must have `size` bytes and room for a record behind them.
+/// `block` must have `size` bytes and room for a trailer behind them.
 #[inline]
-pub(super) unsafe fn write_record(block: *mut u8, size: usize, record: Record) {
+pub(super) unsafe fn write_trailer(block: *mut u8, size: usize, trailer: Trailer) {
     // SAFETY: the caller's promise.
     let at = unsafe { block.add(size) };
-    // SAFETY: as above; the record need not be aligned.
-    unsafe { at.cast::<u64>().write_unaligned(record.to_memory()) };
+    // SAFETY: as above; the trailer need not be aligned.
+    unsafe { at.cast::<u64>().write_unaligned(trailer.to_memory()) };
 }
 
 /// Sampled blocks below [`LARGE_BYTES`] are aligned to this.

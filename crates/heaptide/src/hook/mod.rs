@@ -2,7 +2,7 @@
 //! caller, and tells [`crate::event`]; nothing else.
 //!
 //! Order is everything here (`docs/SAFETY.md`, rule 4): a block is counted after it exists, and
-//! its record is taken out before it goes. No lock is held and no stack is unwound while the inner
+//! its trailer is taken out before it goes. No lock is held and no stack is unwound while the inner
 //! allocator works: where a block will count is found out before it is made.
 
 mod dispatch;

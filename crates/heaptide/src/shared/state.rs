@@ -19,16 +19,16 @@ use crate::sync::AtomicU64;
 use crate::sync::Ordering::{Relaxed, Release};
 
 /// What the shim is doing. Off is for the process's life, and so is whether every block carries a
-/// record or some are sampled; armed and recording alternate.
+/// trailer or some are sampled; armed and recording alternate.
 ///
 /// Each has a bit of its own, so that the hook tests one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
     /// No allocation has been seen yet; the environment has not been read.
     Undecided = 0,
-    /// Blocks are the inner allocator's own, without a record.
+    /// Blocks are the inner allocator's own, without a trailer.
     Off = 1,
-    /// Blocks carry a record that says "before recording".
+    /// Blocks carry a trailer that says "before recording".
     Armed = 2,
     /// Blocks are recorded.
     Recording = 4,

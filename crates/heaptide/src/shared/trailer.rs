@@ -1,4 +1,4 @@
-//! The record of a block: eight bytes right behind it.
+//! The trailer of a block: eight bytes right behind it.
 //!
 //! | bits | what |
 //! |---|---|
@@ -6,9 +6,9 @@
 //! | 18–39 | [`Key`]: recording and birth bucket |
 //! | 40–63 | check pattern |
 //!
-//! That is a [`Birth`]. What stands in memory is a [`Record`]: the birth with the block's address
+//! That is a [`Birth`]. What stands in memory is a [`Trailer`]: the birth with the block's address
 //! mixed in, so that it is true of this block only. The pointer stays the inner allocator's own, so
-//! alignment costs nothing and a stray `free()` from C still works. A record whose pattern comes
+//! alignment costs nothing and a stray `free()` from C still works. A trailer whose pattern comes
 //! out wrong was overwritten by the program, or the block was never ours: it is passed through and
 //! counted.
 
@@ -18,17 +18,17 @@ use heaptide_format::SiteId;
 
 use crate::shared::state::{KEY_BITS, Key};
 
-/// Bytes that a record adds to a block.
-pub(crate) const RECORD_BYTES: usize = 8;
+/// Bytes that a trailer adds to a block.
+pub(crate) const TRAILER_BYTES: usize = 8;
 
 const SITE_BITS: u32 = 18;
 const PATTERN_SHIFT: u32 = SITE_BITS + KEY_BITS;
-/// Odd, so that zeroes behind a block aligned to 16 bytes never look like a record.
+/// Odd, so that zeroes behind a block aligned to 16 bytes never look like a trailer.
 const PATTERN: u64 = 0x005b_e3a7 << PATTERN_SHIFT;
 /// Moves the address bits that differ between blocks, all but the lowest three, to the pattern.
 const ADDRESS_SHIFT: u32 = PATTERN_SHIFT - 3;
 
-/// How many sites a record can tell apart.
+/// How many sites a trailer can tell apart.
 pub(crate) const MAX_SITES: usize = 1 << SITE_BITS;
 
 /// Index of a site in this process. 0 is no site.
@@ -52,7 +52,7 @@ impl SiteIndex {
     }
 }
 
-/// Where and when a counted block was born, as its record says; or [`Birth::UNCOUNTED`].
+/// Where and when a counted block was born, as its trailer says; or [`Birth::UNCOUNTED`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Birth(u64);
 
@@ -95,10 +95,10 @@ impl Birth {
 
 /// The eight bytes, read or to be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Record(u64);
+pub(crate) struct Trailer(u64);
 
-impl Record {
-    /// The record of the block at `addr`.
+impl Trailer {
+    /// The trailer of the block at `addr`.
     #[inline]
     pub(crate) fn new(addr: usize, birth: Birth) -> Self {
         Self(birth.0 ^ (addr as u64) << ADDRESS_SHIFT)
@@ -116,7 +116,7 @@ impl Record {
         self.0.to_be()
     }
 
-    /// What the record says of the block at `addr`; to be believed if [`Birth::is_intact`].
+    /// What the trailer says of the block at `addr`; to be believed if [`Birth::is_intact`].
     #[inline]
     pub(crate) fn read(self, addr: usize) -> Birth {
         Birth(self.0 ^ (addr as u64) << ADDRESS_SHIFT)
@@ -139,20 +139,20 @@ mod tests {
             let key = Key::new(generation, Bucket(bucket));
             let birth = Birth::new(SiteIndex(site), key);
             let (addr, other) = (addr as usize * 8, other as usize * 8);
-            let record = Record::from_memory(Record::new(addr, birth).to_memory());
-            let read = record.read(addr);
+            let trailer = Trailer::from_memory(Trailer::new(addr, birth).to_memory());
+            let read = trailer.read(addr);
             prop_assert!(read.is_intact());
             prop_assert_eq!((read, read.site(), read.key()), (birth, SiteIndex(site), key));
             // Blocks farther apart than 128 MiB may be taken for each other.
             let near = other % (1 << 27);
-            prop_assert_eq!(record.read(near).is_intact(), near == addr % (1 << 27));
+            prop_assert_eq!(trailer.read(near).is_intact(), near == addr % (1 << 27));
         }
     }
 
     #[test]
-    fn zeroed_and_filled_memory_is_no_record() {
+    fn zeroed_and_filled_memory_is_no_trailer() {
         let misread =
-            |bits: u64| (1..100_000).filter(move |i| Record(bits).read(i * 16).is_intact());
+            |bits: u64| (1..100_000).filter(move |i| Trailer(bits).read(i * 16).is_intact());
         assert_eq!(misread(0).count(), 0);
         assert_eq!(misread(u64::MAX).count(), 0);
     }

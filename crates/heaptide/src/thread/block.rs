@@ -57,7 +57,7 @@ zeroed! {
         pub(crate) uncounted: AtomicU64,
         /// Sampled blocks that found no room in the side table.
         pub(crate) unsampled: AtomicU64,
-        /// Blocks whose record was not intact.
+        /// Blocks whose trailer was not intact.
         pub(crate) overruns: AtomicU64,
     }
 }

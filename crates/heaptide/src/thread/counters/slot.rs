@@ -24,7 +24,7 @@ zeroed! {
     pub(crate) struct SiteSlot {
         /// The [`State`] for which all this is current.
         pub(super) stamp: AtomicU64,
-        /// What the records of blocks born now say, and where they count.
+        /// What the trailers of blocks born now say, and where they count.
         pub(super) birth: AtomicU64,
         pub(super) birth_cell: Link<Cell>,
         pub(super) allocs: AtomicU64,
@@ -33,7 +33,7 @@ zeroed! {
         pub(super) max_bytes: AtomicU64,
         /// Size of the largest block so far.
         pub(super) largest_bytes: AtomicU64,
-        /// What the record of the block said that ended last, and where it counted; 0 if there is none.
+        /// What the trailer of the block said that ended last, and where it counted; 0 if there is none.
         pub(super) death: AtomicU64,
         pub(super) death_cell: Link<Cell>,
         pub(super) frees: AtomicU64,
@@ -107,7 +107,7 @@ pub(crate) fn slot(
 #[inline(always)]
 pub(crate) fn death_again(chunks: &SlotChunks, state: State, birth: Birth, bytes: u64) -> bool {
     let Some(slot) = find(chunks, birth.site()) else { return false };
-    // The same birth as the last that was looked at: so the record is intact and counts.
+    // The same birth as the last that was looked at: so the trailer is intact and counts.
     if slot.death.load(Relaxed) != birth.to_bits() || !slot.is_current(state) {
         return false;
     }
@@ -116,7 +116,7 @@ pub(crate) fn death_again(chunks: &SlotChunks, state: State, birth: Birth, bytes
     true
 }
 
-/// Counts the end of a block of `bytes` of this recording, whose record is `birth`. False without
+/// Counts the end of a block of `bytes` of this recording, whose trailer is `birth`. False without
 /// memory.
 pub(crate) fn death(
     chunks: &SlotChunks,
