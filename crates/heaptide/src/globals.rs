@@ -8,7 +8,7 @@ use once_cell::sync::OnceCell;
 
 use crate::shared::arena::{Arena, Link};
 use crate::shared::labels::{Labels, MAX_TAGS, MAX_WORK, WorkCounters};
-use crate::shared::pool::Registry;
+use crate::shared::pool::Pool;
 use crate::shared::samples::SampleTable;
 use crate::shared::sites::SiteTable;
 use crate::shared::state::{State, StateCell};
@@ -24,7 +24,7 @@ pub(crate) static STATE: StateCell = StateCell::new();
 /// Memory of everything below.
 pub(crate) static ARENA: Arena = Arena::new();
 /// All thread blocks.
-pub(crate) static REGISTRY: Registry<ThreadBlock> = Registry::new();
+pub(crate) static THREAD_BLOCKS: Pool<ThreadBlock> = Pool::new();
 /// All modules.
 pub(crate) static MODULES: LoadedModules = LoadedModules::new();
 /// Work counted, by number of the counter less one; cumulative over the process's life.

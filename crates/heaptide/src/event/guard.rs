@@ -2,7 +2,7 @@
 
 #![forbid(unsafe_code)]
 
-use crate::globals::{ARENA, REGISTRY, STATE, UNHELD};
+use crate::globals::{ARENA, STATE, THREAD_BLOCKS, UNHELD};
 use crate::shared::state::State;
 use crate::shared::trailer::{Birth, SiteIndex};
 use crate::sync::Ordering::Relaxed;
@@ -46,8 +46,8 @@ impl AnyHold {
 ///
 /// The state is read when the block is held: whoever had it before counted under no later one.
 pub(super) fn hold_any() -> Option<AnyHold> {
-    let own = block::hold_own().or_else(|| block::adopt(&REGISTRY, &ARENA));
-    let lent = || block::borrow(&REGISTRY, &ARENA).map(Whose::Lent);
+    let own = block::hold_own().or_else(|| block::adopt(&THREAD_BLOCKS, &ARENA));
+    let lent = || block::borrow(&THREAD_BLOCKS, &ARENA).map(Whose::Lent);
     let Some(whose) = own.map(Whose::Own).or_else(lent) else {
         UNHELD.fetch_add(1, Relaxed);
         return None;

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use heaptide_format::{Growth, HeapTotals, SiteId, SiteRow, TagTotals};
 
 use super::sums::{Sum, Sums};
-use crate::globals::{REGISTRY, Tables};
+use crate::globals::{THREAD_BLOCKS, Tables};
 use crate::shared::sites::SiteTable;
 use crate::shared::state::{Phase, State};
 use crate::shared::trailer::SiteIndex;
@@ -150,7 +150,7 @@ impl Collector {
 
     fn n_events(&self, n_sites: usize) -> Vec<u64> {
         let mut sums = vec![0u64; n_sites];
-        for block in REGISTRY.all() {
+        for block in THREAD_BLOCKS.all() {
             for (site, view) in view::views(&block.slots, self.generation, n_sites) {
                 if let Some(sum) = sums.get_mut(site.0 as usize) {
                     *sum = sum.wrapping_add(view.n_events());
@@ -164,7 +164,7 @@ impl Collector {
     fn sum(&mut self, site: SiteIndex, state: State) -> (SiteRow, Vec<GrowthEvent>) {
         let (generation, end) = (self.generation, state.key().bucket());
         let views =
-            || REGISTRY.all().filter_map(|block| view::view(&block.slots, generation, site));
+            || THREAD_BLOCKS.all().filter_map(|block| view::view(&block.slots, generation, site));
         let sums = &mut self.sums;
         sums.clear();
         for view in views() {

@@ -17,7 +17,7 @@ use super::file::SegmentedFile;
 use super::names;
 use super::process::{self, Cgroup};
 use super::signal_names::signal_name;
-use crate::globals::{self, ARENA, MODULES, REGISTRY, STATE, Tables, UNHELD, Unwinder, WORK};
+use crate::globals::{self, ARENA, MODULES, STATE, THREAD_BLOCKS, Tables, UNHELD, Unwinder, WORK};
 use crate::mode;
 use crate::shared::labels::Labels;
 use crate::shared::sites::SiteEntry;
@@ -278,7 +278,7 @@ fn note(list: &mut Vec<bool>, at: usize) -> bool {
 
 fn dropped_so_far() -> Dropped {
     let unheld = Dropped { blocks: UNHELD.load(Relaxed), ..Dropped::default() };
-    REGISTRY.all().fold(unheld, |sum, block| {
+    THREAD_BLOCKS.all().fold(unheld, |sum, block| {
         let tally = &block.tally;
         Dropped {
             samples: sum.samples + tally.unsampled.load(Relaxed),
@@ -290,7 +290,7 @@ fn dropped_so_far() -> Dropped {
 }
 
 fn unwinding_so_far() -> Unwinding {
-    REGISTRY.all().fold(Unwinding::default(), |sum, block| Unwinding {
+    THREAD_BLOCKS.all().fold(Unwinding::default(), |sum, block| Unwinding {
         misses: sum.misses + block.tally.misses.load(Relaxed),
         uncacheable: sum.uncacheable + block.tally.uncacheable.load(Relaxed),
     })

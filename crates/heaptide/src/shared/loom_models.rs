@@ -10,7 +10,7 @@ use loom::thread;
 
 use crate::shared::arena::{Arena, Link};
 use crate::shared::cell::Cell;
-use crate::shared::pool::{self, Node, Registry};
+use crate::shared::pool::{self, Node, Pool};
 use crate::shared::samples::{Chunk, Sample, SampleTable};
 use crate::shared::sites::{SiteTable, StackRef};
 use crate::shared::state::Key;
@@ -81,9 +81,9 @@ impl Node for Block {
 #[test]
 fn a_node_has_one_owner_and_no_count_is_lost_when_it_changes_hands() {
     loom::model(|| {
-        let registry = Arc::new(Registry::<Block>::new());
-        let count_once = |registry: &Registry<Block>| {
-            let block = registry.claim(&Arena::new()).expect("memory");
+        let pool = Arc::new(Pool::<Block>::new());
+        let count_once = |pool: &Pool<Block>| {
+            let block = pool.claim(&Arena::new()).expect("memory");
             // Single writer: two owners at once, or an owner who does not see what the one before
             // counted, would lose a count.
             add(&block.count, 1);
@@ -91,15 +91,15 @@ fn a_node_has_one_owner_and_no_count_is_lost_when_it_changes_hands() {
         };
         let others: Vec<_> = (0..2)
             .map(|_| {
-                let registry = registry.clone();
-                thread::spawn(move || count_once(&registry))
+                let pool = pool.clone();
+                thread::spawn(move || count_once(&pool))
             })
             .collect();
-        count_once(&registry);
+        count_once(&pool);
         for other in others {
             other.join().expect("no panic");
         }
-        let sum: u64 = registry.all().map(|block| block.count.load(Relaxed)).sum();
+        let sum: u64 = pool.all().map(|block| block.count.load(Relaxed)).sum();
         assert_eq!(sum, 3);
     });
 }

@@ -13,7 +13,7 @@ use core::mem::ManuallyDrop;
 use core::ops::Deref;
 
 use crate::shared::arena::{Arena, Link, zeroed};
-use crate::shared::pool::{self, Node, Registry};
+use crate::shared::pool::{self, Node, Pool};
 use crate::shared::samples::Chunk;
 use crate::shared::state::{MAX_UNLOADS, State};
 use crate::sync::Ordering::Relaxed;
@@ -217,11 +217,11 @@ pub(crate) fn is_internal() -> bool {
 
 /// Gives an ordinary thread that has none a block of its own; `None` for all others and without
 /// memory.
-pub(crate) fn adopt(registry: &Registry<ThreadBlock>, arena: &Arena) -> Option<Hold> {
+pub(crate) fn adopt(pool: &Pool<ThreadBlock>, arena: &Arena) -> Option<Hold> {
     if own_block().is_some() || STANDING.try_with(Cell::get) != Ok(Standing::Ordinary) {
         return None;
     }
-    let block = registry.claim(arena)?;
+    let block = pool.claim(arena)?;
     let mut hold = block.enter()?;
     if own_block().is_some() {
         // A signal handler came first.
@@ -237,8 +237,8 @@ pub(crate) fn adopt(registry: &Registry<ThreadBlock>, arena: &Arena) -> Option<H
 }
 
 /// Lends any free block; `None` without memory.
-pub(crate) fn borrow(registry: &Registry<ThreadBlock>, arena: &Arena) -> Option<Loan> {
-    let mut hold = registry.claim(arena)?.enter()?;
+pub(crate) fn borrow(pool: &Pool<ThreadBlock>, arena: &Arena) -> Option<Loan> {
+    let mut hold = pool.claim(arena)?.enter()?;
     hold.memo_mut().set_tag(0);
     Some(Loan { hold: ManuallyDrop::new(hold) })
 }

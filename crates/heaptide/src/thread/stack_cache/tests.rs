@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use super::entry::Draft;
 use super::{Comparison, Found, Key, Memo};
 use crate::shared::arena::Arena;
-use crate::shared::pool::Registry;
+use crate::shared::pool::Pool;
 use crate::shared::state::{Phase, StateCell};
 use crate::shared::trailer::SiteIndex;
 use crate::thread::block::{self, Hold, Loan};
@@ -27,7 +27,7 @@ struct Thread {
 impl Thread {
     fn new() -> Self {
         let mut thread = Self {
-            loan: block::borrow(&Registry::new(), &Arena::new()).expect("memory for a test"),
+            loan: block::borrow(&Pool::new(), &Arena::new()).expect("memory for a test"),
             arena: Arena::new(),
         };
         thread.memo().hand_over(SP);
