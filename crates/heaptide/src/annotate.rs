@@ -55,13 +55,13 @@ fn enter(name: &str) -> Option<u32> {
     }
     let number = globals::tables()?.tags.number(&ARENA, name);
     let mut hold = block::hold_own().or_else(|| block::adopt(&THREAD_BLOCKS, &ARENA))?;
-    let before = hold.memo().tag();
-    hold.memo_mut().set_tag(number);
+    let before = hold.stack_cache().tag();
+    hold.stack_cache_mut().set_tag(number);
     Some(before)
 }
 
 fn put(tag: u32) {
     if let Some(mut hold) = block::hold_own() {
-        hold.memo_mut().set_tag(tag);
+        hold.stack_cache_mut().set_tag(tag);
     }
 }

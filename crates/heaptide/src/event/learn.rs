@@ -26,8 +26,8 @@ pub(super) fn learn(
     // Before any table is looked at: is it still there?
     hold.forget_unloaded(refresh_modules());
     let block = hold.block();
-    let tag = hold.memo().tag();
-    let mut draft = Draft::new(hold.memo_mut(), caller);
+    let tag = hold.stack_cache().tag();
+    let mut draft = Draft::new(hold.stack_cache_mut(), caller);
     let outcome = unwind(block, stack, caller, &mut draft);
     let tally = &block.tally;
     add(&tally.misses, 1);

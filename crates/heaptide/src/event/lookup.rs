@@ -40,7 +40,7 @@ pub(crate) fn expect(
     bytes: usize,
 ) -> Sought {
     let Some(hold) = block::hold_own() else { return Sought::Unknown };
-    match hold.memo().find_first(stack, caller) {
+    match hold.stack_cache().find_first(stack, caller) {
         Found::Slot(slot) => ready(hold, slot, stack, caller, state, bytes),
         Found::Fork(fork) => return Sought::Forked(hold, fork),
         Found::Nothing => None,
@@ -58,7 +58,7 @@ pub(crate) fn expect_rest(
     state: State,
     bytes: usize,
 ) -> Result<Expected<Hold>, Search> {
-    let slot = hold.memo().find_rest(stack, caller, fork).ok_or(Search::Done)?;
+    let slot = hold.stack_cache().find_rest(stack, caller, fork).ok_or(Search::Done)?;
     ready(hold, slot, stack, caller, state, bytes).ok_or(Search::Due)
 }
 
@@ -105,7 +105,7 @@ pub(crate) fn expect_slowly(
         return None;
     }
     let hold = any.get_mut();
-    let known = (search == Search::Due).then(|| hold.memo().find(stack, caller)).flatten();
+    let known = (search == Search::Due).then(|| hold.stack_cache().find(stack, caller)).flatten();
     let slot = known.or_else(|| learn(hold, stack, caller))?;
     Some(Expected { hold: any, slot })
 }

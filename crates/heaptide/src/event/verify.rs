@@ -1,4 +1,4 @@
-//! The proof by trial: every stack that the memo recognised is unwound as well.
+//! The proof by trial: every stack that the stack cache recognised is unwound as well.
 
 #![forbid(unsafe_code)]
 
@@ -30,8 +30,8 @@ pub(super) fn compare(
     caller: Caller,
     found: &SiteSlot,
 ) -> Hold {
-    let (block, tag) = (hold.block(), hold.memo().tag());
-    let mut draft = Draft::new(hold.memo_mut(), caller);
+    let (block, tag) = (hold.block(), hold.stack_cache().tag());
+    let mut draft = Draft::new(hold.stack_cache_mut(), caller);
     let outcome = unwind(block, stack, caller, &mut draft);
     COMPARED.fetch_add(1, Relaxed);
     if intern(block, outcome, tag) != found.site() {

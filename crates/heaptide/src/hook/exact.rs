@@ -27,7 +27,7 @@ pub(super) unsafe fn make<A: GlobalAlloc>(
     fill: Fill,
 ) -> *mut u8 {
     let state = STATE.load();
-    // SAFETY: from here on only the walk and the memo ask, starting at `caller`.
+    // SAFETY: from here on only the walk and the stack cache ask, starting at `caller`.
     let stack = unsafe { OwnStack::assume_walked() };
     let Caller { ra, sp, fp } = caller;
     match lookup::expect(stack, caller, state, size) {
@@ -85,7 +85,7 @@ unsafe fn make_forked<A: GlobalAlloc>(
     hold: Hold,
     fork: Fork,
 ) -> *mut u8 {
-    // SAFETY: from here on only the memo asks, which has followed this stack.
+    // SAFETY: from here on only the stack cache asks, which has followed this stack.
     let stack = unsafe { OwnStack::assume_walked() };
     match lookup::expect_rest(hold, stack, Caller { ra, sp, fp }, fork, STATE.load(), size) {
         // SAFETY: the caller's promise; a block at least as large is known to have existed.
@@ -115,7 +115,7 @@ unsafe fn make_slowly<A: GlobalAlloc>(
     if !can_exist(size) {
         return core::ptr::null_mut();
     }
-    // SAFETY: from here on only the walk and the memo ask, starting at the caller.
+    // SAFETY: from here on only the walk and the stack cache ask, starting at the caller.
     let stack = unsafe { OwnStack::assume_walked() };
     let expected = lookup::expect_slowly(stack, Caller { ra, sp, fp }, search);
     // SAFETY: the caller's promise, and `can_exist`.

@@ -110,7 +110,7 @@ unsafe fn make<A: GlobalAlloc>(
     fill: Fill,
     caller: Caller,
 ) -> *mut u8 {
-    // SAFETY: only the walk and the memo ask, starting at `caller`.
+    // SAFETY: only the walk and the stack cache ask, starting at `caller`.
     let stack = unsafe { OwnStack::assume_walked() };
     let drawn = event::draw(state, layout.size(), stack, caller);
     // SAFETY: `layout` is valid.
@@ -133,7 +133,7 @@ unsafe fn resize<A: GlobalAlloc>(
     caller: Caller,
 ) -> *mut u8 {
     let (old_size, align) = (layout.size(), layout.align());
-    // SAFETY: only the walk and the memo ask, starting at `caller`.
+    // SAFETY: only the walk and the stack cache ask, starting at `caller`.
     let stack = unsafe { OwnStack::assume_walked() };
     let drawn = event::draw(state, new_size, stack, caller);
     // Out of the table before the old address can become somebody else's.

@@ -19,7 +19,7 @@ use crate::shared::state::{MAX_UNLOADS, State};
 use crate::sync::Ordering::Relaxed;
 use crate::sync::{AtomicU32, AtomicU64, signal_fence};
 use crate::thread::counters::slot::SlotChunks;
-use crate::thread::stack_cache::Memo;
+use crate::thread::stack_cache::StackCache;
 use crate::unwind::{RuleCache, Scratch};
 
 const IDLE: u32 = 0;
@@ -32,12 +32,12 @@ zeroed! {
         owner: AtomicU32,
         /// Whether the hook is at work on this block; a second entry comes from a signal handler.
         busy: AtomicU32,
-        /// Unloaded modules that `rules` and `memo` know of.
+        /// Unloaded modules that `rules` and `stack_cache` know of.
         unloads_seen: AtomicU32,
         next: Link<ThreadBlock>,
         pub(crate) tally: Tally,
         pub(crate) slots: SlotChunks,
-        memo: UnsafeCell<Memo>,
+        stack_cache: UnsafeCell<StackCache>,
         pub(crate) rules: RuleCache,
         pub(crate) scratch: Scratch,
         /// For the next sampled block, should its bucket of the side table be full.
@@ -62,7 +62,7 @@ zeroed! {
     }
 }
 
-// SAFETY: `memo`, all that is not made for sharing, is reached through a `Hold` only, and a block
+// SAFETY: `stack_cache`, all that is not made for sharing, is reached through a `Hold` only, and a block
 // has one at a time.
 unsafe impl Sync for ThreadBlock {}
 
@@ -126,14 +126,14 @@ impl Hold {
     }
 
     #[inline(always)]
-    pub(crate) fn memo(&self) -> &Memo {
-        // SAFETY: a block has one `Hold`, and it is borrowed for as long as the memo.
-        unsafe { &*self.block.memo.get() }
+    pub(crate) fn stack_cache(&self) -> &StackCache {
+        // SAFETY: a block has one `Hold`, and it is borrowed for as long as the stack cache.
+        unsafe { &*self.block.stack_cache.get() }
     }
 
-    pub(crate) fn memo_mut(&mut self) -> &mut Memo {
-        // SAFETY: a block has one `Hold`, and it is borrowed mutably for as long as the memo.
-        unsafe { &mut *self.block.memo.get() }
+    pub(crate) fn stack_cache_mut(&mut self) -> &mut StackCache {
+        // SAFETY: a block has one `Hold`, and it is borrowed mutably for as long as the stack cache.
+        unsafe { &mut *self.block.stack_cache.get() }
     }
 
     /// Drops what was learned of addresses that may mean something else since modules were
@@ -141,7 +141,7 @@ impl Hold {
     pub(crate) fn forget_unloaded(&mut self, state: State) {
         if self.unloads_seen.load(Relaxed) < state.unloads() {
             self.rules.clear();
-            self.memo_mut().clear();
+            self.stack_cache_mut().clear();
             self.unloads_seen.store(state.unloads(), Relaxed);
         }
     }
@@ -230,7 +230,7 @@ pub(crate) fn adopt(pool: &Pool<ThreadBlock>, arena: &Arena) -> Option<Hold> {
         return None;
     }
     let here = 0u8;
-    hold.memo_mut().hand_over(core::ptr::from_ref(&here).addr() as u64);
+    hold.stack_cache_mut().hand_over(core::ptr::from_ref(&here).addr() as u64);
     BLOCK.try_with(|own| own.set(Some(block))).ok()?;
     crate::sys::at_thread_exit(block);
     Some(hold)
@@ -239,7 +239,7 @@ pub(crate) fn adopt(pool: &Pool<ThreadBlock>, arena: &Arena) -> Option<Hold> {
 /// Lends any free block; `None` without memory.
 pub(crate) fn borrow(pool: &Pool<ThreadBlock>, arena: &Arena) -> Option<Loan> {
     let mut hold = pool.claim(arena)?.enter()?;
-    hold.memo_mut().set_tag(0);
+    hold.stack_cache_mut().set_tag(0);
     Some(Loan { hold: ManuallyDrop::new(hold) })
 }
 

@@ -3,14 +3,14 @@
 
 #![forbid(unsafe_code)]
 
-use super::{Comparison, Entry, GROUP, Group, Key, LOG, Memo, WORD_BYTES};
+use super::{Comparison, Entry, GROUP, Group, Key, LOG, StackCache, WORD_BYTES};
 use crate::thread::counters::slot::SiteSlot;
 use crate::unwind::{Caller, WalkObserver};
 
 /// The comparisons of one walk, innermost first.
 #[derive(Debug)]
 pub(crate) struct Draft<'a> {
-    memo: &'a mut Memo,
+    cache: &'a mut StackCache,
     caller: Caller,
     /// Comparisons so far.
     len: usize,
@@ -22,16 +22,16 @@ pub(crate) struct Draft<'a> {
 
 impl<'a> Draft<'a> {
     /// Starts an entry for the stack of `caller`.
-    pub(crate) fn new(memo: &'a mut Memo, caller: Caller) -> Self {
-        if memo.end >= LOG {
-            memo.clear();
+    pub(crate) fn new(cache: &'a mut StackCache, caller: Caller) -> Self {
+        if cache.end >= LOG {
+            cache.clear();
         }
-        Self { memo, caller, len: 0, fp: 0, usable: true }
+        Self { cache, caller, len: 0, fp: 0, usable: true }
     }
 
     /// What the walk has relied on so far.
     pub(super) fn comparisons(&self) -> &[Comparison] {
-        self.memo.draft.get(..self.len).unwrap_or(&[])
+        self.cache.draft.get(..self.len).unwrap_or(&[])
     }
 
     /// Makes the entry findable: its stack counts at `slot`.
@@ -40,17 +40,17 @@ impl<'a> Draft<'a> {
             return;
         }
         let Some((key, rest)) = self.parting() else { return };
-        let Self { memo, len, fp, .. } = self;
-        let rest = memo.draft.get(rest..len).unwrap_or(&[]).chunks(GROUP);
-        let (start, context) = (memo.end as u16, memo.context);
+        let Self { cache, len, fp, .. } = self;
+        let rest = cache.draft.get(rest..len).unwrap_or(&[]).chunks(GROUP);
+        let (start, context) = (cache.end as u16, cache.context);
         let entry = Entry { key, fp, context, start, len: rest.len() as u16, slot: Some(slot) };
-        let Some(log) = memo.log.get_mut(memo.end..) else { return };
+        let Some(log) = cache.log.get_mut(cache.end..) else { return };
         // Entries without a run take room too: stacks that put each other out fill the log at last.
-        memo.end += rest.len().max(1);
+        cache.end += rest.len().max(1);
         for (group, comparisons) in log.iter_mut().zip(rest) {
             group.expect(comparisons);
         }
-        memo.insert(entry);
+        cache.insert(entry);
     }
 
     /// Where this stack parts from all that are remembered: the key of what is left of it, and how
@@ -58,7 +58,7 @@ impl<'a> Draft<'a> {
     fn parting(&self) -> Option<(Key, usize)> {
         let mut left = self.comparisons().iter();
         let mut key = Key::of(self.caller);
-        while let Some((run, _)) = self.memo.entry(key, self.caller.fp) {
+        while let Some((run, _)) = self.cache.entry(key, self.caller.fp) {
             key = fork(run, &mut left)?;
         }
         Some((key, self.len - left.len()))
@@ -69,7 +69,7 @@ impl WalkObserver for Draft<'_> {
     fn relied_on_stack(&mut self, at: u64, word: u64) {
         let distance = at.checked_sub(self.caller.sp).filter(|bytes| bytes % WORD_BYTES == 0);
         let distance = distance.and_then(|bytes| u32::try_from(bytes / WORD_BYTES).ok());
-        match (distance, self.memo.draft.get_mut(self.len)) {
+        match (distance, self.cache.draft.get_mut(self.len)) {
             (Some(distance), Some(to)) => {
                 *to = Comparison { word, distance };
                 self.len += 1;

@@ -1,4 +1,4 @@
-//! The memo: stacks that a thread has unwound before, recognised without unwinding.
+//! The stack cache: stacks that a thread has unwound before, recognised without unwinding.
 //!
 //! The same call path allocates again and again with the same *shape*: the same stack pointer, the
 //! same return address, and at fixed distances above it the same chain of return addresses. An
@@ -41,9 +41,9 @@ const MAX_RUN: usize = MAX_CHECKS.div_ceil(GROUP);
 const WORD_BYTES: u64 = 8;
 
 zeroed! {
-    /// The memo of one thread.
+    /// The stack cache of one thread.
     #[derive(Debug)]
-    pub(crate) struct Memo {
+    pub(crate) struct StackCache {
         sets: [Set; MOST_SETS],
         /// Which bits of a hash name a set: one less than the number of sets in use.
         mask: usize,
@@ -194,7 +194,7 @@ impl Key {
     }
 }
 
-/// What the memo knows of a stack without following it further than one run.
+/// What the stack cache knows of a stack without following it further than one run.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Found {
     /// It counts here.
@@ -213,7 +213,7 @@ const TAG_BITS: u32 = 12;
 const TAG_MASK: u32 = (1 << TAG_BITS) - 1;
 const _: () = assert!(MAX_TAGS <= TAG_MASK as usize);
 
-impl Memo {
+impl StackCache {
     /// The tag in force; 0 is none.
     pub(crate) fn tag(&self) -> u32 {
         self.context & TAG_MASK

@@ -1,4 +1,4 @@
-//! The memo over made-up stacks: it recognises what a walk would find, and nothing else, and reads
+//! The stack cache over made-up stacks: it recognises what a walk would find, and nothing else, and reads
 //! no word beyond the first that differs.
 
 #![forbid(unsafe_code)]
@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::entry::Draft;
-use super::{Comparison, Found, Key, Memo};
+use super::{Comparison, Found, Key, StackCache};
 use crate::shared::arena::Arena;
 use crate::shared::pool::Pool;
 use crate::shared::state::{Phase, StateCell};
@@ -30,7 +30,7 @@ impl Thread {
             loan: block::borrow(&Pool::new(), &Arena::new()).expect("memory for a test"),
             arena: Arena::new(),
         };
-        thread.memo().hand_over(SP);
+        thread.stack_cache().hand_over(SP);
         thread
     }
 
@@ -38,15 +38,15 @@ impl Thread {
         self.loan.hold_mut()
     }
 
-    fn memo(&mut self) -> &mut Memo {
-        self.hold().memo_mut()
+    fn stack_cache(&mut self) -> &mut StackCache {
+        self.hold().stack_cache_mut()
     }
 
     /// Walks the stack and remembers it as this site; whether it can be remembered.
     fn learn(&mut self, made: &Made, site: u32) -> bool {
         let slots = &self.loan.hold().block().slots;
         let slot = counters::slot(slots, &self.arena, SiteIndex(site)).expect("memory");
-        let mut draft = Draft::new(self.memo(), made.caller);
+        let mut draft = Draft::new(self.stack_cache(), made.caller);
         made.walk(&mut draft);
         let usable = draft.usable;
         draft.commit(slot);
@@ -57,10 +57,10 @@ impl Thread {
     fn look(&mut self, made: &Made) -> (Option<u32>, Vec<u64>) {
         let reads = Reads::default();
         let stack = made.memory(&reads);
-        let slot = self.memo().find(stack, made.caller);
-        let quickly = match self.memo().find_first(stack, made.caller) {
+        let slot = self.stack_cache().find(stack, made.caller);
+        let quickly = match self.stack_cache().find_first(stack, made.caller) {
             Found::Slot(slot) => Some(slot),
-            Found::Fork(fork) => self.memo().find_rest(stack, made.caller, fork),
+            Found::Fork(fork) => self.stack_cache().find_rest(stack, made.caller, fork),
             // Or it was moved to another set.
             Found::Nothing => slot,
         };
@@ -90,7 +90,7 @@ fn stack() -> Vec<Shape> {
 
 /// The words that the walk relies on, in its order: with each base pointer, the word it is from.
 fn relied_on(thread: &mut Thread, made: &Made) -> Vec<u64> {
-    let mut draft = Draft::new(thread.memo(), made.caller);
+    let mut draft = Draft::new(thread.stack_cache(), made.caller);
     made.walk(&mut draft);
     draft.comparisons().iter().map(|it| made.caller.sp + u64::from(it.distance) * 8).collect()
 }
@@ -178,12 +178,12 @@ fn the_base_pointer_matters_only_where_a_rule_needs_it() {
 fn a_stack_counts_under_its_tag() {
     let (mut thread, made) = (Thread::new(), Made::of(&stack()));
     for tag in [0, 3, 4] {
-        thread.memo().set_tag(tag);
+        thread.stack_cache().set_tag(tag);
         assert_eq!(thread.recognises(&made), None, "tag {tag}");
         thread.learn(&made, 20 + tag);
     }
     for tag in [4, 0, 3] {
-        thread.memo().set_tag(tag);
+        thread.stack_cache().set_tag(tag);
         assert_eq!(thread.recognises(&made), Some(20 + tag));
     }
 }
@@ -206,12 +206,12 @@ fn an_unloaded_module_voids_what_was_remembered() {
 #[test]
 fn another_thread_takes_over_nothing() {
     let (mut thread, made) = (Thread::new(), Made::of(&stack()));
-    thread.memo().set_tag(5);
+    thread.stack_cache().set_tag(5);
     thread.learn(&made, 7);
-    thread.memo().hand_over(SP + 4096);
-    assert_eq!(thread.memo().tag(), 0);
+    thread.stack_cache().hand_over(SP + 4096);
+    assert_eq!(thread.stack_cache().tag(), 0);
     for tag in [0, 5] {
-        thread.memo().set_tag(tag);
+        thread.stack_cache().set_tag(tag);
         assert_eq!(thread.recognises(&made), None);
     }
 }
@@ -221,13 +221,13 @@ fn another_thread_takes_over_nothing() {
 #[cfg_attr(miri, ignore = "a million steps")]
 fn an_era_is_not_taken_for_an_earlier_one() {
     let (mut thread, made) = (Thread::new(), Made::of(&stack()));
-    thread.memo().set_tag(5);
+    thread.stack_cache().set_tag(5);
     thread.learn(&made, 7);
     for _ in 0..=1u32 << (32 - super::TAG_BITS) {
-        thread.memo().clear();
+        thread.stack_cache().clear();
         assert_eq!(thread.recognises(&made), None);
     }
-    assert_eq!(thread.memo().tag(), 5);
+    assert_eq!(thread.stack_cache().tag(), 5);
 }
 
 /// More stacks than there is room for, of all lengths: what was learnt last is always known, and
@@ -266,7 +266,7 @@ fn what_does_not_fit_is_forgotten_and_never_mistaken() {
 #[test]
 fn a_full_set_takes_one_more() {
     let (mut thread, home) = (Thread::new(), Made::of(&stack()));
-    let set = |made: &Made| thread.loan.hold().memo().set_of(Key::of(made.caller));
+    let set = |made: &Made| thread.loan.hold().stack_cache().set_of(Key::of(made.caller));
     let crowd: Vec<Made> = (1..)
         .map(|n| home.clone().moved_by(n * 16))
         .filter(|made| set(made) == set(&home))
@@ -394,7 +394,7 @@ type Walked = ((Outcome, Vec<u64>), (u64, u64, u64, Vec<Comparison>));
 /// `None`: the stack is damaged, and leads a walk astray.
 fn walked(thread: &mut Thread, made: &Made) -> Option<Walked> {
     let walk = || {
-        let mut draft = Draft::new(thread.memo(), made.caller);
+        let mut draft = Draft::new(thread.stack_cache(), made.caller);
         let (outcome, addresses) = made.walk(&mut draft);
         let run = draft.comparisons().to_vec();
         ((outcome, addresses), (made.caller.ra, made.caller.sp, draft.fp, run))
