@@ -9,7 +9,7 @@ use crate::sync::Ordering::Acquire;
 use crate::sync::{add, fence};
 use crate::thread::block::{Hold, ThreadBlock};
 use crate::thread::counters::slot::{self as counters, SiteSlot};
-use crate::thread::stack_cache::entry::Draft;
+use crate::thread::stack_cache::entry::EntryBuilder;
 use crate::unwind::{Caller, Outcome, StackMemory, fallback, walk};
 
 /// Unwinds, interns, remembers.
@@ -27,18 +27,18 @@ pub(super) fn learn(
     hold.forget_unloaded(refresh_modules());
     let block = hold.block();
     let tag = hold.stack_cache().tag();
-    let mut draft = Draft::new(hold.stack_cache_mut(), caller);
-    let outcome = unwind(block, stack, caller, &mut draft);
+    let mut entry = EntryBuilder::new(hold.stack_cache_mut(), caller);
+    let outcome = unwind(block, stack, caller, &mut entry);
     let tally = &block.tally;
     add(&tally.misses, 1);
-    add(&tally.uncacheable, u64::from(!draft.usable));
+    add(&tally.uncacheable, u64::from(!entry.usable));
     let site = intern(block, outcome, tag);
     let Some(slot) = counters::slot(&block.slots, &ARENA, site) else {
         add(&tally.uncounted, 1);
         return None;
     };
     if block.can_tell_unloads() {
-        draft.commit(slot);
+        entry.commit(slot);
     }
     Some(slot)
 }
@@ -47,15 +47,15 @@ pub(super) fn unwind(
     block: &ThreadBlock,
     stack: impl StackMemory,
     caller: Caller,
-    draft: &mut Draft<'_>,
+    entry: &mut EntryBuilder<'_>,
 ) -> Outcome {
     if unwinder() == Unwinder::EhFrame {
-        walk(stack, caller, &block.scratch, draft, |address| {
+        walk(stack, caller, &block.scratch, entry, |address| {
             let rule = || MODULES.rule_of(address);
             if block.can_tell_unloads() { block.rules.rule(address, rule) } else { rule() }
         })
     } else {
-        fallback::walk(&block.scratch, draft)
+        fallback::walk(&block.scratch, entry)
     }
 }
 

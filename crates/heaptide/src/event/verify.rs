@@ -7,7 +7,7 @@ use crate::sync::AtomicU64;
 use crate::sync::Ordering::Relaxed;
 use crate::thread::block::Hold;
 use crate::thread::counters::slot::SiteSlot;
-use crate::thread::stack_cache::entry::Draft;
+use crate::thread::stack_cache::entry::EntryBuilder;
 use crate::unwind::{Caller, StackMemory};
 
 static COMPARED: AtomicU64 = AtomicU64::new(0);
@@ -31,8 +31,8 @@ pub(super) fn compare(
     found: &SiteSlot,
 ) -> Hold {
     let (block, tag) = (hold.block(), hold.stack_cache().tag());
-    let mut draft = Draft::new(hold.stack_cache_mut(), caller);
-    let outcome = unwind(block, stack, caller, &mut draft);
+    let mut entry = EntryBuilder::new(hold.stack_cache_mut(), caller);
+    let outcome = unwind(block, stack, caller, &mut entry);
     COMPARED.fetch_add(1, Relaxed);
     if intern(block, outcome, tag) != found.site() {
         DIFFERENT.fetch_add(1, Relaxed);

@@ -9,7 +9,7 @@ use crate::unwind::{Caller, WalkObserver};
 
 /// The comparisons of one walk, innermost first.
 #[derive(Debug)]
-pub(crate) struct Draft<'a> {
+pub(crate) struct EntryBuilder<'a> {
     cache: &'a mut StackCache,
     caller: Caller,
     /// Comparisons so far.
@@ -20,7 +20,7 @@ pub(crate) struct Draft<'a> {
     pub(crate) usable: bool,
 }
 
-impl<'a> Draft<'a> {
+impl<'a> EntryBuilder<'a> {
     /// Starts an entry for the stack of `caller`.
     pub(crate) fn new(cache: &'a mut StackCache, caller: Caller) -> Self {
         if cache.end >= LOG {
@@ -31,7 +31,7 @@ impl<'a> Draft<'a> {
 
     /// What the walk has relied on so far.
     pub(super) fn comparisons(&self) -> &[Comparison] {
-        self.cache.draft.get(..self.len).unwrap_or(&[])
+        self.cache.relied_on.get(..self.len).unwrap_or(&[])
     }
 
     /// Makes the entry findable: its stack counts at `slot`.
@@ -41,7 +41,7 @@ impl<'a> Draft<'a> {
         }
         let Some((key, rest)) = self.parting() else { return };
         let Self { cache, len, fp, .. } = self;
-        let rest = cache.draft.get(rest..len).unwrap_or(&[]).chunks(GROUP);
+        let rest = cache.relied_on.get(rest..len).unwrap_or(&[]).chunks(GROUP);
         let (start, context) = (cache.end as u16, cache.context);
         let entry = Entry { key, fp, context, start, len: rest.len() as u16, slot: Some(slot) };
         let Some(log) = cache.log.get_mut(cache.end..) else { return };
@@ -65,11 +65,11 @@ impl<'a> Draft<'a> {
     }
 }
 
-impl WalkObserver for Draft<'_> {
+impl WalkObserver for EntryBuilder<'_> {
     fn relied_on_stack(&mut self, at: u64, word: u64) {
         let distance = at.checked_sub(self.caller.sp).filter(|bytes| bytes % WORD_BYTES == 0);
         let distance = distance.and_then(|bytes| u32::try_from(bytes / WORD_BYTES).ok());
-        match (distance, self.cache.draft.get_mut(self.len)) {
+        match (distance, self.cache.relied_on.get_mut(self.len)) {
             (Some(distance), Some(to)) => {
                 *to = Comparison { word, distance };
                 self.len += 1;

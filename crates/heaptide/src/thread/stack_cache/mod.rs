@@ -53,7 +53,7 @@ zeroed! {
         /// End of the log, in groups; a run begins below `LOG`.
         end: usize,
         /// What the walk that is under way has relied on so far.
-        draft: [Comparison; MAX_CHECKS],
+        relied_on: [Comparison; MAX_CHECKS],
         /// What entries depend on beside the stack: the tag in force (bits 0–11) and the era (12–31).
         /// Entries of an earlier era are void: that is how everything is forgotten at once, without
         /// touching it.

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 
-use super::entry::Draft;
+use super::entry::EntryBuilder;
 use super::{Comparison, Found, Key, StackCache};
 use crate::shared::arena::Arena;
 use crate::shared::pool::Pool;
@@ -46,10 +46,10 @@ impl Thread {
     fn learn(&mut self, made: &Made, site: u32) -> bool {
         let slots = &self.loan.hold().block().slots;
         let slot = counters::slot(slots, &self.arena, SiteIndex(site)).expect("memory");
-        let mut draft = Draft::new(self.stack_cache(), made.caller);
-        made.walk(&mut draft);
-        let usable = draft.usable;
-        draft.commit(slot);
+        let mut entry = EntryBuilder::new(self.stack_cache(), made.caller);
+        made.walk(&mut entry);
+        let usable = entry.usable;
+        entry.commit(slot);
         usable
     }
 
@@ -90,9 +90,9 @@ fn stack() -> Vec<Shape> {
 
 /// The words that the walk relies on, in its order: with each base pointer, the word it is from.
 fn relied_on(thread: &mut Thread, made: &Made) -> Vec<u64> {
-    let mut draft = Draft::new(thread.stack_cache(), made.caller);
-    made.walk(&mut draft);
-    draft.comparisons().iter().map(|it| made.caller.sp + u64::from(it.distance) * 8).collect()
+    let mut entry = EntryBuilder::new(thread.stack_cache(), made.caller);
+    made.walk(&mut entry);
+    entry.comparisons().iter().map(|it| made.caller.sp + u64::from(it.distance) * 8).collect()
 }
 
 #[test]
@@ -394,10 +394,10 @@ type Walked = ((Outcome, Vec<u64>), (u64, u64, u64, Vec<Comparison>));
 /// `None`: the stack is damaged, and leads a walk astray.
 fn walked(thread: &mut Thread, made: &Made) -> Option<Walked> {
     let walk = || {
-        let mut draft = Draft::new(thread.stack_cache(), made.caller);
-        let (outcome, addresses) = made.walk(&mut draft);
-        let run = draft.comparisons().to_vec();
-        ((outcome, addresses), (made.caller.ra, made.caller.sp, draft.fp, run))
+        let mut entry = EntryBuilder::new(thread.stack_cache(), made.caller);
+        let (outcome, addresses) = made.walk(&mut entry);
+        let run = entry.comparisons().to_vec();
+        ((outcome, addresses), (made.caller.ra, made.caller.sp, entry.fp, run))
     };
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(walk)).ok()
 }
