@@ -9,7 +9,7 @@ use super::verify;
 use crate::shared::state::State;
 use crate::thread::block::{self, Hold};
 use crate::thread::counters::slot::SiteSlot;
-use crate::thread::stack_cache::{Fork, Found};
+use crate::thread::stack_cache::{Divergence, Lookup};
 use crate::unwind::{Caller, StackMemory};
 
 /// Where the block counts that the hook is about to make.
@@ -25,7 +25,7 @@ pub(crate) enum Sought {
     /// Where it counts; nothing but counting is to be done.
     Found(Expected<Hold>),
     /// Its stack begins like one that is remembered: [`expect_rest`] is to be asked.
-    Forked(Hold, Fork),
+    Forked(Hold, Divergence),
     /// [`expect_slowly`] is to be asked.
     Unknown,
 }
@@ -40,10 +40,10 @@ pub(crate) fn expect(
     bytes: usize,
 ) -> Sought {
     let Some(hold) = block::hold_own() else { return Sought::Unknown };
-    match hold.stack_cache().find_first(stack, caller) {
-        Found::Slot(slot) => ready(hold, slot, stack, caller, state, bytes),
-        Found::Fork(fork) => return Sought::Forked(hold, fork),
-        Found::Nothing => None,
+    match hold.stack_cache().look_up(stack, caller) {
+        Lookup::Hit(slot) => ready(hold, slot, stack, caller, state, bytes),
+        Lookup::Diverged(divergence) => return Sought::Forked(hold, divergence),
+        Lookup::Miss => None,
     }
     .map_or(Sought::Unknown, Sought::Found)
 }
@@ -54,11 +54,12 @@ pub(crate) fn expect_rest(
     hold: Hold,
     stack: impl StackMemory,
     caller: Caller,
-    fork: Fork,
+    divergence: Divergence,
     state: State,
     bytes: usize,
 ) -> Result<Expected<Hold>, Search> {
-    let slot = hold.stack_cache().find_rest(stack, caller, fork).ok_or(Search::Done)?;
+    let slot =
+        hold.stack_cache().look_up_diverged(stack, caller, divergence).ok_or(Search::Done)?;
     ready(hold, slot, stack, caller, state, bytes).ok_or(Search::Due)
 }
 

@@ -10,7 +10,7 @@ use crate::globals::STATE;
 use crate::shared::state::State;
 use crate::shared::trailer::{Birth, TRAILER_BYTES, Trailer};
 use crate::thread::block::Hold;
-use crate::thread::stack_cache::Fork;
+use crate::thread::stack_cache::Divergence;
 use crate::unwind::Caller;
 
 /// A block that is recorded, if there is memory to do so.
@@ -34,8 +34,8 @@ pub(super) unsafe fn make<A: GlobalAlloc>(
         // SAFETY: the caller's promise; a block at least as large is known to have existed.
         Sought::Found(expected) => unsafe { make_expected(inner, size, align, expected, fill) },
         // SAFETY: the caller's promise.
-        Sought::Forked(hold, fork) => unsafe {
-            make_forked(inner, size, align, fill, ra, sp, fp, hold, fork)
+        Sought::Forked(hold, divergence) => unsafe {
+            make_forked(inner, size, align, fill, ra, sp, fp, hold, divergence)
         },
         // SAFETY: the caller's promise.
         Sought::Unknown => unsafe {
@@ -83,11 +83,11 @@ unsafe fn make_forked<A: GlobalAlloc>(
     sp: u64,
     fp: u64,
     hold: Hold,
-    fork: Fork,
+    divergence: Divergence,
 ) -> *mut u8 {
     // SAFETY: from here on only the stack cache asks, which has followed this stack.
     let stack = unsafe { OwnStack::assume_walked() };
-    match lookup::expect_rest(hold, stack, Caller { ra, sp, fp }, fork, STATE.load(), size) {
+    match lookup::expect_rest(hold, stack, Caller { ra, sp, fp }, divergence, STATE.load(), size) {
         // SAFETY: the caller's promise; a block at least as large is known to have existed.
         Ok(expected) => unsafe { make_expected(inner, size, align, expected, fill) },
         // SAFETY: the caller's promise.

@@ -59,7 +59,7 @@ impl<'a> EntryBuilder<'a> {
         let mut left = self.comparisons().iter();
         let mut key = Key::of(self.caller);
         while let Some((run, _)) = self.cache.entry(key, self.caller.fp) {
-            key = fork(run, &mut left)?;
+            key = diverging_key(run, &mut left)?;
         }
         Some((key, self.len - left.len()))
     }
@@ -90,13 +90,16 @@ impl WalkObserver for EntryBuilder<'_> {
 }
 
 /// The key of what is left of a stack that parts from this run.
-fn fork<'a>(run: &[Group], left: &mut impl Iterator<Item = &'a Comparison>) -> Option<Key> {
+fn diverging_key<'a>(
+    run: &[Group],
+    left: &mut impl Iterator<Item = &'a Comparison>,
+) -> Option<Key> {
     for group in run {
         for (expected, distance) in group.comparisons() {
             // What led here is the same, so the walk looked in the same place next.
             let found = left.next().filter(|found| found.distance == distance)?;
             if found.word != *expected {
-                return Some(Key::at_fork(expected, found.word));
+                return Some(Key::at_divergence(expected, found.word));
             }
         }
     }

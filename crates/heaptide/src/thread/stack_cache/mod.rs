@@ -79,10 +79,10 @@ zeroed! {
 impl Group {
     /// Where the stack above `sp` parts from these words.
     #[inline(always)]
-    fn fork(&self, stack: impl StackMemory, sp: u64) -> Option<Key> {
+    fn diverging_key(&self, stack: impl StackMemory, sp: u64) -> Option<Key> {
         self.comparisons().find_map(|(expected, distance)| {
             let word = stack.word(sp + u64::from(distance) * WORD_BYTES);
-            (word != *expected).then(|| Key::at_fork(expected, word))
+            (word != *expected).then(|| Key::at_divergence(expected, word))
         })
     }
 
@@ -189,25 +189,25 @@ impl Key {
     /// The rest of a stack that holds `word` where this word of the log is expected. The log is
     /// nobody's stack, so its places are no stack pointers.
     #[inline(always)]
-    fn at_fork(expected: &u64, word: u64) -> Self {
+    fn at_divergence(expected: &u64, word: u64) -> Self {
         Self { place: ptr::from_ref(expected).addr() as u64, word }
     }
 }
 
 /// What the stack cache knows of a stack without following it further than one run.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Found {
+pub(crate) enum Lookup {
     /// It counts here.
-    Slot(&'static SiteSlot),
+    Hit(&'static SiteSlot),
     /// It begins like one that is remembered; the rest may be.
-    Fork(Fork),
+    Diverged(Divergence),
     /// It is not remembered.
-    Nothing,
+    Miss,
 }
 
 /// A group of which the stack does not hold all words: its address in the log.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Fork(usize);
+pub(crate) struct Divergence(usize);
 
 const TAG_BITS: u32 = 12;
 const TAG_MASK: u32 = (1 << TAG_BITS) - 1;
@@ -235,28 +235,28 @@ impl StackCache {
 
     /// The same, as far as one look-up goes.
     #[inline(always)]
-    pub(crate) fn find_first(&self, stack: impl StackMemory, caller: Caller) -> Found {
+    pub(crate) fn look_up(&self, stack: impl StackMemory, caller: Caller) -> Lookup {
         let key = Key::of(caller);
         let Some((run, slot)) = self.entry_in(self.set_of(key), key, caller.fp) else {
-            return Found::Nothing;
+            return Lookup::Miss;
         };
         match first_not_held(run, stack, caller.sp) {
-            Some(group) => Found::Fork(Fork(ptr::from_ref(group).addr())),
-            None => Found::Slot(slot),
+            Some(group) => Lookup::Diverged(Divergence(ptr::from_ref(group).addr())),
+            None => Lookup::Hit(slot),
         }
     }
 
-    /// Where a stack counts that parts here from what [`Self::find_first`] found.
+    /// Where a stack counts that parts here from what [`Self::look_up`] found.
     #[inline]
-    pub(crate) fn find_rest(
+    pub(crate) fn look_up_diverged(
         &self,
         stack: impl StackMemory,
         caller: Caller,
-        fork: Fork,
+        divergence: Divergence,
     ) -> Option<&'static SiteSlot> {
-        let bytes = fork.0.checked_sub(ptr::from_ref(&self.log).addr())?;
+        let bytes = divergence.0.checked_sub(ptr::from_ref(&self.log).addr())?;
         let group = self.log.get(bytes / size_of::<Group>())?;
-        self.follow(stack, caller, group.fork(stack, caller.sp)?)
+        self.follow(stack, caller, group.diverging_key(stack, caller.sp)?)
     }
 
     /// Where a stack counts, if what is left of it is remembered under `key`.
@@ -271,7 +271,7 @@ impl StackCache {
         loop {
             let (run, slot) = self.entry(key, caller.fp)?;
             let Some(group) = first_not_held(run, stack, caller.sp) else { return Some(slot) };
-            key = group.fork(stack, caller.sp)?;
+            key = group.diverging_key(stack, caller.sp)?;
         }
     }
 

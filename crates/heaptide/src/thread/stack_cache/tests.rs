@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::entry::EntryBuilder;
-use super::{Comparison, Found, Key, StackCache};
+use super::{Comparison, Key, Lookup, StackCache};
 use crate::shared::arena::Arena;
 use crate::shared::pool::Pool;
 use crate::shared::state::{Phase, StateCell};
@@ -58,11 +58,13 @@ impl Thread {
         let reads = Reads::default();
         let stack = made.memory(&reads);
         let slot = self.stack_cache().find(stack, made.caller);
-        let quickly = match self.stack_cache().find_first(stack, made.caller) {
-            Found::Slot(slot) => Some(slot),
-            Found::Fork(fork) => self.stack_cache().find_rest(stack, made.caller, fork),
+        let quickly = match self.stack_cache().look_up(stack, made.caller) {
+            Lookup::Hit(slot) => Some(slot),
+            Lookup::Diverged(divergence) => {
+                self.stack_cache().look_up_diverged(stack, made.caller, divergence)
+            }
             // Or it was moved to another set.
-            Found::Nothing => slot,
+            Lookup::Miss => slot,
         };
         assert_eq!(quickly.map(core::ptr::from_ref), slot.map(core::ptr::from_ref));
         let mut seen = BTreeSet::new();
@@ -350,7 +352,7 @@ fn the_word_that_leads_to_the_rest_of_a_stack_is_compared_whole() {
 /// What differs between two stacks.
 #[derive(Clone, Debug)]
 enum Change {
-    Nothing,
+    Miss,
     Word(prop::sample::Index, u64),
     Frame(prop::sample::Index, Shape),
     Fewer(prop::sample::Index),
