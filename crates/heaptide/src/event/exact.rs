@@ -2,26 +2,26 @@
 
 #![forbid(unsafe_code)]
 
-use super::guard::{AnyHold, note_overrun, with_block_of};
+use super::guard::{AnyGuard, note_overrun, with_guard_for};
 use super::lookup::Expected;
 use crate::globals::surroundings;
 use crate::shared::state::State;
 use crate::shared::trailer::{Birth, Trailer};
 use crate::sync::add;
-use crate::thread::block::{self, Hold};
+use crate::thread::block::{self, BlockGuard};
 use crate::thread::counters::slot as counters;
 
 /// Counts the block that was expected, and says what its trailer is to be.
 #[inline(always)]
-pub(crate) fn born(expected: Expected<Hold>, addr: usize, size: usize) -> Trailer {
+pub(crate) fn born(expected: Expected<BlockGuard>, addr: usize, size: usize) -> Trailer {
     Trailer::new(addr, expected.slot.birth_again(size as u64))
 }
 
 /// Counts a block the long way: the first at its site, or in its epoch, or larger than any. Says
 /// what its trailer is to be.
-pub(crate) fn born_slowly(expected: &Expected<AnyHold>, addr: usize, size: usize) -> Trailer {
-    let birth = expected.slot.birth(surroundings(), expected.hold.state, size as u64);
-    add(&expected.hold.get().tally.uncounted, u64::from(birth.is_none()));
+pub(crate) fn born_slowly(expected: &Expected<AnyGuard>, addr: usize, size: usize) -> Trailer {
+    let birth = expected.slot.birth(surroundings(), expected.guard.state, size as u64);
+    add(&expected.guard.get().tally.uncounted, u64::from(birth.is_none()));
     Trailer::new(addr, birth.unwrap_or(Birth::UNCOUNTED))
 }
 
@@ -32,8 +32,8 @@ pub(crate) fn born_slowly(expected: &Expected<AnyHold>, addr: usize, size: usize
 #[inline(always)]
 pub(crate) fn death(state: State, trailer: Trailer, addr: usize, size: usize) {
     let birth = trailer.read(addr);
-    if let Some(hold) = block::hold_own()
-        && counters::death_again(&hold.slots, state, birth, size as u64)
+    if let Some(guard) = block::own_guard()
+        && counters::death_again(&guard.slots, state, birth, size as u64)
     {
         return;
     }
@@ -46,7 +46,7 @@ fn death_slowly(birth: Birth, size: usize) {
     if !birth.is_intact() {
         return note_overrun();
     }
-    with_block_of(birth, |block, state| {
+    with_guard_for(birth, |block, state| {
         if !counters::death(&block.slots, surroundings(), state, birth, size as u64) {
             add(&block.tally.uncounted, 1);
         }
@@ -65,7 +65,7 @@ pub(crate) fn resize(
         return Trailer::new(new_addr, Birth::UNCOUNTED);
     }
     let (old, new) = (old_size as u64, new_size as u64);
-    with_block_of(birth, |block, state| {
+    with_guard_for(birth, |block, state| {
         if !counters::resize(&block.slots, surroundings(), state, birth, old, new) {
             add(&block.tally.uncounted, 1);
         }

@@ -7,7 +7,7 @@ use crate::shared::sites::StackRef;
 use crate::shared::trailer::SiteIndex;
 use crate::sync::Ordering::Acquire;
 use crate::sync::{add, fence};
-use crate::thread::block::{Hold, ThreadBlock};
+use crate::thread::block::{BlockGuard, ThreadBlock};
 use crate::thread::counters::slot::{self as counters, SiteSlot};
 use crate::thread::stack_cache::entry::EntryBuilder;
 use crate::unwind::{Caller, Outcome, StackMemory, fallback, walk};
@@ -16,7 +16,7 @@ use crate::unwind::{Caller, Outcome, StackMemory, fallback, walk};
 #[cold]
 #[inline(never)]
 pub(super) fn learn(
-    hold: &mut Hold,
+    guard: &mut BlockGuard,
     stack: impl StackMemory,
     caller: Caller,
 ) -> Option<&'static SiteSlot> {
@@ -24,10 +24,10 @@ pub(super) fn learn(
     fence(Acquire);
     tables()?;
     // Before any table is looked at: is it still there?
-    hold.forget_unloaded(refresh_modules());
-    let block = hold.block();
-    let tag = hold.stack_cache().tag();
-    let mut entry = EntryBuilder::new(hold.stack_cache_mut(), caller);
+    guard.forget_unloaded(refresh_modules());
+    let block = guard.block();
+    let tag = guard.stack_cache().tag();
+    let mut entry = EntryBuilder::new(guard.stack_cache_mut(), caller);
     let outcome = unwind(block, stack, caller, &mut entry);
     let tally = &block.tally;
     add(&tally.misses, 1);

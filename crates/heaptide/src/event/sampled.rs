@@ -2,7 +2,7 @@
 
 #![forbid(unsafe_code)]
 
-use super::guard::{AnyHold, with_block_of};
+use super::guard::{AnyGuard, with_guard_for};
 use super::lookup::{Expected, Search, expect_slowly};
 use crate::globals::{ARENA, Tables, surroundings, tables};
 use crate::shared::samples::{Held, Sample, SampleTable};
@@ -17,7 +17,7 @@ use crate::unwind::{Caller, StackMemory};
 /// the certainty that the table has room for it.
 #[derive(Debug)]
 pub(crate) struct Drawn {
-    expected: Expected<AnyHold>,
+    expected: Expected<AnyGuard>,
     tables: &'static Tables,
     weight: u64,
 }
@@ -34,22 +34,22 @@ pub(crate) fn draw(
     }
     let weight = sampler::draw(size)?;
     let expected = expect_slowly(stack, caller, Search::Due)?;
-    let hold = expected.hold.get();
-    let tables = tables().filter(|_| SampleTable::make_room(&hold.spare, &ARENA));
-    add(&hold.tally.unsampled, u64::from(tables.is_none()));
+    let guard = expected.guard.get();
+    let tables = tables().filter(|_| SampleTable::make_room(&guard.spare, &ARENA));
+    add(&guard.tally.unsampled, u64::from(tables.is_none()));
     Some(Drawn { expected, tables: tables?, weight })
 }
 
 /// Counts the block that was drawn, and enters it into the table.
 pub(crate) fn born(drawn: Drawn, addr: usize, size: usize, origin: Origin) {
-    let Drawn { expected: Expected { hold: any, slot }, tables, weight } = drawn;
-    let hold = any.get();
+    let Drawn { expected: Expected { guard: any, slot }, tables, weight } = drawn;
+    let guard = any.get();
     let weighted = Weighted { weight, size_bytes: size as u64 };
     let birth = slot.sampled_birth(surroundings(), any.state, weighted, origin);
-    add(&hold.tally.uncounted, u64::from(birth.is_none()));
+    add(&guard.tally.uncounted, u64::from(birth.is_none()));
     // Counted or not: what lies where sampled blocks lie must be in the table.
     let sample = Sample { birth: birth.unwrap_or(Birth::UNCOUNTED), weight };
-    tables.samples.insert(&hold.spare, addr, sample);
+    tables.samples.insert(&guard.spare, addr, sample);
 }
 
 /// Takes the block at `addr` out of the table, if it is sampled, now or by an earlier recording.
@@ -62,7 +62,7 @@ pub(crate) fn hold(addr: usize) -> Option<Held> {
 #[inline(never)]
 pub(crate) fn died(sample: Sample, size: usize) {
     let weighted = Weighted { weight: sample.weight, size_bytes: size as u64 };
-    with_block_of(sample.birth, |block, state| {
+    with_guard_for(sample.birth, |block, state| {
         if !counters::death(&block.slots, surroundings(), state, sample.birth, weighted) {
             add(&block.tally.uncounted, 1);
         }

@@ -9,7 +9,7 @@ use crate::event::lookup::{self, Expected, Search, Sought};
 use crate::globals::STATE;
 use crate::shared::state::State;
 use crate::shared::trailer::{Birth, TRAILER_BYTES, Trailer};
-use crate::thread::block::Hold;
+use crate::thread::block::BlockGuard;
 use crate::thread::stack_cache::Divergence;
 use crate::unwind::Caller;
 
@@ -34,8 +34,8 @@ pub(super) unsafe fn make<A: GlobalAlloc>(
         // SAFETY: the caller's promise; a block at least as large is known to have existed.
         Sought::Found(expected) => unsafe { make_expected(inner, size, align, expected, fill) },
         // SAFETY: the caller's promise.
-        Sought::Forked(hold, divergence) => unsafe {
-            make_forked(inner, size, align, fill, ra, sp, fp, hold, divergence)
+        Sought::Forked(guard, divergence) => unsafe {
+            make_forked(inner, size, align, fill, ra, sp, fp, guard, divergence)
         },
         // SAFETY: the caller's promise.
         Sought::Unknown => unsafe {
@@ -53,7 +53,7 @@ unsafe fn make_expected<A: GlobalAlloc>(
     inner: &A,
     size: usize,
     align: usize,
-    expected: Expected<Hold>,
+    expected: Expected<BlockGuard>,
     fill: Fill,
 ) -> *mut u8 {
     // SAFETY: the caller's promise.
@@ -82,12 +82,12 @@ unsafe fn make_forked<A: GlobalAlloc>(
     ra: u64,
     sp: u64,
     fp: u64,
-    hold: Hold,
+    guard: BlockGuard,
     divergence: Divergence,
 ) -> *mut u8 {
     // SAFETY: from here on only the stack cache asks, which has followed this stack.
     let stack = unsafe { OwnStack::assume_walked() };
-    match lookup::expect_rest(hold, stack, Caller { ra, sp, fp }, divergence, STATE.load(), size) {
+    match lookup::expect_rest(guard, stack, Caller { ra, sp, fp }, divergence, STATE.load(), size) {
         // SAFETY: the caller's promise; a block at least as large is known to have existed.
         Ok(expected) => unsafe { make_expected(inner, size, align, expected, fill) },
         // SAFETY: the caller's promise.

@@ -62,7 +62,7 @@ zeroed! {
     }
 }
 
-// SAFETY: `stack_cache`, all that is not made for sharing, is reached through a `Hold` only, and a block
+// SAFETY: `stack_cache`, all that is not made for sharing, is reached through a `BlockGuard` only, and a block
 // has one at a time.
 unsafe impl Sync for ThreadBlock {}
 
@@ -71,13 +71,13 @@ impl ThreadBlock {
     ///
     /// Only the thread that owns the block may ask.
     #[inline(always)]
-    fn enter(&'static self) -> Option<Hold> {
+    fn enter(&'static self) -> Option<BlockGuard> {
         if self.busy.load(Relaxed) != IDLE {
             return None;
         }
         self.busy.store(IN_USE, Relaxed);
         signal_fence();
-        Some(Hold { block: self })
+        Some(BlockGuard { block: self })
     }
 
     /// Whether the next unload would be noticed: they are not counted without end.
@@ -98,11 +98,11 @@ impl ThreadBlock {
 /// Three things make it the only one of its block: a block has one owner ([`crate::shared::pool`]),
 /// [`BLOCK`] is the owner's alone, and `busy` keeps out the hook that a signal handler calls.
 #[derive(Debug)]
-pub(crate) struct Hold {
+pub(crate) struct BlockGuard {
     block: &'static ThreadBlock,
 }
 
-impl Deref for Hold {
+impl Deref for BlockGuard {
     type Target = ThreadBlock;
 
     #[inline(always)]
@@ -111,7 +111,7 @@ impl Deref for Hold {
     }
 }
 
-impl Drop for Hold {
+impl Drop for BlockGuard {
     #[inline(always)]
     fn drop(&mut self) {
         signal_fence();
@@ -119,7 +119,7 @@ impl Drop for Hold {
     }
 }
 
-impl Hold {
+impl BlockGuard {
     /// The block itself, for what is made for sharing.
     pub(crate) fn block(&self) -> &'static ThreadBlock {
         self.block
@@ -127,12 +127,12 @@ impl Hold {
 
     #[inline(always)]
     pub(crate) fn stack_cache(&self) -> &StackCache {
-        // SAFETY: a block has one `Hold`, and it is borrowed for as long as the stack cache.
+        // SAFETY: a block has one `BlockGuard`, and it is borrowed for as long as the stack cache.
         unsafe { &*self.block.stack_cache.get() }
     }
 
     pub(crate) fn stack_cache_mut(&mut self) -> &mut StackCache {
-        // SAFETY: a block has one `Hold`, and it is borrowed mutably for as long as the stack cache.
+        // SAFETY: a block has one `BlockGuard`, and it is borrowed mutably for as long as the stack cache.
         unsafe { &mut *self.block.stack_cache.get() }
     }
 
@@ -149,26 +149,26 @@ impl Hold {
 
 /// A block borrowed for one call by a thread that has none to use.
 #[derive(Debug)]
-pub(crate) struct Loan {
-    hold: ManuallyDrop<Hold>,
+pub(crate) struct BorrowedGuard {
+    guard: ManuallyDrop<BlockGuard>,
 }
 
-impl Loan {
-    pub(crate) fn hold(&self) -> &Hold {
-        &self.hold
+impl BorrowedGuard {
+    pub(crate) fn guard(&self) -> &BlockGuard {
+        &self.guard
     }
 
-    pub(crate) fn hold_mut(&mut self) -> &mut Hold {
-        &mut self.hold
+    pub(crate) fn guard_mut(&mut self) -> &mut BlockGuard {
+        &mut self.guard
     }
 }
 
-impl Drop for Loan {
+impl Drop for BorrowedGuard {
     fn drop(&mut self) {
-        let block = self.hold.block;
-        // SAFETY: `hold` is dropped here and nowhere else. First, so that whoever claims the block
+        let block = self.guard.block;
+        // SAFETY: `guard` is dropped here and nowhere else. First, so that whoever claims the block
         // next finds it idle.
-        unsafe { ManuallyDrop::drop(&mut self.hold) };
+        unsafe { ManuallyDrop::drop(&mut self.guard) };
         block.release();
     }
 }
@@ -201,7 +201,7 @@ thread_local! {
 
 /// The calling thread's block, if it has one and no other call of the hook is at work on it.
 #[inline(always)]
-pub(crate) fn hold_own() -> Option<Hold> {
+pub(crate) fn own_guard() -> Option<BlockGuard> {
     own_block()?.enter()
 }
 
@@ -217,30 +217,30 @@ pub(crate) fn is_internal() -> bool {
 
 /// Gives an ordinary thread that has none a block of its own; `None` for all others and without
 /// memory.
-pub(crate) fn adopt(pool: &Pool<ThreadBlock>, arena: &Arena) -> Option<Hold> {
+pub(crate) fn adopt(pool: &Pool<ThreadBlock>, arena: &Arena) -> Option<BlockGuard> {
     if own_block().is_some() || STANDING.try_with(Cell::get) != Ok(Standing::Ordinary) {
         return None;
     }
     let block = pool.claim(arena)?;
-    let mut hold = block.enter()?;
+    let mut guard = block.enter()?;
     if own_block().is_some() {
         // A signal handler came first.
-        drop(hold);
+        drop(guard);
         block.release();
         return None;
     }
     let here = 0u8;
-    hold.stack_cache_mut().hand_over(core::ptr::from_ref(&here).addr() as u64);
+    guard.stack_cache_mut().hand_over(core::ptr::from_ref(&here).addr() as u64);
     BLOCK.try_with(|own| own.set(Some(block))).ok()?;
     crate::sys::at_thread_exit(block);
-    Some(hold)
+    Some(guard)
 }
 
 /// Lends any free block; `None` without memory.
-pub(crate) fn borrow(pool: &Pool<ThreadBlock>, arena: &Arena) -> Option<Loan> {
-    let mut hold = pool.claim(arena)?.enter()?;
-    hold.stack_cache_mut().set_tag(0);
-    Some(Loan { hold: ManuallyDrop::new(hold) })
+pub(crate) fn borrow(pool: &Pool<ThreadBlock>, arena: &Arena) -> Option<BorrowedGuard> {
+    let mut guard = pool.claim(arena)?.enter()?;
+    guard.stack_cache_mut().set_tag(0);
+    Some(BorrowedGuard { guard: ManuallyDrop::new(guard) })
 }
 
 /// The end of a thread, called by the C library with what [`adopt`] left there.

@@ -13,38 +13,38 @@ use crate::shared::arena::Arena;
 use crate::shared::pool::Pool;
 use crate::shared::state::{Phase, StateCell};
 use crate::shared::trailer::SiteIndex;
-use crate::thread::block::{self, Hold, Loan};
+use crate::thread::block::{self, BlockGuard, BorrowedGuard};
 use crate::thread::counters::slot as counters;
 use crate::unwind::synthetic::{Made, Reads, SP, Shape, any_stack, based, plain};
 use crate::unwind::{Caller, Outcome};
 
 /// A thread that learns and recognises stacks.
 struct Thread {
-    loan: Loan,
+    borrowed: BorrowedGuard,
     arena: Arena,
 }
 
 impl Thread {
     fn new() -> Self {
         let mut thread = Self {
-            loan: block::borrow(&Pool::new(), &Arena::new()).expect("memory for a test"),
+            borrowed: block::borrow(&Pool::new(), &Arena::new()).expect("memory for a test"),
             arena: Arena::new(),
         };
         thread.stack_cache().hand_over(SP);
         thread
     }
 
-    fn hold(&mut self) -> &mut Hold {
-        self.loan.hold_mut()
+    fn guard(&mut self) -> &mut BlockGuard {
+        self.borrowed.guard_mut()
     }
 
     fn stack_cache(&mut self) -> &mut StackCache {
-        self.hold().stack_cache_mut()
+        self.guard().stack_cache_mut()
     }
 
     /// Walks the stack and remembers it as this site; whether it can be remembered.
     fn learn(&mut self, made: &Made, site: u32) -> bool {
-        let slots = &self.loan.hold().block().slots;
+        let slots = &self.borrowed.guard().block().slots;
         let slot = counters::slot(slots, &self.arena, SiteIndex(site)).expect("memory");
         let mut entry = EntryBuilder::new(self.stack_cache(), made.caller);
         made.walk(&mut entry);
@@ -196,10 +196,10 @@ fn an_unloaded_module_voids_what_was_remembered() {
     thread.learn(&made, 7);
     let state = StateCell::new();
     state.decide(Phase::Armed);
-    thread.hold().forget_unloaded(state.load());
+    thread.guard().forget_unloaded(state.load());
     assert_eq!(thread.recognises(&made), Some(7));
     state.note_unloads(1);
-    thread.hold().forget_unloaded(state.load());
+    thread.guard().forget_unloaded(state.load());
     assert_eq!(thread.recognises(&made), None);
     thread.learn(&made, 8);
     assert_eq!(thread.recognises(&made), Some(8));
@@ -268,7 +268,7 @@ fn what_does_not_fit_is_forgotten_and_never_mistaken() {
 #[test]
 fn a_full_set_takes_one_more() {
     let (mut thread, home) = (Thread::new(), Made::of(&stack()));
-    let set = |made: &Made| thread.loan.hold().stack_cache().set_of(Key::of(made.caller));
+    let set = |made: &Made| thread.borrowed.guard().stack_cache().set_of(Key::of(made.caller));
     let crowd: Vec<Made> = (1..)
         .map(|n| home.clone().moved_by(n * 16))
         .filter(|made| set(made) == set(&home))
