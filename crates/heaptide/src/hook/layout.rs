@@ -85,7 +85,7 @@ const LARGE_BYTES: usize = 32 << 10;
 
 /// Whether a block is in the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Standing {
+pub(super) enum BlockKind {
     Plain,
     Sampled,
 }
@@ -99,9 +99,9 @@ pub(super) fn may_be_sampled(addr: usize, size: usize) -> bool {
 /// The alignment that the inner allocator is asked for: a function of what is known of a block
 /// when it is made and when it is freed alike.
 #[inline]
-fn inner_align(size: usize, align: usize, standing: Standing) -> usize {
-    match standing {
-        Standing::Sampled if size < LARGE_BYTES => align.max(PAGE_BYTES),
+fn inner_align(size: usize, align: usize, kind: BlockKind) -> usize {
+    match kind {
+        BlockKind::Sampled if size < LARGE_BYTES => align.max(PAGE_BYTES),
         _ => align,
     }
 }
@@ -111,8 +111,8 @@ fn inner_align(size: usize, align: usize, standing: Standing) -> usize {
 /// # Safety
 /// `size` and `align` must be those of a valid layout.
 #[inline]
-pub(super) unsafe fn inner_layout(size: usize, align: usize, standing: Standing) -> Layout {
-    let align = inner_align(size, align, standing);
+pub(super) unsafe fn inner_layout(size: usize, align: usize, kind: BlockKind) -> Layout {
+    let align = inner_align(size, align, kind);
     // SAFETY: `inner_align` returns `align`, or a power of two for a size far below `isize::MAX`.
     unsafe { Layout::from_size_align_unchecked(size, align) }
 }

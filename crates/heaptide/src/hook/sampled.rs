@@ -10,7 +10,7 @@
 
 use core::alloc::{GlobalAlloc, Layout};
 
-use super::layout::{Fill, Standing, inner_layout, may_be_sampled, take};
+use super::layout::{BlockKind, Fill, inner_layout, may_be_sampled, take};
 use crate::entry::{self, OwnStack};
 use crate::event::sampled::{self as event, Drawn};
 use crate::globals::STATE;
@@ -55,7 +55,7 @@ pub(super) unsafe fn dealloc<A: GlobalAlloc>(inner: &A, block: *mut u8, layout: 
     };
     event::died(held.release(), layout.size());
     // SAFETY: `layout` is valid.
-    let made_with = unsafe { inner_layout(layout.size(), layout.align(), Standing::Sampled) };
+    let made_with = unsafe { inner_layout(layout.size(), layout.align(), BlockKind::Sampled) };
     // SAFETY: the layout that a sampled block was made with.
     unsafe { inner.dealloc(block, made_with) };
 }
@@ -114,7 +114,7 @@ unsafe fn make<A: GlobalAlloc>(
     let stack = unsafe { OwnStack::assume_walked() };
     let drawn = event::draw(state, layout.size(), stack, caller);
     // SAFETY: `layout` is valid.
-    let made_with = unsafe { inner_layout(layout.size(), layout.align(), standing(&drawn)) };
+    let made_with = unsafe { inner_layout(layout.size(), layout.align(), kind_of(&drawn)) };
     // SAFETY: the size is the caller's, who promises that it is not zero.
     let block = unsafe { take(inner, made_with, fill) };
     settle(drawn, block, layout.size(), Origin::Made);
@@ -138,11 +138,11 @@ unsafe fn resize<A: GlobalAlloc>(
     let drawn = event::draw(state, new_size, stack, caller);
     // Out of the table before the old address can become somebody else's.
     let held = event::hold(block.addr());
-    let was = if held.is_some() { Standing::Sampled } else { Standing::Plain };
+    let was = if held.is_some() { BlockKind::Sampled } else { BlockKind::Plain };
     // SAFETY: `layout` is valid.
     let old = unsafe { inner_layout(old_size, align, was) };
     // SAFETY: the caller promises that the new size is valid with this alignment.
-    let new = unsafe { inner_layout(new_size, align, standing(&drawn)) };
+    let new = unsafe { inner_layout(new_size, align, kind_of(&drawn)) };
     let moved = if old.align() == new.align() {
         // SAFETY: the layout it was made with; the new size is the caller's.
         unsafe { inner.realloc(block, old, new_size) }
@@ -186,6 +186,6 @@ fn settle(drawn: Option<Drawn>, block: *mut u8, size: usize, origin: Origin) {
     }
 }
 
-fn standing(drawn: &Option<Drawn>) -> Standing {
-    if drawn.is_some() { Standing::Sampled } else { Standing::Plain }
+fn kind_of(drawn: &Option<Drawn>) -> BlockKind {
+    if drawn.is_some() { BlockKind::Sampled } else { BlockKind::Plain }
 }

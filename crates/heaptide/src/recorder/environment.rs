@@ -12,7 +12,7 @@ use super::handle;
 use super::lifecycle::LIFECYCLE;
 use super::request::Handle;
 use super::signal_names::parse_signal;
-use crate::mode::{Choice, asked, complaint_about_mode};
+use crate::mode::{ProcessMode, asked, complaint_about_mode};
 use crate::sys;
 use crate::thread::block::InternalGuard;
 
@@ -53,7 +53,7 @@ fn start() -> Result<Option<Handle>, String> {
     if let Some(complaint) = complaint_about_mode() {
         return Err(complaint);
     }
-    if asked() == Ok(Some(Choice::Off)) {
+    if asked() == Ok(Some(ProcessMode::Off)) {
         return Ok(None);
     }
     let builder = configure(Builder::default())?;

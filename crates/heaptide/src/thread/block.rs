@@ -185,18 +185,18 @@ impl Node for ThreadBlock {
 
 /// What the calling thread is to the hook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Standing {
+enum ThreadRole {
     /// It has not been seen, or it has a block.
-    Ordinary,
+    Program,
     /// It works for the recorder: what it allocates is not the program's.
-    Internal,
+    Recorder,
     /// It is past its end: its block was released.
-    Gone,
+    Ended,
 }
 
 thread_local! {
     static BLOCK: Cell<Option<&'static ThreadBlock>> = const { Cell::new(None) };
-    static STANDING: Cell<Standing> = const { Cell::new(Standing::Ordinary) };
+    static ROLE: Cell<ThreadRole> = const { Cell::new(ThreadRole::Program) };
 }
 
 /// The calling thread's block, if it has one and no other call of the hook is at work on it.
@@ -212,13 +212,13 @@ fn own_block() -> Option<&'static ThreadBlock> {
 
 /// Whether the calling thread works for the recorder.
 pub(crate) fn is_internal() -> bool {
-    STANDING.try_with(Cell::get) == Ok(Standing::Internal)
+    ROLE.try_with(Cell::get) == Ok(ThreadRole::Recorder)
 }
 
 /// Gives an ordinary thread that has none a block of its own; `None` for all others and without
 /// memory.
 pub(crate) fn adopt(pool: &Pool<ThreadBlock>, arena: &Arena) -> Option<BlockGuard> {
-    if own_block().is_some() || STANDING.try_with(Cell::get) != Ok(Standing::Ordinary) {
+    if own_block().is_some() || ROLE.try_with(Cell::get) != Ok(ThreadRole::Program) {
         return None;
     }
     let block = pool.claim(arena)?;
@@ -254,7 +254,7 @@ pub(crate) unsafe extern "C" fn thread_ended(block: *mut c_void) {
 
 /// Called when a thread ends, with its block.
 fn retire(block: &ThreadBlock) {
-    let _ = STANDING.try_with(|standing| standing.set(Standing::Gone));
+    let _ = ROLE.try_with(|role| role.set(ThreadRole::Ended));
     let _ = BLOCK.try_with(|own| own.set(None));
     block.release();
 }
@@ -263,21 +263,21 @@ fn retire(block: &ThreadBlock) {
 #[derive(Debug)]
 pub(crate) struct InternalGuard {
     block: Option<&'static ThreadBlock>,
-    standing: Standing,
+    role: ThreadRole,
 }
 
 impl InternalGuard {
     pub(crate) fn enter() -> Self {
         // In this order, and back in the other: a signal handler in between must not adopt a block.
-        let standing = STANDING.try_with(|standing| standing.replace(Standing::Internal));
+        let role = ROLE.try_with(|role| role.replace(ThreadRole::Recorder));
         let block = BLOCK.try_with(|own| own.replace(None)).ok().flatten();
-        Self { block, standing: standing.unwrap_or(Standing::Gone) }
+        Self { block, role: role.unwrap_or(ThreadRole::Ended) }
     }
 }
 
 impl Drop for InternalGuard {
     fn drop(&mut self) {
         let _ = BLOCK.try_with(|own| own.set(self.block));
-        let _ = STANDING.try_with(|standing| standing.set(self.standing));
+        let _ = ROLE.try_with(|role| role.set(self.role));
     }
 }
