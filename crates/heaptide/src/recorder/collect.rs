@@ -2,7 +2,7 @@
 //!
 //! A site has a row in a snapshot if anything happened there since its last row: the number of
 //! events, summed over threads, tells. For a site that changed, all deaths are read before any
-//! birth, so that no sum is ever negative (see [`crate::shared::cell`]).
+//! birth, so that no sum is ever negative (see [`crate::shared::cohort`]).
 
 #![forbid(unsafe_code)]
 

@@ -9,7 +9,7 @@ use loom::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use loom::thread;
 
 use crate::shared::arena::{Arena, Link};
-use crate::shared::cell::Cell;
+use crate::shared::cohort::CohortCounts;
 use crate::shared::pool::{self, Node, Pool};
 use crate::shared::samples::{Chunk, Sample, SampleTable};
 use crate::shared::sites::{SiteTable, StackRef};
@@ -107,25 +107,25 @@ fn a_node_has_one_owner_and_no_count_is_lost_when_it_changes_hands() {
 #[test]
 fn a_sum_read_while_threads_count_is_never_negative() {
     loom::model(|| {
-        let cells = Arc::new([Cell::default(), Cell::default()]);
+        let cohorts = Arc::new([CohortCounts::default(), CohortCounts::default()]);
         let handed_over = Arc::new(AtomicU32::new(0));
         let maker = {
-            let (cells, handed_over) = (cells.clone(), handed_over.clone());
+            let (cohorts, handed_over) = (cohorts.clone(), handed_over.clone());
             thread::spawn(move || {
-                cells[0].birth(8);
+                cohorts[0].add_alloc(8);
                 handed_over.store(1, Release);
             })
         };
         let freer = {
-            let cells = cells.clone();
+            let cohorts = cohorts.clone();
             thread::spawn(move || {
                 if handed_over.load(Acquire) == 1 {
-                    cells[1].death(8);
+                    cohorts[1].add_free(8);
                 }
             })
         };
-        let deaths = cells.iter().fold((0, 0), |sum, cell| plus(sum, cell.deaths()));
-        let births = cells.iter().fold((0, 0), |sum, cell| plus(sum, cell.births()));
+        let deaths = cohorts.iter().fold((0, 0), |sum, cohort| plus(sum, cohort.frees()));
+        let births = cohorts.iter().fold((0, 0), |sum, cohort| plus(sum, cohort.allocs()));
         assert!(births.0 >= deaths.0 && births.1 >= deaths.1, "{births:?} {deaths:?}");
         maker.join().expect("no panic");
         freer.join().expect("no panic");

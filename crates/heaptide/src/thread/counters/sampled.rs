@@ -1,4 +1,4 @@
-//! The same slots and cells in a sampled recording: a sampled block counts for as many as it
+//! The same slots and cohorts in a sampled recording: a sampled block counts for as many as it
 //! stands for, and its end takes back exactly that.
 
 #![forbid(unsafe_code)]
@@ -48,9 +48,9 @@ impl SiteSlot {
         origin: Origin,
     ) -> Option<Birth> {
         self.catch_up(around.arena, state)?;
-        let (cell, detail) = (self.birth_cell.get()?, self.detail(around.arena)?);
+        let (cohort, detail) = (self.alloc_cohort.get()?, self.detail(around.arena)?);
         let (object_variance, byte_variance) = sample.variances();
-        cell.births_of(sample.weight, sample.bytes());
+        cohort.add_allocs(sample.weight, sample.bytes());
         add(&self.allocs, sample.weight);
         if origin == Origin::Resized {
             add(&self.reallocs, sample.weight);
@@ -74,10 +74,10 @@ pub(crate) fn death(
     sample: Weighted,
 ) -> bool {
     let Some(slot) = current(chunks, around, state, birth.site()) else { return false };
-    let Some(cell) = slot.death_cell(around.arena, birth) else { return false };
+    let Some(cohort) = slot.last_freed_cohort(around.arena, birth) else { return false };
     let Some(detail) = slot.detail(around.arena) else { return false };
     let (object_variance, byte_variance) = sample.variances();
-    cell.deaths_of(sample.weight, sample.bytes());
+    cohort.add_frees(sample.weight, sample.bytes());
     add(&slot.frees, sample.weight);
     add(&slot.net_bytes, sample.bytes().wrapping_neg());
     add(&detail.object_variance, object_variance.wrapping_neg());

@@ -6,7 +6,7 @@ use heaptide_format::{BUCKETS, Bucket};
 
 use super::growth::{GROWTH_FLOOR_BYTES, GrowthRing};
 use crate::shared::arena::{Arena, Link, zeroed};
-use crate::shared::cell::Cell;
+use crate::shared::cohort::CohortCounts;
 use crate::shared::labels::WorkCounters;
 use crate::shared::state::State;
 use crate::shared::trailer::{Birth, MAX_SITES, SiteIndex};
@@ -14,8 +14,8 @@ use crate::sync::Ordering::{Relaxed, Release};
 use crate::sync::{AtomicU32, AtomicU64, add};
 
 pub(super) const SLOTS_PER_CHUNK: usize = 32;
-pub(super) const CELLS_PER_CHUNK: usize = 8;
-const CELL_CHUNKS: usize = (BUCKETS as usize).div_ceil(CELLS_PER_CHUNK);
+pub(super) const COHORTS_PER_CHUNK: usize = 8;
+const COHORT_CHUNKS: usize = (BUCKETS as usize).div_ceil(COHORTS_PER_CHUNK);
 
 zeroed! {
     /// All that one thread counted at one site. The first cache line is what a birth touches.
@@ -26,7 +26,7 @@ zeroed! {
         pub(super) stamp: AtomicU64,
         /// What the trailers of blocks born now say, and where they count.
         pub(super) birth: AtomicU64,
-        pub(super) birth_cell: Link<Cell>,
+        pub(super) alloc_cohort: Link<CohortCounts>,
         pub(super) allocs: AtomicU64,
         pub(super) net_bytes: AtomicU64,
         pub(super) max_objects: AtomicU64,
@@ -35,7 +35,7 @@ zeroed! {
         pub(super) largest_bytes: AtomicU64,
         /// What the trailer of the block said that ended last, and where it counted; 0 if there is none.
         pub(super) death: AtomicU64,
-        pub(super) death_cell: Link<Cell>,
+        pub(super) last_freed_cohort: Link<CohortCounts>,
         pub(super) frees: AtomicU64,
         pub(super) min_objects: AtomicU64,
         pub(super) min_bytes: AtomicU64,
@@ -51,7 +51,7 @@ zeroed! {
     /// The rarely touched part of a slot.
     #[derive(Debug)]
     pub(crate) struct SlotDetail {
-        pub(super) cells: [Link<[Cell; CELLS_PER_CHUNK]>; CELL_CHUNKS],
+        pub(super) cohorts: [Link<[CohortCounts; COHORTS_PER_CHUNK]>; COHORT_CHUNKS],
         pub(super) growth: Link<GrowthRing>,
         /// In a sampled recording, the variances of live objects and bytes.
         pub(super) object_variance: AtomicU64,
@@ -111,8 +111,8 @@ pub(crate) fn death_again(chunks: &SlotChunks, state: State, birth: Birth, bytes
     if slot.death.load(Relaxed) != birth.to_bits() || !slot.is_current(state) {
         return false;
     }
-    let Some(cell) = slot.death_cell.get() else { return false };
-    slot.add_death(cell, bytes);
+    let Some(cohort) = slot.last_freed_cohort.get() else { return false };
+    slot.add_death(cohort, bytes);
     true
 }
 
@@ -126,8 +126,8 @@ pub(crate) fn death(
     bytes: u64,
 ) -> bool {
     let Some(slot) = current(chunks, around, state, birth.site()) else { return false };
-    let Some(cell) = slot.death_cell(around.arena, birth) else { return false };
-    slot.add_death(cell, bytes);
+    let Some(cohort) = slot.last_freed_cohort(around.arena, birth) else { return false };
+    slot.add_death(cohort, bytes);
     true
 }
 
@@ -141,8 +141,8 @@ pub(crate) fn resize(
     new_bytes: u64,
 ) -> bool {
     let Some(slot) = current(chunks, around, state, birth.site()) else { return false };
-    let Some(cell) = slot.death_cell(around.arena, birth) else { return false };
-    cell.resize(old_bytes, new_bytes);
+    let Some(cohort) = slot.last_freed_cohort(around.arena, birth) else { return false };
+    cohort.resize(old_bytes, new_bytes);
     // Before the event is counted: whoever has seen all events has seen the size.
     slot.note_size(around, state.key().bucket(), new_bytes);
     add(&slot.reallocs, 1);
@@ -174,8 +174,8 @@ impl SiteSlot {
     /// Counts a block of `bytes` for which the slot is ready; its birth.
     #[inline(always)]
     pub(crate) fn birth_again(&self, bytes: u64) -> Birth {
-        if let Some(cell) = self.birth_cell.get() {
-            self.add_birth(cell, bytes);
+        if let Some(cohort) = self.alloc_cohort.get() {
+            self.add_birth(cohort, bytes);
         }
         Birth::from_bits(self.birth.load(Relaxed))
     }
@@ -183,10 +183,10 @@ impl SiteSlot {
     /// Counts a block of `bytes` born now; `None` if there is no memory to count it in.
     pub(crate) fn birth(&self, around: Surroundings, state: State, bytes: u64) -> Option<Birth> {
         self.catch_up(around.arena, state)?;
-        let cell = self.birth_cell.get()?;
+        let cohort = self.alloc_cohort.get()?;
         // Before the event is counted: whoever has seen all events has seen the size.
         self.note_size(around, state.key().bucket(), bytes);
-        self.add_birth(cell, bytes);
+        self.add_birth(cohort, bytes);
         Some(Birth::from_bits(self.birth.load(Relaxed)))
     }
 
@@ -198,8 +198,8 @@ impl SiteSlot {
     }
 
     #[inline(always)]
-    fn add_birth(&self, cell: &Cell, bytes: u64) {
-        cell.birth(bytes);
+    fn add_birth(&self, cohort: &CohortCounts, bytes: u64) {
+        cohort.add_alloc(bytes);
         add(&self.allocs, 1);
         add(&self.net_bytes, bytes);
         raise(&self.max_objects, self.net_objects());
@@ -207,8 +207,8 @@ impl SiteSlot {
     }
 
     #[inline(always)]
-    fn add_death(&self, cell: &Cell, bytes: u64) {
-        cell.death(bytes);
+    fn add_death(&self, cohort: &CohortCounts, bytes: u64) {
+        cohort.add_free(bytes);
         add(&self.frees, 1);
         add(&self.net_bytes, bytes.wrapping_neg());
         lower(&self.min_objects, self.net_objects());
@@ -216,7 +216,7 @@ impl SiteSlot {
     }
 
     /// Brings the slot up to `state`: voids counts of an earlier recording; in a new epoch, opens
-    /// the birth cell and starts new ranges. `None` without memory.
+    /// the birth cohort and starts new ranges. `None` without memory.
     pub(super) fn catch_up(&self, arena: &Arena, state: State) -> Option<()> {
         if self.is_current(state) {
             return Some(());
@@ -226,7 +226,7 @@ impl SiteSlot {
             if self.generation.load(Relaxed) != key.generation() {
                 self.clear();
             }
-            self.birth_cell.set(Some(self.cell(arena, key.bucket())?));
+            self.alloc_cohort.set(Some(self.cohort(arena, key.bucket())?));
             self.birth.store(Birth::new(self.site(), key).to_bits(), Relaxed);
             self.start_ranges();
             self.generation.store(key.generation(), Release);
@@ -256,7 +256,7 @@ impl SiteSlot {
         }
         self.death.store(0, Relaxed);
         let Some(detail) = self.detail.get() else { return };
-        detail.cells.iter().filter_map(Link::get).flatten().for_each(Cell::clear);
+        detail.cohorts.iter().filter_map(Link::get).flatten().for_each(CohortCounts::clear);
         if let Some(growth) = detail.growth.get() {
             growth.written.store(0, Relaxed);
         }
@@ -264,23 +264,27 @@ impl SiteSlot {
         detail.byte_variance.store(0, Relaxed);
     }
 
-    pub(super) fn death_cell(&self, arena: &Arena, birth: Birth) -> Option<&'static Cell> {
+    pub(super) fn last_freed_cohort(
+        &self,
+        arena: &Arena,
+        birth: Birth,
+    ) -> Option<&'static CohortCounts> {
         if self.death.load(Relaxed) == birth.to_bits() {
-            return self.death_cell.get();
+            return self.last_freed_cohort.get();
         }
-        let cell = self.cell(arena, birth.key().bucket())?;
-        self.death_cell.set(Some(cell));
+        let cohort = self.cohort(arena, birth.key().bucket())?;
+        self.last_freed_cohort.set(Some(cohort));
         self.death.store(birth.to_bits(), Relaxed);
-        Some(cell)
+        Some(cohort)
     }
 
-    fn cell(&self, arena: &Arena, bucket: Bucket) -> Option<&'static Cell> {
+    fn cohort(&self, arena: &Arena, bucket: Bucket) -> Option<&'static CohortCounts> {
         let at = bucket.0 as usize;
-        let link = self.detail(arena)?.cells.get(at / CELLS_PER_CHUNK)?;
+        let link = self.detail(arena)?.cohorts.get(at / COHORTS_PER_CHUNK)?;
         if link.get().is_none() {
             link.set(Some(arena.one()?));
         }
-        link.get()?.get(at % CELLS_PER_CHUNK)
+        link.get()?.get(at % COHORTS_PER_CHUNK)
     }
 
     pub(super) fn detail(&self, arena: &Arena) -> Option<&'static SlotDetail> {

@@ -5,8 +5,8 @@
 use heaptide_format::Bucket;
 
 use super::growth::{GrowthEvent, GrowthRing};
-use super::slot::{CELLS_PER_CHUNK, SLOTS_PER_CHUNK, SiteSlot, SlotChunks, find};
-use crate::shared::cell::Cell;
+use super::slot::{COHORTS_PER_CHUNK, SLOTS_PER_CHUNK, SiteSlot, SlotChunks, find};
+use crate::shared::cohort::CohortCounts;
 use crate::shared::state::State;
 use crate::shared::trailer::SiteIndex;
 use crate::sync::AtomicU64;
@@ -69,12 +69,12 @@ impl SlotView {
     /// Deaths by bucket up to `end`, where there are any: objects and bytes. To be read, over all
     /// threads, before the births.
     pub(crate) fn deaths(self, end: Bucket, each: impl FnMut(Bucket, u64, u64)) {
-        self.counts(end, Cell::deaths, each);
+        self.counts(end, CohortCounts::frees, each);
     }
 
     /// Births by bucket up to `end`, where there are any: objects and bytes.
     pub(crate) fn births(self, end: Bucket, each: impl FnMut(Bucket, u64, u64)) {
-        self.counts(end, Cell::births, each);
+        self.counts(end, CohortCounts::allocs, each);
     }
 
     /// The ranges since the epoch of `state` began.
@@ -109,16 +109,16 @@ impl SlotView {
     fn counts(
         self,
         end: Bucket,
-        of: impl Fn(&Cell) -> (u64, u64),
+        of: impl Fn(&CohortCounts) -> (u64, u64),
         mut each: impl FnMut(Bucket, u64, u64),
     ) {
         let Some(detail) = self.0.detail.get() else { return };
-        let chunks = end.0 as usize / CELLS_PER_CHUNK + 1;
-        for (at, chunk) in detail.cells.iter().take(chunks).enumerate() {
-            for (i, cell) in chunk.get().into_iter().flatten().enumerate() {
-                let (objects, bytes) = of(cell);
+        let chunks = end.0 as usize / COHORTS_PER_CHUNK + 1;
+        for (at, chunk) in detail.cohorts.iter().take(chunks).enumerate() {
+            for (i, cohort) in chunk.get().into_iter().flatten().enumerate() {
+                let (objects, bytes) = of(cohort);
                 if (objects, bytes) != (0, 0) {
-                    each(Bucket((at * CELLS_PER_CHUNK + i) as u32), objects, bytes);
+                    each(Bucket((at * COHORTS_PER_CHUNK + i) as u32), objects, bytes);
                 }
             }
         }

@@ -16,59 +16,59 @@ use crate::sync::{AtomicU64, add};
 zeroed! {
     /// Births and deaths; single writer.
     #[derive(Debug)]
-    pub(crate) struct Cell {
-        births: AtomicU64,
-        birth_bytes: AtomicU64,
-        deaths: AtomicU64,
-        death_bytes: AtomicU64,
+    pub(crate) struct CohortCounts {
+        allocs: AtomicU64,
+        alloc_bytes: AtomicU64,
+        frees: AtomicU64,
+        freed_bytes: AtomicU64,
     }
 }
 
-impl Cell {
+impl CohortCounts {
     #[inline(always)]
-    pub(crate) fn birth(&self, bytes: u64) {
-        add(&self.births, 1);
-        add(&self.birth_bytes, bytes);
+    pub(crate) fn add_alloc(&self, bytes: u64) {
+        add(&self.allocs, 1);
+        add(&self.alloc_bytes, bytes);
     }
 
     #[inline(always)]
-    pub(crate) fn death(&self, bytes: u64) {
-        add(&self.deaths, 1);
-        add(&self.death_bytes, bytes);
+    pub(crate) fn add_free(&self, bytes: u64) {
+        add(&self.frees, 1);
+        add(&self.freed_bytes, bytes);
     }
 
     /// Some blocks of so many bytes in all, born together.
-    pub(crate) fn births_of(&self, objects: u64, bytes: u64) {
-        add(&self.births, objects);
-        add(&self.birth_bytes, bytes);
+    pub(crate) fn add_allocs(&self, objects: u64, bytes: u64) {
+        add(&self.allocs, objects);
+        add(&self.alloc_bytes, bytes);
     }
 
     /// Some blocks of so many bytes in all, ended together.
-    pub(crate) fn deaths_of(&self, objects: u64, bytes: u64) {
-        add(&self.deaths, objects);
-        add(&self.death_bytes, bytes);
+    pub(crate) fn add_frees(&self, objects: u64, bytes: u64) {
+        add(&self.frees, objects);
+        add(&self.freed_bytes, bytes);
     }
 
     /// The block lives on with other bytes. The new ones come first, as births do.
     pub(crate) fn resize(&self, old_bytes: u64, new_bytes: u64) {
-        add(&self.birth_bytes, new_bytes);
-        add(&self.death_bytes, old_bytes);
+        add(&self.alloc_bytes, new_bytes);
+        add(&self.freed_bytes, old_bytes);
     }
 
     /// Back to nothing; only while nobody trusts the cell.
     pub(crate) fn clear(&self) {
-        for counter in [&self.births, &self.birth_bytes, &self.deaths, &self.death_bytes] {
+        for counter in [&self.allocs, &self.alloc_bytes, &self.frees, &self.freed_bytes] {
             counter.store(0, Relaxed);
         }
     }
 
     /// Objects and bytes born. To be read after the deaths of every thread.
-    pub(crate) fn births(&self) -> (u64, u64) {
-        (self.births.load(Acquire), self.birth_bytes.load(Acquire))
+    pub(crate) fn allocs(&self) -> (u64, u64) {
+        (self.allocs.load(Acquire), self.alloc_bytes.load(Acquire))
     }
 
     /// Objects and bytes that ended. To be read before the births of any thread.
-    pub(crate) fn deaths(&self) -> (u64, u64) {
-        (self.deaths.load(Acquire), self.death_bytes.load(Acquire))
+    pub(crate) fn frees(&self) -> (u64, u64) {
+        (self.frees.load(Acquire), self.freed_bytes.load(Acquire))
     }
 }
