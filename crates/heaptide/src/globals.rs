@@ -16,7 +16,7 @@ use crate::shared::trailer::MAX_SITES;
 use crate::sync::Ordering::Relaxed;
 use crate::sync::{AtomicU32, AtomicU64};
 use crate::thread::block::ThreadBlock;
-use crate::thread::counters::slot::Surroundings;
+use crate::thread::counters::slot::CountContext;
 use crate::unwind::modules::LoadedModules;
 
 /// What the shim is doing; see [`crate::shared::state`].
@@ -83,8 +83,8 @@ pub(crate) fn tables() -> Option<&'static Tables> {
 }
 
 /// What counting needs beside the thread's own.
-pub(crate) fn surroundings() -> Surroundings {
-    Surroundings { arena: &ARENA, work: &WORK }
+pub(crate) fn count_context() -> CountContext {
+    CountContext { arena: &ARENA, work: &WORK }
 }
 
 /// Asks the loader what is loaded; the state afterwards.

@@ -4,7 +4,7 @@
 
 use super::guard::{AnyGuard, note_overrun, with_guard_for};
 use super::lookup::Expected;
-use crate::globals::surroundings;
+use crate::globals::count_context;
 use crate::shared::state::State;
 use crate::shared::trailer::{Birth, Trailer};
 use crate::sync::add;
@@ -14,13 +14,13 @@ use crate::thread::counters::slot as counters;
 /// Counts the block that was expected, and says what its trailer is to be.
 #[inline(always)]
 pub(crate) fn born(expected: Expected<BlockGuard>, addr: usize, size: usize) -> Trailer {
-    Trailer::new(addr, expected.slot.birth_again(size as u64))
+    Trailer::new(addr, expected.slot.count_alloc_fast(size as u64))
 }
 
 /// Counts a block the long way: the first at its site, or in its epoch, or larger than any. Says
 /// what its trailer is to be.
 pub(crate) fn born_slowly(expected: &Expected<AnyGuard>, addr: usize, size: usize) -> Trailer {
-    let birth = expected.slot.birth(surroundings(), expected.guard.state, size as u64);
+    let birth = expected.slot.count_alloc_slow(count_context(), expected.guard.state, size as u64);
     add(&expected.guard.get().tally.uncounted, u64::from(birth.is_none()));
     Trailer::new(addr, birth.unwrap_or(Birth::UNCOUNTED))
 }
@@ -33,7 +33,7 @@ pub(crate) fn born_slowly(expected: &Expected<AnyGuard>, addr: usize, size: usiz
 pub(crate) fn death(state: State, trailer: Trailer, addr: usize, size: usize) {
     let birth = trailer.read(addr);
     if let Some(guard) = block::own_guard()
-        && counters::death_again(&guard.slots, state, birth, size as u64)
+        && counters::count_free_fast(&guard.slots, state, birth, size as u64)
     {
         return;
     }
@@ -47,7 +47,7 @@ fn death_slowly(birth: Birth, size: usize) {
         return note_overrun();
     }
     with_guard_for(birth, |block, state| {
-        if !counters::death(&block.slots, surroundings(), state, birth, size as u64) {
+        if !counters::count_free_slow(&block.slots, count_context(), state, birth, size as u64) {
             add(&block.tally.uncounted, 1);
         }
     });
@@ -66,7 +66,7 @@ pub(crate) fn resize(
     }
     let (old, new) = (old_size as u64, new_size as u64);
     with_guard_for(birth, |block, state| {
-        if !counters::resize(&block.slots, surroundings(), state, birth, old, new) {
+        if !counters::count_resize(&block.slots, count_context(), state, birth, old, new) {
             add(&block.tally.uncounted, 1);
         }
     });

@@ -82,7 +82,7 @@ fn ready(
 ) -> Option<Expected<BlockGuard>> {
     // That the slot is current also says that no module was unloaded since the entry was made: a
     // thread forgets its entries before it brings any slot up to a state with more unloads.
-    if !slot.is_ready(state, bytes as u64) {
+    if !slot.takes_fast_way(state, bytes as u64) {
         return None;
     }
     #[cfg(feature = "verify")]

@@ -4,12 +4,12 @@
 
 use super::guard::{AnyGuard, with_guard_for};
 use super::lookup::{Expected, Search, expect_slowly};
-use crate::globals::{ARENA, Tables, surroundings, tables};
+use crate::globals::{ARENA, Tables, count_context, tables};
 use crate::shared::samples::{Held, Sample, SampleTable};
 use crate::shared::state::{Phase, State};
 use crate::shared::trailer::Birth;
 use crate::sync::add;
-use crate::thread::counters::sampled::{self as counters, Origin, Weighted};
+use crate::thread::counters::sampled::{self as counters, AllocKind, Weighted};
 use crate::thread::sampler;
 use crate::unwind::{Caller, StackMemory};
 
@@ -41,11 +41,11 @@ pub(crate) fn draw(
 }
 
 /// Counts the block that was drawn, and enters it into the table.
-pub(crate) fn born(drawn: Drawn, addr: usize, size: usize, origin: Origin) {
+pub(crate) fn born(drawn: Drawn, addr: usize, size: usize, kind: AllocKind) {
     let Drawn { expected: Expected { guard: any, slot }, tables, weight } = drawn;
     let guard = any.get();
     let weighted = Weighted { weight, size_bytes: size as u64 };
-    let birth = slot.sampled_birth(surroundings(), any.state, weighted, origin);
+    let birth = slot.count_sampled_alloc(count_context(), any.state, weighted, kind);
     add(&guard.tally.uncounted, u64::from(birth.is_none()));
     // Counted or not: what lies where sampled blocks lie must be in the table.
     let sample = Sample { birth: birth.unwrap_or(Birth::UNCOUNTED), weight };
@@ -63,7 +63,13 @@ pub(crate) fn hold(addr: usize) -> Option<Held> {
 pub(crate) fn died(sample: Sample, size: usize) {
     let weighted = Weighted { weight: sample.weight, size_bytes: size as u64 };
     with_guard_for(sample.birth, |block, state| {
-        if !counters::death(&block.slots, surroundings(), state, sample.birth, weighted) {
+        if !counters::count_sampled_free(
+            &block.slots,
+            count_context(),
+            state,
+            sample.birth,
+            weighted,
+        ) {
             add(&block.tally.uncounted, 1);
         }
     });

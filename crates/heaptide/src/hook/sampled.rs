@@ -15,7 +15,7 @@ use crate::entry::{self, OwnStack};
 use crate::event::sampled::{self as event, Drawn};
 use crate::globals::STATE;
 use crate::shared::state::{Phase, State};
-use crate::thread::counters::sampled::Origin;
+use crate::thread::counters::sampled::AllocKind;
 use crate::thread::sampler;
 use crate::unwind::Caller;
 
@@ -117,7 +117,7 @@ unsafe fn make<A: GlobalAlloc>(
     let made_with = unsafe { inner_layout(layout.size(), layout.align(), kind_of(&drawn)) };
     // SAFETY: the size is the caller's, who promises that it is not zero.
     let block = unsafe { take(inner, made_with, fill) };
-    settle(drawn, block, layout.size(), Origin::Made);
+    settle(drawn, block, layout.size(), AllocKind::New);
     block
 }
 
@@ -150,7 +150,7 @@ unsafe fn resize<A: GlobalAlloc>(
         // SAFETY: both are the layouts of this block, before and after.
         unsafe { replace(inner, block, old, new) }
     };
-    settle(drawn, moved, new_size, Origin::Resized);
+    settle(drawn, moved, new_size, AllocKind::Resized);
     match held {
         Some(held) if moved.is_null() => held.put_back(),
         Some(held) => event::died(held.release(), old_size),
@@ -178,11 +178,11 @@ unsafe fn replace<A: GlobalAlloc>(inner: &A, block: *mut u8, old: Layout, new: L
 }
 
 /// Makes of a block what was drawn for it, now that it is there or is not.
-fn settle(drawn: Option<Drawn>, block: *mut u8, size: usize, origin: Origin) {
+fn settle(drawn: Option<Drawn>, block: *mut u8, size: usize, kind: AllocKind) {
     if let Some(drawn) = drawn
         && !block.is_null()
     {
-        event::born(drawn, block.addr(), size, origin);
+        event::born(drawn, block.addr(), size, kind);
     }
 }
 

@@ -168,7 +168,7 @@ impl Collector {
         let sums = &mut self.sums;
         sums.clear();
         for view in views() {
-            view.deaths(end, |bucket, deaths, death_bytes| {
+            view.frees(end, |bucket, deaths, death_bytes| {
                 sums.add(bucket, Sum { deaths, death_bytes, ..Sum::default() });
             });
         }
@@ -178,7 +178,7 @@ impl Collector {
         let (mut reallocs, mut largest_bytes) = (0, 0);
         let (mut object_variance, mut byte_variance) = (0u64, 0u64);
         for view in views() {
-            view.births(end, |bucket, births, birth_bytes| {
+            view.allocs(end, |bucket, births, birth_bytes| {
                 sums.add(bucket, Sum { births, birth_bytes, ..Sum::default() });
             });
             ranges = add_ranges(ranges, view.ranges(state));

@@ -13,7 +13,7 @@ use crate::shared::cohort::CohortCounts;
 use crate::shared::pool::{self, Node, Pool};
 use crate::shared::samples::{Chunk, Sample, SampleTable};
 use crate::shared::sites::{SiteTable, StackRef};
-use crate::shared::state::Key;
+use crate::shared::state::CohortKey;
 use crate::shared::trailer::{Birth, SiteIndex};
 use crate::sync::{AtomicU32, AtomicU64, add};
 
@@ -133,7 +133,7 @@ fn a_sum_read_while_threads_count_is_never_negative() {
 }
 
 fn sample(n: u32) -> Sample {
-    Sample { birth: Birth::new(SiteIndex(n), Key(n)), weight: u64::from(n) }
+    Sample { birth: Birth::new(SiteIndex(n), CohortKey(n)), weight: u64::from(n) }
 }
 
 /// What one thread brings to the table: a chunk in reserve.

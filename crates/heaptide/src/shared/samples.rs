@@ -172,11 +172,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::shared::state::Key;
+    use crate::shared::state::CohortKey;
     use crate::shared::trailer::SiteIndex;
 
     fn sample(n: u32) -> Sample {
-        Sample { birth: Birth::new(SiteIndex(n), Key(n + 1)), weight: u64::from(n) << 20 }
+        Sample { birth: Birth::new(SiteIndex(n), CohortKey(n + 1)), weight: u64::from(n) << 20 }
     }
 
     proptest! {

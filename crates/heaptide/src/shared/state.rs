@@ -3,7 +3,7 @@
 //! | bits | what |
 //! |---|---|
 //! | 0–4 | [`Phase`] |
-//! | 5–26 | the [`Key`]: which recording and which birth bucket a block born now belongs to |
+//! | 5–26 | the [`CohortKey`]: which recording and which birth bucket a block born now belongs to |
 //! | 27–39 | how many modules were unloaded so far, up to [`MAX_UNLOADS`] |
 //! | 40–63 | the tick: changes with every epoch and every recording, and begins again after 2^24 |
 //!
@@ -40,7 +40,7 @@ pub(crate) enum Phase {
 
 const GENERATION_BITS: u32 = 13;
 const BUCKET_BITS: u32 = 9;
-/// Bits of a [`Key`].
+/// Bits of a [`CohortKey`].
 pub(crate) const KEY_BITS: u32 = GENERATION_BITS + BUCKET_BITS;
 const PHASE_BITS: u32 = 5;
 const KEY_SHIFT: u32 = PHASE_BITS;
@@ -58,9 +58,9 @@ pub(crate) const MAX_UNLOADS: u32 = (1 << UNLOADS_BITS) - 1;
 
 /// Recording and birth bucket of a block. The generation is never 0, so no key is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Key(pub(crate) u32);
+pub(crate) struct CohortKey(pub(crate) u32);
 
-impl Key {
+impl CohortKey {
     pub(crate) fn new(generation: u32, bucket: Bucket) -> Self {
         Self((generation & MAX_GENERATION) << BUCKET_BITS | bucket.0 & ((1 << BUCKET_BITS) - 1))
     }
@@ -118,8 +118,8 @@ impl State {
     }
 
     #[inline]
-    pub(crate) fn key(self) -> Key {
-        Key((self.0 >> KEY_SHIFT) as u32 & ((1 << KEY_BITS) - 1))
+    pub(crate) fn key(self) -> CohortKey {
+        CohortKey((self.0 >> KEY_SHIFT) as u32 & ((1 << KEY_BITS) - 1))
     }
 
     /// How many modules were unloaded, up to [`MAX_UNLOADS`].
@@ -145,7 +145,7 @@ impl State {
     }
 
     /// The next state: in this phase, under this key, a tick later.
-    fn next(self, phase: Phase, key: Option<Key>) -> Self {
+    fn next(self, phase: Phase, key: Option<CohortKey>) -> Self {
         let tick = u64::from(self.tick().wrapping_add(1)) << TICK_SHIFT;
         let unloads = u64::from(self.unloads()) << UNLOADS_SHIFT;
         Self(tick | unloads | u64::from(key.map_or(0, |key| key.0)) << KEY_SHIFT | phase as u64)
@@ -176,7 +176,7 @@ impl StateCell {
 
     /// Starts counting under `generation`, at epoch 0.
     pub(crate) fn begin(&self, generation: u32) {
-        let key = Key::new(generation, Bucket::of(Epoch(0)));
+        let key = CohortKey::new(generation, Bucket::of(Epoch(0)));
         self.update(|now| {
             let phase = if now.is_sampled() { Phase::Sampling } else { Phase::Recording };
             Some(now.next(phase, Some(key)))
@@ -186,7 +186,7 @@ impl StateCell {
     /// Moves on to `epoch`.
     pub(crate) fn advance(&self, epoch: Epoch) {
         self.update(|now| {
-            let key = Key::new(now.key().generation(), Bucket::of(epoch));
+            let key = CohortKey::new(now.key().generation(), Bucket::of(epoch));
             // In a forked child the state was set back to armed; it must stay so.
             now.is_recording().then_some(now.next(now.phase(), Some(key)))
         });

@@ -3,7 +3,7 @@
 //! | bits | what |
 //! |---|---|
 //! | 0–17 | site; 0 means "not counted" (allocated before the recording, or by the recorder) |
-//! | 18–39 | [`Key`]: recording and birth bucket |
+//! | 18–39 | [`CohortKey`]: recording and birth bucket |
 //! | 40–63 | check pattern |
 //!
 //! That is a [`Birth`]. What stands in memory is a [`Trailer`]: the birth with the block's address
@@ -16,7 +16,7 @@
 
 use heaptide_format::SiteId;
 
-use crate::shared::state::{KEY_BITS, Key};
+use crate::shared::state::{CohortKey, KEY_BITS};
 
 /// Bytes that a trailer adds to a block.
 pub(crate) const TRAILER_BYTES: usize = 8;
@@ -61,7 +61,7 @@ impl Birth {
     pub(crate) const UNCOUNTED: Self = Self(PATTERN);
 
     #[inline]
-    pub(crate) fn new(site: SiteIndex, key: Key) -> Self {
+    pub(crate) fn new(site: SiteIndex, key: CohortKey) -> Self {
         Self(PATTERN | u64::from(key.0) << SITE_BITS | u64::from(site.0))
     }
 
@@ -71,8 +71,8 @@ impl Birth {
     }
 
     #[inline]
-    pub(crate) fn key(self) -> Key {
-        Key((self.0 >> SITE_BITS) as u32 & ((1 << KEY_BITS) - 1))
+    pub(crate) fn key(self) -> CohortKey {
+        CohortKey((self.0 >> SITE_BITS) as u32 & ((1 << KEY_BITS) - 1))
     }
 
     /// Whether the pattern is right: if not, this was never written by us.
@@ -136,7 +136,7 @@ mod tests {
             addr: u32, other: u32, site in 0..MAX_SITES as u32, generation in 1..8191u32,
             bucket in 0..heaptide_format::BUCKETS,
         ) {
-            let key = Key::new(generation, Bucket(bucket));
+            let key = CohortKey::new(generation, Bucket(bucket));
             let birth = Birth::new(SiteIndex(site), key);
             let (addr, other) = (addr as usize * 8, other as usize * 8);
             let trailer = Trailer::from_memory(Trailer::new(addr, birth).to_memory());

@@ -23,9 +23,9 @@ zeroed! {
     #[repr(C, align(128))]
     pub(crate) struct SiteSlot {
         /// The [`State`] for which all this is current.
-        pub(super) stamp: AtomicU64,
+        pub(super) valid_for: AtomicU64,
         /// What the trailers of blocks born now say, and where they count.
-        pub(super) birth: AtomicU64,
+        pub(super) alloc_birth: AtomicU64,
         pub(super) alloc_cohort: Link<CohortCounts>,
         pub(super) allocs: AtomicU64,
         pub(super) net_bytes: AtomicU64,
@@ -34,7 +34,7 @@ zeroed! {
         /// Size of the largest block so far.
         pub(super) largest_bytes: AtomicU64,
         /// What the trailer of the block said that ended last, and where it counted; 0 if there is none.
-        pub(super) death: AtomicU64,
+        pub(super) last_freed_birth: AtomicU64,
         pub(super) last_freed_cohort: Link<CohortCounts>,
         pub(super) frees: AtomicU64,
         pub(super) min_objects: AtomicU64,
@@ -61,7 +61,7 @@ zeroed! {
 
 /// Where a count goes that needs more than the slot: memory, and the work done so far.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Surroundings {
+pub(crate) struct CountContext {
     pub(crate) arena: &'static Arena,
     pub(crate) work: &'static WorkCounters,
 }
@@ -76,14 +76,14 @@ pub(super) fn find(chunks: &SlotChunks, site: SiteIndex) -> Option<&'static Site
 }
 
 /// The current slot of `site`; `None` without memory.
-pub(super) fn current(
+pub(super) fn valid_slot(
     chunks: &SlotChunks,
-    around: Surroundings,
+    context: CountContext,
     state: State,
     site: SiteIndex,
 ) -> Option<&'static SiteSlot> {
-    let slot = slot(chunks, around.arena, site)?;
-    slot.catch_up(around.arena, state)?;
+    let slot = slot(chunks, context.arena, site)?;
+    slot.make_valid_for(context.arena, state)?;
     Some(slot)
 }
 
@@ -105,46 +105,46 @@ pub(crate) fn slot(
 /// Counts the end of a block of `bytes`, if nothing but counting is to be done; says whether it
 /// was.
 #[inline(always)]
-pub(crate) fn death_again(chunks: &SlotChunks, state: State, birth: Birth, bytes: u64) -> bool {
+pub(crate) fn count_free_fast(chunks: &SlotChunks, state: State, birth: Birth, bytes: u64) -> bool {
     let Some(slot) = find(chunks, birth.site()) else { return false };
     // The same birth as the last that was looked at: so the trailer is intact and counts.
-    if slot.death.load(Relaxed) != birth.to_bits() || !slot.is_current(state) {
+    if slot.last_freed_birth.load(Relaxed) != birth.to_bits() || !slot.is_valid_for(state) {
         return false;
     }
     let Some(cohort) = slot.last_freed_cohort.get() else { return false };
-    slot.add_death(cohort, bytes);
+    slot.add_free(cohort, bytes);
     true
 }
 
 /// Counts the end of a block of `bytes` of this recording, whose trailer is `birth`. False without
 /// memory.
-pub(crate) fn death(
+pub(crate) fn count_free_slow(
     chunks: &SlotChunks,
-    around: Surroundings,
+    context: CountContext,
     state: State,
     birth: Birth,
     bytes: u64,
 ) -> bool {
-    let Some(slot) = current(chunks, around, state, birth.site()) else { return false };
-    let Some(cohort) = slot.last_freed_cohort(around.arena, birth) else { return false };
-    slot.add_death(cohort, bytes);
+    let Some(slot) = valid_slot(chunks, context, state, birth.site()) else { return false };
+    let Some(cohort) = slot.cohort_of_freed(context.arena, birth) else { return false };
+    slot.add_free(cohort, bytes);
     true
 }
 
 /// Counts a block that was resized: it keeps its site and its birth. False without memory.
-pub(crate) fn resize(
+pub(crate) fn count_resize(
     chunks: &SlotChunks,
-    around: Surroundings,
+    context: CountContext,
     state: State,
     birth: Birth,
     old_bytes: u64,
     new_bytes: u64,
 ) -> bool {
-    let Some(slot) = current(chunks, around, state, birth.site()) else { return false };
-    let Some(cohort) = slot.last_freed_cohort(around.arena, birth) else { return false };
+    let Some(slot) = valid_slot(chunks, context, state, birth.site()) else { return false };
+    let Some(cohort) = slot.cohort_of_freed(context.arena, birth) else { return false };
     cohort.resize(old_bytes, new_bytes);
     // Before the event is counted: whoever has seen all events has seen the size.
-    slot.note_size(around, state.key().bucket(), new_bytes);
+    slot.note_size(context, state.key().bucket(), new_bytes);
     add(&slot.reallocs, 1);
     add(&slot.net_bytes, new_bytes.wrapping_sub(old_bytes));
     raise(&slot.max_bytes, slot.net_bytes.load(Relaxed));
@@ -161,33 +161,38 @@ impl SiteSlot {
     ///
     /// Slots are brought up to states of the running recording only.
     #[inline(always)]
-    fn is_current(&self, state: State) -> bool {
-        self.stamp.load(Relaxed) == state.to_bits()
+    fn is_valid_for(&self, state: State) -> bool {
+        self.valid_for.load(Relaxed) == state.to_bits()
     }
 
-    /// Whether a block of `bytes` born now can be counted by [`SiteSlot::birth_again`].
+    /// Whether a block of `bytes` born now can be counted by [`SiteSlot::count_alloc_fast`].
     #[inline(always)]
-    pub(crate) fn is_ready(&self, state: State, bytes: u64) -> bool {
-        self.is_current(state) && bytes <= self.largest_bytes.load(Relaxed)
+    pub(crate) fn takes_fast_way(&self, state: State, bytes: u64) -> bool {
+        self.is_valid_for(state) && bytes <= self.largest_bytes.load(Relaxed)
     }
 
     /// Counts a block of `bytes` for which the slot is ready; its birth.
     #[inline(always)]
-    pub(crate) fn birth_again(&self, bytes: u64) -> Birth {
+    pub(crate) fn count_alloc_fast(&self, bytes: u64) -> Birth {
         if let Some(cohort) = self.alloc_cohort.get() {
-            self.add_birth(cohort, bytes);
+            self.add_alloc(cohort, bytes);
         }
-        Birth::from_bits(self.birth.load(Relaxed))
+        Birth::from_bits(self.alloc_birth.load(Relaxed))
     }
 
     /// Counts a block of `bytes` born now; `None` if there is no memory to count it in.
-    pub(crate) fn birth(&self, around: Surroundings, state: State, bytes: u64) -> Option<Birth> {
-        self.catch_up(around.arena, state)?;
+    pub(crate) fn count_alloc_slow(
+        &self,
+        context: CountContext,
+        state: State,
+        bytes: u64,
+    ) -> Option<Birth> {
+        self.make_valid_for(context.arena, state)?;
         let cohort = self.alloc_cohort.get()?;
         // Before the event is counted: whoever has seen all events has seen the size.
-        self.note_size(around, state.key().bucket(), bytes);
-        self.add_birth(cohort, bytes);
-        Some(Birth::from_bits(self.birth.load(Relaxed)))
+        self.note_size(context, state.key().bucket(), bytes);
+        self.add_alloc(cohort, bytes);
+        Some(Birth::from_bits(self.alloc_birth.load(Relaxed)))
     }
 
     /// Blocks born less blocks ended, as this thread saw them: negative (in two's complement)
@@ -198,7 +203,7 @@ impl SiteSlot {
     }
 
     #[inline(always)]
-    fn add_birth(&self, cohort: &CohortCounts, bytes: u64) {
+    fn add_alloc(&self, cohort: &CohortCounts, bytes: u64) {
         cohort.add_alloc(bytes);
         add(&self.allocs, 1);
         add(&self.net_bytes, bytes);
@@ -207,7 +212,7 @@ impl SiteSlot {
     }
 
     #[inline(always)]
-    fn add_death(&self, cohort: &CohortCounts, bytes: u64) {
+    fn add_free(&self, cohort: &CohortCounts, bytes: u64) {
         cohort.add_free(bytes);
         add(&self.frees, 1);
         add(&self.net_bytes, bytes.wrapping_neg());
@@ -217,21 +222,21 @@ impl SiteSlot {
 
     /// Brings the slot up to `state`: voids counts of an earlier recording; in a new epoch, opens
     /// the birth cohort and starts new ranges. `None` without memory.
-    pub(super) fn catch_up(&self, arena: &Arena, state: State) -> Option<()> {
-        if self.is_current(state) {
+    pub(super) fn make_valid_for(&self, arena: &Arena, state: State) -> Option<()> {
+        if self.is_valid_for(state) {
             return Some(());
         }
-        let (seen, key) = (State::from_bits(self.stamp.load(Relaxed)), state.key());
+        let (seen, key) = (State::from_bits(self.valid_for.load(Relaxed)), state.key());
         if (seen.key(), seen.tick()) != (key, state.tick()) {
             if self.generation.load(Relaxed) != key.generation() {
                 self.clear();
             }
             self.alloc_cohort.set(Some(self.cohort(arena, key.bucket())?));
-            self.birth.store(Birth::new(self.site(), key).to_bits(), Relaxed);
+            self.alloc_birth.store(Birth::new(self.site(), key).to_bits(), Relaxed);
             self.start_ranges();
             self.generation.store(key.generation(), Release);
         }
-        self.stamp.store(state.to_bits(), Release);
+        self.valid_for.store(state.to_bits(), Release);
         Some(())
     }
 
@@ -254,7 +259,7 @@ impl SiteSlot {
         {
             counter.store(0, Relaxed);
         }
-        self.death.store(0, Relaxed);
+        self.last_freed_birth.store(0, Relaxed);
         let Some(detail) = self.detail.get() else { return };
         detail.cohorts.iter().filter_map(Link::get).flatten().for_each(CohortCounts::clear);
         if let Some(growth) = detail.growth.get() {
@@ -264,17 +269,17 @@ impl SiteSlot {
         detail.byte_variance.store(0, Relaxed);
     }
 
-    pub(super) fn last_freed_cohort(
+    pub(super) fn cohort_of_freed(
         &self,
         arena: &Arena,
         birth: Birth,
     ) -> Option<&'static CohortCounts> {
-        if self.death.load(Relaxed) == birth.to_bits() {
+        if self.last_freed_birth.load(Relaxed) == birth.to_bits() {
             return self.last_freed_cohort.get();
         }
         let cohort = self.cohort(arena, birth.key().bucket())?;
         self.last_freed_cohort.set(Some(cohort));
-        self.death.store(birth.to_bits(), Relaxed);
+        self.last_freed_birth.store(birth.to_bits(), Relaxed);
         Some(cohort)
     }
 
@@ -294,7 +299,7 @@ impl SiteSlot {
         self.detail.get()
     }
 
-    pub(super) fn note_size(&self, around: Surroundings, bucket: Bucket, bytes: u64) {
+    pub(super) fn note_size(&self, context: CountContext, bucket: Bucket, bytes: u64) {
         if bytes <= self.largest_bytes.load(Relaxed) {
             return;
         }
@@ -302,16 +307,16 @@ impl SiteSlot {
         if bytes < GROWTH_FLOOR_BYTES {
             return;
         }
-        let Some(detail) = self.detail(around.arena) else { return };
+        let Some(detail) = self.detail(context.arena) else { return };
         if detail.growth.get().is_none() {
-            let Some(ring) = around.arena.one() else { return };
+            let Some(ring) = context.arena.one() else { return };
             detail.growth.set(Some(ring));
         }
         let Some(ring) = detail.growth.get() else { return };
         // A fifth more than the last is what counts as growth.
         let last = ring.last_bytes();
         if bytes >= last.saturating_add(last / 5) {
-            ring.push(bucket, bytes, around.work);
+            ring.push(bucket, bytes, context.work);
         }
     }
 }
@@ -345,11 +350,11 @@ mod tests {
     fn a_slot_is_ready_for_one_state_only() {
         static ARENA: Arena = Arena::new();
         static WORK: WorkCounters = [const { AtomicU64::new(0) }; MAX_WORK];
-        let around = Surroundings { arena: &ARENA, work: &WORK };
+        let context = CountContext { arena: &ARENA, work: &WORK };
         let slot: &SiteSlot = ARENA.one().expect("memory");
         let state = StateCell::new();
         state.decide(Phase::Armed);
-        assert!(!slot.is_ready(state.load(), 8), "nothing is recorded");
+        assert!(!slot.takes_fast_way(state.load(), 8), "nothing is recorded");
         state.begin(1);
         let changes: [(&str, Change); 4] = [
             ("an epoch", |state| state.advance(Epoch(1))),
@@ -359,12 +364,12 @@ mod tests {
         ];
         for (change, happens) in changes {
             if state.load().is_recording() {
-                slot.birth(around, state.load(), 8).expect("memory");
-                assert!(slot.is_ready(state.load(), 8), "before {change}");
-                assert!(!slot.is_ready(state.load(), 9), "larger than any before {change}");
+                slot.count_alloc_slow(context, state.load(), 8).expect("memory");
+                assert!(slot.takes_fast_way(state.load(), 8), "before {change}");
+                assert!(!slot.takes_fast_way(state.load(), 9), "larger than any before {change}");
             }
             happens(&state);
-            assert!(!slot.is_ready(state.load(), 8), "after {change}");
+            assert!(!slot.takes_fast_way(state.load(), 8), "after {change}");
         }
     }
 }

@@ -66,14 +66,14 @@ impl SlotView {
         self.0.reallocs.load(Acquire)
     }
 
-    /// Deaths by bucket up to `end`, where there are any: objects and bytes. To be read, over all
-    /// threads, before the births.
-    pub(crate) fn deaths(self, end: Bucket, each: impl FnMut(Bucket, u64, u64)) {
+    /// Frees by bucket up to `end`, where there are any: objects and bytes. To be read, over all
+    /// threads, before the allocations.
+    pub(crate) fn frees(self, end: Bucket, each: impl FnMut(Bucket, u64, u64)) {
         self.counts(end, CohortCounts::frees, each);
     }
 
-    /// Births by bucket up to `end`, where there are any: objects and bytes.
-    pub(crate) fn births(self, end: Bucket, each: impl FnMut(Bucket, u64, u64)) {
+    /// Allocations by bucket up to `end`, where there are any: objects and bytes.
+    pub(crate) fn allocs(self, end: Bucket, each: impl FnMut(Bucket, u64, u64)) {
         self.counts(end, CohortCounts::allocs, each);
     }
 
@@ -81,7 +81,7 @@ impl SlotView {
     pub(crate) fn ranges(self, state: State) -> Ranges {
         let slot = self.0;
         let (objects, bytes) = (slot.net_objects() as i64, slot.net_bytes.load(Relaxed) as i64);
-        if State::from_bits(slot.stamp.load(Acquire)).tick() != state.tick() {
+        if State::from_bits(slot.valid_for.load(Acquire)).tick() != state.tick() {
             return Ranges { objects: (objects, objects), bytes: (bytes, bytes) };
         }
         let at = |range: &AtomicU64| range.load(Relaxed) as i64;
