@@ -45,7 +45,7 @@ pub(crate) fn decide(state: &StateCell, unasked: ProcessMode, inner: fn() -> &'s
         ProcessMode::Off => Phase::Off,
         ProcessMode::Exact => Phase::Armed,
         ProcessMode::Sampled { period_bytes } => {
-            sampler::settle(period_bytes, sys::start_up_entropy());
+            sampler::set_period(period_bytes, sys::start_up_entropy());
             Phase::SampledArmed
         }
     };

@@ -18,7 +18,7 @@ mod x86_64;
 pub(crate) use aarch64::{alloc, alloc_zeroed, sample};
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 pub(crate) use other::{alloc, alloc_zeroed, sample};
-pub(crate) use stack::OwnStack;
+pub(crate) use stack::ThreadStack;
 pub(crate) use target::EntryTarget;
 #[cfg(target_arch = "x86_64")]
 pub(crate) use x86_64::{alloc, alloc_zeroed, sample};

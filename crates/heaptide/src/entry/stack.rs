@@ -4,18 +4,18 @@ use crate::unwind::StackMemory;
 
 /// The stack of the calling thread, from the hook's caller on.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct OwnStack(());
+pub(crate) struct ThreadStack(());
 
-impl OwnStack {
+impl ThreadStack {
     /// # Safety
     /// Words may only be asked for inside frames that the unwind tables, applied step by step
-    /// from the hook's caller, say are there; the walk and the memo do that.
+    /// from the hook's caller, say are there; the walk and the stack cache do that.
     pub(crate) unsafe fn assume_walked() -> Self {
         Self(())
     }
 }
 
-impl StackMemory for OwnStack {
+impl StackMemory for ThreadStack {
     #[inline(always)]
     fn word(self, at: u64) -> u64 {
         // SAFETY: `at` lies in a frame of this thread's own stack (`assume_walked`), which is

@@ -68,14 +68,18 @@ pub(super) fn note_overrun() {
 /// Counts an event of a block with this birth, if it belongs to the recording that runs: in the
 /// thread's own block, or in another if that cannot be. The recorder's threads count here as well:
 /// what they free may be the program's.
-pub(super) fn with_guard_for(birth: Birth, count: impl FnOnce(&ThreadBlock, State)) {
+///
+/// `count` says whether there was memory for it; if not, that is counted instead.
+pub(super) fn with_guard_for(birth: Birth, count: impl FnOnce(&ThreadBlock, State) -> bool) {
     if birth.site() == SiteIndex::NONE {
         return;
     }
     if let Some(any) = any_guard()
         && counts(any.state, birth)
     {
-        count(any.get(), any.state);
+        if !count(any.get(), any.state) {
+            add(&any.get().tally.uncounted, 1);
+        }
     }
 }
 

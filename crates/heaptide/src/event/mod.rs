@@ -8,8 +8,8 @@
 
 pub(crate) mod exact;
 mod guard;
-mod learn;
 pub(crate) mod lookup;
+mod miss;
 pub(crate) mod sampled;
 #[cfg(feature = "verify")]
 pub mod verify;

@@ -1,11 +1,15 @@
-//! What an event means in a sampled recording.
+//! What an allocation, a free and a resize mean where some blocks are sampled.
+//!
+//! Whoever calls asks [`draw`] before it makes a block, tells [`count_alloc`] when the block is there,
+//! and asks [`take_out`] whether a block is sampled before it goes. Such blocks have no trailer: the
+//! side table knows them by their address.
 
 #![forbid(unsafe_code)]
 
-use super::guard::{AnyGuard, with_guard_for};
-use super::lookup::{Expected, Search, expect_slowly};
+use super::guard::with_guard_for;
+use super::lookup::{CacheSearch, SlowCountTarget, find_slot_slow};
 use crate::globals::{ARENA, Tables, count_context, tables};
-use crate::shared::samples::{Held, Sample, SampleTable};
+use crate::shared::samples::{Sample, SampleTable, TakenSample};
 use crate::shared::state::{Phase, State};
 use crate::shared::trailer::Birth;
 use crate::sync::add;
@@ -16,33 +20,33 @@ use crate::unwind::{Caller, StackMemory};
 /// A block that will be sampled once it is there: where it counts, for how many it stands, and
 /// the certainty that the table has room for it.
 #[derive(Debug)]
-pub(crate) struct Drawn {
-    expected: Expected<AnyGuard>,
+pub(crate) struct PendingSample {
+    target: SlowCountTarget,
     tables: &'static Tables,
     weight: u64,
 }
 
-/// Decides on a block that was not passed by. `None`: it is not sampled.
+/// Decides on a block for which [`sampler::skip_fast`] said no. `None`: it is not sampled.
 pub(crate) fn draw(
     state: State,
     size: usize,
     stack: impl StackMemory,
     caller: Caller,
-) -> Option<Drawn> {
+) -> Option<PendingSample> {
     if !state.is(Phase::Sampling) {
         return None;
     }
-    let weight = sampler::draw(size)?;
-    let expected = expect_slowly(stack, caller, Search::Due)?;
-    let guard = expected.guard.get();
+    let weight = sampler::draw_weight(size)?;
+    let target = find_slot_slow(stack, caller, CacheSearch::Due)?;
+    let guard = target.guard.get();
     let tables = tables().filter(|_| SampleTable::make_room(&guard.spare, &ARENA));
     add(&guard.tally.unsampled, u64::from(tables.is_none()));
-    Some(Drawn { expected, tables: tables?, weight })
+    Some(PendingSample { target, tables: tables?, weight })
 }
 
-/// Counts the block that was drawn, and enters it into the table.
-pub(crate) fn born(drawn: Drawn, addr: usize, size: usize, kind: AllocKind) {
-    let Drawn { expected: Expected { guard: any, slot }, tables, weight } = drawn;
+/// Counts the block that was drawn, now that it is at `addr`, and enters it into the table.
+pub(crate) fn count_alloc(pending: PendingSample, addr: usize, size: usize, kind: AllocKind) {
+    let PendingSample { target: SlowCountTarget { guard: any, slot }, tables, weight } = pending;
     let guard = any.get();
     let weighted = Weighted { weight, size_bytes: size as u64 };
     let birth = slot.count_sampled_alloc(count_context(), any.state, weighted, kind);
@@ -53,24 +57,17 @@ pub(crate) fn born(drawn: Drawn, addr: usize, size: usize, kind: AllocKind) {
 }
 
 /// Takes the block at `addr` out of the table, if it is sampled, now or by an earlier recording.
-pub(crate) fn hold(addr: usize) -> Option<Held> {
-    tables()?.samples.hold(addr)
+pub(crate) fn take_out(addr: usize) -> Option<TakenSample> {
+    tables()?.samples.take_out(addr)
 }
 
 /// Counts the end of a sampled block.
 #[cold]
 #[inline(never)]
-pub(crate) fn died(sample: Sample, size: usize) {
+pub(crate) fn count_free(sample: Sample, size: usize) {
     let weighted = Weighted { weight: sample.weight, size_bytes: size as u64 };
     with_guard_for(sample.birth, |block, state| {
-        if !counters::count_sampled_free(
-            &block.slots,
-            count_context(),
-            state,
-            sample.birth,
-            weighted,
-        ) {
-            add(&block.tally.uncounted, 1);
-        }
+        let (slots, birth) = (&block.slots, sample.birth);
+        counters::count_sampled_free(slots, count_context(), state, birth, weighted)
     });
 }

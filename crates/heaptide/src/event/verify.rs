@@ -2,7 +2,7 @@
 
 #![forbid(unsafe_code)]
 
-use super::learn::{intern, unwind};
+use super::miss::{intern, unwind};
 use crate::sync::AtomicU64;
 use crate::sync::Ordering::Relaxed;
 use crate::thread::block::BlockGuard;

@@ -193,7 +193,7 @@ extern "C" fn at_process_exit() {
 /// A forked child records nothing, and leaves the parent's file and pipe alone.
 extern "C" fn in_forked_child() {
     STATE.end();
-    sampler::part_ways(u64::from(sys::process_id()));
+    sampler::reseed_after_fork(u64::from(sys::process_id()));
     sys::forget_wake();
     LIFECYCLE.end();
 }

@@ -158,12 +158,12 @@ fn entries_made_at_once_are_all_found_and_ended_by_whoever_got_the_block() {
         };
         enter(&table, &Link::default(), 2 << 12, 2);
         if handed_over.load(Acquire) == 1 {
-            let held = table.hold(1 << 12).expect("its maker entered it");
-            assert_eq!(held.release(), sample(1));
-            assert!(table.hold(1 << 12).is_none());
+            let taken = table.take_out(1 << 12).expect("its maker entered it");
+            assert_eq!(taken.release(), sample(1));
+            assert!(table.take_out(1 << 12).is_none());
         }
         maker.join().expect("no panic");
-        assert_eq!(table.hold(2 << 12).expect("it was entered").release(), sample(2));
+        assert_eq!(table.take_out(2 << 12).expect("it was entered").release(), sample(2));
     });
 }
 
@@ -179,18 +179,18 @@ fn an_address_that_is_used_again_has_the_new_blocks_entry() {
             thread::spawn(move || {
                 if free.load(Acquire) == 1 {
                     enter(&table, &Link::default(), 1 << 12, 2);
-                    assert_eq!(table.hold(1 << 12).expect("entered").release(), sample(2));
+                    assert_eq!(table.take_out(1 << 12).expect("entered").release(), sample(2));
                 } else {
                     // Another block, which may get the slot that is given up meanwhile.
                     enter(&table, &Link::default(), 3 << 12, 3);
-                    assert_eq!(table.hold(3 << 12).expect("entered").release(), sample(3));
+                    assert_eq!(table.take_out(3 << 12).expect("entered").release(), sample(3));
                 }
             })
         };
-        assert_eq!(table.hold(1 << 12).expect("entered").release(), sample(1));
+        assert_eq!(table.take_out(1 << 12).expect("entered").release(), sample(1));
         free.store(1, Release);
         next.join().expect("no panic");
-        assert!(table.hold(1 << 12).is_none() && table.hold(3 << 12).is_none());
+        assert!(table.take_out(1 << 12).is_none() && table.take_out(3 << 12).is_none());
     });
 }
 

@@ -52,7 +52,7 @@ pub(crate) struct SampleTable {
 /// An entry that was taken out, whose slot is still the holder's.
 #[derive(Debug)]
 #[must_use = "the slot is lost if it is neither put back nor released"]
-pub(crate) struct Held {
+pub(crate) struct TakenSample {
     chunk: &'static Chunk,
     at: usize,
     addr: usize,
@@ -95,14 +95,14 @@ impl SampleTable {
 
     /// Takes out the entry of the block at `addr`, if it is sampled. The caller must be the one
     /// who may free it.
-    pub(crate) fn hold(&self, addr: usize) -> Option<Held> {
-        let held = chain(self.head(addr)?.get()).find_map(|chunk| {
+    pub(crate) fn take_out(&self, addr: usize) -> Option<TakenSample> {
+        let taken = chain(self.head(addr)?.get()).find_map(|chunk| {
             let holds = |key: &AtomicU64| key.load(Acquire) == addr as u64;
             let at = chunk.keys.iter().position(holds)?;
-            Some(Held { chunk, at, addr })
+            Some(TakenSample { chunk, at, addr })
         })?;
-        held.set_key(CLAIMED);
-        Some(held)
+        taken.set_key(CLAIMED);
+        Some(taken)
     }
 
     fn head(&self, addr: usize) -> Option<&Link<Chunk>> {
@@ -136,7 +136,7 @@ impl Chunk {
     }
 }
 
-impl Held {
+impl TakenSample {
     /// The block ends, and the slot is free; what was noted of the block.
     pub(crate) fn release(self) -> Sample {
         let sample = self.sample();
@@ -189,19 +189,19 @@ mod tests {
             let mut map = BTreeMap::new();
             for (page, what, n) in steps {
                 let (addr, n) = ((page + 1) * 4096, n >> 1);
-                let held = table.hold(addr);
-                prop_assert_eq!(held.as_ref().map(Held::sample), map.get(&addr).copied());
-                match (held, what) {
+                let taken = table.take_out(addr);
+                prop_assert_eq!(taken.as_ref().map(TakenSample::sample), map.get(&addr).copied());
+                match (taken, what) {
                     (None, 0) => {
                         prop_assert!(SampleTable::make_room(&spare, &arena));
                         table.insert(&spare, addr, sample(n));
                         map.insert(addr, sample(n));
                     }
-                    (Some(held), 1) => {
-                        held.release();
+                    (Some(taken), 1) => {
+                        taken.release();
                         map.remove(&addr);
                     }
-                    (Some(held), _) => held.put_back(),
+                    (Some(taken), _) => taken.put_back(),
                     (None, _) => {}
                 }
             }
@@ -216,7 +216,7 @@ mod tests {
             let addr = (round % 7 + 1) * 4096;
             assert!(SampleTable::make_room(&spare, &arena));
             table.insert(&spare, addr, sample(1));
-            table.hold(addr).expect("it was entered").release();
+            table.take_out(addr).expect("it was entered").release();
         }
         let chunks: usize = table.heads.iter().map(|head| chain(head.get()).count()).sum();
         assert!(chunks <= 7, "{chunks} chunks for at most one entry at a time");

@@ -41,10 +41,10 @@ pub(crate) enum Phase {
 const GENERATION_BITS: u32 = 13;
 const BUCKET_BITS: u32 = 9;
 /// Bits of a [`CohortKey`].
-pub(crate) const KEY_BITS: u32 = GENERATION_BITS + BUCKET_BITS;
+pub(crate) const COHORT_KEY_BITS: u32 = GENERATION_BITS + BUCKET_BITS;
 const PHASE_BITS: u32 = 5;
 const KEY_SHIFT: u32 = PHASE_BITS;
-const UNLOADS_SHIFT: u32 = KEY_SHIFT + KEY_BITS;
+const UNLOADS_SHIFT: u32 = KEY_SHIFT + COHORT_KEY_BITS;
 const UNLOADS_BITS: u32 = 13;
 const TICK_SHIFT: u32 = UNLOADS_SHIFT + UNLOADS_BITS;
 
@@ -119,7 +119,7 @@ impl State {
 
     #[inline]
     pub(crate) fn key(self) -> CohortKey {
-        CohortKey((self.0 >> KEY_SHIFT) as u32 & ((1 << KEY_BITS) - 1))
+        CohortKey((self.0 >> KEY_SHIFT) as u32 & ((1 << COHORT_KEY_BITS) - 1))
     }
 
     /// How many modules were unloaded, up to [`MAX_UNLOADS`].

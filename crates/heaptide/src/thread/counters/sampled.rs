@@ -5,7 +5,7 @@
 
 use super::slot::{CountContext, SiteSlot, SlotChunks, lower, raise, valid_slot};
 use crate::shared::state::State;
-use crate::shared::trailer::Birth;
+use crate::shared::trailer::{Birth, PaddableSize};
 use crate::sync::Ordering::Relaxed;
 use crate::sync::add;
 
@@ -60,7 +60,9 @@ impl SiteSlot {
         add(&detail.byte_variance, byte_variance);
         raise(&self.max_objects, self.net_objects());
         raise(&self.max_bytes, self.net_bytes.load(Relaxed));
-        self.note_size(context, state.key().bucket(), sample.size_bytes);
+        if let Some(size) = PaddableSize::new(sample.size_bytes as usize) {
+            self.note_size(context, state.key().bucket(), size);
+        }
         Some(Birth::from_bits(self.alloc_birth.load(Relaxed)))
     }
 }

@@ -9,7 +9,7 @@ use crate::shared::arena::{Arena, Link, zeroed};
 use crate::shared::cohort::CohortCounts;
 use crate::shared::labels::WorkCounters;
 use crate::shared::state::State;
-use crate::shared::trailer::{Birth, MAX_SITES, SiteIndex};
+use crate::shared::trailer::{Birth, LargestSize, MAX_SITES, PaddableSize, SiteIndex};
 use crate::sync::Ordering::{Relaxed, Release};
 use crate::sync::{AtomicU32, AtomicU64, add};
 
@@ -31,8 +31,9 @@ zeroed! {
         pub(super) net_bytes: AtomicU64,
         pub(super) max_objects: AtomicU64,
         pub(super) max_bytes: AtomicU64,
-        /// Size of the largest block so far.
-        pub(super) largest_bytes: AtomicU64,
+        /// Size of the largest block so far. The hook makes a layout unchecked of a size that this
+        /// covers.
+        pub(super) largest: LargestSize,
         /// What the trailer of the block said that ended last, and where it counted; 0 if there is none.
         pub(super) last_freed_birth: AtomicU64,
         pub(super) last_freed_cohort: Link<CohortCounts>,
@@ -138,13 +139,14 @@ pub(crate) fn count_resize(
     state: State,
     birth: Birth,
     old_bytes: u64,
-    new_bytes: u64,
+    new_size: PaddableSize,
 ) -> bool {
     let Some(slot) = valid_slot(chunks, context, state, birth.site()) else { return false };
     let Some(cohort) = slot.cohort_of_freed(context.arena, birth) else { return false };
+    let new_bytes = new_size.bytes() as u64;
     cohort.resize(old_bytes, new_bytes);
     // Before the event is counted: whoever has seen all events has seen the size.
-    slot.note_size(context, state.key().bucket(), new_bytes);
+    slot.note_size(context, state.key().bucket(), new_size);
     add(&slot.reallocs, 1);
     add(&slot.net_bytes, new_bytes.wrapping_sub(old_bytes));
     raise(&slot.max_bytes, slot.net_bytes.load(Relaxed));
@@ -165,33 +167,34 @@ impl SiteSlot {
         self.valid_for.load(Relaxed) == state.to_bits()
     }
 
-    /// Whether a block of `bytes` born now can be counted by [`SiteSlot::count_alloc_fast`].
+    /// `bytes`, if a block of so many that is born now can be counted by
+    /// [`SiteSlot::count_alloc_fast`].
     #[inline(always)]
-    pub(crate) fn takes_fast_way(&self, state: State, bytes: u64) -> bool {
-        self.is_valid_for(state) && bytes <= self.largest_bytes.load(Relaxed)
+    pub(crate) fn takes_fast_way(&self, state: State, bytes: usize) -> Option<PaddableSize> {
+        if self.is_valid_for(state) { self.largest.covers(bytes) } else { None }
     }
 
-    /// Counts a block of `bytes` for which the slot is ready; its birth.
+    /// Counts a block for which [`SiteSlot::takes_fast_way`] gave its size; its birth.
     #[inline(always)]
-    pub(crate) fn count_alloc_fast(&self, bytes: u64) -> Birth {
+    pub(crate) fn count_alloc_fast(&self, size: PaddableSize) -> Birth {
         if let Some(cohort) = self.alloc_cohort.get() {
-            self.add_alloc(cohort, bytes);
+            self.add_alloc(cohort, size.bytes() as u64);
         }
         Birth::from_bits(self.alloc_birth.load(Relaxed))
     }
 
-    /// Counts a block of `bytes` born now; `None` if there is no memory to count it in.
+    /// Counts a block born now; `None` if there is no memory to count it in.
     pub(crate) fn count_alloc_slow(
         &self,
         context: CountContext,
         state: State,
-        bytes: u64,
+        size: PaddableSize,
     ) -> Option<Birth> {
         self.make_valid_for(context.arena, state)?;
         let cohort = self.alloc_cohort.get()?;
         // Before the event is counted: whoever has seen all events has seen the size.
-        self.note_size(context, state.key().bucket(), bytes);
-        self.add_alloc(cohort, bytes);
+        self.note_size(context, state.key().bucket(), size);
+        self.add_alloc(cohort, size.bytes() as u64);
         Some(Birth::from_bits(self.alloc_birth.load(Relaxed)))
     }
 
@@ -254,11 +257,10 @@ impl SiteSlot {
 
     fn clear(&self) {
         // The recorder of the new recording passes over this slot until the generation is set.
-        for counter in
-            [&self.allocs, &self.frees, &self.reallocs, &self.net_bytes, &self.largest_bytes]
-        {
+        for counter in [&self.allocs, &self.frees, &self.reallocs, &self.net_bytes] {
             counter.store(0, Relaxed);
         }
+        self.largest.clear();
         self.last_freed_birth.store(0, Relaxed);
         let Some(detail) = self.detail.get() else { return };
         detail.cohorts.iter().filter_map(Link::get).flatten().for_each(CohortCounts::clear);
@@ -299,12 +301,9 @@ impl SiteSlot {
         self.detail.get()
     }
 
-    pub(super) fn note_size(&self, context: CountContext, bucket: Bucket, bytes: u64) {
-        if bytes <= self.largest_bytes.load(Relaxed) {
-            return;
-        }
-        self.largest_bytes.store(bytes, Relaxed);
-        if bytes < GROWTH_FLOOR_BYTES {
+    pub(super) fn note_size(&self, context: CountContext, bucket: Bucket, size: PaddableSize) {
+        let bytes = size.bytes() as u64;
+        if !self.largest.note(size) || bytes < GROWTH_FLOOR_BYTES {
             return;
         }
         let Some(detail) = self.detail(context.arena) else { return };
@@ -352,9 +351,11 @@ mod tests {
         static WORK: WorkCounters = [const { AtomicU64::new(0) }; MAX_WORK];
         let context = CountContext { arena: &ARENA, work: &WORK };
         let slot: &SiteSlot = ARENA.one().expect("memory");
+        let size = |bytes| PaddableSize::new(bytes).expect("a size that can be");
+        let fast = |state: &StateCell, bytes| slot.takes_fast_way(state.load(), bytes).is_some();
         let state = StateCell::new();
         state.decide(Phase::Armed);
-        assert!(!slot.takes_fast_way(state.load(), 8), "nothing is recorded");
+        assert!(!fast(&state, 8), "nothing is recorded");
         state.begin(1);
         let changes: [(&str, Change); 4] = [
             ("an epoch", |state| state.advance(Epoch(1))),
@@ -364,12 +365,12 @@ mod tests {
         ];
         for (change, happens) in changes {
             if state.load().is_recording() {
-                slot.count_alloc_slow(context, state.load(), 8).expect("memory");
-                assert!(slot.takes_fast_way(state.load(), 8), "before {change}");
-                assert!(!slot.takes_fast_way(state.load(), 9), "larger than any before {change}");
+                slot.count_alloc_slow(context, state.load(), size(8)).expect("memory");
+                assert!(fast(&state, 8), "before {change}");
+                assert!(!fast(&state, 9), "larger than any before {change}");
             }
             happens(&state);
-            assert!(!slot.takes_fast_way(state.load(), 8), "after {change}");
+            assert!(!fast(&state, 8), "after {change}");
         }
     }
 }

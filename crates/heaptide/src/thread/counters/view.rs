@@ -59,7 +59,7 @@ impl SlotView {
     }
 
     pub(crate) fn largest_bytes(self) -> u64 {
-        self.0.largest_bytes.load(Relaxed)
+        self.0.largest.bytes()
     }
 
     pub(crate) fn n_reallocs(self) -> u64 {

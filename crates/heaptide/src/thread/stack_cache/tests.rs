@@ -352,7 +352,7 @@ fn the_word_that_leads_to_the_rest_of_a_stack_is_compared_whole() {
 /// What differs between two stacks.
 #[derive(Clone, Debug)]
 enum Change {
-    Miss,
+    Nothing,
     Word(prop::sample::Index, u64),
     Frame(prop::sample::Index, Shape),
     Fewer(prop::sample::Index),

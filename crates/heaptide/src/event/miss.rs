@@ -1,4 +1,7 @@
-//! A stack that is not remembered: it is unwound, interned and remembered.
+//! A stack that the thread's cache does not know: it is unwound, interned and entered there.
+//!
+//! This is the only place where a stack is walked. It holds no lock of ours and allocates nothing, but
+//! asks the loader for its modules, under the loader's own lock.
 
 #![forbid(unsafe_code)]
 
@@ -12,10 +15,10 @@ use crate::thread::counters::slot::{self as counters, SiteSlot};
 use crate::thread::stack_cache::entry::EntryBuilder;
 use crate::unwind::{Caller, Outcome, StackMemory, fallback, walk};
 
-/// Unwinds, interns, remembers.
+/// The slot of a stack, after a walk; `None` without memory.
 #[cold]
 #[inline(never)]
-pub(super) fn learn(
+pub(super) fn resolve_miss(
     guard: &mut BlockGuard,
     stack: impl StackMemory,
     caller: Caller,
