@@ -36,7 +36,7 @@ static TABLES_MADE: OnceCell<&'static Tables> = OnceCell::new();
 pub(crate) static UNHELD: AtomicU64 = AtomicU64::new(0);
 
 /// How stacks are taken, as [`Unwinder`].
-static UNWINDER: AtomicU32 = AtomicU32::new(Unwinder::EhFrame as u32);
+static UNWINDER: AtomicU32 = AtomicU32::new(Unwinder::of_this_machine() as u32);
 
 /// The tables that exist once a recording was started.
 #[derive(Debug)]
@@ -52,8 +52,41 @@ pub(crate) struct Tables {
 pub(crate) enum Unwinder {
     /// By our own walk over the unwind tables.
     EhFrame,
-    /// By the `backtrace` crate, on machines that the walk does not know.
+    /// By the `backtrace` crate, on machines that the walk does not know, and for comparison.
+    #[cfg(any(
+        feature = "names",
+        not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))
+    ))]
     Backtrace,
+}
+
+impl Unwinder {
+    /// The one for this machine: our walk where it knows the stacks, by the tables that
+    /// `dl_iterate_phdr` finds.
+    pub(crate) const fn of_this_machine() -> Self {
+        #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+        return Self::EhFrame;
+        #[cfg(not(all(
+            target_os = "linux",
+            any(target_arch = "x86_64", target_arch = "aarch64")
+        )))]
+        return Self::Backtrace;
+    }
+
+    /// As recordings name it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::EhFrame => "eh_frame",
+            #[cfg(any(
+                feature = "names",
+                not(all(
+                    target_os = "linux",
+                    any(target_arch = "x86_64", target_arch = "aarch64")
+                ))
+            ))]
+            Self::Backtrace => "backtrace",
+        }
+    }
 }
 
 /// Makes the tables at the first call; `None` without memory. Not called from the hook.
@@ -96,9 +129,12 @@ pub(crate) fn refresh_modules() -> State {
 
 /// How stacks are taken, as [`prepare`] was told.
 pub(crate) fn unwinder() -> Unwinder {
-    if UNWINDER.load(Relaxed) == Unwinder::EhFrame as u32 {
-        Unwinder::EhFrame
-    } else {
-        Unwinder::Backtrace
+    match UNWINDER.load(Relaxed) {
+        #[cfg(any(
+            feature = "names",
+            not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))
+        ))]
+        unwinder if unwinder == Unwinder::Backtrace as u32 => Unwinder::Backtrace,
+        _ => Unwinder::EhFrame,
     }
 }

@@ -13,7 +13,7 @@ use crate::sync::{add, fence};
 use crate::thread::block::{BlockGuard, ThreadBlock};
 use crate::thread::counters::slot::{self as counters, SiteSlot};
 use crate::thread::stack_cache::entry::EntryBuilder;
-use crate::unwind::{Caller, Outcome, StackMemory, fallback, walk};
+use crate::unwind::{Caller, Outcome, StackMemory, walk};
 
 /// The slot of a stack, after a walk; `None` without memory.
 #[cold]
@@ -52,13 +52,16 @@ pub(super) fn unwind(
     caller: Caller,
     entry: &mut EntryBuilder<'_>,
 ) -> Outcome {
-    if unwinder() == Unwinder::EhFrame {
-        walk(stack, caller, &block.scratch, entry, |address| {
+    match unwinder() {
+        Unwinder::EhFrame => walk(stack, caller, &block.scratch, entry, |address| {
             let rule = || MODULES.rule_of(address);
             if block.can_tell_unloads() { block.rules.rule(address, rule) } else { rule() }
-        })
-    } else {
-        fallback::walk(&block.scratch, entry)
+        }),
+        #[cfg(any(
+            feature = "names",
+            not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))
+        ))]
+        Unwinder::Backtrace => crate::unwind::fallback::walk(&block.scratch, entry),
     }
 }
 

@@ -82,9 +82,23 @@ fn configure(mut builder: Builder) -> Result<Builder, String> {
         builder = builder.finish_on_termination();
     }
     if flag("HEAPTIDE_NAMES")? {
-        builder = builder.names_in_process();
+        builder = with_names(builder);
     }
     Ok(builder)
+}
+
+#[cfg(feature = "names")]
+fn with_names(builder: Builder) -> Builder {
+    builder.names_in_process()
+}
+
+#[cfg(not(feature = "names"))]
+fn with_names(builder: Builder) -> Builder {
+    sys::complain(&[
+        b"heaptide: HEAPTIDE_NAMES=1 needs the feature `names` (cargo add heaptide --features names); ",
+        b"recording without names",
+    ]);
+    builder
 }
 
 fn var(name: &str) -> Result<Option<String>, String> {

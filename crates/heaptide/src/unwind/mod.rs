@@ -8,6 +8,10 @@
 //! stacks; only [`modules`] and the hook touch real memory.
 
 mod arch;
+#[cfg(any(
+    feature = "names",
+    not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))
+))]
 pub(crate) mod fallback;
 pub(crate) mod modules;
 mod observer;
@@ -18,7 +22,6 @@ pub(crate) mod synthetic;
 mod tables;
 mod walk;
 
-pub(crate) use arch::IS_KNOWN;
 pub(crate) use observer::WalkObserver;
 pub(crate) use rule::RuleCache;
 pub(crate) use stack::{Caller, MAX_CHECKS, Scratch, StackMemory};
