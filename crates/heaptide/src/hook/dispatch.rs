@@ -3,13 +3,11 @@
 use core::alloc::{GlobalAlloc, Layout};
 
 use super::layout::{Fill, alloc_inner, padded_as_made};
-use super::sampled::Request;
 use super::{exact, sampled};
-use crate::entry::{self, EntryTarget};
+use crate::entry;
 use crate::globals::STATE;
 use crate::heap::Heaptide;
 use crate::shared::state::{Phase, State};
-use crate::unwind::Caller;
 
 // SAFETY: every block comes from `inner` with a layout of at least the size asked for and the
 // alignment asked for, goes back with the layout it came with, and null is passed on. Nothing here
@@ -120,43 +118,4 @@ unsafe fn dealloc_other_phase<A: GlobalAlloc>(
     let padded = unsafe { padded_as_made(layout) };
     // SAFETY: the layout it was made with.
     unsafe { inner.dealloc(block, padded) };
-}
-
-impl<A: GlobalAlloc> EntryTarget for A {
-    type Request = Request;
-
-    unsafe extern "C" fn alloc(
-        inner: &A,
-        size: usize,
-        align: usize,
-        sp: u64,
-        fp: u64,
-        ra: u64,
-    ) -> *mut u8 {
-        // SAFETY: the contract of the entry points is that of `exact::alloc`.
-        unsafe { exact::alloc(inner, size, align, Caller { ra, sp, fp }, Fill::Any) }
-    }
-
-    unsafe extern "C" fn alloc_zeroed(
-        inner: &A,
-        size: usize,
-        align: usize,
-        sp: u64,
-        fp: u64,
-        ra: u64,
-    ) -> *mut u8 {
-        // SAFETY: as for `alloc`.
-        unsafe { exact::alloc(inner, size, align, Caller { ra, sp, fp }, Fill::Zero) }
-    }
-
-    unsafe extern "C" fn sample(
-        inner: &A,
-        request: &Request,
-        sp: u64,
-        fp: u64,
-        ra: u64,
-    ) -> *mut u8 {
-        // SAFETY: the contract of the entry points is that of `sampled::alloc_or_realloc`.
-        unsafe { sampled::alloc_or_realloc(inner, request, Caller { ra, sp, fp }) }
-    }
 }

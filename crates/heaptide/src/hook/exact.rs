@@ -8,7 +8,8 @@ use core::alloc::{GlobalAlloc, Layout};
 use core::ptr;
 
 use super::layout::{Fill, alloc_padded, padded, padded_as_made, read_trailer, write_trailer};
-use crate::entry::ThreadStack;
+use super::sampled::{self, Request};
+use crate::entry::{EntryTarget, ThreadStack};
 use crate::event::exact;
 use crate::event::lookup::{self, CacheSearch, CountTarget, SlotLookup};
 use crate::globals::STATE;
@@ -18,13 +19,54 @@ use crate::thread::block::BlockGuard;
 use crate::thread::stack_cache::Divergence;
 use crate::unwind::Caller;
 
+// Here and not beside the dispatch: in one unit of code generation with what is off the quick way, the
+// compiler sees that an allocator without a value is no argument, and the quick way saves a register.
+impl<A: GlobalAlloc> EntryTarget for A {
+    type Request = Request;
+
+    unsafe extern "C" fn alloc(
+        inner: &A,
+        size: usize,
+        align: usize,
+        sp: u64,
+        fp: u64,
+        ra: u64,
+    ) -> *mut u8 {
+        // SAFETY: the contract of the entry points is that of `alloc`.
+        unsafe { alloc(inner, size, align, Caller { ra, sp, fp }, Fill::Any) }
+    }
+
+    unsafe extern "C" fn alloc_zeroed(
+        inner: &A,
+        size: usize,
+        align: usize,
+        sp: u64,
+        fp: u64,
+        ra: u64,
+    ) -> *mut u8 {
+        // SAFETY: as for `alloc`.
+        unsafe { alloc(inner, size, align, Caller { ra, sp, fp }, Fill::Zero) }
+    }
+
+    unsafe extern "C" fn sample(
+        inner: &A,
+        request: &Request,
+        sp: u64,
+        fp: u64,
+        ra: u64,
+    ) -> *mut u8 {
+        // SAFETY: the contract of the entry points is that of `sampled::alloc_or_realloc`.
+        unsafe { sampled::alloc_or_realloc(inner, request, Caller { ra, sp, fp }) }
+    }
+}
+
 /// A block that is counted, if there is memory to do so.
 ///
 /// # Safety
 /// As [`GlobalAlloc::alloc`] for `size` and `align`; `caller` must be the frame that called the entry
 /// point.
 #[inline(always)]
-pub(super) unsafe fn alloc<A: GlobalAlloc>(
+unsafe fn alloc<A: GlobalAlloc>(
     inner: &A,
     size: usize,
     align: usize,
