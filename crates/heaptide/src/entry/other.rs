@@ -16,7 +16,7 @@ pub(crate) unsafe fn alloc<A: EntryTarget>(inner: &A, size: usize, align: usize)
 /// # Safety
 /// As [`core::alloc::GlobalAlloc::alloc_zeroed`].
 pub(crate) unsafe fn alloc_zeroed<A: EntryTarget>(inner: &A, size: usize, align: usize) -> *mut u8 {
-    // SAFETY: as above.
+    // SAFETY: the caller's promise; nothing will be read through the zeroes.
     unsafe { A::alloc_zeroed(inner, size, align, 0, 0, 0) }
 }
 
@@ -25,6 +25,6 @@ pub(crate) unsafe fn alloc_zeroed<A: EntryTarget>(inner: &A, size: usize, align:
 /// # Safety
 /// As [`EntryTarget::sample`].
 pub(crate) unsafe fn sample<A: EntryTarget>(inner: &A, request: &A::Request) -> *mut u8 {
-    // SAFETY: as above.
+    // SAFETY: the caller's promise; nothing will be read through the zeroes.
     unsafe { A::sample(inner, request, 0, 0, 0) }
 }

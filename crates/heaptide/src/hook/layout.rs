@@ -100,8 +100,8 @@ pub(super) unsafe fn write_trailer(block: *mut u8, size: usize, trailer: Trailer
 /// Sampled blocks below [`LARGE_BYTES`] are aligned to this: one small block in 256 lies so by chance
 /// where allocators align to 16 bytes, and is looked up in vain when it is freed.
 const PAGE_BYTES: usize = 4096;
-/// Blocks from this size on are made as the program asked, and all are looked up. Making one costs
-/// some hundred times a look-up; below, aligning costs at most an eighth of a block of this size.
+/// Blocks from this size on are made as the program asked, and all are looked up. Below, aligning a
+/// sampled one costs less than an eighth of this size.
 const LARGE_BYTES: usize = 32 << 10;
 
 /// Whether a block is in the table.

@@ -1,11 +1,15 @@
-//! One counter cell: births and deaths of the blocks born in one bucket at one site, as one thread
-//! counted them.
+//! The counts of one cohort, the blocks of one site born in one bucket of epochs, as one thread made
+//! them: the seam *counters*.
 //!
-//! The blocks of one site may be born in one thread and freed in another, so no cell alone says how
-//! many are alive: the recorder sums the cells of all threads, while they count on. It reads all
-//! deaths before any birth. A block's death is counted after its birth, by whoever got the block
-//! from its maker, and all counts are release stores: so every death that the recorder sees has a
-//! birth that it will see, and no sum is negative.
+//! A block may be made in one thread and freed in another, so no thread's counts alone say how many are
+//! alive: the recorder sums those of all threads, while they count on. The contract:
+//!
+//! * Only the thread that owns a counter writes it, by plain loads and release stores ([`add`]).
+//! * A block's free is counted after its allocation, by whoever got the block from its maker.
+//! * The recorder reads the frees of all threads before any allocations.
+//!
+//! So every free that the recorder sees has an allocation that it will see, and no sum is negative. A
+//! loom model holds this (`shared/loom_models.rs`).
 
 #![forbid(unsafe_code)]
 
@@ -14,7 +18,7 @@ use crate::sync::Ordering::{Acquire, Relaxed};
 use crate::sync::{AtomicU64, add};
 
 zeroed! {
-    /// Births and deaths; single writer.
+    /// Allocations and frees; single writer.
     #[derive(Debug)]
     pub(crate) struct CohortCounts {
         allocs: AtomicU64,
@@ -37,37 +41,37 @@ impl CohortCounts {
         add(&self.freed_bytes, bytes);
     }
 
-    /// Some blocks of so many bytes in all, born together.
+    /// Some blocks of so many bytes in all, made together.
     pub(crate) fn add_allocs(&self, objects: u64, bytes: u64) {
         add(&self.allocs, objects);
         add(&self.alloc_bytes, bytes);
     }
 
-    /// Some blocks of so many bytes in all, ended together.
+    /// Some blocks of so many bytes in all, freed together.
     pub(crate) fn add_frees(&self, objects: u64, bytes: u64) {
         add(&self.frees, objects);
         add(&self.freed_bytes, bytes);
     }
 
-    /// The block lives on with other bytes. The new ones come first, as births do.
+    /// The block lives on with other bytes. The new ones come first, as allocations do.
     pub(crate) fn resize(&self, old_bytes: u64, new_bytes: u64) {
         add(&self.alloc_bytes, new_bytes);
         add(&self.freed_bytes, old_bytes);
     }
 
-    /// Back to nothing; only while nobody trusts the cell.
+    /// Back to nothing; only while the recorder passes over the slot.
     pub(crate) fn clear(&self) {
         for counter in [&self.allocs, &self.alloc_bytes, &self.frees, &self.freed_bytes] {
             counter.store(0, Relaxed);
         }
     }
 
-    /// Objects and bytes born. To be read after the deaths of every thread.
+    /// Objects and bytes made. To be read after the frees of every thread.
     pub(crate) fn allocs(&self) -> (u64, u64) {
         (self.allocs.load(Acquire), self.alloc_bytes.load(Acquire))
     }
 
-    /// Objects and bytes that ended. To be read before the births of any thread.
+    /// Objects and bytes freed. To be read before the allocations of any thread.
     pub(crate) fn frees(&self) -> (u64, u64) {
         (self.frees.load(Acquire), self.freed_bytes.load(Acquire))
     }

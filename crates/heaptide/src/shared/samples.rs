@@ -17,7 +17,9 @@ use crate::shared::trailer::Birth;
 use crate::sync::AtomicU64;
 use crate::sync::Ordering::{Acquire, Relaxed, Release};
 
+/// 64 KiB of heads: at 512 KiB a period, a heap of 64 GiB has sixteen entries to a head.
 const HEADS: usize = 1 << 13;
+/// Entries of a chunk, whose keys fill two cache lines; under loom few, so that chains grow.
 const SLOTS: usize = if cfg!(loom) { 2 } else { 16 };
 
 /// Keys that are no address.

@@ -7,9 +7,20 @@
 //! | 27–39 | how many modules were unloaded so far, up to [`MAX_UNLOADS`] |
 //! | 40–63 | the tick: changes with every epoch and every recording, and begins again after 2^24 |
 //!
-//! What a thread keeps for a site ([`crate::thread::counters`]) carries the word of its last use: one
+//! What a thread keeps for a site ([`crate::thread::counters`]) says for which word it is valid: one
 //! compare then tells that the same recording runs, that no epoch went by, and that what was
-//! learned of the program's code still holds.
+//! learned of the program's code still holds. That is the seam *epoch*.
+//!
+//! | from | to | when |
+//! |---|---|---|
+//! | undecided | off, armed or sampled-armed | the first allocation of the process; for ever |
+//! | armed, sampled-armed | recording, sampling | a recording begins |
+//! | recording, sampling | the same, a tick later | an epoch begins |
+//! | recording, sampling | armed, sampled-armed | the recording ends; a fork, in the child |
+//! | any | the same, with more unloads | a snapshot or a walk finds that a module is gone |
+//!
+//! The hook reads the word once per call, relaxed: who acts on an old one counts in the epoch before,
+//! which is where the event was when it began.
 
 #![forbid(unsafe_code)]
 
@@ -38,13 +49,16 @@ pub(crate) enum Phase {
     Sampling = 16,
 }
 
+/// 8,191 recordings in one process: one every ten seconds for most of a day.
 const GENERATION_BITS: u32 = 13;
+/// As many buckets as a recording has.
 const BUCKET_BITS: u32 = 9;
 /// Bits of a [`CohortKey`].
 pub(crate) const COHORT_KEY_BITS: u32 = GENERATION_BITS + BUCKET_BITS;
 const PHASE_BITS: u32 = 5;
 const KEY_SHIFT: u32 = PHASE_BITS;
 const UNLOADS_SHIFT: u32 = KEY_SHIFT + COHORT_KEY_BITS;
+/// What is left beside 24 bits of tick.
 const UNLOADS_BITS: u32 = 13;
 const TICK_SHIFT: u32 = UNLOADS_SHIFT + UNLOADS_BITS;
 

@@ -62,8 +62,8 @@ zeroed! {
     }
 }
 
-// SAFETY: `stack_cache`, all that is not made for sharing, is reached through a `BlockGuard` only, and a block
-// has one at a time.
+// SAFETY: `stack_cache`, all that is not made for sharing, is reached through a `BlockGuard` only, and a
+// block has one at a time.
 unsafe impl Sync for ThreadBlock {}
 
 impl ThreadBlock {
@@ -230,7 +230,7 @@ pub(crate) fn adopt(pool: &Pool<ThreadBlock>, arena: &Arena) -> Option<BlockGuar
         return None;
     }
     let here = 0u8;
-    guard.stack_cache_mut().hand_over(core::ptr::from_ref(&here).addr() as u64);
+    guard.stack_cache_mut().reset_for_thread(core::ptr::from_ref(&here).addr() as u64);
     BLOCK.try_with(|own| own.set(Some(block))).ok()?;
     crate::sys::at_thread_exit(block);
     Some(guard)

@@ -1,4 +1,15 @@
 //! All that one thread counted at one site, and where its slots are found.
+//!
+//! What a count costs depends on what is already in the slot:
+//!
+//! | the slot | the allocation | the free |
+//! |---|---|---|
+//! | is valid for the state word, and the size or birth is as before | counters only (`…_fast`) | counters only (`…_fast`) |
+//! | is valid; the block is the largest yet, or born in another bucket | and notes the size | and finds its cohort |
+//! | is valid for an earlier epoch | and begins new ranges, in a new cohort | the same |
+//! | is valid for an earlier recording, or new | and first voids what is there | the same |
+//!
+//! In all but the first row the `…_slow` functions do it.
 
 #![forbid(unsafe_code)]
 
@@ -13,18 +24,21 @@ use crate::shared::trailer::{Birth, LargestSize, MAX_SITES, PaddableSize, SiteIn
 use crate::sync::Ordering::{Relaxed, Release};
 use crate::sync::{AtomicU32, AtomicU64, add};
 
+/// Slots are made 32 at a time, a page of them: sites that a thread meets together have neighbouring
+/// numbers.
 pub(super) const SLOTS_PER_CHUNK: usize = 32;
+/// Cohorts are made 8 at a time, 256 bytes: most sites have blocks in few buckets.
 pub(super) const COHORTS_PER_CHUNK: usize = 8;
 const COHORT_CHUNKS: usize = (BUCKETS as usize).div_ceil(COHORTS_PER_CHUNK);
 
 zeroed! {
-    /// All that one thread counted at one site. The first cache line is what a birth touches.
+    /// All that one thread counted at one site. The first cache line is what an allocation touches.
     #[derive(Debug)]
     #[repr(C, align(128))]
     pub(crate) struct SiteSlot {
-        /// The [`State`] for which all this is current.
+        /// The [`State`] for which all this is valid; only states of a recording are.
         pub(super) valid_for: AtomicU64,
-        /// What the trailers of blocks born now say, and where they count.
+        /// The birth of blocks made now, and the cohort that they count in.
         pub(super) alloc_birth: AtomicU64,
         pub(super) alloc_cohort: Link<CohortCounts>,
         pub(super) allocs: AtomicU64,
@@ -34,7 +48,8 @@ zeroed! {
         /// Size of the largest block so far. The hook makes a layout unchecked of a size that this
         /// covers.
         pub(super) largest: LargestSize,
-        /// What the trailer of the block said that ended last, and where it counted; 0 if there is none.
+        /// The birth of the block that was freed last, and the cohort that it counted in; 0 if there is
+        /// none. An equal birth is intact, of this recording and in that cohort.
         pub(super) last_freed_birth: AtomicU64,
         pub(super) last_freed_cohort: Link<CohortCounts>,
         pub(super) frees: AtomicU64,
@@ -76,7 +91,7 @@ pub(super) fn find(chunks: &SlotChunks, site: SiteIndex) -> Option<&'static Site
     chunks.get(site / SLOTS_PER_CHUNK)?.get()?.get(site % SLOTS_PER_CHUNK)
 }
 
-/// The current slot of `site`; `None` without memory.
+/// The slot of `site`, made valid for `state`; `None` without memory.
 pub(super) fn valid_slot(
     chunks: &SlotChunks,
     context: CountContext,
@@ -108,7 +123,7 @@ pub(crate) fn slot(
 #[inline(always)]
 pub(crate) fn count_free_fast(chunks: &SlotChunks, state: State, birth: Birth, bytes: u64) -> bool {
     let Some(slot) = find(chunks, birth.site()) else { return false };
-    // The same birth as the last that was looked at: so the trailer is intact and counts.
+    // The same birth as the last that was looked at: so the trailer is intact, and its block counts.
     if slot.last_freed_birth.load(Relaxed) != birth.to_bits() || !slot.is_valid_for(state) {
         return false;
     }
@@ -159,9 +174,9 @@ impl SiteSlot {
         SiteIndex(self.site.load(Relaxed))
     }
 
-    /// Whether `state` is the one that the slot was brought up to.
+    /// Whether `state` is the one that the slot was made valid for last.
     ///
-    /// Slots are brought up to states of the running recording only.
+    /// Slots are made valid for states of the running recording only.
     #[inline(always)]
     fn is_valid_for(&self, state: State) -> bool {
         self.valid_for.load(Relaxed) == state.to_bits()
@@ -198,7 +213,7 @@ impl SiteSlot {
         Some(Birth::from_bits(self.alloc_birth.load(Relaxed)))
     }
 
-    /// Blocks born less blocks ended, as this thread saw them: negative (in two's complement)
+    /// Blocks made less blocks freed, as this thread saw them: negative (in two's complement)
     /// when it frees what others allocate.
     #[inline]
     pub(super) fn net_objects(&self) -> u64 {
@@ -223,8 +238,8 @@ impl SiteSlot {
         lower(&self.min_bytes, self.net_bytes.load(Relaxed));
     }
 
-    /// Brings the slot up to `state`: voids counts of an earlier recording; in a new epoch, opens
-    /// the birth cohort and starts new ranges. `None` without memory.
+    /// Makes the slot valid for `state`: voids counts of an earlier recording; in a new epoch, opens the
+    /// cohort of blocks made now and starts new ranges. `None` without memory.
     pub(super) fn make_valid_for(&self, arena: &Arena, state: State) -> Option<()> {
         if self.is_valid_for(state) {
             return Some(());

@@ -1,9 +1,9 @@
-//! An entry under construction: while the unwinder walks, it says what it relies on; what other
-//! stacks have in common with this one is then left out.
+//! Building an entry: it observes a walk, and keeps what the walk relied on. What other stacks have in
+//! common with this one is then left out.
 
 #![forbid(unsafe_code)]
 
-use super::{Comparison, Entry, GROUP, Group, Key, LOG, StackCache, WORD_BYTES};
+use super::{Comparison, Entry, EntryKey, GROUP, Group, LOG, StackCache, WORD_BYTES};
 use crate::thread::counters::slot::SiteSlot;
 use crate::unwind::{Caller, WalkObserver};
 
@@ -39,13 +39,14 @@ impl<'a> EntryBuilder<'a> {
         if !self.usable {
             return;
         }
-        let Some((key, rest)) = self.parting() else { return };
+        let Some((key, rest)) = self.divergence() else { return };
         let Self { cache, len, fp, .. } = self;
         let rest = cache.relied_on.get(rest..len).unwrap_or(&[]).chunks(GROUP);
         let (start, context) = (cache.end as u16, cache.context);
         let entry = Entry { key, fp, context, start, len: rest.len() as u16, slot: Some(slot) };
         let Some(log) = cache.log.get_mut(cache.end..) else { return };
-        // Entries without a run take room too: stacks that put each other out fill the log at last.
+        // An entry without a run takes room too: entries that keep evicting one another must still
+        // fill the log, so that it is cleared.
         cache.end += rest.len().max(1);
         for (group, comparisons) in log.iter_mut().zip(rest) {
             group.expect(comparisons);
@@ -53,11 +54,11 @@ impl<'a> EntryBuilder<'a> {
         cache.insert(entry);
     }
 
-    /// Where this stack parts from all that are remembered: the key of what is left of it, and how
+    /// Where this stack diverges from all that are in the cache: the key of what is left of it, and how
     /// many comparisons lead there. `None` if it does not.
-    fn parting(&self) -> Option<(Key, usize)> {
+    fn divergence(&self) -> Option<(EntryKey, usize)> {
         let mut left = self.comparisons().iter();
-        let mut key = Key::of(self.caller);
+        let mut key = EntryKey::of(self.caller);
         while let Some((run, _)) = self.cache.entry(key, self.caller.fp) {
             key = diverging_key(run, &mut left)?;
         }
@@ -89,17 +90,17 @@ impl WalkObserver for EntryBuilder<'_> {
     }
 }
 
-/// The key of what is left of a stack that parts from this run.
+/// The key of what is left of a stack that diverges from this run.
 fn diverging_key<'a>(
     run: &[Group],
     left: &mut impl Iterator<Item = &'a Comparison>,
-) -> Option<Key> {
+) -> Option<EntryKey> {
     for group in run {
         for (expected, distance) in group.comparisons() {
             // What led here is the same, so the walk looked in the same place next.
             let found = left.next().filter(|found| found.distance == distance)?;
             if found.word != *expected {
-                return Some(Key::at_divergence(expected, found.word));
+                return Some(EntryKey::at_divergence(expected, found.word));
             }
         }
     }

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::entry::EntryBuilder;
-use super::{Comparison, Key, Lookup, StackCache};
+use super::{Comparison, EntryKey, Lookup, StackCache};
 use crate::shared::arena::Arena;
 use crate::shared::pool::Pool;
 use crate::shared::state::{Phase, StateCell};
@@ -30,7 +30,7 @@ impl Thread {
             borrowed: block::borrow(&Pool::new(), &Arena::new()).expect("memory for a test"),
             arena: Arena::new(),
         };
-        thread.stack_cache().hand_over(SP);
+        thread.stack_cache().reset_for_thread(SP);
         thread
     }
 
@@ -210,7 +210,7 @@ fn another_thread_takes_over_nothing() {
     let (mut thread, made) = (Thread::new(), Made::of(&stack()));
     thread.stack_cache().set_tag(5);
     thread.learn(&made, 7);
-    thread.stack_cache().hand_over(SP + 4096);
+    thread.stack_cache().reset_for_thread(SP + 4096);
     assert_eq!(thread.stack_cache().tag(), 0);
     for tag in [0, 5] {
         thread.stack_cache().set_tag(tag);
@@ -218,10 +218,10 @@ fn another_thread_takes_over_nothing() {
     }
 }
 
-/// Eras are numbered, and their numbers begin again.
+/// Versions are numbered, and their numbers begin again.
 #[test]
 #[cfg_attr(miri, ignore = "a million steps")]
-fn an_era_is_not_taken_for_an_earlier_one() {
+fn a_version_is_not_taken_for_an_earlier_one() {
     let (mut thread, made) = (Thread::new(), Made::of(&stack()));
     thread.stack_cache().set_tag(5);
     thread.learn(&made, 7);
@@ -268,7 +268,7 @@ fn what_does_not_fit_is_forgotten_and_never_mistaken() {
 #[test]
 fn a_full_set_takes_one_more() {
     let (mut thread, home) = (Thread::new(), Made::of(&stack()));
-    let set = |made: &Made| thread.borrowed.guard().stack_cache().set_of(Key::of(made.caller));
+    let set = |made: &Made| thread.borrowed.guard().stack_cache().set_of(EntryKey::of(made.caller));
     let crowd: Vec<Made> = (1..)
         .map(|n| home.clone().moved_by(n * 16))
         .filter(|made| set(made) == set(&home))
