@@ -21,8 +21,8 @@ use std::thread;
 use heaptide::{Heaptide, Recorder};
 use rig::counting::{Calls, Counting, INNER, OUTER, calls};
 use rig::recording::Recording;
+use rig::scratch;
 use rig::zeroed::{GIANT, giant_stays_lazy};
-use rig::{proc, scratch};
 
 #[global_allocator]
 static HEAP: Counting<OUTER, Heaptide<Counting<INNER, Scripted>>> =

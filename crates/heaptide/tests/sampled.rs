@@ -30,7 +30,7 @@ use rig::checking::Checking;
 use rig::counting::{Counting, INNER, OUTER, calls};
 use rig::recording::Recording;
 use rig::zeroed::{GIANT, giant_stays_lazy};
-use rig::{proc, program, scratch};
+use rig::{program, scratch};
 use tikv_jemallocator::Jemalloc;
 
 type Inner = Counting<INNER, Checking<Chosen>>;

@@ -1,30 +1,41 @@
 //! Any other machine: no registers; stacks are taken by the `backtrace` crate instead.
 
-use super::target::EntryTarget;
+use super::target::{AllocTarget, RequestTarget};
 
-/// Calls [`EntryTarget::alloc`].
+/// Calls [`AllocTarget::alloc`].
 ///
 /// # Safety
 /// As [`core::alloc::GlobalAlloc::alloc`].
-pub(crate) unsafe fn alloc<A: EntryTarget>(inner: &A, size: usize, align: usize) -> *mut u8 {
+pub(crate) unsafe fn alloc<T: AllocTarget>(
+    inner: &T::Allocator,
+    size: usize,
+    align: usize,
+) -> *mut u8 {
     // SAFETY: the caller's promise; nothing will be read through the zeroes.
-    unsafe { A::alloc(inner, size, align, 0, 0, 0) }
+    unsafe { T::alloc(inner, size, align, 0, 0, 0) }
 }
 
-/// Calls [`EntryTarget::alloc_zeroed`].
+/// Calls [`AllocTarget::alloc_zeroed`].
 ///
 /// # Safety
 /// As [`core::alloc::GlobalAlloc::alloc_zeroed`].
-pub(crate) unsafe fn alloc_zeroed<A: EntryTarget>(inner: &A, size: usize, align: usize) -> *mut u8 {
+pub(crate) unsafe fn alloc_zeroed<T: AllocTarget>(
+    inner: &T::Allocator,
+    size: usize,
+    align: usize,
+) -> *mut u8 {
     // SAFETY: the caller's promise; nothing will be read through the zeroes.
-    unsafe { A::alloc_zeroed(inner, size, align, 0, 0, 0) }
+    unsafe { T::alloc_zeroed(inner, size, align, 0, 0, 0) }
 }
 
-/// Calls [`EntryTarget::sample`].
+/// Calls [`RequestTarget::request`].
 ///
 /// # Safety
-/// As [`EntryTarget::sample`].
-pub(crate) unsafe fn sample<A: EntryTarget>(inner: &A, request: &A::Request) -> *mut u8 {
+/// As [`RequestTarget::request`].
+pub(crate) unsafe fn request<T: RequestTarget>(
+    inner: &T::Allocator,
+    request: &T::Request,
+) -> *mut u8 {
     // SAFETY: the caller's promise; nothing will be read through the zeroes.
-    unsafe { A::sample(inner, request, 0, 0, 0) }
+    unsafe { T::request(inner, request, 0, 0, 0) }
 }

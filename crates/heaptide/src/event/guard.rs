@@ -76,10 +76,9 @@ pub(super) fn with_guard_for(birth: Birth, count: impl FnOnce(&ThreadBlock, Stat
     }
     if let Some(any) = any_guard()
         && counts(any.state, birth)
+        && !count(any.get(), any.state)
     {
-        if !count(any.get(), any.state) {
-            add(&any.get().tally.uncounted, 1);
-        }
+        add(&any.get().tally.uncounted, 1);
     }
 }
 

@@ -2,6 +2,7 @@
 
 use core::alloc::{GlobalAlloc, Layout};
 
+use super::exact::ExactHook;
 use super::layout::{Fill, alloc_inner, padded_as_made};
 use super::{exact, sampled};
 use crate::entry;
@@ -18,7 +19,9 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Heaptide<A> {
         let state = STATE.load();
         if state.is(Phase::Recording) {
             // SAFETY: the caller's promise on `layout`.
-            return unsafe { entry::alloc(&self.inner, layout.size(), layout.align()) };
+            return unsafe {
+                entry::alloc::<ExactHook<A>>(&self.inner, layout.size(), layout.align())
+            };
         }
         if state.is(Phase::Off) {
             // SAFETY: the caller's promise on `layout`.
@@ -33,7 +36,9 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Heaptide<A> {
         let state = STATE.load();
         if state.is(Phase::Recording) {
             // SAFETY: the caller's promise on `layout`.
-            return unsafe { entry::alloc_zeroed(&self.inner, layout.size(), layout.align()) };
+            return unsafe {
+                entry::alloc_zeroed::<ExactHook<A>>(&self.inner, layout.size(), layout.align())
+            };
         }
         if state.is(Phase::Off) {
             // SAFETY: the caller's promise on `layout`.

@@ -5,11 +5,11 @@
 //! registers, so that the quick way need not spill what only the others use.
 
 use core::alloc::{GlobalAlloc, Layout};
+use core::marker::PhantomData;
 use core::ptr;
 
 use super::layout::{Fill, alloc_padded, padded, padded_as_made, read_trailer, write_trailer};
-use super::sampled::{self, Request};
-use crate::entry::{EntryTarget, ThreadStack};
+use crate::entry::{AllocTarget, ThreadStack};
 use crate::event::exact;
 use crate::event::lookup::{self, CacheSearch, CountTarget, SlotLookup};
 use crate::globals::STATE;
@@ -19,10 +19,16 @@ use crate::thread::block::BlockGuard;
 use crate::thread::stack_cache::Divergence;
 use crate::unwind::Caller;
 
-// Here and not beside the dispatch: in one unit of code generation with what is off the quick way, the
-// compiler sees that an allocator without a value is no argument, and the quick way saves a register.
-impl<A: GlobalAlloc> EntryTarget for A {
-    type Request = Request;
+/// What stands behind the entry points while every block is recorded.
+///
+/// A type of this module, because the compiler puts a method where its type is. So the quick way is in
+/// one unit with what is off it, where it is seen that an allocator without a value is no argument: that
+/// saves the quick way a register.
+#[derive(Debug)]
+pub(super) struct ExactHook<A>(PhantomData<A>);
+
+impl<A: GlobalAlloc> AllocTarget for ExactHook<A> {
+    type Allocator = A;
 
     unsafe extern "C" fn alloc(
         inner: &A,
@@ -46,17 +52,6 @@ impl<A: GlobalAlloc> EntryTarget for A {
     ) -> *mut u8 {
         // SAFETY: as for `alloc`.
         unsafe { alloc(inner, size, align, Caller { ra, sp, fp }, Fill::Zero) }
-    }
-
-    unsafe extern "C" fn sample(
-        inner: &A,
-        request: &Request,
-        sp: u64,
-        fp: u64,
-        ra: u64,
-    ) -> *mut u8 {
-        // SAFETY: the contract of the entry points is that of `sampled::alloc_or_realloc`.
-        unsafe { sampled::alloc_or_realloc(inner, request, Caller { ra, sp, fp }) }
     }
 }
 

@@ -9,9 +9,10 @@
 //! table has the block. Both are the same at the block's birth and at its end.
 
 use core::alloc::{GlobalAlloc, Layout};
+use core::marker::PhantomData;
 
 use super::layout::{BlockKind, Fill, alloc_inner, inner_layout, may_be_sampled};
-use crate::entry::{self, ThreadStack};
+use crate::entry::{self, RequestTarget, ThreadStack};
 use crate::event::sampled::{self as event, PendingSample};
 use crate::globals::STATE;
 use crate::shared::state::{Phase, State};
@@ -21,7 +22,7 @@ use crate::unwind::Caller;
 
 /// What the program asked for in a call that is not passed by.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Request {
+enum Request {
     Alloc { layout: Layout, fill: Fill },
     Realloc { block: *mut u8, layout: Layout, new_size: usize },
 }
@@ -35,7 +36,7 @@ pub(super) unsafe fn alloc<A: GlobalAlloc>(inner: &A, layout: Layout, fill: Fill
         return unsafe { alloc_inner(inner, layout, fill) };
     }
     // SAFETY: the caller's promise.
-    unsafe { entry::sample(inner, &Request::Alloc { layout, fill }) }
+    unsafe { entry::request::<SampledHook<A>>(inner, &Request::Alloc { layout, fill }) }
 }
 
 /// Whether a block is surely not a sampled one. False if this process does not sample.
@@ -76,30 +77,37 @@ pub(super) unsafe fn realloc<A: GlobalAlloc>(
         return unsafe { inner.realloc(block, layout, new_size) };
     }
     // SAFETY: the caller's promise.
-    unsafe { entry::sample(inner, &Request::Realloc { block, layout, new_size }) }
+    unsafe {
+        entry::request::<SampledHook<A>>(inner, &Request::Realloc { block, layout, new_size })
+    }
 }
 
-/// Every call that is not passed by.
-///
-/// # Safety
-/// As [`GlobalAlloc::alloc`] or [`GlobalAlloc::realloc`], whichever is requested; `caller` must be the
-/// frame that called the entry point.
-#[inline(always)]
-pub(super) unsafe fn alloc_or_realloc<A: GlobalAlloc>(
-    inner: &A,
-    request: &Request,
-    caller: Caller,
-) -> *mut u8 {
-    let state = STATE.load();
-    match *request {
-        // SAFETY: the caller's promise.
-        Request::Alloc { layout, fill } => unsafe {
-            alloc_drawn(inner, state, layout, fill, caller)
-        },
-        // SAFETY: the caller's promise.
-        Request::Realloc { block, layout, new_size } => unsafe {
-            realloc_drawn(inner, state, (block, layout), new_size, caller)
-        },
+/// What stands behind the entry point of calls that are not passed by.
+#[derive(Debug)]
+struct SampledHook<A>(PhantomData<A>);
+
+impl<A: GlobalAlloc> RequestTarget for SampledHook<A> {
+    type Allocator = A;
+    type Request = Request;
+
+    unsafe extern "C" fn request(
+        inner: &A,
+        request: &Request,
+        sp: u64,
+        fp: u64,
+        ra: u64,
+    ) -> *mut u8 {
+        let (state, caller) = (STATE.load(), Caller { ra, sp, fp });
+        match *request {
+            // SAFETY: the contract of the entry point is that of `alloc_drawn`.
+            Request::Alloc { layout, fill } => unsafe {
+                alloc_drawn(inner, state, layout, fill, caller)
+            },
+            // SAFETY: the contract of the entry point is that of `realloc_drawn`.
+            Request::Realloc { block, layout, new_size } => unsafe {
+                realloc_drawn(inner, state, (block, layout), new_size, caller)
+            },
+        }
     }
 }
 
