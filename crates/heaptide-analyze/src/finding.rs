@@ -246,8 +246,8 @@ fn deviations(site: &Site, verdict: &Verdict) -> Option<Vec<f64>> {
     let Site { axis, series, .. } = site;
     let mature = axis.mature();
     let mut counts = vec![0.0; mature.len()];
-    for cell in series.cells().iter().filter(|cell| mature.contains(&cell.slot)) {
-        counts[cell.slot - mature.start] = cell.objects as f64;
+    for cohort in series.cohorts().iter().filter(|cohort| mature.contains(&cohort.slot)) {
+        counts[cohort.slot - mature.start] = cohort.objects as f64;
     }
     let slots = axis.slots();
     let done = |slot: usize| match slots[slot].work.get(&verdict.rate.work) {

@@ -102,8 +102,8 @@ fn too_young(run: &Run<'_>, policy: &Policy) -> Vec<String> {
     let mut sites_by_lifetime: BTreeMap<u64, u64> = BTreeMap::new();
     for site in run.sites.iter().filter(|site| site.axis.mature().len() < LEAST_MATURE_SLOTS) {
         let slots = site.axis.warm_up()..site.axis.between(0.0, OLD_FOR_THE_RUN).end;
-        let held = site.series.cells().iter().filter(|cell| slots.contains(&cell.slot));
-        let held: u64 = held.map(|cell| cell.objects).fold(0, u64::saturating_add);
+        let held = site.series.cohorts().iter().filter(|cohort| slots.contains(&cohort.slot));
+        let held: u64 = held.map(|cohort| cohort.objects).fold(0, u64::saturating_add);
         let lifetime_ns = policy.lifetime_of(&site.subject).or(policy.max_lifetime_ns);
         if let (Some(ns), true) = (lifetime_ns, held >= LEAST_HELD) {
             *sites_by_lifetime.entry(ns).or_default() += 1;

@@ -2,7 +2,7 @@
 
 use heaptide_format::{Growth, SiteRow};
 
-use super::cells::Cell;
+use super::cohorts::SlotCohort;
 use super::totals::Totals;
 
 /// The fewest live blocks and bytes in a slot.
@@ -31,7 +31,7 @@ impl Trough {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Sight<'a> {
     pub(super) totals: Totals,
-    pub(super) cells: &'a [Cell],
+    pub(super) cohorts: &'a [SlotCohort],
     pub(super) growth: &'a [Growth],
     pub(super) trough: Trough,
 }

@@ -10,7 +10,7 @@ use std::ops::Range;
 
 use heaptide_format::{Error as LineError, Growth, SiteId, SiteRow};
 
-use super::cells::{Cell, push_cells};
+use super::cohorts::{SlotCohort, push_cohorts};
 use super::observation::{Sight, Trough};
 use super::totals::Totals;
 use crate::axis::Axis;
@@ -44,19 +44,19 @@ pub(super) struct SlotRows<'a> {
     seen: Vec<Seen>,
     index_by_site: HashMap<SiteId, usize>,
     /// Of all sites one after another: a few large allocations, not one for each.
-    cells: Vec<Cell>,
+    cohorts: Vec<SlotCohort>,
     growth: Vec<Growth>,
     /// Damaged lines, by point, backwards.
     pub(super) damage: Vec<(usize, LineError)>,
 }
 
-/// One site; its cells and growth end here, where those of the next begin.
+/// One site; its cohorts and growth end here, where those of the next begin.
 #[derive(Debug)]
 struct Seen {
     site: SiteId,
     totals: Totals,
     trough: Trough,
-    cells_end: usize,
+    cohorts_end: usize,
     growth_end: usize,
 }
 
@@ -66,20 +66,20 @@ impl<'a> SlotRows<'a> {
             axis,
             seen: Vec::new(),
             index_by_site: HashMap::new(),
-            cells: Vec::new(),
+            cohorts: Vec::new(),
             growth: Vec::new(),
             damage: Vec::new(),
         }
     }
 
     pub(super) fn sights(&self) -> impl Iterator<Item = (SiteId, Sight<'_>)> {
-        let (mut cells_start, mut growth_start) = (0, 0);
+        let (mut cohorts_start, mut growth_start) = (0, 0);
         self.seen.iter().map(move |seen| {
-            let cells = &self.cells[cells_start..seen.cells_end];
+            let cohorts = &self.cohorts[cohorts_start..seen.cohorts_end];
             let growth = &self.growth[growth_start..seen.growth_end];
-            (cells_start, growth_start) = (seen.cells_end, seen.growth_end);
+            (cohorts_start, growth_start) = (seen.cohorts_end, seen.growth_end);
             let (totals, trough) = (seen.totals, seen.trough);
-            (seen.site, Sight { totals, cells, growth, trough })
+            (seen.site, Sight { totals, cohorts, growth, trough })
         })
     }
 }
@@ -94,13 +94,13 @@ impl TakeRows for SlotRows<'_> {
         match self.index_by_site.entry(row.site) {
             Entry::Vacant(last) => {
                 last.insert(self.seen.len());
-                push_cells(&mut self.cells, self.axis, &row.cohorts);
+                push_cohorts(&mut self.cohorts, self.axis, &row.cohorts);
                 self.growth.extend_from_slice(&row.growth);
                 self.seen.push(Seen {
                     site: row.site,
                     totals: Totals::of(self.axis, row),
                     trough: Trough::of(row),
-                    cells_end: self.cells.len(),
+                    cohorts_end: self.cohorts.len(),
                     growth_end: self.growth.len(),
                 });
             }

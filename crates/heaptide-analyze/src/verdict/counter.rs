@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::axis::{Axis, Slot};
-use crate::series::{Cell, SiteSeries};
+use crate::series::{SiteSeries, SlotCohort};
 
 /// The name of time when it stands in for work.
 pub const SECONDS: &str = "seconds";
@@ -151,7 +151,7 @@ pub(super) fn of_births<'a>(
     axis: &Axis,
     series: &SiteSeries,
 ) -> Choice<'a> {
-    choose(counters.iter(), |progress| misfit(progress, axis, series.cells()))
+    choose(counters.iter(), |progress| misfit(progress, axis, series.cohorts()))
 }
 
 /// The counter of several with which a container keeps time: its bytes per work stay within the
@@ -219,9 +219,9 @@ fn unsteadiness(by: &[f64], steps: &[(usize, u64)], to: usize) -> f64 {
 }
 
 /// Pearson's chi-square of the survivors born in each mature slot against a constant rate.
-fn misfit(progress: &Progress, axis: &Axis, cells: &[Cell]) -> f64 {
+fn misfit(progress: &Progress, axis: &Axis, cohorts: &[SlotCohort]) -> f64 {
     let mature = axis.mature();
-    let counts = counts(cells, mature.clone());
+    let counts = counts(cohorts, mature.clone());
     let (total, work) = (counts.iter().sum::<f64>(), progress.over(mature.clone()));
     if total == 0.0 || work == 0.0 {
         return if work == 0.0 { f64::MAX } else { 0.0 };
@@ -235,10 +235,10 @@ fn misfit(progress: &Progress, axis: &Axis, cells: &[Cell]) -> f64 {
 }
 
 /// Survivors by slot of birth.
-pub(super) fn counts(cells: &[Cell], slots: std::ops::Range<usize>) -> Vec<f64> {
+pub(super) fn counts(cohorts: &[SlotCohort], slots: std::ops::Range<usize>) -> Vec<f64> {
     let mut counts = vec![0.0; slots.len()];
-    for cell in cells.iter().filter(|cell| slots.contains(&cell.slot)) {
-        counts[cell.slot - slots.start] += cell.objects as f64;
+    for cohort in cohorts.iter().filter(|cohort| slots.contains(&cohort.slot)) {
+        counts[cohort.slot - slots.start] += cohort.objects as f64;
     }
     counts
 }

@@ -245,9 +245,9 @@ fn container_excluded(container: &Container) -> impl Iterator<Item = Excluded> {
 
 fn bars(axis: &Axis, series: &SiteSeries) -> Vec<CohortBar> {
     let mature = axis.mature();
-    let mut cells = series.cells().iter().peekable();
+    let mut cohorts = series.cohorts().iter().peekable();
     let bar = |(index, slot): (usize, &crate::axis::Slot)| {
-        let cell = cells.next_if(|cell| cell.slot == index).copied().unwrap_or_default();
+        let cohort = cohorts.next_if(|cohort| cohort.slot == index).copied().unwrap_or_default();
         let stage = match index {
             _ if index < mature.start => Stage::WarmUp,
             _ if index < mature.end => Stage::Mature,
@@ -256,8 +256,8 @@ fn bars(axis: &Axis, series: &SiteSeries) -> Vec<CohortBar> {
         CohortBar {
             first_epoch: slot.first_epoch,
             last_epoch: slot.last_epoch,
-            objects: cell.objects,
-            bytes: cell.bytes,
+            objects: cohort.objects,
+            bytes: cohort.bytes,
             stage,
         }
     };

@@ -15,7 +15,7 @@ use super::eprocess::Purse;
 use super::rate::Rate;
 use super::rule::Rule;
 use crate::axis::Axis;
-use crate::series::{Cell, SiteSeries};
+use crate::series::{SiteSeries, SlotCohort};
 
 /// Fewer survivors than this are no growth.
 const LEAST_SURVIVORS: f64 = 4.0;
@@ -124,12 +124,13 @@ pub(super) fn judge(axis: &Axis, rule: &Rule, choice: &Choice<'_>, series: &Site
         ..Objects::default()
     };
     // A leak counts from its start.
-    let born = series.cells().iter().find(|cell| mature.contains(&cell.slot) && cell.objects > 0);
-    let since = born.map_or(mature.start, |cell| cell.slot)..mature.end;
+    let born =
+        series.cohorts().iter().find(|cohort| mature.contains(&cohort.slot) && cohort.objects > 0);
+    let since = born.map_or(mature.start, |cohort| cohort.slot)..mature.end;
     objects.work = progress.over(since.clone());
-    count_survivors(&mut objects, series.cells(), progress, since.clone());
+    count_survivors(&mut objects, series.cohorts(), progress, since.clone());
     let weight = sample_weight(series);
-    let slows = slows_down(&mut objects, series.cells(), progress, axis, since, weight);
+    let slows = slows_down(&mut objects, series.cohorts(), progress, axis, since, weight);
     let rises = old_rises(&mut objects, axis, progress, series);
     objects.class = classify(&objects, Trend { rises, slows }, axis, rule, series);
     if objects.class == Class::Leak
@@ -176,7 +177,7 @@ fn steps(axis: &Axis, series: &SiteSeries) -> (usize, usize, usize, Purse) {
 
 fn count_survivors(
     objects: &mut Objects,
-    cells: &[Cell],
+    cohorts: &[SlotCohort],
     progress: &Progress,
     mature: Range<usize>,
 ) {
@@ -185,11 +186,13 @@ fn count_survivors(
         (1..4).filter(|&quarter| slot >= share(quarter)).count()
     };
     let mut quarters = [false; 4];
-    for cell in cells.iter().filter(|cell| mature.contains(&cell.slot) && cell.objects > 0) {
-        objects.survivors = objects.survivors.saturating_add(cell.objects);
-        objects.survivor_bytes = objects.survivor_bytes.saturating_add(cell.bytes);
+    for cohort in
+        cohorts.iter().filter(|cohort| mature.contains(&cohort.slot) && cohort.objects > 0)
+    {
+        objects.survivors = objects.survivors.saturating_add(cohort.objects);
+        objects.survivor_bytes = objects.survivor_bytes.saturating_add(cohort.bytes);
         objects.slots_with_survivors += 1;
-        quarters[quarter(cell.slot)] = true;
+        quarters[quarter(cohort.slot)] = true;
     }
     objects.quarters_with_survivors = quarters.iter().filter(|quarter| **quarter).count();
 }
@@ -197,13 +200,13 @@ fn count_survivors(
 /// Compares the rates of survival: first half, second half, and almost mature.
 fn slows_down(
     objects: &mut Objects,
-    cells: &[Cell],
+    cohorts: &[SlotCohort],
     progress: &Progress,
     axis: &Axis,
     since: Range<usize>,
     weight: f64,
 ) -> bool {
-    let count = |slots: Range<usize>| -> f64 { counter::counts(cells, slots).iter().sum() };
+    let count = |slots: Range<usize>| -> f64 { counter::counts(cohorts, slots).iter().sum() };
     let rate = |count: f64, slots: Range<usize>| ratio_or_zero(count, progress.over(slots));
     let middle = progress.middle(since.clone());
     let (first, second) = (since.start..middle, middle..since.end);
