@@ -29,7 +29,7 @@ impl Trough {
 
 /// A site as the snapshots of one slot saw it: what its last row says, and the troughs of all.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Sight<'a> {
+pub(super) struct SlotObservation<'a> {
     pub(super) totals: Totals,
     pub(super) cohorts: &'a [SlotCohort],
     pub(super) growth: &'a [Growth],

@@ -6,7 +6,7 @@
 use heaptide_format::{Growth, SiteRow};
 
 use super::cohorts::{SlotCohort, add_cohort, objects, objects_born_in, push_cohorts};
-use super::observation::{Sight, Trough};
+use super::observation::{SlotObservation, Trough};
 use super::totals::{Totals, sum_totals};
 use crate::axis::Axis;
 
@@ -25,7 +25,7 @@ pub struct SlotRow {
 
 /// The slot whose rows are being read, and its troughs so far.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Open {
+struct OpenSlot {
     slot: usize,
     trough: Trough,
 }
@@ -40,7 +40,7 @@ pub struct SiteSeries {
     growth: Vec<Growth>,
     mature_deaths: u64,
     /// The slot whose rows are being read.
-    open: Option<Open>,
+    open: Option<OpenSlot>,
 }
 
 impl SiteSeries {
@@ -55,29 +55,34 @@ impl SiteSeries {
         let mut cohorts = Vec::new();
         push_cohorts(&mut cohorts, axis, &row.cohorts);
         let (totals, trough) = (Totals::of(axis, row), Trough::of(row));
-        let sight = Sight { totals, cohorts: &cohorts, growth: &row.growth, trough };
-        self.observe_slot(axis, axis.slot_of_point(k), &sight);
+        let seen = SlotObservation { totals, cohorts: &cohorts, growth: &row.growth, trough };
+        self.observe_slot(axis, axis.slot_of_point(k), &seen);
     }
 
     /// Takes all that the snapshots of one slot saw of the site, at once; `None` are the snapshots
     /// that are not judged.
-    pub(super) fn observe_slot(&mut self, axis: &Axis, slot: Option<usize>, sight: &Sight<'_>) {
+    pub(super) fn observe_slot(
+        &mut self,
+        axis: &Axis,
+        slot: Option<usize>,
+        seen: &SlotObservation<'_>,
+    ) {
         let Some(slot) = slot else {
-            self.totals.objects_at_exit = Some(sight.totals.live_objects);
+            self.totals.objects_at_exit = Some(seen.totals.live_objects);
             return;
         };
         let trough = match self.open {
-            Some(open) if open.slot == slot => open.trough.and(sight.trough),
+            Some(open) if open.slot == slot => open.trough.and(seen.trough),
             _ => {
                 self.write_until(axis, slot);
-                sight.trough
+                seen.trough
             }
         };
-        self.open = Some(Open { slot, trough });
-        self.take_cohorts(axis, slot, sight.cohorts);
-        self.totals = sight.totals;
-        if self.growth != sight.growth {
-            self.growth = sight.growth.to_vec();
+        self.open = Some(OpenSlot { slot, trough });
+        self.take_cohorts(axis, slot, seen.cohorts);
+        self.totals = seen.totals;
+        if self.growth != seen.growth {
+            self.growth = seen.growth.to_vec();
         }
     }
 
@@ -138,11 +143,11 @@ impl SiteSeries {
         self.push_row(axis, open);
         let Totals { live_objects: objects, live_bytes: bytes, .. } = self.totals;
         for silent in open.slot + 1..slot {
-            self.push_row(axis, Open { slot: silent, trough: Trough { objects, bytes } });
+            self.push_row(axis, OpenSlot { slot: silent, trough: Trough { objects, bytes } });
         }
     }
 
-    fn push_row(&mut self, axis: &Axis, closed: Open) {
+    fn push_row(&mut self, axis: &Axis, closed: OpenSlot) {
         let mature = axis.mature_at(closed.slot);
         let old = &self.cohorts[..self.cohorts.partition_point(|cohort| cohort.slot < mature)];
         let warm = old.partition_point(|cohort| cohort.slot < axis.warm_up());

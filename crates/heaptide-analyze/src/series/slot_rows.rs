@@ -11,7 +11,7 @@ use std::ops::Range;
 use heaptide_format::{Error as LineError, Growth, SiteId, SiteRow};
 
 use super::cohorts::{SlotCohort, push_cohorts};
-use super::observation::{Sight, Trough};
+use super::observation::{SlotObservation, Trough};
 use super::totals::Totals;
 use crate::axis::Axis;
 use crate::load::TakeRows;
@@ -41,7 +41,7 @@ pub(super) fn spans(axis: &Axis, n_points: usize) -> Vec<Span> {
 #[derive(Debug)]
 pub(super) struct SlotRows<'a> {
     axis: &'a Axis,
-    seen: Vec<Seen>,
+    sites: Vec<SiteInSlot>,
     index_by_site: HashMap<SiteId, usize>,
     /// Of all sites one after another: a few large allocations, not one for each.
     cohorts: Vec<SlotCohort>,
@@ -52,7 +52,7 @@ pub(super) struct SlotRows<'a> {
 
 /// One site; its cohorts and growth end here, where those of the next begin.
 #[derive(Debug)]
-struct Seen {
+struct SiteInSlot {
     site: SiteId,
     totals: Totals,
     trough: Trough,
@@ -64,7 +64,7 @@ impl<'a> SlotRows<'a> {
     pub(super) fn new(axis: &'a Axis) -> Self {
         Self {
             axis,
-            seen: Vec::new(),
+            sites: Vec::new(),
             index_by_site: HashMap::new(),
             cohorts: Vec::new(),
             growth: Vec::new(),
@@ -72,14 +72,14 @@ impl<'a> SlotRows<'a> {
         }
     }
 
-    pub(super) fn sights(&self) -> impl Iterator<Item = (SiteId, Sight<'_>)> {
+    pub(super) fn observations(&self) -> impl Iterator<Item = (SiteId, SlotObservation<'_>)> {
         let (mut cohorts_start, mut growth_start) = (0, 0);
-        self.seen.iter().map(move |seen| {
-            let cohorts = &self.cohorts[cohorts_start..seen.cohorts_end];
-            let growth = &self.growth[growth_start..seen.growth_end];
-            (cohorts_start, growth_start) = (seen.cohorts_end, seen.growth_end);
-            let (totals, trough) = (seen.totals, seen.trough);
-            (seen.site, Sight { totals, cohorts, growth, trough })
+        self.sites.iter().map(move |site| {
+            let cohorts = &self.cohorts[cohorts_start..site.cohorts_end];
+            let growth = &self.growth[growth_start..site.growth_end];
+            (cohorts_start, growth_start) = (site.cohorts_end, site.growth_end);
+            let (totals, trough) = (site.totals, site.trough);
+            (site.site, SlotObservation { totals, cohorts, growth, trough })
         })
     }
 }
@@ -93,10 +93,10 @@ impl TakeRows for SlotRows<'_> {
     fn take(&mut self, row: &SiteRow) {
         match self.index_by_site.entry(row.site) {
             Entry::Vacant(last) => {
-                last.insert(self.seen.len());
+                last.insert(self.sites.len());
                 push_cohorts(&mut self.cohorts, self.axis, &row.cohorts);
                 self.growth.extend_from_slice(&row.growth);
-                self.seen.push(Seen {
+                self.sites.push(SiteInSlot {
                     site: row.site,
                     totals: Totals::of(self.axis, row),
                     trough: Trough::of(row),
@@ -105,7 +105,7 @@ impl TakeRows for SlotRows<'_> {
                 });
             }
             Entry::Occupied(later) => {
-                let trough = &mut self.seen[*later.get()].trough;
+                let trough = &mut self.sites[*later.get()].trough;
                 *trough = trough.and(Trough::of(row));
             }
         }
