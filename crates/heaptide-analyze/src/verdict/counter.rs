@@ -45,7 +45,7 @@ impl Counter {
     pub(super) fn run(axis: &Axis) -> Self {
         Self {
             name: SECONDS.to_owned(),
-            at: axis.ends().to_vec(),
+            at: axis.end_shares().to_vec(),
             per_hour: 0.0,
             peaks: Vec::new(),
         }
