@@ -93,11 +93,16 @@ impl Recording {
             Some(seq) => points.binary_search_by_key(&seq, |point| point.seq).ok(),
             None => points.len().checked_sub(1),
         };
-        found.ok_or_else(|| Error::NoSnapshot {
+        found.ok_or_else(|| self.no_snapshot(seq))
+    }
+
+    fn no_snapshot(&self, seq: Option<u64>) -> Error {
+        let points = &self.timeline.points;
+        Error::NoSnapshot {
             file: self.files.first().cloned().unwrap_or_default(),
             seq,
             held: points.first().zip(points.last()).map(|(first, last)| (first.seq, last.seq)),
-        })
+        }
     }
 
     /// Hands over every row of every snapshot, with the index of its point, in order.
@@ -116,10 +121,7 @@ impl Recording {
     /// # Errors
     /// [`Error::NoSnapshot`] if there is no such point, and those of [`Recording::rows`].
     pub fn snapshot(&self, point: usize) -> Result<(FullSnapshot, Vec<Warning>), Error> {
-        let Some(line_ref) = self.line_refs.get(point) else {
-            self.point_index(Some(u64::MAX))?;
-            return Ok(Default::default());
-        };
+        let line_ref = self.line_refs.get(point).ok_or_else(|| self.no_snapshot(None))?;
         let mut before = self.line_refs[..=point].iter();
         let from = before.rposition(|line_ref| line_ref.rows == Completeness::Every).unwrap_or(0);
         let mut rows = BTreeMap::new();
@@ -135,6 +137,7 @@ impl Recording {
         }
         let mut lines = SnapshotLines::default();
         let line = lines.read(self.file_of(line_ref), line_ref)?;
+        // `read` has parsed them already, to see that it is the same snapshot.
         let (scalars, _) = scalars::parse(line).unwrap_or_default();
         Ok((FullSnapshot { scalars, rows }, warnings))
     }
