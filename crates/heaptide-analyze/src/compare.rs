@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use crate::finding::{Finding, Gate, Ruling};
+use crate::finding::{Gate, Ruling};
 use crate::run_report::RunReport;
 use crate::site::Run;
 use crate::verdict::{Class, LEAST_WORSE_BYTES_PER_OP, Rate, Verdict, WORSE_FACTOR};
@@ -185,16 +185,16 @@ impl Before {
         })
     }
 
-    /// Nothing is new or worse than what was not recorded for long enough.
-    pub(crate) fn rule_on(&self, reports: &mut [RunReport]) -> Vec<String> {
-        let failing = |finding: &&mut Finding| finding.ruling.gate == Gate::Fail;
-        for finding in reports.iter_mut().flat_map(|run| &mut run.findings).filter(failing) {
-            if !self.too_short.is_empty() {
-                let because = "the build before was not recorded for long enough".into();
-                finding.ruling = Ruling { gate: Gate::Undecided, because };
-            }
-        }
-        self.too_short.iter().map(|text| format!("the build before: {text}")).collect()
+    /// Nothing fails for being new or worse than what was not recorded for long enough.
+    pub(crate) fn amended(&self, ruling: &Ruling) -> Option<Ruling> {
+        let is_open = ruling.gate == Gate::Fail && !self.too_short.is_empty();
+        let because = "the build before was not recorded for long enough";
+        is_open.then(|| Ruling { gate: Gate::Undecided, because: because.into() })
+    }
+
+    /// Why it is too short to compare with: one sentence each.
+    pub(crate) fn undecided(&self) -> impl Iterator<Item = String> {
+        self.too_short.iter().map(|text| format!("the build before: {text}"))
     }
 }
 

@@ -199,7 +199,8 @@ fn finding(mut sites: Vec<JudgedSite>) -> Finding {
         change: total_change(&sites),
         container,
         runs_out: None,
-        ruling: Ruling { gate: Gate::Fail, because: "no policy was applied".into() },
+        // Until somebody rules on it: nothing passes because a step was forgotten.
+        ruling: Ruling { gate: Gate::Fail, because: "nobody has ruled on it".into() },
         sites,
     }
 }

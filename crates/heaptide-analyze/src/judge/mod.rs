@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::baseline::{Baseline, BaselineMatch};
 use crate::compare::{Before, Comparison};
-use crate::finding::{Finding, Gate};
+use crate::finding::{Finding, Gate, Ruling};
 use crate::policy::{Date, Inconclusive, Policy, PolicyUse};
 use run::judge_run;
 
@@ -92,16 +92,15 @@ pub fn judge(runs: &[Run<'_>], criteria: &Criteria<'_>) -> Report {
         runs.iter().map(|run| judge_run(run, policy, before)).collect();
     let mut undecided: Vec<String> =
         judged.iter().flat_map(|run| &run.too_short).cloned().collect();
-    let policy_use = policy.rule_on(&mut judged, runs, today);
+    judged.iter_mut().for_each(|run| rule_on(run, criteria));
+    let policy_use = policy.usage(&judged, runs, today);
     let baseline = baseline.map(|baseline| {
-        let matched = baseline.rule_on(&mut judged, runs);
+        let matched = baseline.matching(&judged, runs);
         warnings.extend(matched.warnings(baseline));
         matched
     });
     let comparison = before.map(|before| before.comparison(&judged, runs));
-    if let Some(before) = before {
-        undecided.extend(before.rule_on(&mut judged));
-    }
+    undecided.extend(before.iter().flat_map(|before| before.undecided()));
     undecided.extend(undecided_findings(&judged));
     let mut errors = policy_use.errors.clone();
     warnings.extend(policy_use.warnings.iter().cloned());
@@ -120,6 +119,25 @@ pub fn judge(runs: &[Run<'_>], criteria: &Criteria<'_>) -> Report {
         errors,
         undecided,
         outcome,
+    }
+}
+
+/// Rules on each finding of a run. The policy speaks first; whoever speaks later sees how it was
+/// ruled, and may overrule it: the budget of the whole process, then growth that was accepted, then
+/// doubt about the build before.
+fn rule_on(run: &mut RunReport, criteria: &Criteria<'_>) {
+    let Criteria { policy, baseline, before, today } = *criteria;
+    let (pace, is_over) = (run.pace(), policy.is_over_process_budget(run));
+    for finding in &mut run.findings {
+        let amendments: [&dyn Fn(&Ruling) -> Option<Ruling>; 3] = [
+            &|_| is_over.then(|| policy.process_ruling(finding)).flatten(),
+            &|ruling| baseline?.amended(finding, ruling, &pace),
+            &|ruling| before?.amended(ruling),
+        ];
+        let by_policy = policy.ruling(finding, today);
+        let ruled =
+            amendments.iter().fold(by_policy, |ruling, amend| amend(&ruling).unwrap_or(ruling));
+        finding.ruling = ruled;
     }
 }
 
