@@ -167,7 +167,7 @@ impl Before {
         }
         for site in runs.iter().flat_map(|run| run.sites) {
             if let Some(total) = known.get_mut(site.subject.path.as_str()) {
-                total.called |= site.series.totals().allocs > 0;
+                total.called |= site.series.totals().counts.allocs > 0;
             }
         }
         let mut known: Vec<Known> = known.into_values().collect();

@@ -3,7 +3,7 @@
 //! A site without a row in a snapshot stands as its last row says; its blocks still grow older, so
 //! silent slots are filled in, not skipped.
 
-use heaptide_format::{Growth, SiteRow};
+use heaptide_format::{Growth, HeapTotals, SiteRow};
 
 use super::cohorts::{SlotCohort, add_cohort, objects, objects_born_in, push_cohorts};
 use super::observation::{SlotObservation, Trough};
@@ -68,7 +68,7 @@ impl SiteSeries {
         seen: &SlotObservation<'_>,
     ) {
         let Some(slot) = slot else {
-            self.totals.objects_at_exit = Some(seen.totals.live_objects);
+            self.totals.objects_at_exit = Some(seen.totals.counts.live_objects);
             return;
         };
         let trough = match self.open {
@@ -141,7 +141,7 @@ impl SiteSeries {
     fn write_until(&mut self, axis: &Axis, slot: usize) {
         let Some(open) = self.open.take() else { return };
         self.push_row(axis, open);
-        let Totals { live_objects: objects, live_bytes: bytes, .. } = self.totals;
+        let HeapTotals { live_objects: objects, live_bytes: bytes, .. } = self.totals.counts;
         for silent in open.slot + 1..slot {
             self.push_row(axis, OpenSlot { slot: silent, trough: Trough { objects, bytes } });
         }

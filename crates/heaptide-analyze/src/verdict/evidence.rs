@@ -176,7 +176,7 @@ pub(super) fn gather(
     if by_objects {
         excluded.extend(objects_excluded(&objects, age_ns));
         would_change.push(Condition::MaxLifetime { longer_than_ns: age_ns });
-        would_change.push(Condition::Bound { above_objects: totals.live_objects });
+        would_change.push(Condition::Bound { above_objects: totals.counts.live_objects });
     }
     if by_container {
         excluded.extend(container_excluded(&container));
@@ -189,10 +189,10 @@ pub(super) fn gather(
     }));
     Evidence {
         cohorts: if judged { bars(axis, series) } else { Vec::new() },
-        allocs: totals.allocs,
-        frees: totals.frees,
-        live_objects: totals.live_objects,
-        live_bytes: totals.live_bytes,
+        allocs: totals.counts.allocs,
+        frees: totals.counts.frees,
+        live_objects: totals.counts.live_objects,
+        live_bytes: totals.counts.live_bytes,
         objects_error: totals.objects_error,
         bytes_error: totals.bytes_error,
         last_free_ago_ns: totals.last_free_ns.map(|ns| end_ns.saturating_sub(ns)),

@@ -455,7 +455,7 @@ fn deaths_per_maturing(axis: &Axis, series: &SiteSeries, exposure: u64) -> f64 {
 /// How many blocks a recorded one stands for; 1 in an exact recording.
 fn sample_weight(series: &SiteSeries) -> f64 {
     let totals = series.totals();
-    1.0 + totals.objects_error.powi(2) / (totals.live_objects as f64).max(1.0)
+    1.0 + totals.objects_error.powi(2) / (totals.counts.live_objects as f64).max(1.0)
 }
 
 /// Live blocks at least double over the run, though none of them stays.
