@@ -9,13 +9,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use crate::finding::{Gate, Ruling};
+use crate::finding::{Change, Gate, Ruling};
 use crate::run_report::RunReport;
 use crate::site::Run;
 use crate::verdict::{Class, LEAST_WORSE_BYTES_PER_OP, Rate, Verdict, WORSE_FACTOR};
-
-// The old name, until its callers have moved.
-pub use crate::finding::Change;
 
 /// Growth of a function that the build before had too.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -9,11 +9,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::identity::{NamedFrame, Origin, SharedFrame};
-use crate::site::Site;
+use crate::site::{Site, Subject};
 use crate::verdict::{Channel, Class, Confidence, Rate, Verdict};
-
-// The old name, until its callers have moved.
-pub use crate::site::Subject;
 
 /// Sites whose survivors correlate beyond this belong together.
 const IN_STEP: f64 = 0.98;
@@ -140,11 +137,11 @@ impl Finding {
 }
 
 /// Sites that grow, by index, and how they compare with the build before.
-pub type Grown = BTreeMap<usize, Option<Change>>;
+pub type GrowingSites = BTreeMap<usize, Option<Change>>;
 
 /// Groups sites that grow; ranked by class, then by bytes per hour, and where there is a build
 /// before by how many more these are.
-pub fn group(sites: &[Site], verdicts: &[Verdict], grown: &Grown) -> Vec<Finding> {
+pub fn group(sites: &[Site], verdicts: &[Verdict], grown: &GrowingSites) -> Vec<Finding> {
     let changes: Vec<&Option<Change>> = grown.values().collect();
     let growing: Vec<usize> = grown.keys().copied().collect();
     let deviations: Vec<Option<Vec<f64>>> =

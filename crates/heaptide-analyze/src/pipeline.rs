@@ -11,7 +11,7 @@ use crate::axis::Axis;
 use crate::baseline::Baseline;
 use crate::compare::Before;
 use crate::identity::{Identity, SiteKey, WorkspaceCrates};
-use crate::judge::{self, Criteria, Report};
+use crate::judge::{Criteria, Report, judge_runs};
 use crate::load::{self, Error, Recording, Recordings, Threads};
 use crate::policy::{Date, Policy};
 use crate::series::{self, SiteSeries};
@@ -61,7 +61,7 @@ pub fn judge(
         before: terms.before.as_ref(),
         today: terms.today,
     };
-    let mut report = judge::judge(&runs, &criteria);
+    let mut report = judge_runs(&runs, &criteria);
     report.warnings.splice(0..0, doubts);
     Ok(report)
 }

@@ -4,11 +4,11 @@ mod sites;
 
 use std::sync::Arc;
 
+use heaptide_analyze::CallTree;
 use heaptide_analyze::axis::{Axis, Settings};
-use heaptide_analyze::calltree::CallTree;
 use heaptide_analyze::identity::{NamedFrame, Origin};
-use heaptide_analyze::judge::{Criteria, Run, Site, judge};
 use heaptide_analyze::policy::{Date, Policy};
+use heaptide_analyze::{Criteria, Run, Site, judge_runs};
 
 use crate::sites::{site, timeline};
 
@@ -40,7 +40,7 @@ fn tree_of(stacks: &[Stack<'_>]) -> Option<CallTree> {
     let policy = Policy::default();
     let today = Date::default();
     let mut report =
-        judge(&runs, &Criteria { policy: &policy, baseline: None, before: None, today });
+        judge_runs(&runs, &Criteria { policy: &policy, baseline: None, before: None, today });
     report.runs.remove(0).grows_under
 }
 

@@ -5,10 +5,11 @@ mod sites;
 use std::sync::Arc;
 
 use heaptide_analyze::axis::{Axis, Settings};
-use heaptide_analyze::compare::{Before, Change, Known};
+use heaptide_analyze::compare::{Before, Known};
+use heaptide_analyze::finding::Change;
 use heaptide_analyze::identity::{NamedFrame, Origin};
-use heaptide_analyze::judge::{Criteria, Outcome, Report, Run, Site, judge};
 use heaptide_analyze::policy::{Date, Policy};
+use heaptide_analyze::{Criteria, Outcome, Report, Run, Site, judge_runs};
 
 use crate::sites::{site, timeline};
 
@@ -36,7 +37,7 @@ fn report(build: Build<'_>, pace: u64, snapshots: u32, before: Option<&Before>) 
     let sites: Vec<Site> = build.iter().map(to_site).collect();
     let runs = [Run { timeline: &timeline, axis: &axis, sites: &sites }];
     let policy = Policy::default();
-    judge(&runs, &Criteria { policy: &policy, baseline: None, before, today: Date::default() })
+    judge_runs(&runs, &Criteria { policy: &policy, baseline: None, before, today: Date::default() })
 }
 
 /// `+` new, `^` worse, each with the path of its site.

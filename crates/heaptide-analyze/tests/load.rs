@@ -7,14 +7,14 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use heaptide_analyze::axis::{Axis, Settings};
-use heaptide_analyze::load::{Run, Threads, load, load_one};
+use heaptide_analyze::load::{Recording, Threads, load, load_one};
 use heaptide_analyze::series::{self, SiteSeries};
 use heaptide_format::SiteId;
 use proptest::prelude::*;
 use recording::{Dir, MODULE, header, site, snapshot, whole};
 
 /// Everything a reader sees of a run, as text.
-fn picture(run: &Run) -> String {
+fn picture(run: &Recording) -> String {
     let seqs: Vec<_> = run.timeline.points.iter().map(|point| point.seq).collect();
     let mut rows = Vec::new();
     let warnings = run.rows(|k, row| rows.push((k, row.site.0, row.live_objects)));
@@ -217,7 +217,11 @@ fn up_and_down(seq: u64) -> String {
     }
 }
 
-fn series_on(run: &Run, axis: &Axis, threads: usize) -> (BTreeMap<SiteId, SiteSeries>, String) {
+fn series_on(
+    run: &Recording,
+    axis: &Axis,
+    threads: usize,
+) -> (BTreeMap<SiteId, SiteSeries>, String) {
     let threads = Threads(NonZeroUsize::new(threads).expect("a number of threads"));
     let (series, warnings) = series::read(run, axis, |_| axis, threads).expect("readable");
     (series, format!("{warnings:?}"))

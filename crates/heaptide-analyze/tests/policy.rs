@@ -8,8 +8,8 @@ use heaptide_analyze::axis::{Axis, Settings};
 use heaptide_analyze::baseline::Baseline;
 use heaptide_analyze::finding::{Gate, LimitOf};
 use heaptide_analyze::identity::Origin;
-use heaptide_analyze::judge::{Criteria, Outcome, Report, Run, Site, judge};
 use heaptide_analyze::policy::{Date, Policy};
+use heaptide_analyze::{Criteria, Outcome, Report, Run, Site, judge_runs};
 use heaptide_format::Mode;
 
 use crate::sites::{site, timeline};
@@ -19,7 +19,7 @@ fn today() -> Date {
 }
 
 fn judge_by(runs: &[Run<'_>], policy: &Policy, baseline: Option<&Baseline>) -> Report {
-    judge(runs, &Criteria { policy, baseline, before: None, today: today() })
+    judge_runs(runs, &Criteria { policy, baseline, before: None, today: today() })
 }
 
 /// Ten blocks of 64 bytes per hundred requests in the workspace, and as many in a dependency.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use heaptide_analyze::identity::{WorkspaceCrates, plain};
-use heaptide_analyze::load::{Run, load_one};
+use heaptide_analyze::load::{Recording, load_one};
 use heaptide_analyze::symbols::{ElfResolver, RecordedOnly, Resolve, Resolved, Symbols, names_for};
 use heaptide_format::{Line, Module, ModuleId, ModuleOffset, Name};
 use recording::Dir;
@@ -67,7 +67,7 @@ impl Shop {
     }
 
     /// A recording of one site with one frame: the address that the program prints.
-    fn record(&self) -> Run {
+    fn record(&self) -> Recording {
         let printed = Command::new(&self.exe).output().expect("the program runs").stdout;
         let offset = String::from_utf8(printed).expect("text").trim().to_owned();
         let build_id = build_id(&self.exe);
@@ -89,7 +89,7 @@ fn build_id(exe: &Path) -> String {
 }
 
 /// The frames, innermost first, and what the resolver had to say; the directory is left out.
-fn named(shop: &Shop, run: &Run, resolver: &mut dyn Resolve) -> (Vec<String>, Vec<String>) {
+fn named(shop: &Shop, run: &Recording, resolver: &mut dyn Resolve) -> (Vec<String>, Vec<String>) {
     let symbols = Symbols::look_up(run, resolver, &WorkspaceCrates::new());
     let frames = symbols.stack(run.sites.values().next().expect("a site")).frames;
     let file = |file: &str| file.rsplit('/').next().unwrap_or(file).to_owned();
@@ -103,7 +103,7 @@ fn named(shop: &Shop, run: &Run, resolver: &mut dyn Resolve) -> (Vec<String>, Ve
     (frames.collect(), problems.collect())
 }
 
-fn check(shop: &Shop, run: &Run, symbol_paths: &[&str], expected: &[&str], problem: &str) {
+fn check(shop: &Shop, run: &Recording, symbol_paths: &[&str], expected: &[&str], problem: &str) {
     let symbol_paths = symbol_paths.iter().map(|path| shop.dir.0.join(path)).collect();
     let (frames, problems) = named(shop, run, &mut ElfResolver::new(symbol_paths));
     assert_eq!(frames, expected);

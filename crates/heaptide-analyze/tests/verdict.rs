@@ -6,9 +6,9 @@
 use std::collections::BTreeMap;
 
 use heaptide_analyze::axis::{Axis, Settings};
+use heaptide_analyze::load::{Point, Timeline};
 use heaptide_analyze::series::SiteSeries;
-use heaptide_analyze::timeline::{Point, Timeline};
-use heaptide_analyze::verdict::{Channel, Class, Rule, Verdict, judge_site};
+use heaptide_analyze::verdict::{Channel, Class, Rule, Verdict, classify_site};
 use heaptide_format::{Bucket, Cohort, Epoch, Reason, SiteId, SiteRow};
 
 const BYTES: u64 = 100;
@@ -78,7 +78,7 @@ fn judge(timeline: &Timeline, settings: &Settings, rows: &[(usize, SiteRow)]) ->
     let mut series = SiteSeries::new();
     rows.iter().for_each(|(k, row)| series.observe(&axis, *k, row));
     series.close(&axis);
-    judge_site(&axis, &Rule::default(), &series)
+    classify_site(&axis, &Rule::default(), &series)
 }
 
 fn judge_life(n: u32, life: Life) -> Verdict {
@@ -142,7 +142,7 @@ fn too_few_snapshots_decide_nothing() {
             (0..n).for_each(|k| series.observe(&axis, k as usize, &at(k)));
             series.close(&axis);
             let lax = Rule { alpha: 0.5, ..Rule::default() };
-            assert_eq!(judge_site(&axis, &lax, &series).class, class);
+            assert_eq!(classify_site(&axis, &lax, &series).class, class);
         }
     }
 }
@@ -245,7 +245,7 @@ fn merged_sites_are_judged_as_one() {
     };
     let (mut one, other) = (half(1), half(0));
     one.merge(&other);
-    let verdict = judge_site(&axis, &Rule::default(), &one);
+    let verdict = classify_site(&axis, &Rule::default(), &one);
     assert_eq!(verdict.class, Class::Leak);
     assert_eq!(verdict.rate.objects_per_op, 0.1);
 }
@@ -344,7 +344,7 @@ fn growth_is_counted_in_what_explains_it() {
         rows.iter().for_each(|(k, row)| series.observe(&axis, *k, row));
         series.close(&axis);
         let rule = Rule { work: choose.map(str::to_owned), ..Rule::default() };
-        judge_site(&axis, &rule, &series)
+        classify_site(&axis, &rule, &series)
     };
     let rows_of = |row_of: &dyn Fn(u32) -> SiteRow| {
         (0..40).map(|k| (k as usize, row_of(k))).collect::<Vec<_>>()
@@ -421,7 +421,8 @@ fn a_queue_sized_for_the_load_of_another_counter_is_no_leak() {
         let mut series = SiteSeries::new();
         (0..40).for_each(|k| series.observe(&axis, k as usize, &row_of(k)));
         series.close(&axis);
-        judge_site(&axis, &Rule { work: work.map(str::to_owned), ..Rule::default() }, &series).class
+        classify_site(&axis, &Rule { work: work.map(str::to_owned), ..Rule::default() }, &series)
+            .class
     };
     let queue = |k: u64| (per_slot(k) * 64).next_power_of_two();
     assert!(run(None, &queue) > Class::Leak);

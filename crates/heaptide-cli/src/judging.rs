@@ -8,13 +8,13 @@ use std::path::{Path, PathBuf};
 use std::thread;
 
 use anyhow::{Context, anyhow};
+use heaptide_analyze::Report;
+use heaptide_analyze::Terms;
 use heaptide_analyze::baseline::Baseline;
 use heaptide_analyze::compare::Before;
 use heaptide_analyze::identity::WorkspaceCrates;
-use heaptide_analyze::judge::Report;
 use heaptide_analyze::load::{self, Threads};
 use heaptide_analyze::policy::{Inconclusive, Policy};
-use heaptide_analyze::recorded::{self, Terms};
 use heaptide_analyze::symbols;
 use heaptide_format::{Line, Names};
 
@@ -72,7 +72,7 @@ impl Judge {
 
     /// Loads recordings and judges them.
     pub(crate) fn judge(&self, paths: &[PathBuf]) -> anyhow::Result<Report> {
-        Ok(recorded::judge(paths, &mut *self.names.borrow_mut(), &self.terms)?)
+        Ok(heaptide_analyze::judge(paths, &mut *self.names.borrow_mut(), &self.terms)?)
     }
 
     /// Appends names to the recordings, so that they can be read elsewhere, and judges them.

@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal, Write};
 
 use anyhow::Context;
-use heaptide_analyze::judge::{Outcome, Report};
+use heaptide_analyze::{Outcome, Report};
 use heaptide_report::{Colour, View, github, human, json, junit, markdown, sarif, tap};
 
 use crate::args::Format;

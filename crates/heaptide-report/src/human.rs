@@ -1,11 +1,11 @@
 //! The report for a person at a terminal: verdict, place, evidence, and one plain sentence.
 
 use anstyle::Style;
-use heaptide_analyze::calltree::CallTree;
+use heaptide_analyze::CallTree;
 use heaptide_analyze::finding::{Finding, Gate};
 use heaptide_analyze::identity::{Origin, SharedFrame};
-use heaptide_analyze::judge::{Outcome, Report, RunReport};
 use heaptide_analyze::verdict::{Class, CohortBar, Stage};
+use heaptide_analyze::{Outcome, Report, RunReport};
 
 use crate::number::{bytes, count, duration, objects, plural};
 use crate::view::{BAD, DOUBTFUL, FAINT, GOOD, STRONG, View, name_and_place};

@@ -1,9 +1,9 @@
 //! Short phrases that several outputs share: how fast, how much, whose, how it ends.
 
-use heaptide_analyze::compare::{Change, Comparison, Known};
-use heaptide_analyze::finding::{Finding, Gate, JudgedSite, LimitOf, Projection};
-use heaptide_analyze::judge::{Outcome, Report, RunReport};
+use heaptide_analyze::compare::{Comparison, Known};
+use heaptide_analyze::finding::{Change, Finding, Gate, JudgedSite, LimitOf, Projection};
 use heaptide_analyze::verdict::{Channel, Condition, Confidence, Evidence, Fit, Rate};
+use heaptide_analyze::{Outcome, Report, RunReport};
 use heaptide_format::Mode;
 
 use crate::number::{about, bytes, count, duration, plural, rate_bytes, significant, unit};

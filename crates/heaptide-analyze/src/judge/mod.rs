@@ -10,11 +10,9 @@ use crate::baseline::{Baseline, BaselineMatch};
 use crate::compare::{Before, Comparison};
 use crate::finding::{Finding, Gate, Ruling};
 use crate::policy::{Date, Inconclusive, Policy, PolicyUse};
-use run::judge_run;
-
-// The old names, until their callers have moved.
-pub use crate::run_report::{HealthySite, RunReport};
-pub use crate::site::{Run, Site};
+use crate::run_report::RunReport;
+use crate::site::Run;
+use run::report_run;
 
 /// How the command ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -84,12 +82,12 @@ pub struct Criteria<'a> {
 }
 
 /// Judges runs.
-pub fn judge(runs: &[Run<'_>], criteria: &Criteria<'_>) -> Report {
+pub fn judge_runs(runs: &[Run<'_>], criteria: &Criteria<'_>) -> Report {
     let Criteria { policy, baseline, before, today } = *criteria;
     let mut warnings: Vec<String> =
         runs.iter().flat_map(|run| adequacy::of_recording(run, policy)).collect();
     let mut judged: Vec<RunReport> =
-        runs.iter().map(|run| judge_run(run, policy, before)).collect();
+        runs.iter().map(|run| report_run(run, policy, before)).collect();
     let mut undecided: Vec<String> =
         judged.iter().flat_map(|run| &run.too_short).cloned().collect();
     judged.iter_mut().for_each(|run| rule_on(run, criteria));

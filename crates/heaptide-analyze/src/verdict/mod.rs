@@ -18,7 +18,6 @@ use serde::Serialize;
 
 pub use class::{Channel, Class, Confidence};
 pub use containers::{Container, ContainerStep};
-use counter::Counter;
 pub use counter::{Fit, SECONDS};
 pub use eprocess::{e_bh, e_value};
 pub use evidence::{CohortBar, Condition, Evidence, Excluded, Stage};
@@ -29,6 +28,7 @@ pub use rule::Rule;
 use crate::axis::Axis;
 use crate::series::SiteSeries;
 use containers::classify_container;
+use counter::Counter;
 use objects::classify_objects;
 
 /// What a site is judged to be, and why.
@@ -52,14 +52,14 @@ pub struct Verdict {
 }
 
 /// Judges one closed series. Confidence is at most [`Confidence::Likely`]: to be certain takes all
-/// sites of a run (see [`judge_sites`]).
-pub fn judge_site(axis: &Axis, rule: &Rule, series: &SiteSeries) -> Verdict {
+/// sites of a run (see [`classify_sites`]).
+pub fn classify_site(axis: &Axis, rule: &Rule, series: &SiteSeries) -> Verdict {
     classify_by(axis, rule, &Counters::new(axis, rule), series)
 }
 
 /// Judges all sites of a run, in their order, each on its own axis: they may differ from the run's
 /// in how old a block must be to count.
-pub fn judge_sites<'a>(
+pub fn classify_sites<'a>(
     axis: &Axis,
     rule: &Rule,
     sites: impl IntoIterator<Item = (&'a Axis, &'a SiteSeries)>,

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use heaptide_analyze::Site;
+use heaptide_analyze::Subject;
 use heaptide_analyze::axis::Axis;
-use heaptide_analyze::finding::Subject;
 use heaptide_analyze::identity::{NamedFrame, Origin, SharedFrame};
-use heaptide_analyze::judge::Site;
+use heaptide_analyze::load::{Point, Timeline};
 use heaptide_analyze::series::SiteSeries;
-use heaptide_analyze::timeline::{Point, Timeline};
 use heaptide_format::{Cohort, Epoch, SiteId, SiteRow};
 
 pub(crate) fn timeline(n: u32) -> Timeline {

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use heaptide_analyze::judge::{Outcome, Report};
 use heaptide_analyze::verdict::Class;
+use heaptide_analyze::{Outcome, Report};
 use heaptide_report::{View, human};
 use indicatif::HumanBytes;
 use tokio::io::{AsyncBufReadExt, BufReader};

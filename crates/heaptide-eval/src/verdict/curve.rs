@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use heaptide_analyze::load::Run;
+use heaptide_analyze::load::Recording;
 use heaptide_format::{Reason, SiteId, SiteRow};
 
 /// The live curve of one site, without the exit snapshot.
@@ -21,7 +21,7 @@ pub(super) struct Curve {
 
 impl Curve {
     /// The curves of all sites of a recording. Work is the counter `requests`.
-    pub(super) fn of_run(run: &Run) -> Result<BTreeMap<SiteId, Self>> {
+    pub(super) fn of_run(run: &Recording) -> Result<BTreeMap<SiteId, Self>> {
         let judged: Vec<f64> = run
             .timeline
             .points

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::thread;
 
 use fastrand::Rng;
-use heaptide_analyze::finding::{self, Grown, Subject};
+use heaptide_analyze::Site;
+use heaptide_analyze::Subject;
+use heaptide_analyze::finding::{self, GrowingSites};
 use heaptide_analyze::identity::NamedFrame;
-use heaptide_analyze::judge::Site;
 use heaptide_analyze::series::SiteSeries;
-use heaptide_analyze::verdict::{Class, Rule, e_value, judge_site, judge_sites};
+use heaptide_analyze::verdict::{Class, Rule, classify_site, classify_sites, e_value};
 
 use super::curve::Curve;
 use super::peers::PEERS;
@@ -98,7 +99,7 @@ impl Results {
         let traces: Vec<Trace> =
             chosen.iter().map(|&shape| (shapes[shape].make)(epochs as f64, rng)).collect();
         let seen = record(&traces, epochs, rhythm, rng);
-        let verdicts = judge_sites(
+        let verdicts = classify_sites(
             &seen.axis,
             &Rule::default(),
             seen.sites.iter().map(|it| (&*seen.axis, &it.0)),
@@ -113,7 +114,8 @@ impl Results {
         }
         if rhythm == Rhythm::Company && shapes[index].label == Label::Leak {
             let grows = |&k: &usize| verdicts[k].class <= Class::Suspect;
-            let grown: Grown = (0..verdicts.len()).filter(grows).map(|k| (k, None)).collect();
+            let grown: GrowingSites =
+                (0..verdicts.len()).filter(grows).map(|k| (k, None)).collect();
             let findings = finding::group(&named(&seen), &verdicts, &grown);
             let is_first = findings.first().is_some_and(|it| it.lead().subject.id == "0");
             self.rank.count(is_first);
@@ -141,7 +143,7 @@ pub(super) fn decided_after(seeds: u64) -> usize {
         let mut rng = Rng::with_seed(seed);
         let trace = shapes::arrivals(n as f64, &mut rng, |_| 40.0, |_, _| shapes::FOREVER);
         let seen = record(&[trace], n, Rhythm::Even, &mut rng);
-        judge_site(&seen.axis, &Rule::default(), &seen.sites[0].0).class == Class::Leak
+        classify_site(&seen.axis, &Rule::default(), &seen.sites[0].0).class == Class::Leak
     };
     let first = |seed| (4..=80).find(|&n| is_leak(n, seed)).unwrap_or(usize::MAX);
     let mut decided: Vec<usize> = (0..seeds).map(first).collect();

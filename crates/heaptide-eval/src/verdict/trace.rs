@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use heaptide_analyze::axis::{Axis, Settings};
+use heaptide_analyze::load::{Point, Timeline};
 use heaptide_analyze::series::SiteSeries;
-use heaptide_analyze::timeline::{Point, Timeline};
 use heaptide_format::{Bucket, Cohort, Epoch, Header, Reason, SiteId, SiteRow};
 
 use super::curve::Curve;
