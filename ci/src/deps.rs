@@ -22,6 +22,7 @@ const OURS: &[(&str, &[&str])] = &[
     ("heaptide-bench", &["ci", "heaptide", "heaptide-format"]),
     ("heaptide-eval", &["ci", "heaptide-analyze", "heaptide-format", "heaptide-report"]),
     ("heaptide-replay", &["heaptide"]),
+    ("heaptide-synthetic", &["heaptide-analyze", "heaptide-format"]),
     ("ci", &[]),
 ];
 
