@@ -1,7 +1,5 @@
 //! The smallest subtree of calls that explains most of the growth.
 
-mod sites;
-
 use std::sync::Arc;
 
 use heaptide_analyze::CallTree;

@@ -1,7 +1,5 @@
 //! Two builds: what is found is new or worse, and nothing else.
 
-mod sites;
-
 use std::sync::Arc;
 
 use heaptide_analyze::axis::{Axis, Settings};

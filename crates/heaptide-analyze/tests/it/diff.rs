@@ -1,13 +1,12 @@
 //! Dumps and their differences, with names from the recording itself.
 
-mod recording;
-
 use heaptide_analyze::diff::{Change, Diff};
 use heaptide_analyze::dump::{Dump, Opened};
 use heaptide_analyze::identity::WorkspaceCrates;
 use heaptide_analyze::load::{Error, Location};
 use heaptide_analyze::symbols::RecordedOnly;
-use recording::{Dir, MODULE, header, site, snapshot};
+
+use crate::recording::{Dir, MODULE, header, site, snapshot};
 
 /// Names for the sites 1 to 4 and their common caller.
 fn names() -> String {

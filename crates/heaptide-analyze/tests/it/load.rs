@@ -1,7 +1,5 @@
 //! Recordings as they come: whole, in segments, cut, damaged, foreign.
 
-mod recording;
-
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -11,7 +9,8 @@ use heaptide_analyze::load::{Recording, Threads, load, load_one};
 use heaptide_analyze::series::{self, SiteSeries};
 use heaptide_format::SiteId;
 use proptest::prelude::*;
-use recording::{Dir, MODULE, header, site, snapshot, whole};
+
+use crate::recording::{Dir, MODULE, header, site, snapshot, whole};
 
 /// Everything a reader sees of a run, as text.
 fn picture(run: &Recording) -> String {

@@ -1,7 +1,5 @@
 //! What `heaptide.toml` and a baseline make of the same leaks.
 
-mod sites;
-
 use std::sync::Arc;
 
 use heaptide_analyze::axis::{Axis, Settings};

@@ -4,8 +4,6 @@
 //! The program has no shim. It walks its own stack where a shim would, and prints the offsets; what
 //! is under test begins there: names, origins, identity.
 
-mod recording;
-
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::process::Command;
@@ -13,9 +11,10 @@ use std::process::Command;
 use heaptide_analyze::identity::{Identity, SiteKey, WorkspaceCrates};
 use heaptide_analyze::load::load_one;
 use heaptide_analyze::symbols::{ElfResolver, Symbols};
-use recording::Dir;
 
-const PROGRAM: &str = include_str!("rebuilds/shop.rs");
+use crate::recording::{self, Dir};
+
+const PROGRAM: &str = include_str!("programs/shop.rs");
 
 /// An edit: its name, what it replaces by what, the flags it builds with, and how many of a hundred
 /// sites must be known again at least.

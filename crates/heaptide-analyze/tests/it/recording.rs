@@ -1,7 +1,5 @@
 //! Small recordings written by hand, and a directory to put them in.
 
-#![allow(dead_code, reason = "each test binary uses its own part")]
-
 use std::path::{Path, PathBuf};
 
 /// A directory of its own for each test, removed at the end.

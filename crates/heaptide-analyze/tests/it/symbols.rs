@@ -3,8 +3,6 @@
 //! The program prints the offset of an address inside a function that was inlined twice; a site
 //! with that one frame must come out as the three functions, whatever the build.
 
-mod recording;
-
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -12,7 +10,8 @@ use heaptide_analyze::identity::{WorkspaceCrates, plain};
 use heaptide_analyze::load::{Recording, load_one};
 use heaptide_analyze::symbols::{ElfResolver, RecordedOnly, Resolve, Resolved, Symbols, names_for};
 use heaptide_format::{Line, Module, ModuleId, ModuleOffset, Name};
-use recording::Dir;
+
+use crate::recording::{self, Dir};
 
 const PROGRAM: &str = r#"
 pub mod session {

@@ -6,10 +6,11 @@
 use std::collections::BTreeMap;
 
 use heaptide_analyze::axis::{Axis, Settings};
-use heaptide_analyze::load::{Point, Timeline};
+use heaptide_analyze::load::Timeline;
 use heaptide_analyze::series::SiteSeries;
 use heaptide_analyze::verdict::{Channel, Class, Rule, Verdict, classify_site};
-use heaptide_format::{Bucket, Cohort, Epoch, Reason, SiteId, SiteRow};
+use heaptide_format::{Cohort, Epoch, Reason, SiteId, SiteRow};
+use heaptide_synthetic::{Born, Process, rows};
 
 const BYTES: u64 = 100;
 
@@ -25,52 +26,26 @@ type Rows = Vec<(usize, SiteRow)>;
 const FOREVER: u32 = 1_000_000;
 
 fn timeline(n: u32) -> Timeline {
-    let point = |k: u32| Point {
-        seq: u64::from(k),
-        elapsed_ns: u64::from(k + 1) * 5_000_000_000,
-        epoch: Epoch(k),
-        work: BTreeMap::from([("requests".into(), u64::from(k + 1) * 100)]),
-        ..Point::default()
-    };
-    Timeline { points: (0..n).map(point).collect(), ..Timeline::default() }
+    Process::of_snapshots(n).timeline()
 }
 
 fn row(cohorts: BTreeMap<Epoch, (u64, u64)>, allocs: u64) -> SiteRow {
     let (objects, bytes) = cohorts.values().fold((0, 0), |sum, c| (sum.0 + c.0, sum.1 + c.1));
     SiteRow {
-        site: SiteId(1),
         allocs,
         frees: allocs - objects,
         alloc_bytes: bytes,
-        freed_bytes: 0,
-        reallocs: 0,
         live_objects: objects,
         live_bytes: bytes,
-        objects_range: None,
-        bytes_range: None,
         cohorts: cohorts.into_iter().map(|(epoch, (n, bytes))| Cohort(epoch, n, bytes)).collect(),
-        largest_bytes: 0,
-        growth: Vec::new(),
-        last_free_ns: None,
-        objects_error: None,
-        bytes_error: None,
+        ..SiteRow::empty(SiteId(1))
     }
 }
 
 /// The row of snapshot `k`.
 fn row_at(n: u32, k: u32, life: Life) -> SiteRow {
-    let mut cohorts: BTreeMap<Epoch, (u64, u64)> = BTreeMap::new();
-    let mut allocs = 0;
-    for born in 0..=k {
-        for (count, life) in life(n, born) {
-            allocs += count;
-            if born + life > k {
-                let cell = cohorts.entry(Bucket::of(Epoch(born)).first_epoch()).or_default();
-                *cell = (cell.0 + count, cell.1 + count * BYTES);
-            }
-        }
-    }
-    row(cohorts, allocs)
+    let born = |epoch| life(n, epoch).into_iter().map(|(count, life)| Born::living(count, life));
+    rows(SiteId(1), k + 1, |epoch| born(epoch).collect()).pop().expect("there is a snapshot")
 }
 
 fn judge(timeline: &Timeline, settings: &Settings, rows: &[(usize, SiteRow)]) -> Verdict {

@@ -1,0 +1,13 @@
+//! The analyzer from the outside: recordings and made-up sites in, verdicts and reports out.
+
+mod calltree;
+mod compare;
+mod diff;
+mod identity;
+mod load;
+mod policy;
+mod rebuilds;
+mod recording;
+mod sites;
+mod symbols;
+mod verdict;
