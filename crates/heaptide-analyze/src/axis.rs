@@ -109,7 +109,7 @@ impl Axis {
     /// Whether the program took most snapshots itself, at points of its work that it chose. The
     /// time between them then says how fast the machine was, and nothing of the load; the run is
     /// measured by its work instead.
-    pub fn is_paced_by_program(&self) -> bool {
+    pub(crate) fn is_paced_by_program(&self) -> bool {
         self.paced_by_program
     }
 
@@ -134,7 +134,7 @@ impl Axis {
     }
 
     /// Blocks born in fewer slots than this are mature at the end of `slot`.
-    pub fn mature_at(&self, slot: usize) -> usize {
+    pub(crate) fn mature_at(&self, slot: usize) -> usize {
         self.mature.get(slot).copied().map_or(0, usize::from)
     }
 
@@ -144,7 +144,7 @@ impl Axis {
     }
 
     /// The slots that end within a range of shares of the run.
-    pub fn between(&self, from: f64, to: f64) -> std::ops::Range<usize> {
+    pub(crate) fn between(&self, from: f64, to: f64) -> std::ops::Range<usize> {
         let until = |share: f64| self.end_shares.partition_point(|&end| end <= share + ROUNDING);
         until(from)..until(to)
     }
@@ -174,7 +174,7 @@ impl Axis {
     }
 
     /// The first slot that ends after this share of the way from the end of `from` to the end.
-    pub fn share_of(&self, from: usize, share: f64) -> usize {
+    pub(crate) fn share_of(&self, from: usize, share: f64) -> usize {
         let start = self.end_shares.get(from).copied().unwrap_or(1.0);
         self.end_shares.partition_point(|&end| end <= start + share * (1.0 - start) + ROUNDING)
     }

@@ -47,7 +47,7 @@ pub struct NamedFrame {
 
 impl NamedFrame {
     /// A frame of which only the address is known.
-    pub fn unnamed(module: String, offset: ModuleOffset) -> Self {
+    pub(crate) fn unnamed(module: String, offset: ModuleOffset) -> Self {
         let function = format!("{module}+{offset}");
         Self { function, module, offset, ..Self::default() }
     }
@@ -62,7 +62,7 @@ impl NamedFrame {
     }
 
     /// Its file relative to the crate: the same wherever it was checked out.
-    pub fn crate_relative_file(&self) -> Option<String> {
+    pub(crate) fn crate_relative_file(&self) -> Option<String> {
         self.file.as_deref().map(|file| crate_relative(file).to_owned())
     }
 

@@ -54,7 +54,7 @@ pub struct Lifetime {
 
 impl Pattern {
     /// Whether it names this site.
-    pub fn matches(&self, subject: &Subject) -> bool {
+    pub(crate) fn matches(&self, subject: &Subject) -> bool {
         self.0.matches(&subject.path) || self.0 == subject.id.as_str()
     }
 
@@ -84,7 +84,7 @@ impl Allow {
     }
 
     /// Whether it has not expired.
-    pub fn holds(&self, today: Date) -> bool {
+    pub(crate) fn holds(&self, today: Date) -> bool {
         self.expires.as_ref().is_none_or(|expires| today <= expires.get_ref().0)
     }
 }

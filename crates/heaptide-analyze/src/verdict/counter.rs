@@ -6,7 +6,7 @@ use crate::axis::{Axis, Slot};
 use crate::series::{SiteSeries, SlotCohort};
 
 /// The name of time when it stands in for work.
-pub const SECONDS: &str = "seconds";
+pub(crate) const SECONDS: &str = "seconds";
 
 /// One counter over the slots of a run.
 #[derive(Clone, Debug, PartialEq)]

@@ -18,18 +18,21 @@ use serde::Serialize;
 
 pub use class::{Channel, Class, Confidence};
 pub use containers::{Container, ContainerStep};
-pub use counter::{Fit, SECONDS};
-pub use eprocess::{e_bh, e_value};
+pub use counter::Fit;
+pub use eprocess::e_value;
 pub use evidence::{CohortBar, Condition, Evidence, Excluded, Stage};
 pub use objects::Objects;
-pub use rate::{LEAST_WORSE_BYTES_PER_OP, Rate, WORSE_FACTOR};
+pub use rate::Rate;
 pub use rule::Rule;
 
 use crate::axis::Axis;
 use crate::series::SiteSeries;
 use containers::classify_container;
 use counter::Counter;
+pub(crate) use counter::SECONDS;
+use eprocess::e_bh;
 use objects::classify_objects;
+pub(crate) use rate::{LEAST_WORSE_BYTES_PER_OP, WORSE_FACTOR};
 
 /// What a site is judged to be, and why.
 #[derive(Clone, Debug, PartialEq, Serialize)]
