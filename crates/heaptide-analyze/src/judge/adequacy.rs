@@ -10,17 +10,22 @@ use crate::policy::Policy;
 use crate::site::Run;
 use crate::verdict::Rule;
 
-/// Fewer mature slots than this show nothing,
+/// Fewer mature slots than this show nothing: survivors must come from four slots and three quarters
+/// (`docs/VERDICT.md`, "spread"), and a step up in each of six is worth an E of 30 of the 100 it takes.
 const LEAST_MATURE_SLOTS: usize = 6;
-/// where blocks born before this share of the run
+/// Blocks born before this share of the run would be mature but for a lifetime that the user set.
 const OLD_FOR_THE_RUN: f64 = 0.7;
-/// would count if there are so many of them.
+/// A site that holds on to fewer old blocks than this has no growth that the lifetime hides: fewer
+/// than four survivors are none (`docs/VERDICT.md`, "survivors").
 const LEAST_HELD: u64 = 4;
-/// A sample of fewer blocks than this would show no leak, were all of them leaked.
+/// A sample of fewer blocks than this would show no leak, were all of them leaked: half of them were
+/// born in the warm-up or are too young, and it takes 16 (`docs/VERDICT.md`, "sampling").
 const LEAST_SAMPLES: u64 = 32;
-/// A shorter sampling period saves nothing over recording every block.
+/// A sampling period below this is not advised: most blocks would be sampled anyway, so that it saves
+/// nothing over recording every block.
 const LEAST_PERIOD_BYTES: u64 = 256;
-/// A run of so many lifetimes shows what outlives them.
+/// A run of so many lifetimes shows what outlives them: one to fill what may be held, and one in
+/// which what is held should be replaced.
 const LIFETIMES_PER_RUN: i32 = 2;
 
 /// Why a run as a whole is too short to judge: one sentence each.

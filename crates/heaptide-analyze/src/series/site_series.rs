@@ -17,9 +17,9 @@ pub struct SlotRow {
     pub mature_objects: u64,
     /// Live blocks that are mature, whenever born: `O` of the rule.
     pub old_objects: u64,
-    /// The fewest live blocks in the slot,
+    /// The fewest live blocks in the slot.
     pub trough_objects: u64,
-    /// and the fewest live bytes.
+    /// The fewest live bytes in the slot.
     pub trough_bytes: u64,
 }
 
@@ -123,7 +123,7 @@ impl SiteSeries {
     }
 
     /// Cumulative and final numbers.
-    pub fn totals(&self) -> &Totals {
+    pub(crate) fn totals(&self) -> &Totals {
         &self.totals
     }
 
@@ -133,7 +133,7 @@ impl SiteSeries {
     }
 
     /// Blocks born after warm-up that died mature.
-    pub fn mature_deaths(&self) -> u64 {
+    pub(crate) fn mature_deaths(&self) -> u64 {
         self.mature_deaths
     }
 

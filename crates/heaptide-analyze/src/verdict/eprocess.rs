@@ -67,7 +67,7 @@ pub fn e_value(steps: &[Ordering]) -> f64 {
 /// The q-value of each e-value: the smallest α at which the e-BH procedure would reject it. The
 /// false discovery rate is at most α whatever the sites' dependence (Wang & Ramdas, "False
 /// discovery rate control with e-values", 2022).
-pub fn e_bh(e_values: &[f64]) -> Vec<f64> {
+pub(super) fn e_bh(e_values: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..e_values.len()).collect();
     order.sort_by(|&a, &b| e_values[b].total_cmp(&e_values[a]).then(a.cmp(&b)));
     let mut q_values = vec![1.0; e_values.len()];

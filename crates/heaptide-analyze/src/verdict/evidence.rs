@@ -88,9 +88,9 @@ pub enum Excluded {
     },
     /// Not a container that is sized for what is in flight: it outgrows the load.
     Peak {
-        /// Bytes grow like work to this power,
+        /// Bytes grow like work to this power.
         exponent: f64,
-        /// and the peak load like work to this one.
+        /// The peak load grows like work to this power.
         load_exponent: f64,
     },
 }

@@ -395,9 +395,9 @@ impl Rise {
 #[derive(Clone, Copy, Default)]
 struct LateRise {
     objects: f64,
-    /// What it would be at the pace before, per work,
+    /// What it would be at the pace before, per work.
     expected: f64,
-    /// and per time.
+    /// What it would be at the pace before, per time.
     expected_in_time: f64,
     /// `objects` against `expected`.
     rise: f64,
