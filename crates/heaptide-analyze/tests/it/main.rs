@@ -1,9 +1,13 @@
 //! The analyzer from the outside: recordings and made-up sites in, verdicts and reports out.
 
+mod axis;
 mod calltree;
 mod compare;
 mod diff;
+mod gates;
 mod identity;
+mod judge;
+mod limits;
 mod load;
 mod policy;
 mod rebuilds;
