@@ -123,7 +123,7 @@ impl SiteSeries {
     }
 
     /// Cumulative and final numbers.
-    pub(crate) fn totals(&self) -> &Totals {
+    pub fn totals(&self) -> &Totals {
         &self.totals
     }
 
@@ -133,7 +133,7 @@ impl SiteSeries {
     }
 
     /// Blocks born after warm-up that died mature.
-    pub(crate) fn mature_deaths(&self) -> u64 {
+    pub fn mature_deaths(&self) -> u64 {
         self.mature_deaths
     }
 
