@@ -1,6 +1,7 @@
 //! The command as its users meet it: what it exits with, what it says, what it writes.
 
 mod bad_input;
+mod full_outputs;
 mod help;
 mod recordings;
 mod scratch;
