@@ -93,6 +93,9 @@ pub(crate) struct Run {
     pub(crate) until_decided: bool,
     #[command(flatten)]
     pub(crate) judging: JudgingOptions,
+    /// The process that started this one to watch the program.
+    #[arg(long, hide = true, value_name = "PID")]
+    pub(crate) guardian: Option<i32>,
     /// The program and its arguments.
     #[arg(required = true, last = true, value_name = "CMD", value_hint = ValueHint::CommandWithArguments)]
     pub(crate) program: Vec<String>,

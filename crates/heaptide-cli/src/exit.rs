@@ -33,6 +33,18 @@ impl Exit {
     }
 }
 
+impl Exit {
+    /// The meaning of another process's exit code, if it was this command.
+    pub(crate) fn from_code(code: i32) -> Self {
+        match code {
+            0 => Self::Clean,
+            1 => Self::Growth,
+            3 => Self::Inconclusive,
+            _ => Self::Failed,
+        }
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit.code())

@@ -66,7 +66,7 @@ fn answer(name: &'static str, argv: &[OsString]) -> ExitCode {
     let command = Args::command().bin_name(name);
     let args = command.try_get_matches_from(argv).and_then(|found| Args::from_arg_matches(&found));
     let result = match args {
-        Ok(args) => cmd::run(args.command),
+        Ok(args) => cmd::run(args.command, argv),
         Err(usage) => {
             // Standard error may be closed; then nobody reads the usage.
             let _ = usage.print();

@@ -6,12 +6,13 @@ use nix::sys::signal::Signal;
 use nix::unistd::{getpgrp, tcgetpgrp};
 use tokio::signal::unix::{self, SignalKind};
 
-/// The three signals by which people and supervisors end things.
+/// The signals by which people and supervisors end things.
 #[derive(Debug)]
 pub(crate) struct Interrupts {
     interrupt: unix::Signal,
     terminate: unix::Signal,
     hang_up: unix::Signal,
+    quit: unix::Signal,
 }
 
 impl Interrupts {
@@ -21,6 +22,7 @@ impl Interrupts {
             interrupt: unix::signal(SignalKind::interrupt())?,
             terminate: unix::signal(SignalKind::terminate())?,
             hang_up: unix::signal(SignalKind::hangup())?,
+            quit: unix::signal(SignalKind::quit())?,
         })
     }
 
@@ -30,6 +32,7 @@ impl Interrupts {
             _ = self.interrupt.recv() => Signal::SIGINT,
             _ = self.terminate.recv() => Signal::SIGTERM,
             _ = self.hang_up.recv() => Signal::SIGHUP,
+            _ = self.quit.recv() => Signal::SIGQUIT,
         }
     }
 }

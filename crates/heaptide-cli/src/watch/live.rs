@@ -116,11 +116,6 @@ fn caught_mask(status: &str) -> Option<u64> {
     u64::from_str_radix(mask.trim(), 16).ok()
 }
 
-/// Whether a process is there and has a recording open.
-pub(crate) fn is_recording(pid: u32) -> bool {
-    i32::try_from(pid).is_ok_and(|pid| matches!(open_segment(pid), Ok(Some(_))))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

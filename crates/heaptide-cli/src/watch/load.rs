@@ -1,6 +1,7 @@
-//! The load command: a shell command with a process group of its own, so that stopping it stops
-//! all it started.
+//! The load command: a shell command with a process group of its own, so that stopping it reaches
+//! all it started. What does not heed that is ended with the rest of the process tree.
 
+use std::cell::Cell;
 use std::io;
 use std::process::{ExitStatus, Stdio};
 
@@ -8,6 +9,19 @@ use anyhow::Context;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use tokio::process::{Child, Command};
+
+use super::process_tree::Process;
+
+/// The process group of the load command, once it was started.
+#[derive(Debug, Default)]
+pub(crate) struct LoadGroup(Cell<Option<u32>>);
+
+impl LoadGroup {
+    /// Whether this process belongs to the load.
+    pub(crate) fn holds(&self, process: &Process) -> bool {
+        self.0.get().is_some_and(|group| process.group == group.cast_signed())
+    }
+}
 
 /// A load command that runs until it ends or is dropped.
 #[derive(Debug)]
@@ -17,14 +31,21 @@ pub(crate) struct Load {
 
 impl Load {
     /// Starts `sh -c COMMAND`; what it prints goes to standard error.
-    pub(crate) fn start(command: &str) -> anyhow::Result<Self> {
+    pub(crate) fn start(command: &str, group: &LoadGroup) -> anyhow::Result<Self> {
         let started = Command::new("sh")
             .args(["-c", command])
             .stdin(Stdio::null())
             .stdout(io::stderr())
             .process_group(0)
             .spawn();
-        Ok(Self { child: started.context("cannot run `sh` for --load")? })
+        let child = started.context("cannot run `sh` for --load")?;
+        group.0.set(child.id());
+        Ok(Self { child })
+    }
+
+    /// Process id of its shell, and of its process group; `None` once it has ended.
+    pub(crate) fn pid(&self) -> Option<u32> {
+        self.child.id()
     }
 
     /// Waits for its end.

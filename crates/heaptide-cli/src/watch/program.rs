@@ -12,11 +12,9 @@ use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::timeout;
 
 use super::interrupts;
-use super::live::{self, LiveRecording};
-use super::recordings::OutDir;
+use super::live::LiveRecording;
 
 const SNAPSHOT_TIMEOUT: Duration = Duration::from_secs(2);
-const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Where the program's standard output goes: ours belongs to the report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,23 +112,4 @@ impl Program {
         self.child.kill().await?;
         Ok(self.child.wait().await?)
     }
-}
-
-/// Ends processes that the program left behind and that still record into `out`.
-pub(crate) async fn stop_others(out: &OutDir, grace: Duration) -> anyhow::Result<()> {
-    let segments = out.new_segments(0)?;
-    let recording =
-        || segments.iter().map(|segment| segment.header.pid).filter(|&pid| live::is_recording(pid));
-    for pid in recording() {
-        // It may end by itself meanwhile; then there is nothing left to do.
-        let _ = kill(Pid::from_raw(pid.cast_signed()), Signal::SIGTERM);
-    }
-    let all_ended = async {
-        while recording().next().is_some() {
-            tokio::time::sleep(LOOK_EVERY).await;
-        }
-    };
-    // Whoever stays has had its time; what it recorded so far is judged.
-    let _ = timeout(grace, all_ended).await;
-    Ok(())
 }

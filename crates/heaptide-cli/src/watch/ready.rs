@@ -8,6 +8,7 @@ use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
 use super::recordings::OutDir;
+use super::unrecorded::{exe_of, no_recording};
 use crate::args::Ready;
 use crate::http::Client;
 use crate::output::tell;
@@ -17,15 +18,20 @@ const ONE_ATTEMPT: Duration = Duration::from_secs(2);
 /// Most programs allocate, and so record, within milliseconds.
 const SOON: Duration = Duration::from_secs(5);
 
-/// Waits for a recording and then for `ready`.
-pub(crate) async fn wait(out: &OutDir, ready: &Ready, limit: Duration) -> anyhow::Result<()> {
+/// Waits for a recording of process `pid` or a child of it, and then for `ready`.
+pub(crate) async fn wait(
+    out: &OutDir,
+    pid: u32,
+    ready: &Ready,
+    limit: Duration,
+) -> anyhow::Result<()> {
     let shown = humantime::format_duration(limit);
     if timeout(limit.min(SOON), recording(out)).await.is_err() && limit > SOON {
         tell(&format!("no recording yet: waiting for up to {shown} (--ready-timeout)"));
         timeout(limit - SOON, recording(out)).await.unwrap_or(Ok(()))?;
     }
     if out.new_segments(0)?.is_empty() {
-        anyhow::bail!("{} (waited {shown})", no_recording());
+        anyhow::bail!("{}\n(waited {shown})", no_recording(exe_of(pid).as_deref()));
     }
     let reason = RefCell::new("nothing was asked yet".to_owned());
     if timeout(limit, answer(ready, &reason)).await.is_err() {
@@ -33,12 +39,6 @@ pub(crate) async fn wait(out: &OutDir, ready: &Ready, limit: Duration) -> anyhow
         anyhow::bail!("the program records but is not ready after {shown} (--ready): {reason}");
     }
     Ok(())
-}
-
-/// Why there may be none, for people who are about to look for the reason.
-pub(crate) fn no_recording() -> &'static str {
-    "no recording appeared: is this line in the program, and is it the program that was run?\n\
-     \x20   #[global_allocator] static HEAP: heaptide::Heaptide = heaptide::Heaptide::new();"
 }
 
 async fn recording(out: &OutDir) -> io::Result<()> {

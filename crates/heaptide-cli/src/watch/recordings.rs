@@ -30,6 +30,8 @@ pub(crate) struct Segment {
 pub(crate) struct RunRecordings {
     /// Recordings to judge, the program's own first.
     pub(crate) judged: Vec<Segment>,
+    /// Those among them without a snapshot.
+    pub(crate) empty: Vec<Segment>,
     /// Recordings of other processes with too few snapshots to judge.
     pub(crate) too_short: Vec<Segment>,
 }
@@ -91,6 +93,9 @@ impl OutDir {
         });
         let mut found = RunRecordings::default();
         for (n_snapshots, segments) in recordings {
+            if n_snapshots == 0 && found.judged.is_empty() {
+                found.empty.extend(segments.first().cloned());
+            }
             if found.judged.is_empty() || n_snapshots >= LEAST_SNAPSHOTS {
                 found.judged.extend(segments);
             } else {

@@ -3,6 +3,7 @@
 mod bad_input;
 mod full_outputs;
 mod help;
+mod left_behind;
 mod recordings;
 mod scratch;
 mod verdicts;
