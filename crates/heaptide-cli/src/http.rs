@@ -120,4 +120,39 @@ mod tests {
         assert!(status_of("SSH-2.0-x").is_err());
         assert!(status_of("HTTP/1.1 OK").is_err());
     }
+
+    /// What a service answers, and what is read of it.
+    #[test]
+    fn an_answer_is_read_as_far_as_it_says() -> io::Result<()> {
+        use std::io::{Read, Write};
+
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let check = |answer: &'static [u8], expected: Result<(u16, &str), &str>| {
+            let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+            let address = listener.local_addr()?;
+            let server = std::thread::spawn(move || {
+                let (mut stream, _) = listener.accept()?;
+                let n = stream.read(&mut [0; 1024])?;
+                stream.write_all(answer).map(|()| n)
+            });
+            let found =
+                runtime.block_on(async { Client::connect(address).await?.ask("GET", "/").await });
+            let found = found.map(|it| (it.status, it.body)).map_err(|cause| cause.to_string());
+            assert!(server.join().is_ok_and(|n| n.is_ok_and(|n| n > 0)), "nothing was asked");
+            match (&found, expected) {
+                (Ok((status, body)), Ok(expected)) => assert_eq!((*status, &body[..]), expected),
+                (Err(said), Err(says)) => assert!(said.contains(says), "{said}"),
+                _ => panic!("{found:?} instead of {expected:?}"),
+            }
+            Ok::<(), io::Error>(())
+        };
+        check(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", Ok((200, "hello")))?;
+        check(b"HTTP/1.1 401 No\r\n\r\nrest", Ok((401, "")))?;
+        check(b"HTTP/1.0 200 OK\nx: \xff\ncontent-length: 2\n\n\xff!", Ok((200, "\u{fffd}!")))?;
+        check(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhello", Err("eof"))?;
+        check(b"HTTP/1.1 200 OK\r\ncontent-length: -1\r\n\r\n", Err("content-length: -1"))?;
+        check(b"HTTP/1.1 200 OK\r\ncontent-length: 1048577\r\n\r\n", Err("1048577"))?;
+        check(b"HTTP/2 200\r\n\r\n", Err("not an HTTP/1.1 answer: \"HTTP/2 200\""))?;
+        check(b"", Err("before its header was complete"))
+    }
 }

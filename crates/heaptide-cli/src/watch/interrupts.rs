@@ -45,3 +45,28 @@ pub(crate) fn was_sent_to_all(signal: Signal) -> bool {
         && stdin.is_terminal()
         && tcgetpgrp(stdin).is_ok_and(|foreground| foreground == getpgrp())
 }
+
+#[cfg(test)]
+mod tests {
+    use nix::sys::signal::raise;
+
+    use super::*;
+
+    #[test]
+    fn signals_that_end_things_are_caught() -> anyhow::Result<()> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(async {
+            let mut interrupts = Interrupts::listen()?;
+            for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT] {
+                raise(signal)?;
+                assert_eq!(interrupts.next().await, signal);
+            }
+            Ok(())
+        })
+    }
+
+    #[test]
+    fn sigterm_is_never_from_the_terminal() {
+        assert!(!was_sent_to_all(Signal::SIGTERM));
+    }
+}

@@ -62,3 +62,45 @@ impl Drop for Load {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::watch::process_tree::tests::running;
+
+    fn runtime() -> io::Result<tokio::runtime::Runtime> {
+        tokio::runtime::Builder::new_current_thread().enable_all().build()
+    }
+
+    #[test]
+    fn a_load_ends_as_its_shell_does() -> anyhow::Result<()> {
+        for (command, code) in [("true", 0), ("exit 3", 3), ("no-such-command 2>&-", 127)] {
+            let status = runtime()?.block_on(async {
+                Load::start(command, &LoadGroup::default())?.wait().await.context("it ends")
+            })?;
+            assert_eq!(status.code(), Some(code), "{command}");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_load_has_a_group_of_its_own_and_ends_with_it() -> anyhow::Result<()> {
+        runtime()?.block_on(async {
+            let group = LoadGroup::default();
+            let mut load = Load::start("sleep 60 & wait", &group)?;
+            let pid = load.pid().context("it runs")?.cast_signed();
+            assert_eq!(nix::unistd::getpgid(Some(Pid::from_raw(pid)))?.as_raw(), pid);
+            let mut process = running(7, "sleep");
+            assert!(!group.holds(&process));
+            process.group = pid;
+            assert!(group.holds(&process));
+            let child = std::mem::replace(&mut load.child, Command::new("true").spawn()?);
+            drop(Load { child });
+            // The group is there until its last process has ended.
+            while killpg(Pid::from_raw(pid), None).is_ok() {
+                tokio::task::yield_now().await;
+            }
+            Ok(())
+        })
+    }
+}

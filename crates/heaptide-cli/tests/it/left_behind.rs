@@ -19,6 +19,9 @@ const HANGS: Duration = Duration::from_secs(120);
 /// Does not end on any signal that can be ignored.
 const STUBBORN: &str = "trap '' TERM HUP INT USR1; while :; do sleep 0.1; done";
 
+/// Ends when the shop has written its address to the file `address`: from then on it heeds SIGTERM.
+const UNTIL_IT_SERVES: &str = "while [ ! -s address ]; do sleep 0.1; done";
+
 /// With the script `stubborn.sh` in it.
 fn scratch() -> Scratch {
     let scratch = Scratch::new();
@@ -58,15 +61,15 @@ fn a_grandchild_that_ignores_term_is_killed() {
 /// X19
 #[test]
 fn a_daemon_is_ended() {
-    let script = format!("(setsid {HEAPTIDE} demo-shop &); exec sleep 60");
+    let script = format!("(setsid {HEAPTIDE} demo-shop >address &); exec sleep 60");
     let said = "left behind, ended with SIGTERM: heaptide (pid";
-    check(&["--for", "300ms", "--grace", "1m"], &script, 3, said);
+    check(&["--load", UNTIL_IT_SERVES, "--grace", "1m"], &script, 3, said);
 }
 
 /// X20
 #[test]
 fn a_shell_that_puts_the_program_into_the_background_is_no_way_out() {
-    let script = format!("{HEAPTIDE} demo-shop & while [ -z \"$(ls rec)\" ]; do sleep 0.1; done");
+    let script = format!("{HEAPTIDE} demo-shop >address & {UNTIL_IT_SERVES}");
     let said = "left behind, ended with SIGTERM: heaptide (pid";
     check(&["--grace", "1m"], &script, 3, said);
 }

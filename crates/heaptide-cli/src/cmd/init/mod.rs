@@ -70,4 +70,16 @@ mod tests {
         assert_eq!((policy.allow.len(), policy.lifetime.len(), policy.workspace.len()), (1, 1, 2));
         assert!(policy.memory_limit_bytes.is_some() && policy.least_snapshots.is_some());
     }
+
+    #[test]
+    fn a_file_is_written_once() -> std::io::Result<()> {
+        let dir = tempfile::tempdir()?;
+        let path = dir.path().join("a/b/c.toml");
+        assert!(super::write_new(&path, "first")?);
+        assert!(!super::write_new(&path, "second")?);
+        assert_eq!(std::fs::read_to_string(&path)?, "first");
+        // Below a file nothing can be written.
+        assert!(super::write_new(&path.join("d"), "third").is_err());
+        Ok(())
+    }
 }
