@@ -25,7 +25,7 @@ use crate::watch::load::{Load, LoadGroup};
 use crate::watch::process_tree::{End, Process, ProcessTree, describe};
 use crate::watch::program::{Output, Program, Start};
 use crate::watch::ready;
-use crate::watch::recordings::OutDir;
+use crate::watch::recordings::{OutDir, RunRecordings};
 use crate::watch::unrecorded::{exe_of, no_recording, no_snapshot};
 
 /// How many snapshots the default interval aims at, and its bounds.
@@ -69,12 +69,7 @@ fn watch_and_judge(args: &Run, guardian: Guardian) -> anyhow::Result<Exit> {
     if recordings.judged.is_empty() {
         anyhow::bail!("{name} {how}; {}", no_recording(watched.exe.as_deref()));
     }
-    for segment in &recordings.empty {
-        tell(&no_snapshot(&segment.header, watched.exe.as_deref(), &watched.left));
-    }
-    for segment in &recordings.too_short {
-        tell(&format!("left out {}: too short to judge", segment.path.display()));
-    }
+    tell_what_is_missing(&recordings, &watched);
     let report = judge.name_and_judge(&recordings.paths())?;
     let exit = output::report(&report, args.judging.format)?;
     if watched.ending.is_crash() {
@@ -95,6 +90,15 @@ fn watch_and_judge(args: &Run, guardian: Guardian) -> anyhow::Result<Exit> {
         tell(&format!("more snapshots: run longer, or with a shorter --interval than {interval}"));
     }
     Ok(worsened)
+}
+
+fn tell_what_is_missing(recordings: &RunRecordings, watched: &Watched) {
+    for segment in &recordings.empty {
+        tell(&no_snapshot(&segment.header, watched.exe.as_deref(), &watched.left));
+    }
+    for segment in &recordings.too_short {
+        tell(&format!("left out {}: too short to judge", segment.path.display()));
+    }
 }
 
 /// A clean verdict on a run that did not go as planned is not clean.

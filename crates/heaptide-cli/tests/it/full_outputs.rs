@@ -45,7 +45,7 @@ fn a_full_or_closed_standard_error_changes_nothing() {
         check(&scratch, &format!("heaptide check leaking.jsonl {redirection}"), 1);
         check(&scratch, &format!("heaptide check foreign.jsonl {redirection}"), 2);
         check(&scratch, &format!("heaptide check {redirection}"), 2);
-        let run = format!("rm -rf rec; heaptide run --out rec -- heaptide show short.jsonl");
+        let run = "rm -rf rec; heaptide run --out rec -- heaptide show short.jsonl";
         check(&scratch, &format!("{run} {redirection}; e=$?; ls rec/*.jsonl && exit $e"), 3);
     }
 }
