@@ -13,12 +13,14 @@ use heaptide_analyze::identity::NamedFrame;
 use heaptide_analyze::series::SiteSeries;
 use heaptide_analyze::verdict::{Class, Rule, classify_site, classify_sites, e_value};
 
-use super::curve::Curve;
 use super::peers::PEERS;
 use super::score::{Ranks, Score};
 use super::shapes::{self, Label, Shape};
-use super::trace::{Rhythm, Seen, Trace, record};
+use crate::curve::Curve;
+use crate::synthetic::{Rhythm, Seen, Trace, record};
 
+/// Snapshots in a recording: a short run and one of twice its length.
+pub(super) const LENGTHS: [usize; 2] = [40, 80];
 /// Healthy sites beside the one in question.
 const COMPANY: usize = 3;
 const NULL_WALKS: u64 = 20_000;
@@ -30,9 +32,9 @@ pub(super) struct Results {
     pub(super) peers: Vec<Score>,
     /// Shape and class: how often.
     pub(super) classes: BTreeMap<(usize, Class), u32>,
-    /// Where the leaking site stands among our findings,
+    /// Where the leaking site stands among our findings.
     pub(super) rank: Ranks,
-    /// and among the sites of its process by growth in bytes.
+    /// Where it stands among the sites of its process by growth in bytes.
     pub(super) rank_by_growth: Ranks,
 }
 

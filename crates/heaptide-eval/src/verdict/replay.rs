@@ -18,11 +18,11 @@ use heaptide_analyze::load::{Recording, load};
 use heaptide_analyze::symbols::{ElfResolver, Symbols};
 use heaptide_analyze::verdict::{Class, Verdict};
 
-use super::curve::Curve;
+use super::made_up::LENGTHS;
 use super::peers::PEERS;
 use super::score::Score;
 use super::shapes::Label;
-use super::trace::LENGTHS;
+use crate::curve::Curve;
 use ci::program::{cargo, output, target_dir};
 
 /// How often every program is played, at each length.

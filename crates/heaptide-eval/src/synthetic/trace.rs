@@ -8,21 +8,21 @@ use heaptide_analyze::load::{Point, Timeline};
 use heaptide_analyze::series::SiteSeries;
 use heaptide_format::{Bucket, Cohort, Epoch, Header, Reason, SiteId, SiteRow};
 
-use super::curve::Curve;
+use crate::curve::Curve;
 
 /// One block; times are in epochs since the recording began.
 #[derive(Clone, Debug)]
-pub(super) struct Block {
-    pub(super) birth: f64,
+pub(crate) struct Block {
+    pub(crate) birth: f64,
     /// Infinite if it is never freed.
-    pub(super) death: f64,
-    pub(super) bytes: u64,
+    pub(crate) death: f64,
+    pub(crate) bytes: u64,
     /// `realloc` calls: when, and to what size.
-    pub(super) resized: Vec<(f64, u64)>,
+    pub(crate) resized: Vec<(f64, u64)>,
 }
 
 impl Block {
-    pub(super) fn new(birth: f64, life: f64, bytes: u64) -> Self {
+    pub(crate) fn new(birth: f64, life: f64, bytes: u64) -> Self {
         Self { birth, death: birth + life, bytes, resized: Vec::new() }
     }
 
@@ -33,10 +33,10 @@ impl Block {
 
 /// All blocks of a site, and when work was done.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Trace {
-    pub(super) blocks: Vec<Block>,
+pub(crate) struct Trace {
+    pub(crate) blocks: Vec<Block>,
     /// Times of units of work, in any order.
-    pub(super) work: Vec<f64>,
+    pub(crate) work: Vec<f64>,
 }
 
 impl Trace {
@@ -47,7 +47,7 @@ impl Trace {
 
 /// How a process is recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Rhythm {
+pub(crate) enum Rhythm {
     /// On an even interval.
     Even,
     /// At uneven times, some missing, and an exit snapshot that sees nothing alive.
@@ -64,19 +64,17 @@ pub(super) enum Rhythm {
 
 /// A process as the analyzer sees it, and its sites as a trend test would.
 #[derive(Clone, Debug)]
-pub(super) struct Seen {
-    pub(super) axis: Arc<Axis>,
-    pub(super) sites: Vec<(SiteSeries, Curve)>,
+pub(crate) struct Seen {
+    pub(crate) axis: Arc<Axis>,
+    pub(crate) sites: Vec<(SiteSeries, Curve)>,
 }
 
-/// Snapshots of a recording.
-pub(super) const LENGTHS: [usize; 2] = [40, 80];
 const SAMPLED: u64 = 8;
 const INTERVAL_NS: f64 = 5e9;
 
 impl Rhythm {
     /// How many epochs a recording with `n` snapshots goes on for.
-    pub(super) fn epochs(self, n: usize) -> usize {
+    pub(crate) fn epochs(self, n: usize) -> usize {
         match self {
             // As many as are missing: a quarter and a tenth.
             Self::Gaps => (n as f64 / 0.65).round() as usize,
@@ -86,7 +84,7 @@ impl Rhythm {
 }
 
 /// What a recording of `n` epochs shows of sites in one process.
-pub(super) fn record(traces: &[Trace], n: usize, rhythm: Rhythm, rng: &mut fastrand::Rng) -> Seen {
+pub(crate) fn record(traces: &[Trace], n: usize, rhythm: Rhythm, rng: &mut fastrand::Rng) -> Seen {
     let times = times(n, rhythm, rng);
     let mut counters = counters(traces);
     if rhythm == Rhythm::Company {

@@ -5,8 +5,6 @@
 //! by line with `serde_json`, so that the figures are ratios and hold on any machine.
 //! `ANALYSIS_MB=2048` makes the recordings that large; the limit on memory stays.
 
-mod made;
-
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -15,9 +13,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use heaptide_format::Line;
-use made::Extent;
 
 use ci::program::{self, cargo, program, target_dir};
+
+use crate::synthetic::{self, Extent};
 
 const DEFAULT_MB: u64 = 256;
 const ROUNDS: usize = 5;
@@ -42,7 +41,7 @@ pub fn run() -> Result<()> {
         Extent { name: "very many sites", sites: 40_000, bytes },
     ] {
         let dir = target_dir("analysis");
-        let (first, bytes) = made::write(&dir, &extent)?;
+        let (first, bytes) = synthetic::write(&dir, &extent)?;
         println!("\n{}: {} sites, {:.0} MB", extent.name, extent.sites, bytes as f64 / 1e6);
         let measured = measure(&dir, &first, bytes);
         let judged_alike = same_on_any_number_of_threads(&first);

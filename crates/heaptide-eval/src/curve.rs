@@ -8,20 +8,20 @@ use heaptide_format::{Reason, SiteId, SiteRow};
 
 /// The live curve of one site, without the exit snapshot.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Curve {
-    /// Live blocks,
-    pub(super) live: Vec<f64>,
-    /// live bytes,
-    pub(super) bytes: Vec<f64>,
-    /// work done so far,
-    pub(super) work: Vec<f64>,
-    /// and birth epochs with live blocks.
-    pub(super) generations: Vec<f64>,
+pub(crate) struct Curve {
+    /// Live blocks at each snapshot.
+    pub(crate) live: Vec<f64>,
+    /// Live bytes at each snapshot.
+    pub(crate) bytes: Vec<f64>,
+    /// Work done until each snapshot.
+    pub(crate) work: Vec<f64>,
+    /// Birth epochs that have live blocks, at each snapshot.
+    pub(crate) generations: Vec<f64>,
 }
 
 impl Curve {
     /// The curves of all sites of a recording. Work is the counter `requests`.
-    pub(super) fn of_run(run: &Recording) -> Result<BTreeMap<SiteId, Self>> {
+    pub(crate) fn of_run(run: &Recording) -> Result<BTreeMap<SiteId, Self>> {
         let judged: Vec<f64> = run
             .timeline
             .points
@@ -45,14 +45,14 @@ impl Curve {
     }
 
     /// Takes the next snapshot's row.
-    pub(super) fn push(&mut self, row: &SiteRow) {
+    pub(crate) fn push(&mut self, row: &SiteRow) {
         self.live.push(row.live_objects as f64);
         self.bytes.push(row.live_bytes as f64);
         self.generations.push(row.cohorts.len() as f64);
     }
 
     /// Last minus first.
-    pub(super) fn grown_bytes(&self) -> f64 {
+    pub(crate) fn grown_bytes(&self) -> f64 {
         self.bytes.last().unwrap_or(&0.0) - self.bytes.first().unwrap_or(&0.0)
     }
 

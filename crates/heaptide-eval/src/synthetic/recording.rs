@@ -24,14 +24,14 @@ const CACHE_EPOCHS: u32 = 16;
 
 /// How large, in which direction.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Extent {
-    pub(super) name: &'static str,
-    pub(super) sites: u32,
-    pub(super) bytes: u64,
+pub(crate) struct Extent {
+    pub(crate) name: &'static str,
+    pub(crate) sites: u32,
+    pub(crate) bytes: u64,
 }
 
 /// Writes a recording into `dir`; its first file and its size.
-pub(super) fn write(dir: &Path, extent: &Extent) -> Result<(PathBuf, u64)> {
+pub(crate) fn write(dir: &Path, extent: &Extent) -> Result<(PathBuf, u64)> {
     let _ = fs::remove_dir_all(dir);
     fs::create_dir_all(dir).with_context(|| dir.display().to_string())?;
     let mut service = Service::new(extent.sites);
