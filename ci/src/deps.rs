@@ -21,6 +21,7 @@ const OURS: &[(&str, &[&str])] = &[
     ("heaptide-examples", &["heaptide", "heaptide-format", "heaptide-testing"]),
     ("heaptide-bench", &["ci", "heaptide", "heaptide-format"]),
     ("heaptide-eval", &["ci", "heaptide-analyze", "heaptide-format", "heaptide-report"]),
+    ("heaptide-hosts", &["heaptide", "heaptide-format"]),
     ("heaptide-replay", &["heaptide"]),
     ("heaptide-synthetic", &["heaptide-analyze", "heaptide-format"]),
     ("ci", &[]),
