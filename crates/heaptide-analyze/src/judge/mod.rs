@@ -120,6 +120,9 @@ pub fn judge_runs(runs: &[Run<'_>], criteria: &Criteria<'_>) -> Report {
     }
 }
 
+/// What somebody makes of a ruling that stands; `None` leaves it.
+type Amendment<'a> = &'a dyn Fn(&Ruling) -> Option<Ruling>;
+
 /// Rules on each finding of a run. The policy speaks first; whoever speaks later sees how it was
 /// ruled, and may overrule it: the budget of the whole process, then growth that was accepted, then
 /// doubt about the build before.
@@ -127,7 +130,7 @@ fn rule_on(run: &mut RunReport, criteria: &Criteria<'_>) {
     let Criteria { policy, baseline, before, today } = *criteria;
     let (pace, is_over) = (run.pace(), policy.is_over_process_budget(run));
     for finding in &mut run.findings {
-        let amendments: [&dyn Fn(&Ruling) -> Option<Ruling>; 3] = [
+        let amendments: [Amendment<'_>; 3] = [
             &|_| is_over.then(|| policy.process_ruling(finding)).flatten(),
             &|ruling| baseline?.amended(finding, ruling, &pace),
             &|ruling| before?.amended(ruling),
