@@ -32,10 +32,13 @@ fn check(name: &str, axis: &Axis, expected: (usize, usize, usize)) {
     }
 }
 
+/// A name, how many snapshots, what is done to them, and the slots, warm-up and maturity expected.
+type Case<'a> = (&'a str, u32, &'a dyn Fn(&mut Vec<Point>), (usize, usize, usize));
+
 #[test]
 fn snapshots_are_joined_into_slots() {
     let as_it_is = |_: &mut Vec<Point>| {};
-    let cases: &[(&str, u32, &dyn Fn(&mut Vec<Point>), (usize, usize, usize))] = &[
+    let cases: &[Case<'_>] = &[
         ("no snapshot", 0, &as_it_is, (0, 1, 0)),
         ("one snapshot", 1, &as_it_is, (1, 1, 0)),
         ("an even run", 40, &as_it_is, (40, 10, 28)),

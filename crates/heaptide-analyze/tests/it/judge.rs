@@ -147,10 +147,13 @@ fn work_that_nobody_counted_is_said() {
     }
 }
 
+/// A name, the bytes of the cgroup's limit and of the machine, the policy, and the bytes expected.
+type MemoryCase<'a> = (&'a str, Option<u64>, Option<u64>, &'a str, Option<u64>);
+
 #[test]
 fn the_memory_that_runs_out_is_the_least_that_is_known() {
     const GIB: u64 = 1 << 30;
-    let cases: &[(&str, Option<u64>, Option<u64>, &str, Option<u64>)] = &[
+    let cases: &[MemoryCase<'_>] = &[
         ("none", None, None, "", None),
         ("cgroup", Some(GIB), None, "", Some(GIB)),
         ("machine", None, Some(2 * GIB), "", Some(2 * GIB)),
