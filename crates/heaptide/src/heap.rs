@@ -17,7 +17,7 @@ use crate::thread::sampler::MAX_PERIOD_BYTES;
 #[derive(Debug)]
 pub struct Heaptide<A = System> {
     pub(crate) inner: A,
-    unasked: ProcessMode,
+    default_mode: ProcessMode,
 }
 
 impl Heaptide<System> {
@@ -29,7 +29,7 @@ impl Heaptide<System> {
     /// The shim over the system's allocator, off unless `HEAPTIDE_OUT` or `HEAPTIDE_MODE` is set
     /// when the program starts: for programs that are not themselves under test.
     pub const fn off_unless_asked() -> Self {
-        Self { inner: System, unasked: ProcessMode::Off }
+        Self { inner: System, default_mode: ProcessMode::Off }
     }
 }
 
@@ -42,7 +42,7 @@ impl Default for Heaptide<System> {
 impl<A> Heaptide<A> {
     /// The shim over another allocator.
     pub const fn with(inner: A) -> Self {
-        Self { inner, unasked: ProcessMode::Exact }
+        Self { inner, default_mode: ProcessMode::Exact }
     }
 
     /// Samples one in about `period_bytes` of the bytes that the program asks for, unless
@@ -62,7 +62,7 @@ impl<A> Heaptide<A> {
             period_bytes >= 1 && period_bytes <= MAX_PERIOD_BYTES,
             "a period is between 1 byte and 8 MiB"
         );
-        self.unasked = ProcessMode::Sampled { period_bytes };
+        self.default_mode = ProcessMode::Sampled { period_bytes };
         self
     }
 
@@ -70,7 +70,7 @@ impl<A> Heaptide<A> {
     #[cold]
     #[inline(never)]
     pub(crate) fn decide(&self) -> State {
-        mode::decide(&STATE, self.unasked, core::any::type_name::<A>);
+        mode::decide(&STATE, self.default_mode, core::any::type_name::<A>);
         STATE.load()
     }
 }

@@ -32,14 +32,14 @@ pub(crate) fn inner_allocator() -> &'static str {
 
 /// Settles, in the first allocation of the process and without allocating, whether blocks carry
 /// trailers.
-pub(crate) fn decide(state: &StateCell, unasked: ProcessMode, inner: fn() -> &'static str) {
+pub(crate) fn decide(state: &StateCell, default_mode: ProcessMode, inner: fn() -> &'static str) {
     let out = sys::environment(c"HEAPTIDE_OUT");
     let mode = match asked() {
         Ok(Some(mode)) => mode,
         // Somebody wants to record, but not in a way that there is.
         Err(_) => ProcessMode::Off,
         Ok(None) if out.is_some() => ProcessMode::Exact,
-        Ok(None) => unasked,
+        Ok(None) => default_mode,
     };
     let phase = match mode {
         ProcessMode::Off => Phase::Off,

@@ -124,9 +124,9 @@ fn a_sum_read_while_threads_count_is_never_negative() {
                 }
             })
         };
-        let deaths = cohorts.iter().fold((0, 0), |sum, cohort| plus(sum, cohort.frees()));
-        let births = cohorts.iter().fold((0, 0), |sum, cohort| plus(sum, cohort.allocs()));
-        assert!(births.0 >= deaths.0 && births.1 >= deaths.1, "{births:?} {deaths:?}");
+        let frees = cohorts.iter().fold((0, 0), |sum, cohort| plus(sum, cohort.frees()));
+        let allocs = cohorts.iter().fold((0, 0), |sum, cohort| plus(sum, cohort.allocs()));
+        assert!(allocs.0 >= frees.0 && allocs.1 >= frees.1, "{allocs:?} {frees:?}");
         maker.join().expect("no panic");
         freer.join().expect("no panic");
     });
