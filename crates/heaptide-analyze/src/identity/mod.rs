@@ -19,6 +19,7 @@
 mod function;
 mod key;
 mod origin;
+mod source;
 mod stack;
 
 use function::crate_of;
