@@ -316,9 +316,21 @@ fn header(builder: &Builder) -> Header {
         signal: builder.signal.map(signal_name),
         inner: mode::inner_allocator().to_owned(),
         unwinder: builder.unwinder.name().to_owned(),
+        shim_sources: shim_sources(),
         memory_limit_bytes: Cgroup::of_this_process().and_then(|group| group.limit_bytes()),
         machine_bytes: process::machine_bytes(),
     }
+}
+
+/// Where the shim's sources were when it was compiled. The compiler names them relative to where it
+/// ran, or by another path still if it was told to (`--remap-path-prefix`).
+fn shim_sources() -> Vec<String> {
+    let mut dirs = vec![concat!(env!("CARGO_MANIFEST_DIR"), "/src").to_owned()];
+    let here = file!().trim_end_matches("/recorder/session.rs");
+    if here.starts_with('/') && here != dirs[0] {
+        dirs.push(here.to_owned());
+    }
+    dirs
 }
 
 /// The same in all recordings of a process.
