@@ -14,18 +14,24 @@
 //!    count; lines and addresses do not. A function that was there already (recursion) counts
 //!    once, and an inlined one like any other, so that optimisation changes nothing.
 //!
-//! The key is a hash of these, and of the tag.
+//! The key is a hash of these, and of the tag. Where debug information has no whole names, sites that
+//! nothing else tells apart are numbered in the order of their lines: see [`tell_apart`].
 
+mod bare;
 mod function;
 mod key;
 mod origin;
 mod source;
 mod stack;
 
+use std::collections::BTreeMap;
+
+pub use bare::is_bare;
 use function::crate_of;
 pub use function::plain;
 pub use key::SiteKey;
 pub use origin::{Origin, WorkspaceCrates};
+pub use source::CrateNames;
 pub use stack::{NamedFrame, SharedFrame, Stack};
 
 /// What a call site is called. Sites with equal keys are judged as one.
@@ -41,6 +47,8 @@ pub struct Identity {
     pub responsible: Option<SharedFrame>,
     /// The outermost frame in the workspace: where the program came in.
     pub entry: Option<SharedFrame>,
+    /// Where the frames stand whose names do not tell functions apart.
+    places: Vec<u64>,
 }
 
 impl Identity {
@@ -59,6 +67,7 @@ impl Identity {
             via: via.map(str::to_owned),
             responsible: responsible.cloned(),
             entry: frames.iter().rfind(is_own).cloned(),
+            places: places(&stack.frames, responsible),
         }
     }
 
@@ -74,6 +83,38 @@ impl Identity {
         let path = path.unwrap_or("(no stack)").to_owned();
         Self { id: SiteKey::of(&parts), path, ..Self::default() }
     }
+}
+
+/// Gives sites keys of their own that have one in common only because their names are poor.
+///
+/// They are numbered in the order of their lines, or of their addresses where there are no lines, so
+/// a rebuild that moves lines keeps the keys. The first keeps the key it has.
+pub fn tell_apart<'a>(identities: impl Iterator<Item = &'a mut Identity>) {
+    let mut alike: BTreeMap<SiteKey, BTreeMap<Vec<u64>, Vec<&mut Identity>>> = BTreeMap::new();
+    for identity in identities {
+        let places = std::mem::take(&mut identity.places);
+        alike.entry(identity.id).or_default().entry(places).or_default().push(identity);
+    }
+    for (key, by_place) in alike {
+        let numbered = by_place.into_values().enumerate().skip(1);
+        for (number, identities) in numbered {
+            let of_its_own = key.numbered(number);
+            identities.into_iter().for_each(|identity| identity.id = of_its_own);
+        }
+    }
+}
+
+/// The lines of functions named by their file only, on the way to the allocator and in the callers'
+/// own code; and the address of the call in a responsible function that has no lines.
+fn places(frames: &[SharedFrame], responsible: Option<&SharedFrame>) -> Vec<u64> {
+    let within = frames.iter().position(|frame| Some(frame) == responsible).unwrap_or_default();
+    let counts = |index: usize, frame: &SharedFrame| {
+        frame.told_by_file && (index <= within || frame.is_own())
+    };
+    let counting = frames.iter().enumerate().filter(|(index, frame)| counts(*index, frame));
+    let lines = counting.map(|(_, frame)| frame.line.unwrap_or_default().into());
+    let call = responsible.filter(|frame| frame.file.is_none()).map(|frame| frame.offset.0);
+    lines.chain(call).collect()
 }
 
 /// The texts whose hash is the key, in the order of the frames.

@@ -6,7 +6,7 @@ use heaptide_format::Name;
 use serde::{Deserialize, Serialize};
 
 use super::function::{crate_of, plain};
-use super::source::{is_std_file, package_of};
+use super::source::{is_namesake, is_std_file, package_of};
 
 /// Whose code a frame is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -83,7 +83,9 @@ impl Origin {
         // Only the standard library gives methods to `str`, `[T]` and the like.
         let of_primitive = name.function.starts_with('<') && !function.contains("::");
         // The compiler's own `main`, which calls the program's, has no file.
-        if of_crate.is_some_and(|name| PLUMBING_CRATES.contains(&name))
+        let is_namesake =
+            |of_crate| name.file.as_deref().is_some_and(|file| is_namesake(file, of_crate));
+        if of_crate.is_some_and(|name| PLUMBING_CRATES.contains(&name) && !is_namesake(name))
             || PLUMBING_SYMBOLS.contains(&function.as_str())
             || of_primitive
             || function == "main" && name.file.is_none()
@@ -180,6 +182,7 @@ mod tests {
             ),
             ("__libc_start_main", "../csu/libc-start.c", "libc.so.6", Origin::Std),
             ("sqlite3Malloc", "", "libsqlite3.so.0", dependency("libsqlite3.so.0")),
+            ("core::cart::add", "/w/crates/core/src/cart.rs", "shop", Origin::Workspace),
             ("main", "", "shop", Origin::Std),
             ("<str>::repeat", "", "shop", Origin::Std),
             ("alloc::str::<impl str>::repeat", "", "shop", Origin::Std),

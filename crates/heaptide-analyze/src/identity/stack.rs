@@ -36,6 +36,9 @@ pub struct NamedFrame {
     /// Whether it was inlined into the frame after it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub inlined: bool,
+    /// Whether debug information has only the last name of the function, and its file told the rest.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub told_by_file: bool,
     /// Whose code it is.
     #[serde(default)]
     pub origin: Origin,

@@ -26,6 +26,7 @@ fn stack_in(text: &str, workspace: &[&str]) -> Stack {
             file: name.file,
             line: name.line,
             inlined: false,
+            told_by_file: false,
             module: "shop".to_owned(),
             offset: ModuleOffset(0x1000 + index as u64),
         };

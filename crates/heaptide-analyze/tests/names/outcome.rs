@@ -28,6 +28,7 @@ impl Outcome {
                                    id   allow  container, sites";
 
     pub(crate) fn of(family: &Family, build: &Build) -> Self {
+        let judged = |recorded: &Recorded, policy| judged(recorded, policy, build);
         let first = judged(&family.record(build, false), Policy::default());
         let recorded = family.record(build, true);
         let second = judged(&recorded, Policy::default());
@@ -120,9 +121,12 @@ impl fmt::Display for Outcome {
     }
 }
 
-fn judged(recorded: &Recorded, policy: Policy) -> Report {
+/// Where no file says so, Cargo must say which crates are the user's.
+fn judged(recorded: &Recorded, policy: Policy, build: &Build) -> Report {
+    let own: &[&str] = if build.debug == Debug::None { &["shop", "shop_ledger"] } else { &[] };
+    let workspace = own.iter().map(|name| (*name).to_owned()).collect();
     let mut resolver = ElfResolver::new(recorded.symbol_paths.clone());
-    let terms = Terms { policy, ..Terms::default() };
+    let terms = Terms { policy, workspace, ..Terms::default() };
     let paths = [recorded.recording.clone()];
     judge(&paths, &mut resolver, &terms).expect("a recording")
 }
