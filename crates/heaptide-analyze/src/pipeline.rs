@@ -162,6 +162,7 @@ fn subject(identity: Identity, site: &Site, symbols: &Symbols) -> (SiteKey, Subj
         path: identity.path,
         tag: site.tag.clone(),
         blamed: identity.responsible.unwrap_or_default(),
+        via: identity.dependency,
         stack: stack.frames,
     };
     (identity.id, subject)

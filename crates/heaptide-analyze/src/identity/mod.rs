@@ -45,6 +45,8 @@ pub struct Identity {
     pub via: Option<String>,
     /// The innermost frame in the workspace, else the innermost that is not plumbing.
     pub responsible: Option<SharedFrame>,
+    /// The function of a dependency that made that call, if the responsible one called a dependency.
+    pub dependency: Option<SharedFrame>,
     /// The outermost frame in the workspace: where the program came in.
     pub entry: Option<SharedFrame>,
     /// Where the frames stand whose names do not tell functions apart.
@@ -66,6 +68,7 @@ impl Identity {
             path: responsible.map(|frame| frame.plain().to_owned()).unwrap_or_default(),
             via: via.map(str::to_owned),
             responsible: responsible.cloned(),
+            dependency: frames.first().filter(|first| Some(*first) != responsible).cloned(),
             entry: frames.iter().rfind(is_own).cloned(),
             places: places(&stack.frames, responsible),
         }
