@@ -107,12 +107,13 @@ pub fn tell_apart<'a>(identities: impl Iterator<Item = &'a mut Identity>) {
     }
 }
 
-/// The lines of functions named by their file only, on the way to the allocator and in the callers'
-/// own code; and the address of the call in a responsible function that has no lines.
+/// The lines of functions named by their file only, from the allocator to the responsible function
+/// and in the user's code beyond; and the address of the call in one that has no lines.
 fn places(frames: &[SharedFrame], responsible: Option<&SharedFrame>) -> Vec<u64> {
     let within = frames.iter().position(|frame| Some(frame) == responsible).unwrap_or_default();
     let counts = |index: usize, frame: &SharedFrame| {
-        frame.told_by_file && (index <= within || frame.is_own())
+        let is_named = frame.is_own() || index <= within && frame.origin != Origin::Std;
+        frame.told_by_file && is_named
     };
     let counting = frames.iter().enumerate().filter(|(index, frame)| counts(*index, frame));
     let lines = counting.map(|(_, frame)| frame.line.unwrap_or_default().into());

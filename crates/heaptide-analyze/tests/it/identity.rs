@@ -1,11 +1,12 @@
 //! Identities of stacks: what changes them and what does not.
 
 use heaptide_analyze::identity::{
-    Identity, NamedFrame, Origin, SharedFrame, Stack, WorkspaceCrates,
+    Identity, NamedFrame, Origin, SharedFrame, Stack, WorkspaceCrates, tell_apart,
 };
 use heaptide_format::{ModuleOffset, Name};
 
-/// Frames from lines of `function @ file:line`, innermost first, as in the program `shop`.
+/// Frames from lines of `function @ file:line`, innermost first, as in the program `shop`. A `~` marks
+/// a function of which only the file told more than the last name.
 fn stack(text: &str) -> Stack {
     stack_in(text, &[])
 }
@@ -14,7 +15,9 @@ fn stack(text: &str) -> Stack {
 fn stack_in(text: &str, workspace: &[&str]) -> Stack {
     let workspace: WorkspaceCrates = workspace.iter().map(|name| (*name).to_owned()).collect();
     let frame = |(index, line): (usize, &str)| {
-        let (function, place) = line.trim().split_once(" @ ").unwrap_or((line.trim(), ""));
+        let told_by_file = line.trim().starts_with('~');
+        let line = line.trim().trim_start_matches('~');
+        let (function, place) = line.split_once(" @ ").unwrap_or((line, ""));
         let (file, line) = match place.rsplit_once(':') {
             Some((file, line)) => (Some(file.to_owned()), line.parse().ok()),
             None => (None, None),
@@ -26,7 +29,7 @@ fn stack_in(text: &str, workspace: &[&str]) -> Stack {
             file: name.file,
             line: name.line,
             inlined: false,
-            told_by_file: false,
+            told_by_file,
             module: "shop".to_owned(),
             offset: ModuleOffset(0x1000 + index as u64),
         };
@@ -139,4 +142,38 @@ fn without_a_frame_of_the_users_a_dependency_is_responsible() {
     assert_eq!(identity(std).path, "std::thread::start");
     assert_eq!(identity("").path, "(no stack)");
     assert_eq!(identity("shop+0x1000").path, "shop+0x1000");
+}
+
+/// All that one function allocated was one site.
+#[test]
+fn what_only_lines_tell_apart_is_not_one_site() {
+    let put = |line: u32| {
+        let moved = line + 100;
+        format!(
+            "alloc::vec::push @ /rustc/ab/library/alloc/src/vec/mod.rs:{line}\n\
+             ~shop::store::put @ /home/me/shop/src/store.rs:{moved}\n\
+             shop::main @ /home/me/shop/src/main.rs:3"
+        )
+    };
+    let keys = |lines: &[u32]| {
+        let mut sites: Vec<Identity> = lines.iter().map(|line| identity(&put(*line))).collect();
+        tell_apart(sites.iter_mut());
+        sites.iter().map(|site| site.id).collect::<Vec<_>>()
+    };
+    let apart = keys(&[7, 20, 7]);
+    assert_eq!(apart[0], identity(&put(7)).id, "the first keeps the key of a whole name");
+    assert_ne!(apart[0], apart[1]);
+    assert_eq!(apart[0], apart[2], "one line is one site");
+    assert_eq!(keys(&[10, 23, 10]), apart, "lines may move");
+}
+
+/// Without any line, the place of the call tells two calls of one function apart.
+#[test]
+fn without_lines_two_calls_are_two_sites() {
+    let first = identity("__rust_alloc\nshop::note\nshop::main");
+    let second = identity("__rdl_alloc\n__rust_alloc\nshop::note\nshop::main");
+    assert_eq!(first.id, second.id);
+    let mut sites = [first, second];
+    tell_apart(sites.iter_mut());
+    assert_ne!(sites[0].id, sites[1].id);
 }

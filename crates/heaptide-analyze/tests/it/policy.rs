@@ -76,6 +76,12 @@ fn budgets_and_exceptions() {
         ),
         ("allow = [{ site = '0002899b' }]", Outcome::Clean, Gate::Pass, Gate::Warn),
         (
+            "allow = [{ site = 'shop::session::create<u64>::{{closure}}' }]",
+            Outcome::Clean,
+            Gate::Pass,
+            Gate::Warn,
+        ),
+        (
             "allow = [{ site = 'shop::*', expires = 2027-01-15 }]",
             Outcome::Clean,
             Gate::Pass,

@@ -11,7 +11,8 @@ pub(crate) struct Place {
     /// The plain name of its function.
     pub(crate) name: &'static str,
     /// The same as far as it can be told when only files and lines of inlined functions are known:
-    /// a method's type, and what an async function awaits, are lost.
+    /// a method's type, and what an async function awaits, are lost; a crate that has no whole name
+    /// in any stack is called after its directory.
     pub(crate) by_lines: &'static str,
     /// When only functions that were not inlined have a name, and these are not inlined.
     pub(crate) by_symbols: &'static [&'static str],
@@ -96,7 +97,7 @@ pub(crate) const PLACES: &[Place] = &[
         label: "record",
         file: ("parts/ledger/src/lib.rs", include_str!("family/shop_ledger.rs")),
         name: "shop_ledger::Ledger::record",
-        by_lines: "shop_ledger::record",
+        by_lines: "ledger::record",
         ..OWN
     },
     Place {

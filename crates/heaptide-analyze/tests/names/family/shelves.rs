@@ -19,7 +19,7 @@ impl<K> Shelves<K> {
     #[cfg_attr(feature = "inlined", inline(always))]
     #[cfg_attr(not(feature = "inlined"), inline(never))]
     pub fn put<V: Into<u64>>(&mut self, value: V) {
-        let text = value.into() as u8;
+        let text = value.into() as u8 | 1;
         self.put.push(vec![text; 24].into_boxed_slice()); // leaks: shelves put
     }
 }
@@ -44,7 +44,7 @@ impl Notes {
     #[cfg_attr(feature = "inlined", inline(always))]
     #[cfg_attr(not(feature = "inlined"), inline(never))]
     pub fn put<V: Into<u64>>(&mut self, value: V) {
-        let text = value.into() as u8;
+        let text = value.into() as u8 | 1;
         self.0.push(vec![text; 40].into_boxed_slice()); // leaks: notes put
     }
 }
