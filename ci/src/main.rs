@@ -20,6 +20,7 @@ mod jq;
 mod loom;
 mod memo;
 mod miri;
+mod names;
 mod oracle;
 mod separate;
 mod source;
@@ -74,6 +75,11 @@ const SET: &[Check] = &[
 
 /// Longer work, run by name.
 const BY_NAME: &[Check] = &[
+    Check {
+        name: "names",
+        about: "sites are named as well as each way of building allows",
+        run: names::run,
+    },
     Check {
         name: "miri",
         about: "no undefined behaviour where an interpreter can go",
