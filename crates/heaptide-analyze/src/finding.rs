@@ -125,6 +125,12 @@ impl Finding {
         &self.sites[0]
     }
 
+    /// The function of a dependency that allocates, where the blamed one is the user's and called a
+    /// dependency.
+    pub fn via(&self) -> Option<&SharedFrame> {
+        self.lead().subject.via.as_ref()
+    }
+
     /// How much faster it grows than in the build before, if there is one.
     fn bytes_per_hour_more(&self) -> f64 {
         match &self.change {

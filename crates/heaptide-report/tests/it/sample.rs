@@ -216,6 +216,7 @@ fn subject(id: &str, blamed: SharedFrame) -> Subject {
         path: format!("{}@src/session.rs", blamed.function),
         tag: None,
         blamed: blamed.clone(),
+        via: None,
         stack: [std, blamed].into_iter().chain(callers).collect(),
     }
 }
