@@ -63,12 +63,14 @@ impl Identity {
         let is_own = |frame: &&SharedFrame| frame.is_own();
         let via = plumbing.last().map(SharedFrame::plain);
         let responsible = frames.iter().find(is_own).or(frames.first());
+        let dependency = frames.first().filter(|first| first.is_theirs());
+        let dependency = dependency.filter(|first| Some(*first) != responsible);
         Self {
             id: SiteKey::of(&parts(frames, via, tag)),
             path: responsible.map(|frame| frame.plain().to_owned()).unwrap_or_default(),
             via: via.map(str::to_owned),
             responsible: responsible.cloned(),
-            dependency: frames.first().filter(|first| Some(*first) != responsible).cloned(),
+            dependency: dependency.cloned(),
             entry: frames.iter().rfind(is_own).cloned(),
             places: places(&stack.frames, responsible),
         }
@@ -108,7 +110,7 @@ pub fn tell_apart<'a>(identities: impl Iterator<Item = &'a mut Identity>) {
 }
 
 /// The lines of functions named by their file only, from the allocator to the responsible function
-/// and in the user's code beyond; and the address of the call in one that has no lines.
+/// and in the user's code beyond; and the address of the call in one of Rust that has no lines.
 fn places(frames: &[SharedFrame], responsible: Option<&SharedFrame>) -> Vec<u64> {
     let within = frames.iter().position(|frame| Some(frame) == responsible).unwrap_or_default();
     let counts = |index: usize, frame: &SharedFrame| {
@@ -117,7 +119,8 @@ fn places(frames: &[SharedFrame], responsible: Option<&SharedFrame>) -> Vec<u64>
     };
     let counting = frames.iter().enumerate().filter(|(index, frame)| counts(*index, frame));
     let lines = counting.map(|(_, frame)| frame.line.unwrap_or_default().into());
-    let call = responsible.filter(|frame| frame.file.is_none()).map(|frame| frame.offset.0);
+    let has_no_lines = |frame: &&SharedFrame| frame.file.is_none() && frame.plain().contains("::");
+    let call = responsible.filter(has_no_lines).map(|frame| frame.offset.0);
     lines.chain(call).collect()
 }
 

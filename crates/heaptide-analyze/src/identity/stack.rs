@@ -114,6 +114,11 @@ impl SharedFrame {
         &self.0.part
     }
 
+    /// Whether the frame is a dependency's.
+    pub(super) fn is_theirs(&self) -> bool {
+        matches!(self.origin, Origin::Dependency(_))
+    }
+
     /// Whether the frame is the user's own code.
     pub(super) fn is_own(&self) -> bool {
         self.origin == Origin::Workspace
