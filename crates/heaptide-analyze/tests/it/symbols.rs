@@ -136,7 +136,7 @@ fn debug_information_is_read_however_it_is_shipped() {
 fn less_debug_information_gives_less_and_says_so() {
     let tables = Shop::build("tables", &["-Cdebuginfo=line-tables-only"]);
     let bare = &["here shop.rs:18", "remember shop.rs:12", FULL[2]];
-    check(&tables, &tables.record(), &[], bare, "");
+    check(&tables, &tables.record(), &[], bare, "shop: line tables only");
 
     let none = Shop::build("none", &["-Cdebuginfo=0"]);
     let names = &["shop::session::Store::login"];
