@@ -67,7 +67,6 @@ impl<'a> EntryBuilder<'a> {
 }
 
 impl WalkObserver for EntryBuilder<'_> {
-    #[inline]
     fn relied_on_stack(&mut self, at: u64, word: u64) {
         let distance = at.checked_sub(self.caller.sp).filter(|bytes| bytes % WORD_BYTES == 0);
         let distance = distance.and_then(|bytes| u32::try_from(bytes / WORD_BYTES).ok());
