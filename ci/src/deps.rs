@@ -24,6 +24,7 @@ const OURS: &[(&str, &[&str])] = &[
     ("heaptide-hosts", &["heaptide", "heaptide-format"]),
     ("heaptide-replay", &["heaptide"]),
     ("heaptide-synthetic", &["heaptide-analyze", "heaptide-format"]),
+    ("heaptide-sweep", &["heaptide"]),
     ("ci", &[]),
 ];
 

@@ -115,6 +115,7 @@ const BY_NAME: &[Check] = &[
         about: "the rule's error rates on made-up sites",
         run: separate::verdict,
     },
+    Check { name: "sweep", about: "the rule on containers, by many seeds", run: separate::sweep },
     Check { name: "bench", about: "the shim and its peers at the same work", run: separate::bench },
     Check {
         name: "programs",

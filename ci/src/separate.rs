@@ -26,6 +26,10 @@ pub(crate) fn programs() -> Result<()> {
     evaluating("programs", &[])
 }
 
+pub(crate) fn sweep() -> Result<()> {
+    evaluating("sweep", &[])
+}
+
 pub(crate) fn verdict() -> Result<()> {
     evaluating("verdict", &[])
 }

@@ -22,7 +22,8 @@ fn run() -> Result<()> {
         ["analysis"] => heaptide_eval::analysis::run(),
         ["leaks"] => heaptide_eval::leaks::run(),
         ["programs"] => heaptide_eval::programs::run(),
+        ["sweep"] => heaptide_eval::sweep::run(),
         ["verdict"] => heaptide_eval::verdict::run(),
-        _ => bail!("usage: heaptide-eval analysis|leaks|programs|verdict"),
+        _ => bail!("usage: heaptide-eval analysis|leaks|programs|sweep|verdict"),
     }
 }

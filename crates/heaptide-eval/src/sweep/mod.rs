@@ -1,0 +1,69 @@
+//! `cargo ci sweep`: real containers with a known verdict, over many seeds.
+//!
+//! The programs of `heaptide-sweep` are played once for each seed and length, and their recordings kept
+//! below the target directory; every later call only judges them, so that a change of the rule is
+//! seen in seconds. The constants of the rule may be chosen on the first half of the seeds; the
+//! targets are held on the second half. `SWEEP=tuning` judges the first half alone and names every
+//! run that was judged wrong; `SWEEP=again` plays everything anew.
+
+mod recordings;
+mod results;
+
+use anyhow::{Result, bail, ensure};
+
+use recordings::{Label, Program};
+use results::{Results, judge_all};
+
+/// Seeds on which the rule may be tuned, and those on which it is held to its targets.
+const TUNING: std::ops::Range<u64> = 1..51;
+const UNTOUCHED: std::ops::Range<u64> = 51..101;
+/// Snapshots of a run, and the least recall over the leaking programs.
+const LENGTHS: [(usize, f64); 2] = [(40, 0.95), (80, 0.99)];
+/// The largest share of healthy runs that may be called a leak.
+const MOST_ALARMS: f64 = 0.005;
+
+/// Plays what is missing, judges everything, and holds the rule to its targets.
+///
+/// # Errors
+///
+/// If a target is missed, or a program cannot be built, played or judged.
+pub fn run() -> Result<()> {
+    let what = std::env::var("SWEEP").unwrap_or_default();
+    let (tunes, again) = match what.as_str() {
+        "" => (false, false),
+        "tuning" => (true, false),
+        "again" => (false, true),
+        other => bail!("SWEEP is `tuning`, `again` or not set, not `{other}`"),
+    };
+    let programs = recordings::programs()?;
+    let mut wrong = Vec::new();
+    for (n, least_recall) in LENGTHS {
+        let seeds = if tunes { TUNING } else { TUNING.start..UNTOUCHED.end };
+        recordings::record(&programs, seeds, n, again)?;
+        let tuning = judge_all(&programs, TUNING, n)?;
+        println!("\n{n} snapshots, seeds {TUNING:?}\n{}", tuning.table(&programs));
+        if tunes {
+            print!("{}", tuning.mistakes(&programs));
+            continue;
+        }
+        let untouched = judge_all(&programs, UNTOUCHED, n)?;
+        println!("{n} snapshots, seeds {UNTOUCHED:?}\n{}", untouched.table(&programs));
+        wrong.extend(complaints(&programs, &untouched, n, least_recall));
+    }
+    wrong.iter().for_each(|wrong| println!("{wrong}"));
+    ensure!(wrong.is_empty(), "{} targets are missed", wrong.len());
+    Ok(())
+}
+
+fn complaints(programs: &[Program], results: &Results, n: usize, least: f64) -> Vec<String> {
+    let alarms = results.share_of_leaks(programs, Label::Healthy);
+    let recall = results.share_of_leaks(programs, Label::Leak);
+    let mut wrong = Vec::new();
+    if alarms > MOST_ALARMS {
+        wrong.push(format!("{n} snapshots: {:.2} % of healthy runs are a leak", 100.0 * alarms));
+    }
+    if recall < least {
+        wrong.push(format!("{n} snapshots: {:.2} % of leaks are found", 100.0 * recall));
+    }
+    wrong
+}
