@@ -76,9 +76,15 @@ Hashlink(LruCache<u64, [u64; 4]>),
         cache.insert(key, [key; 4]);
     }
 });
-cached!(Moka(moka::sync::Cache<u64, [u64; 4]>), moka::sync::Cache::new, |cache, key, _, _| {
-    cache.get_with(key, || [key; 4]);
-});
+cached!(
+    /// It puts off what it has to do for a while, which a run of a second has to ask for.
+    Moka(moka::sync::Cache<u64, [u64; 4]>),
+    moka::sync::Cache::new,
+    |cache, key, _, _| {
+        cache.get_with(key, || [key; 4]);
+        cache.run_pending_tasks();
+    }
+);
 cached!(
     QuickCacheBoxed(quick_cache::sync::Cache<u64, Box<[u8; 48]>>),
     |capacity| quick_cache::sync::Cache::new(capacity as usize),

@@ -1,5 +1,7 @@
 //! How many there are at once: the load that tables and pools are sized for.
 
+use std::ops::Range;
+
 use fastrand::Rng;
 
 /// A random walk between two bounds.
@@ -14,8 +16,13 @@ pub(crate) struct Walk {
 
 impl Walk {
     pub(crate) fn new(rng: &mut Rng) -> Self {
+        Self::of_range(5..80, rng)
+    }
+
+    /// The upper bound is so many times the lower one.
+    fn of_range(times: Range<i64>, rng: &mut Rng) -> Self {
         let least = rng.i64(10..200);
-        let most = least * rng.i64(5..80);
+        let most = least * rng.i64(times);
         // Between a crawl, which ends the run before the walk has been anywhere, and a stride that
         // crosses it all.
         let stride = ((most as f64 * 0.004 * 12.0_f64.powf(rng.f64())) as i64).max(2);
@@ -49,7 +56,15 @@ pub(crate) enum Move {
 
 impl Crowd {
     pub(crate) fn new(rng: &mut Rng) -> Self {
-        let walk = Walk::new(rng);
+        Self::of(Walk::new(rng))
+    }
+
+    /// One that hardly varies.
+    pub(crate) fn steady(rng: &mut Rng) -> Self {
+        Self::of(Walk::of_range(2..4, rng))
+    }
+
+    fn of(walk: Walk) -> Self {
         let moves = (walk.stride as u64 * 4 / walk.every).clamp(4, 60) as usize;
         Self { walk, moves, next: 0, present: Vec::new() }
     }

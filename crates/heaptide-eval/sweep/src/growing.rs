@@ -115,7 +115,7 @@ pub(crate) struct Abandoned {
 
 impl Abandoned {
     pub(crate) fn new(_: &Run, rng: &mut Rng) -> Self {
-        let (crowd, share) = (Crowd::new(rng), 0.1 + 0.3 * rng.f64());
+        let (crowd, share) = (Crowd::steady(rng), 0.1 + 0.3 * rng.f64());
         Self { crowd, share, sessions: HashMap::new() }
     }
 }
