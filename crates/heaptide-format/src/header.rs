@@ -16,6 +16,16 @@ pub enum Mode {
     },
 }
 
+/// The process that a recorded process was forked from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Parent {
+    /// Its process id.
+    pub pid: u32,
+    /// Its recording, as that one's header names it.
+    pub recording: String,
+}
+
 /// The first line of every segment. A new `recording` value means a new run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -59,4 +69,7 @@ pub struct Header {
     pub memory_limit_bytes: Option<u64>,
     /// Memory of the machine, if known.
     pub machine_bytes: Option<u64>,
+    /// The process it was forked from, if that one's recording went on here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parent: Option<Parent>,
 }

@@ -41,14 +41,14 @@ mod line;
 
 pub use cohort::{BUCKETS, Bucket};
 pub use error::Error;
-pub use header::{Header, Mode};
+pub use header::{Header, Mode, Parent};
 pub use ids::{Epoch, ModuleId, ModuleOffset, SiteId};
 pub use line::{Kind, Line};
 pub use module::{Module, Name, NamedOffset, Names};
 pub use site::{Frame, Site};
 pub use snapshot::{
-    Cohort, Dropped, Growth, HeapTotals, NoRows, Reason, Rows, SiteRow, Snapshot, TagTotals,
-    Unwinding,
+    Children, Cohort, Dropped, Growth, HeapTotals, NoRows, Reason, Rows, SiteRow, Snapshot,
+    TagTotals, Unwinding,
 };
 
 /// The version this crate writes; it reads this one and every released version before it.

@@ -102,8 +102,25 @@ pub struct Dropped {
     pub blocks: u64,
     /// Blocks whose record was overwritten by the program, seen when they were freed.
     pub overruns: u64,
-    /// Snapshots removed or not written, to keep under the size cap.
+    /// Snapshots removed to keep under the size cap, or not written.
     pub snapshots: u64,
+    /// Segments that could not be begun, so that the one before was gone on with.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub segments: u64,
+}
+
+/// The children that a process forked since its recording began, cumulative.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Children {
+    /// How many were forked.
+    pub forked: u64,
+    /// Of these, how many record into a file of their own.
+    pub recorded: u64,
+    /// Of those that record, how many have written their last snapshot.
+    pub finished: u64,
+    /// Of those that do not, how many ended by themselves too soon after they were forked.
+    pub brief: u64,
 }
 
 /// How stacks were found, cumulative since the recording began. An allocation that is not among the
@@ -285,6 +302,9 @@ pub struct Snapshot<R = Vec<SiteRow>> {
     /// Memory that the shim itself holds.
     #[serde(default)]
     pub own_bytes: u64,
+    /// What is known of forked children; absent if there were none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub children: Option<Children>,
     /// Sites that changed since the snapshot before; all sites in a segment's first snapshot.
     /// A site without a row is as its last row says, with nothing allocated or freed since.
     #[serde(skip_serializing_if = "R::are_left_out")]

@@ -1,9 +1,9 @@
 //! Any line at all: what the writer could be asked to write.
 
 use heaptide_format::{
-    Cohort, Dropped, Epoch, Frame, Growth, Header, HeapTotals, Line, Mode, Module, ModuleId,
-    ModuleOffset, Name, NamedOffset, Names, Reason, Site, SiteId, SiteRow, Snapshot, TagTotals,
-    Unwinding,
+    Children, Cohort, Dropped, Epoch, Frame, Growth, Header, HeapTotals, Line, Mode, Module,
+    ModuleId, ModuleOffset, Name, NamedOffset, Names, Parent, Reason, Site, SiteId, SiteRow,
+    Snapshot, TagTotals, Unwinding,
 };
 use proptest::collection::{btree_map, vec};
 use proptest::option;
@@ -40,11 +40,14 @@ fn header() -> impl Strategy<Value = Header> {
     ];
     let words = (text(), text(), text(), text(), text(), text(), text());
     let numbers = (any::<[u32; 3]>(), any::<[u64; 3]>());
-    let options = (hex(), option::of(text()), any::<[Option<u64>; 2]>(), vec(text(), 0..3));
+    let parent = (any::<u32>(), text()).prop_map(|(pid, recording)| Parent { pid, recording });
+    let more = (vec(text(), 0..3), option::of(parent));
+    let options = (hex(), option::of(text()), any::<[Option<u64>; 2]>(), more);
     (words, numbers, options, mode).prop_map(|(words, numbers, options, mode)| {
         let (writer, recording, exe, host, arch, inner, unwinder) = words;
         let ([format, segment, pid], [start_unix_ns, start_mono_ns, interval_ns]) = numbers;
-        let (build_id, signal, [memory_limit_bytes, machine_bytes], shim_sources) = options;
+        let (build_id, signal, [memory_limit_bytes, machine_bytes], (shim_sources, parent)) =
+            options;
         Header {
             format,
             writer,
@@ -65,6 +68,7 @@ fn header() -> impl Strategy<Value = Header> {
             shim_sources,
             memory_limit_bytes,
             machine_bytes,
+            parent,
         }
     })
 }
@@ -111,11 +115,11 @@ fn snapshot() -> impl Strategy<Value = Snapshot> {
         live_objects,
         live_bytes,
     });
-    let missing = (dropped(), option::of(unwinding()));
+    let missing = (dropped(), option::of(unwinding()), option::of(children()));
     let parts = (reason, work(), vec(tag, 0..3), heap(), missing, vec(row(), 0..4));
     (any::<[u64; 4]>(), any::<u32>(), option::of(any::<u64>()), parts).prop_map(
         |([seq, mono_ns, rss_bytes, own_bytes], epoch, cgroup_bytes, parts)| {
-            let (reason, work, tags, heap, (dropped, unwinding), sites) = parts;
+            let (reason, work, tags, heap, (dropped, unwinding, children), sites) = parts;
             Snapshot {
                 seq,
                 mono_ns,
@@ -129,6 +133,7 @@ fn snapshot() -> impl Strategy<Value = Snapshot> {
                 dropped,
                 unwinding,
                 own_bytes,
+                children,
                 sites,
             }
         },
@@ -152,13 +157,17 @@ fn heap() -> impl Strategy<Value = HeapTotals> {
 }
 
 fn dropped() -> impl Strategy<Value = Dropped> {
-    any::<[u64; 6]>().prop_map(|[sites, frames, samples, blocks, overruns, snapshots]| Dropped {
-        sites,
-        frames,
-        samples,
-        blocks,
-        overruns,
-        snapshots,
+    any::<[u64; 7]>().prop_map(|[sites, frames, samples, blocks, overruns, snapshots, segments]| {
+        Dropped { sites, frames, samples, blocks, overruns, snapshots, segments }
+    })
+}
+
+fn children() -> impl Strategy<Value = Children> {
+    any::<[u64; 4]>().prop_map(|[forked, recorded, finished, brief]| Children {
+        forked,
+        recorded,
+        finished,
+        brief,
     })
 }
 

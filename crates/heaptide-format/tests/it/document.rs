@@ -10,7 +10,9 @@ use crate::full;
 const DOCUMENT: &str = include_str!("../../../../docs/FORMAT.md");
 
 /// Which object of the document and the schema a member's value is; kinds are named by themselves.
-const NESTED: [(&str, &str); 8] = [
+const NESTED: [(&str, &str); 10] = [
+    ("parent", "parent"),
+    ("children", "children"),
     ("offsets", "named_offset"),
     ("names", "name"),
     ("heap", "heap"),

@@ -6,9 +6,9 @@
 use std::collections::BTreeMap;
 
 use heaptide_format::{
-    Cohort, Dropped, Epoch, Frame, Growth, Header, HeapTotals, Line, Mode, Module, ModuleId,
-    ModuleOffset, Name, NamedOffset, Names, Reason, Site, SiteId, SiteRow, Snapshot, TagTotals,
-    Unwinding,
+    Children, Cohort, Dropped, Epoch, Frame, Growth, Header, HeapTotals, Line, Mode, Module,
+    ModuleId, ModuleOffset, Name, NamedOffset, Names, Parent, Reason, Site, SiteId, SiteRow,
+    Snapshot, TagTotals, Unwinding,
 };
 
 /// One line of each kind.
@@ -53,6 +53,7 @@ fn header() -> Header {
         shim_sources: vec!["/srv/heaptide/src".into()],
         memory_limit_bytes: Some(4),
         machine_bytes: Some(5),
+        parent: Some(Parent { pid: 41, recording: "1-1".into() }),
     }
 }
 
@@ -84,9 +85,18 @@ fn snapshot() -> Snapshot {
         },
         rss_bytes: 5,
         cgroup_bytes: Some(6),
-        dropped: Dropped { sites: 1, frames: 2, samples: 3, blocks: 4, overruns: 5, snapshots: 6 },
+        dropped: Dropped {
+            sites: 1,
+            frames: 2,
+            samples: 3,
+            blocks: 4,
+            overruns: 5,
+            snapshots: 6,
+            segments: 7,
+        },
         unwinding: Some(Unwinding { misses: 2, uncacheable: 1 }),
         own_bytes: 7,
+        children: Some(Children { forked: 4, recorded: 3, finished: 2, brief: 1 }),
         sites: vec![row()],
     }
 }
