@@ -54,10 +54,10 @@ impl Collector {
         Self { generation, sites: Vec::new(), totals: HeapTotals::default(), sums: Sums::new() }
     }
 
-    /// Forgets what was written, so that the next snapshot has every site.
-    pub(crate) fn rewrite_everything(&mut self) {
-        for known in &mut self.sites {
-            known.n_events = u64::MAX;
+    /// Forgets that these sites had their rows, so that the next snapshot has them again.
+    pub(crate) fn rewrite(&mut self, sites: &[SiteId]) {
+        for &site in sites {
+            self.sites[place(site)].n_events = u64::MAX;
         }
     }
 

@@ -5,8 +5,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use heaptide_format::Names;
+use heaptide_format::{Names, Parent};
 
+use super::error::Error;
 use crate::globals::Unwinder;
 use crate::shared::sites::SiteEntry;
 
@@ -22,6 +23,9 @@ pub struct Builder {
     pub(super) segment_bytes: u64,
     pub(super) total_bytes: u64,
     pub(super) unwinder: Unwinder,
+    pub(super) follow_children: bool,
+    /// Set in a forked child whose parent's recording goes on in it.
+    pub(super) parent: Option<Parent>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +47,8 @@ impl Default for Builder {
             name_sites: None,
             segment_bytes: 64 << 20,
             total_bytes: 1 << 30,
+            follow_children: false,
+            parent: None,
             unwinder: Unwinder::of_this_machine(),
         }
     }
@@ -95,16 +101,35 @@ impl Builder {
         self
     }
 
-    /// Begins a new segment file when one has this many bytes (default 64 MiB).
+    /// Goes on recording in forked children, each in a file of its own: `EXE.PID.jsonl` in the
+    /// directory, `shop.PID.jsonl` beside `shop.jsonl`. Only in children of a process that has no thread
+    /// but the one that forks: elsewhere it could hang them. Children that do not record are counted.
+    pub fn record_children(mut self) -> Self {
+        self.follow_children = true;
+        self
+    }
+
+    /// Begins a new segment file when one has this many bytes (default 64 MiB). At most a quarter of
+    /// [`Builder::total_bytes`]; more if four snapshots of every site are larger, up to half of that.
     pub fn segment_bytes(mut self, bytes: u64) -> Self {
         self.segment_bytes = bytes;
         self
     }
 
-    /// Keeps all segments together under this many bytes (default 1 GiB) by dropping every second
-    /// of the older snapshots; what was dropped is counted.
+    /// Keeps all segments together under this many bytes (default 1 GiB) by dropping snapshots evenly
+    /// over the whole run, the first and the last never; what was dropped is counted.
     pub fn total_bytes(mut self, bytes: u64) -> Self {
         self.total_bytes = bytes;
         self
+    }
+
+    /// The same with a path that means the same wherever the program goes.
+    pub(super) fn absolute(mut self) -> Result<Self, Error> {
+        let slash = self.output.as_os_str().as_encoded_bytes().ends_with(b"/");
+        let absolute = std::path::absolute(&self.output)
+            .map_err(|source| Error::Output { path: self.output.clone(), source })?;
+        // A path that ends in a slash names a directory, also one that is not there yet.
+        self.output = if slash { absolute.join("") } else { absolute };
+        Ok(self)
     }
 }

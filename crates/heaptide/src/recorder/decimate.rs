@@ -1,82 +1,197 @@
-//! Dropping every second snapshot of a closed segment, without losing what its rows said.
+//! Dropping snapshots of closed segments, evenly, without losing what their rows said.
 //!
-//! Rows are absolute, so a row of a dropped snapshot is only needed if the next kept one has none
-//! for the same site: it then moves there. The segment is rewritten beside the old one and takes
-//! its place by a rename, so a crash leaves one or the other.
+//! Rows are absolute, so a row of a dropped snapshot is only needed if the next kept one has none for
+//! the same site: it then moves there, and the range of a site that has rows in both covers both. What
+//! is kept reads as if the dropped snapshots had never been taken.
+//!
+//! Segments that have become small are joined, because each opens with every site there is. The new
+//! segment is written beside the old ones and takes the place of the first by a rename, so that a crash
+//! leaves the old or the new. A crash before the others are removed leaves snapshots twice; readers
+//! pass over the second (`docs/FORMAT.md`).
 
 #![forbid(unsafe_code)]
 
-use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufRead, BufReader, BufWriter, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
+use std::path::{Path, PathBuf};
 
 use heaptide_format::{Kind, Line, SiteId, SiteRow, Snapshot};
 
-/// What is left of a segment.
+use super::disk;
+use super::place::beside;
+
+/// What is left of segments.
 #[derive(Debug)]
 pub(crate) struct Thinned {
     pub(crate) n_dropped: u64,
-    pub(crate) n_kept: u64,
     pub(crate) bytes: u64,
 }
 
-/// Rewrites `path` with the 1st, 3rd, 5th … of its snapshots, and always its last.
-pub(crate) fn thin(path: &Path) -> io::Result<Thinned> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".thin");
-    let from = BufReader::new(File::open(path)?);
+/// Puts the snapshots of `segments`, in order of time, into the first of them: one in `stride`, a power of
+/// two, and the last. Returned with the file, locked, so that no other process takes its
+/// name as long as it is open.
+///
+/// # Errors
+/// The system's, after which the segments are as they were.
+pub(crate) fn thin(segments: &[PathBuf], stride: u64) -> io::Result<(Thinned, File)> {
+    let Some((first, others)) = segments.split_first() else {
+        return Err(io::ErrorKind::NotFound.into());
+    };
+    let new = beside(first, ".thin");
     // Left by a process that was killed while it thinned.
-    let _ = fs::remove_file(&beside);
-    let new = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&beside)?;
-    let mut to = Counted { to: BufWriter::new(new), bytes: 0 };
-    let thinned = copy_thinned(from, &mut to).and_then(|(n_dropped, n_kept)| {
-        to.to.flush()?;
-        to.to.get_ref().sync_data()?;
-        fs::rename(&beside, path)?;
-        Ok(Thinned { n_dropped, n_kept, bytes: to.bytes })
+    let _ = disk::remove(&new);
+    let thinned = write_thinned(segments, stride, &new).and_then(|thinned| {
+        disk::rename(&new, first)?;
+        Ok(thinned)
     });
     if thinned.is_err() {
-        let _ = fs::remove_file(&beside);
+        let _ = disk::remove(&new);
+    } else {
+        // One that stays is passed over by readers.
+        others.iter().for_each(|other| drop(disk::remove(other)));
     }
     thinned
 }
 
-/// How many snapshots were dropped and how many kept.
-fn copy_thinned(mut from: impl BufRead, to: &mut impl Write) -> io::Result<(u64, u64)> {
-    let (mut n_seen, mut n_dropped) = (0u64, 0);
-    let mut held: Option<Snapshot> = None;
-    let mut line = Vec::new();
-    while {
-        line.clear();
-        from.read_until(b'\n', &mut line)?
-    } > 0
-    {
-        if !matches!(Kind::of(&line), Ok(Kind::Snapshot)) {
-            to.write_all(&line)?;
-            continue;
-        }
-        let Ok(Line::Snapshot(mut snapshot)) = Line::parse(&line) else { continue };
-        n_seen += 1;
-        if let Some(dropped) = held.take() {
-            n_dropped += 1;
-            inherit(&mut snapshot, dropped);
-        }
-        if n_seen % 2 == 0 {
-            held = Some(snapshot);
-        } else {
-            write(snapshot, to)?;
-        }
+fn write_thinned(segments: &[PathBuf], stride: u64, new: &Path) -> io::Result<(Thinned, File)> {
+    let mut file = disk::create_new(new)?;
+    let _ = file.try_lock();
+    let mut sink = |line: &[u8]| disk::write_all(&mut file, line);
+    let mut thinning = Thinning::new(stride, segments.len() > 1, &mut sink);
+    for segment in segments {
+        thinning.add(BufReader::with_capacity(READ_BYTES, File::open(segment)?))?;
     }
-    held.map_or(Ok(()), |last| write(last, to))?;
-    Ok((n_dropped, n_seen - n_dropped))
+    let thinned = thinning.finish()?;
+    disk::sync(&file)?;
+    Ok((thinned, file))
 }
 
-fn write(snapshot: Snapshot, to: &mut impl Write) -> io::Result<()> {
-    let mut line = Vec::new();
-    Line::Snapshot(snapshot).write_to(&mut line);
-    to.write_all(&line)
+/// Read in pieces that are large for a disk and small beside a segment.
+const READ_BYTES: usize = 64 << 10;
+/// Written in pieces, so that a line costs no call of its own.
+const WRITE_BYTES: usize = 256 << 10;
+
+/// Segments on their way into one.
+struct Thinning<'a> {
+    stride: u64,
+    sink: &'a mut dyn FnMut(&[u8]) -> io::Result<()>,
+    /// Not written yet.
+    lines: Vec<u8>,
+    n_dropped: u64,
+    bytes: u64,
+    /// The snapshot that is dropped, unless it is the last; with what those dropped before it said.
+    held: Option<Snapshot>,
+    n_segments: u32,
+    /// What a later segment repeats; nothing if there is none.
+    told: Option<Told>,
+}
+
+/// What the segments so far said of modules and sites.
+#[derive(Default)]
+struct Told {
+    lines: HashSet<(u8, u32)>,
+    /// Allocated, freed and resized so far: equal counts mean an equal row.
+    counts: HashMap<SiteId, (u64, u64, u64)>,
+}
+
+impl<'a> Thinning<'a> {
+    fn new(
+        stride: u64,
+        has_several: bool,
+        sink: &'a mut dyn FnMut(&[u8]) -> io::Result<()>,
+    ) -> Self {
+        let told = has_several.then(Told::default);
+        let (lines, held) = (Vec::new(), None);
+        Self { stride, sink, lines, n_dropped: 0, bytes: 0, held, n_segments: 0, told }
+    }
+
+    /// Goes on with the next segment.
+    fn add(&mut self, mut segment: impl BufRead) -> io::Result<()> {
+        self.n_segments += 1;
+        let mut line = Vec::new();
+        while {
+            line.clear();
+            segment.read_until(b'\n', &mut line)?
+        } > 0
+        {
+            match Kind::of(&line) {
+                Ok(Kind::Snapshot) => {
+                    let Ok(Line::Snapshot(snapshot)) = Line::parse(&line) else { continue };
+                    self.add_snapshot(snapshot)?;
+                }
+                Ok(Kind::Header) if self.n_segments > 1 => {}
+                Ok(Kind::Site | Kind::Module) if self.is_told(&line) => {}
+                _ => self.write(&line)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the line repeats what an earlier segment said.
+    fn is_told(&mut self, line: &[u8]) -> bool {
+        let Some(told) = &mut self.told else { return false };
+        match Line::parse(line) {
+            Ok(Line::Site(site)) => !told.lines.insert((0, site.id.0)),
+            Ok(Line::Module(module)) => !told.lines.insert((1, module.id.0)),
+            _ => false,
+        }
+    }
+
+    fn add_snapshot(&mut self, mut snapshot: Snapshot) -> io::Result<()> {
+        if let Some(told) = &mut self.told {
+            snapshot.sites.retain(|row| told.is_news(row));
+        }
+        if let Some(dropped) = self.held.take() {
+            self.n_dropped += 1;
+            inherit(&mut snapshot, dropped);
+        }
+        if is_kept(&snapshot, self.stride) {
+            return self.write_snapshot(snapshot);
+        }
+        self.held = Some(snapshot);
+        Ok(())
+    }
+
+    fn finish(mut self) -> io::Result<Thinned> {
+        if let Some(last) = self.held.take() {
+            self.write_snapshot(last)?;
+        }
+        (self.sink)(&self.lines)?;
+        Ok(Thinned { n_dropped: self.n_dropped, bytes: self.bytes })
+    }
+
+    fn write_snapshot(&mut self, snapshot: Snapshot) -> io::Result<()> {
+        let mut line = Vec::new();
+        Line::Snapshot(snapshot).write_to(&mut line);
+        self.write(&line)
+    }
+
+    fn write(&mut self, line: &[u8]) -> io::Result<()> {
+        self.bytes += line.len() as u64;
+        self.lines.extend_from_slice(line);
+        if self.lines.len() >= WRITE_BYTES {
+            (self.sink)(&self.lines)?;
+            self.lines.clear();
+        }
+        Ok(())
+    }
+}
+
+/// Whether a snapshot stays at this stride: the first, and those that close the last epoch of a bucket
+/// that is at least as wide as the stride. Births are counted by bucket, so these are the ones that can
+/// be told apart; the others would all have to be judged together.
+fn is_kept(snapshot: &Snapshot, stride: u64) -> bool {
+    snapshot.seq == 0 || (u64::from(snapshot.epoch.0) + 1).is_multiple_of(stride)
+}
+
+impl Told {
+    /// Whether the row says more than the site's last.
+    fn is_news(&mut self, row: &SiteRow) -> bool {
+        let counts = (row.allocs, row.frees, row.reallocs);
+        let before = self.counts.insert(row.site, counts);
+        before != Some(counts) || row.objects_range.is_some() || row.bytes_range.is_some()
+    }
 }
 
 /// Gives `kept` the rows that only `dropped` has, and the low and high water of both.
@@ -108,63 +223,82 @@ fn cover(
     (both != (live, live)).then_some(both)
 }
 
-struct Counted<W> {
-    to: W,
-    bytes: u64,
-}
-
-impl<W: Write> Write for Counted<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let n = self.to.write(bytes)?;
-        self.bytes += n as u64;
-        Ok(n)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.to.flush()
-    }
-}
-
 #[cfg(all(test, not(loom)))]
 mod tests {
-    use heaptide_format::HeapTotals;
+    use heaptide_format::{BUCKETS, Bucket, Epoch, Header};
 
     use super::*;
 
     fn row(site: u32, allocs: u64) -> SiteRow {
-        let text = format!(
-            r#"{{"site":{site},"allocs":{allocs},"frees":0,"alloc_bytes":0,"freed_bytes":0,
-            "live_objects":{allocs},"live_bytes":0}}"#
-        );
-        serde_json::from_str(&text).expect("a row")
+        SiteRow { allocs, live_objects: allocs, ..SiteRow::empty(SiteId(site)) }
     }
 
-    fn snapshot(seq: u64, rows: &[(u32, u64)]) -> Line {
-        Line::Snapshot(Snapshot {
-            seq,
-            heap: HeapTotals::default(),
-            sites: rows.iter().map(|&(site, allocs)| row(site, allocs)).collect(),
-            ..Snapshot::default()
-        })
+    fn snapshot(seq: u32, rows: &[(u32, u64)]) -> Snapshot {
+        let sites = rows.iter().map(|&(site, allocs)| row(site, allocs)).collect();
+        Snapshot { seq: seq.into(), epoch: Epoch(seq), sites, ..Snapshot::default() }
+    }
+
+    fn segment(snapshots: &[Snapshot]) -> Vec<u8> {
+        let mut text = Vec::new();
+        Line::Header(Header::default()).write_to(&mut text);
+        for snapshot in snapshots {
+            Line::Snapshot(snapshot.clone()).write_to(&mut text);
+        }
+        text
+    }
+
+    /// What `segments` hold when thinned by `stride`: snapshots after one header.
+    fn check(segments: &[&[Snapshot]], stride: u64, n_dropped: u64, kept: &[Snapshot]) {
+        let mut text = Vec::new();
+        let mut sink = |bytes: &[u8]| {
+            text.extend_from_slice(bytes);
+            Ok(())
+        };
+        let mut thinning = Thinning::new(stride, segments.len() > 1, &mut sink);
+        for snapshots in segments {
+            thinning.add(&segment(snapshots)[..]).expect("in memory");
+        }
+        assert_eq!(thinning.finish().expect("in memory").n_dropped, n_dropped);
+        assert_eq!(String::from_utf8(text), String::from_utf8(segment(kept)));
     }
 
     #[test]
     fn what_a_dropped_snapshot_said_moves_to_the_next() {
-        let mut text = Vec::new();
-        snapshot(0, &[(1, 1), (2, 1)]).write_to(&mut text);
-        snapshot(1, &[(2, 5), (3, 7)]).write_to(&mut text);
-        snapshot(2, &[(2, 6)]).write_to(&mut text);
-        snapshot(3, &[(1, 9)]).write_to(&mut text);
-        let mut thinned = Vec::new();
-        assert_eq!(copy_thinned(&text[..], &mut thinned).expect("in memory"), (1, 3));
-        let kept: Vec<Line> = thinned
-            .split_inclusive(|&b| b == b'\n')
-            .map(|l| Line::parse(l).expect("line"))
-            .collect();
-        let Line::Snapshot(mut second) = snapshot(2, &[(2, 6), (3, 7)]) else { unreachable!() };
-        // Site 2 was at 5 in the snapshot that went.
-        second.sites[0].objects_range = Some((5, 6));
-        let second = Line::Snapshot(second);
-        assert_eq!(kept, [snapshot(0, &[(1, 1), (2, 1)]), second, snapshot(3, &[(1, 9)])]);
+        let mut last = snapshot(3, &[(1, 9), (2, 8), (3, 7)]);
+        // Site 2 was at 6 in the snapshot that went.
+        last.sites[1].objects_range = Some((6, 8));
+        let whole = [
+            snapshot(0, &[(1, 1), (2, 1)]),
+            snapshot(1, &[(2, 5)]),
+            snapshot(2, &[(2, 6), (3, 7)]),
+            snapshot(3, &[(1, 9), (2, 8)]),
+        ];
+        check(&[&whole], 1, 0, &whole);
+        check(&[&whole], 2, 1, &[whole[0].clone(), whole[1].clone(), last]);
+    }
+
+    /// Wherever a bucket is as wide as the stride or narrower, what stays ends one.
+    #[test]
+    fn what_stays_ends_a_bucket() {
+        for stride in (0..8).map(|power| 1u64 << power) {
+            let ends_bucket = |epoch: u32| Bucket::of(Epoch(epoch)) != Bucket::of(Epoch(epoch + 1));
+            let kept = (1..4096).filter(|&epoch| is_kept(&snapshot(epoch, &[]), stride));
+            let kept: Vec<u32> =
+                kept.filter(|&epoch| Bucket::of(Epoch(epoch)).0 < BUCKETS).collect();
+            // A bucket is as wide as the stride from this epoch on.
+            let wider = 32 * stride as u32;
+            assert_eq!(kept.len() as u64, 4096 / stride - u64::from(stride == 1), "{stride}");
+            assert!(kept.iter().filter(|&&epoch| epoch < wider).all(|&epoch| ends_bucket(epoch)));
+        }
+    }
+
+    #[test]
+    fn joined_segments_open_once() {
+        let first = [snapshot(0, &[(1, 1), (2, 1)]), snapshot(1, &[(2, 5)])];
+        // It opens with every site, of which only the first has changed.
+        let second = [snapshot(2, &[(1, 2), (2, 5)]), snapshot(3, &[(2, 6)])];
+        let joined =
+            [first[0].clone(), first[1].clone(), snapshot(2, &[(1, 2)]), second[1].clone()];
+        check(&[&first, &second], 1, 0, &joined);
     }
 }

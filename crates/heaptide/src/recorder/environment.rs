@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use super::config::Builder;
-use super::handle;
+use super::handle::{self, Asker};
 use super::lifecycle::LIFECYCLE;
 use super::request::Handle;
 use super::signal_names::parse_signal;
@@ -16,7 +16,8 @@ use crate::mode::{ProcessMode, asked, complaint_about_mode};
 use crate::sys;
 use crate::thread::block::InternalGuard;
 
-const KNOWN: [&str; 6] = [
+const KNOWN: [&str; 7] = [
+    "HEAPTIDE_CHILDREN",
     "HEAPTIDE_FINISH_ON_TERM",
     "HEAPTIDE_INTERVAL",
     "HEAPTIDE_MODE",
@@ -57,7 +58,7 @@ fn start() -> Result<Option<Handle>, String> {
         return Ok(None);
     }
     let builder = configure(Builder::default())?;
-    handle::start(&builder).map(Some).map_err(|err| err.to_string())
+    handle::start(&builder, Asker::Environment).map(Some).map_err(|err| err.to_string())
 }
 
 fn configure(mut builder: Builder) -> Result<Builder, String> {
@@ -77,6 +78,11 @@ fn configure(mut builder: Builder) -> Result<Builder, String> {
         let signal = parse_signal(&text)
             .ok_or_else(|| format!("HEAPTIDE_SIGNAL={text} is not a signal such as USR2"))?;
         builder = builder.signal(signal);
+    }
+    match var("HEAPTIDE_CHILDREN")?.as_deref() {
+        None | Some("on") => builder = builder.record_children(),
+        Some("off") => {}
+        Some(other) => return Err(format!("HEAPTIDE_CHILDREN={other} is not on or off")),
     }
     if flag("HEAPTIDE_FINISH_ON_TERM")? {
         builder = builder.finish_on_termination();

@@ -1,232 +1,284 @@
-//! The files of a recording: whole lines, appended; segments; a cap on their total size.
+//! One open file of a recording: a segment, or a pipe that somebody reads.
 //!
-//! The first segment has the name that was asked for, the next ones a number before the ending:
-//! `shop.jsonl`, `shop.001.jsonl`, `shop.002.jsonl`. Every segment can be read alone.
+//! A segment appears under its name with its header already in it, so that there is no moment at which
+//! a crash would leave a file that is no recording; from then on it gets whole lines, and what arrived of
+//! a torn one is cut off. From a pipe nothing can be taken back: of a line that went out in part, the
+//! rest is sent before anything else.
 
 #![forbid(unsafe_code)]
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::mem;
-use std::os::fd::IntoRawFd;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::fd::{AsFd, IntoRawFd};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
-use heaptide_format::Header;
+use super::disk;
+use super::place::{beside, has_no_links, set_aside, with_pid};
+use crate::sys;
 
-use super::decimate::thin;
-use super::error::Error;
-
-/// Where a recording goes.
+/// Why lines were not written.
 #[derive(Debug)]
-pub(crate) struct SegmentedFile {
-    first: PathBuf,
-    number: u32,
-    current: Open,
-    /// Earlier segments and their sizes.
-    closed: Vec<(PathBuf, u64)>,
-    segment_bytes: u64,
-    total_bytes: u64,
+pub(crate) struct Unwritten {
+    pub(crate) source: io::Error,
+    /// Whether the last line may still arrive: its beginning has.
+    pub(crate) may_arrive: bool,
 }
 
-/// The segment being written.
+impl From<io::Error> for Unwritten {
+    fn from(source: io::Error) -> Self {
+        Self { source, may_arrive: false }
+    }
+}
+
+/// A segment that is being written.
 #[derive(Debug)]
-struct Open {
+pub(crate) struct SegmentFile {
     path: PathBuf,
-    file: File,
-    /// Device and inode: which file the descriptor must still be.
-    identity: (u64, u64),
+    file: OwnFile,
     /// Bytes of whole lines.
     written: u64,
+    /// Bytes may follow that are no whole line.
+    is_torn: bool,
 }
 
-impl SegmentedFile {
-    /// Makes the file that `output` names; a file already there is renamed and kept.
-    pub(crate) fn create(
-        output: &Path,
-        header: &Header,
-        segment_bytes: u64,
-        total_bytes: u64,
-    ) -> Result<Self, Error> {
-        let first = resolve(output, header);
-        let cannot = |source| Error::Output { path: first.clone(), source };
-        if let Some(folder) = first.parent() {
-            fs::create_dir_all(folder).map_err(cannot)?;
-        }
-        let current = Open::claim(&first, header.pid).map_err(cannot)?;
-        let first = current.path.clone();
-        Ok(Self { first, number: 0, current, closed: Vec::new(), segment_bytes, total_bytes })
+/// As many processes as are told the same name at the same time.
+const MOST_NAMES: u32 = 100;
+
+impl SegmentFile {
+    /// A new file at `path` that no other process records to, with `header` in it; what is there is set
+    /// aside. If another process is recording to it, the file gets the process id in its name.
+    pub(crate) fn create(path: &Path, pid: u32, header: &[u8]) -> io::Result<Self> {
+        let new = beside(path, &format!(".{pid}.new"));
+        // Left by a process of this number that was killed just here.
+        let _ = disk::remove(&new);
+        let mut file = disk::create_new(&new)?;
+        // Held as long as the file is open. Where locks do not work, names alone keep us apart.
+        let _ = file.try_lock();
+        let named = disk::write_all(&mut file, header).and_then(|()| take_name(&new, path, pid));
+        let _ = disk::remove(&new);
+        let written = header.len() as u64;
+        Ok(Self { path: named?, file: OwnFile::new(file)?, written, is_torn: false })
     }
 
-    /// Number of the segment being written, from 0.
-    pub(crate) fn number(&self) -> u32 {
-        self.number
+    /// What keeps its name ours while it is not written any more.
+    pub(crate) fn into_name_guard(self) -> NameGuard {
+        NameGuard(Some(self.file))
     }
 
-    /// Whether nothing is in the segment yet, so that it must begin with a header.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.current.written == 0
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
     }
 
-    /// Whether the segment is full, so that the next snapshot must begin a new one.
-    pub(crate) fn wants_new_segment(&self) -> bool {
-        self.current.written >= self.segment_bytes
-    }
-
-    /// Begins the next segment; how many old snapshots were dropped to make room.
-    pub(crate) fn next_segment(&mut self) -> io::Result<u64> {
-        self.current.file.sync_data()?;
-        let path = segment_path(&self.first, self.number + 1);
-        let next = Open::claim(&path, std::process::id())?;
-        let full = mem::replace(&mut self.current, next);
-        self.number += 1;
-        self.closed.push((full.path, full.written));
-        // What cannot be thinned now can be the next time.
-        Ok(self.make_room())
+    pub(crate) fn written(&self) -> u64 {
+        self.written
     }
 
     /// Appends whole lines in one go. On failure nothing of them stays.
     pub(crate) fn append(&mut self, lines: &[u8]) -> io::Result<()> {
-        self.current.recover()?;
-        let appended = self.current.file.write_all(lines);
-        match appended {
-            Ok(()) => self.current.written += lines.len() as u64,
+        let (written, is_torn) = (self.written, self.is_torn);
+        let file = self.file()?;
+        if file.metadata()?.nlink() == 0 {
+            return Err(io::Error::new(
+                io::ErrorKind::NotFound,
+                "the recording was deleted while it was written",
+            ));
+        }
+        if is_torn {
+            disk::truncate(file, written)?;
+        }
+        let appended = disk::write_all(file, lines);
+        match &appended {
+            Ok(()) => self.written += lines.len() as u64,
             // A torn line would make every later one unreadable.
-            Err(_) => self.current.file.set_len(self.current.written)?,
+            Err(_) => self.is_torn = disk::truncate(file, written).is_err(),
         }
         appended
     }
 
     /// Waits until everything is on disk.
-    pub(crate) fn sync(&self) -> io::Result<()> {
-        match self.current.file.sync_all() {
-            // A pipe or a device cannot be synchronised.
-            Err(err) if err.kind() == io::ErrorKind::InvalidInput => Ok(()),
-            synced => synced,
-        }
+    pub(crate) fn sync(&mut self) -> io::Result<()> {
+        disk::sync(self.file()?)
     }
 
-    /// Thins closed segments, oldest first, until the cap holds; segments that cannot be thinned
-    /// further go as a whole.
-    fn make_room(&mut self) -> u64 {
-        let mut dropped = 0;
-        let room = self.total_bytes.saturating_sub(self.segment_bytes);
-        let mut at = 0;
-        while self.closed.iter().map(|(_, bytes)| bytes).sum::<u64>() > room {
-            let Some((path, bytes)) = self.closed.get_mut(at) else { break };
-            match thin(path) {
-                Ok(thinned) if thinned.n_dropped > 0 => {
-                    dropped += thinned.n_dropped;
-                    *bytes = thinned.bytes;
-                    at += 1;
-                }
-                Ok(thinned) if fs::remove_file(&*path).is_ok() => {
-                    dropped += thinned.n_kept;
-                    self.closed.remove(at);
-                }
-                _ => at += 1,
+    /// The file, opened anew if the program closed our descriptor, as those do that close all they
+    /// inherited; another file may have its number by now.
+    fn file(&mut self) -> io::Result<&mut File> {
+        if self.file.get().is_none() {
+            let again = OwnFile::new(disk::reopen(&self.path)?)?;
+            if again.identity != self.file.identity {
+                return Err(io::Error::other(
+                    "the recording was moved away and its descriptor closed",
+                ));
             }
+            self.file = again;
         }
-        dropped
+        self.file.get().ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 }
 
-impl Open {
-    /// A new, empty file at `path` that no other process records to; what is there is set aside. If
-    /// another process is recording to it, the file gets the process id in its name.
-    fn claim(path: &Path, pid: u32) -> io::Result<Self> {
-        let mut path = path.to_owned();
-        for _ in 0..100 {
-            let create_new =
-                OpenOptions::new().create_new(true).append(true).mode(0o600).open(&path);
-            match create_new {
-                Err(err) if err.kind() == io::ErrorKind::AlreadyExists => {}
-                created => return Self::of(path, created?),
+/// Keeps other processes from taking the name of a file, by the lock on it.
+#[derive(Debug, Default)]
+pub(crate) struct NameGuard(#[expect(dead_code, reason = "held for its lock")] Option<OwnFile>);
+
+impl NameGuard {
+    /// Of a file that is locked. Without descriptors, names alone keep processes apart.
+    pub(crate) fn of(file: File) -> Self {
+        Self(OwnFile::new(file).ok())
+    }
+}
+
+/// Gives the new file the first name, from `path` on, that is free or can be made so.
+fn take_name(new: &Path, path: &Path, pid: u32) -> io::Result<PathBuf> {
+    let mut path = path.to_owned();
+    for _ in 0..MOST_NAMES {
+        match disk::link(new, &path) {
+            Ok(()) => return Ok(path),
+            Err(err) if has_no_links(&err) && !path.exists() => {
+                return disk::rename(new, &path).map(|()| path);
             }
-            let there = fs::metadata(&path);
-            if there.as_ref().is_ok_and(|there| !there.is_file()) {
-                // A pipe or a device, say: written to as it is.
-                return Self::of(path.clone(), OpenOptions::new().append(true).open(&path)?);
+            Err(err) if err.kind() != io::ErrorKind::AlreadyExists && !has_no_links(&err) => {
+                return Err(err);
             }
-            let in_use = there.is_ok()
-                && File::open(&path)
-                    .is_ok_and(|file| matches!(file.try_lock(), Err(fs::TryLockError::WouldBlock)));
-            if in_use {
-                path = with_pid(&path, pid);
-            } else {
-                set_aside(&path)?;
-            }
+            Err(_) if is_in_use(&path) => path = with_pid(&path, pid),
+            Err(_) => set_aside(&path)?,
         }
-        Err(io::ErrorKind::AlreadyExists.into())
+    }
+    Err(io::ErrorKind::AlreadyExists.into())
+}
+
+/// Whether a process is recording to the file.
+fn is_in_use(path: &Path) -> bool {
+    // Not through a link, and without waiting should it have become a pipe.
+    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path);
+    file.is_ok_and(|file| matches!(file.try_lock(), Err(fs::TryLockError::WouldBlock)))
+}
+
+/// A pipe, a device, or a file that another descriptor has open.
+#[derive(Debug)]
+pub(crate) struct Stream {
+    path: PathBuf,
+    file: OwnFile,
+    /// The rest of a line whose beginning was sent.
+    unsent: Vec<u8>,
+}
+
+/// How long one snapshot waits for a reader: a snapshot may be lost, a signal that ends the process and
+/// whoever asked for the snapshot may not wait much longer.
+const READER_PATIENCE: Duration = Duration::from_secs(1);
+
+impl Stream {
+    /// Opens the stream, whether or not somebody reads it, and sends `header`, or as much as there is
+    /// room for.
+    pub(crate) fn open(path: &Path, header: &[u8]) -> io::Result<Self> {
+        let file = OwnFile::new(open_stream(path)?)?;
+        let mut stream = Self { path: path.to_owned(), file, unsent: header.to_vec() };
+        stream.send_rest(Instant::now()).or_else(ignore_full)?;
+        Ok(stream)
     }
 
-    fn of(path: PathBuf, file: File) -> io::Result<Self> {
-        // Held as long as the file is open. Where locks do not work, names alone keep us apart.
-        let _ = file.try_lock();
+    /// Sends lines. Those that find no room in time are lost, but for one that was begun.
+    pub(crate) fn append(&mut self, lines: &[u8]) -> Result<(), Unwritten> {
+        let give_up = Instant::now() + READER_PATIENCE;
+        self.send_rest(give_up)?;
+        let (sent, result) = self.send(lines, give_up);
+        let Err(source) = result else { return Ok(()) };
+        let (before, after) = lines.split_at(sent);
+        let is_begun = before.last().is_some_and(|&byte| byte != b'\n');
+        let rest = after.iter().position(|&byte| byte == b'\n').map_or(after.len(), |at| at + 1);
+        if is_begun {
+            self.unsent = after[..rest].to_vec();
+        }
+        Err(Unwritten { source, may_arrive: is_begun && rest == after.len() })
+    }
+
+    fn send_rest(&mut self, give_up: Instant) -> io::Result<()> {
+        let rest = std::mem::take(&mut self.unsent);
+        let (sent, result) = self.send(&rest, give_up);
+        self.unsent = rest[sent..].to_vec();
+        result
+    }
+
+    /// How many bytes were sent, and why not all.
+    fn send(&mut self, bytes: &[u8], give_up: Instant) -> (usize, io::Result<()>) {
+        let mut sent = 0;
+        while sent < bytes.len() {
+            let file = match self.file() {
+                Ok(file) => file,
+                Err(err) => return (sent, Err(err)),
+            };
+            match file.write(&bytes[sent..]) {
+                Ok(0) => return (sent, Err(io::ErrorKind::WriteZero.into())),
+                Ok(n) => sent += n,
+                Err(err) if err.kind() == io::ErrorKind::Interrupted => {}
+                Err(err) if err.kind() == io::ErrorKind::WouldBlock => {
+                    let left = give_up.saturating_duration_since(Instant::now());
+                    if !sys::wait_until_writable(file.as_fd(), left) {
+                        let nobody = "nobody reads it";
+                        return (sent, Err(io::Error::new(io::ErrorKind::WouldBlock, nobody)));
+                    }
+                }
+                Err(err) => return (sent, Err(err)),
+            }
+        }
+        (sent, Ok(()))
+    }
+
+    fn file(&mut self) -> io::Result<&mut File> {
+        if self.file.get().is_none() {
+            self.file = OwnFile::new(open_stream(&self.path)?)?;
+        }
+        self.file.get().ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+}
+
+/// Opens what is there, without waiting for anybody.
+fn open_stream(path: &Path) -> io::Result<File> {
+    // Of a pipe both ends: with a reader of its own, opening needs no other, and writing to one that
+    // nobody reads any more raises no signal.
+    let is_pipe = fs::metadata(path)?.file_type().is_fifo();
+    let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
+    OpenOptions::new().read(is_pipe).append(true).custom_flags(flags).open(path)
+}
+
+fn ignore_full(err: io::Error) -> io::Result<()> {
+    if err.kind() == io::ErrorKind::WouldBlock { Ok(()) } else { Err(err) }
+}
+
+/// A descriptor that is used, and closed, only while it still is the file that was opened.
+#[derive(Debug)]
+struct OwnFile {
+    /// There until it is dropped.
+    file: Option<File>,
+    /// Device and inode.
+    identity: (u64, u64),
+}
+
+impl OwnFile {
+    fn new(file: File) -> io::Result<Self> {
+        let file = sys::raised(file)?;
         let identity = identity(&file)?;
-        Ok(Self { path, file, identity, written: 0 })
+        Ok(Self { file: Some(file), identity })
     }
 
-    /// Opens the file anew if the program closed our descriptor, as those do that close all they
-    /// inherited; another file may have its number by now.
-    fn recover(&mut self) -> io::Result<()> {
-        if identity(&self.file).is_ok_and(|now| now == self.identity) {
-            return Ok(());
+    /// The file; `None` if the descriptor is somebody else's by now.
+    fn get(&mut self) -> Option<&mut File> {
+        self.file.as_mut().filter(|file| identity(file).is_ok_and(|now| now == self.identity))
+    }
+}
+
+impl Drop for OwnFile {
+    fn drop(&mut self) {
+        if self.get().is_none() {
+            // Not closed: the number is not ours any more.
+            let _ = self.file.take().map(IntoRawFd::into_raw_fd);
         }
-        let file = OpenOptions::new().append(true).open(&self.path)?;
-        if identity(&file)? != self.identity {
-            return Err(io::Error::other("the recording was moved away and its descriptor closed"));
-        }
-        // Not closed: the number is not ours any more.
-        let _ = mem::replace(&mut self.file, file).into_raw_fd();
-        Ok(())
     }
 }
 
 fn identity(file: &File) -> io::Result<(u64, u64)> {
     let metadata = file.metadata()?;
     Ok((metadata.dev(), metadata.ino()))
-}
-
-/// A directory (or a path that ends in a slash) gets a file named after executable and process.
-fn resolve(output: &Path, header: &Header) -> PathBuf {
-    let names_folder = output.as_os_str().as_encoded_bytes().ends_with(b"/");
-    if !names_folder && !output.is_dir() {
-        return output.to_owned();
-    }
-    let exe = Path::new(&header.exe).file_stem().unwrap_or_default().to_string_lossy();
-    output.join(format!("{exe}.{}.jsonl", header.pid))
-}
-
-fn segment_path(first: &Path, number: u32) -> PathBuf {
-    before_ending(first, &format!("{number:03}"))
-}
-
-fn with_pid(path: &Path, pid: u32) -> PathBuf {
-    before_ending(path, &pid.to_string())
-}
-
-/// `shop.jsonl` with `part` becomes `shop.part.jsonl`.
-fn before_ending(path: &Path, part: &str) -> PathBuf {
-    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-    let ending = path.extension().map(|ending| ending.to_string_lossy());
-    let ending = ending.map_or(String::new(), |ending| format!(".{ending}"));
-    path.with_file_name(format!("{stem}.{part}{ending}"))
-}
-
-/// Renames what is in the way to the first free `NAME.1`, `NAME.2`, …, replacing nothing.
-fn set_aside(path: &Path) -> io::Result<()> {
-    for n in 1.. {
-        let mut free = path.as_os_str().to_owned();
-        free.push(format!(".{n}"));
-        match fs::hard_link(path, &free) {
-            Ok(()) => return fs::remove_file(path),
-            Err(err) if err.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(()),
-            // No hard links here.
-            Err(_) if !Path::new(&free).exists() => return fs::rename(path, &free),
-            Err(_) => {}
-        }
-    }
-    Ok(())
 }

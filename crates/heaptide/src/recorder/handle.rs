@@ -4,16 +4,17 @@
 
 use std::sync::mpsc;
 
+use super::children;
 use super::config::{Builder, OnTermination};
 use super::error::Error;
 use super::lifecycle::{self, Claim, LIFECYCLE};
 use super::request::{Handle, Request};
-use super::session::Session;
+use super::session::{Baseline, Session};
 use super::thread;
 use crate::globals::{self, STATE};
 use crate::mode;
 use crate::shared::state::{MAX_GENERATION, Phase};
-use crate::sys;
+use crate::sys::{self, ProcessCopy};
 use crate::thread::block::InternalGuard;
 
 /// A recording that runs. Dropping it finishes it.
@@ -71,12 +72,21 @@ impl Builder {
     /// not exist, [`Error::Resources`] when
     /// the system has no memory, thread or descriptor left.
     pub fn start(self) -> Result<Recorder, Error> {
-        start(&self).map(|handle| Recorder { handle, finished: false })
+        start(&self, Asker::Code).map(|handle| Recorder { handle, finished: false })
     }
 }
 
+/// Who asked for a recording, and so who learns that it cannot be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asker {
+    /// Code, which waits for the answer.
+    Code,
+    /// The environment, before `main`: nothing waits, and standard error gets a line.
+    Environment,
+}
+
 /// Starts a recording, or takes over the one that the environment started, if nobody has.
-pub(super) fn start(builder: &Builder) -> Result<Handle, Error> {
+pub(super) fn start(builder: &Builder, asker: Asker) -> Result<Handle, Error> {
     let _internal = InternalGuard::enter();
     match mode::phase_after_an_allocation() {
         Phase::Undecided => return Err(Error::NotInstalled),
@@ -88,7 +98,7 @@ pub(super) fn start(builder: &Builder) -> Result<Handle, Error> {
     let Some(claim) = LIFECYCLE.claim() else {
         return take_over(builder).ok_or(Error::AlreadyRecording);
     };
-    let handle = start_alone(builder, claim)?;
+    let handle = start_alone(builder, claim, asker)?;
     if let Err(err) = handle_signals(builder) {
         // What has begun is ended; that it could not go on is what the caller must know.
         let _ = handle.ask(Request::Finish);
@@ -104,7 +114,9 @@ fn take_over(builder: &Builder) -> Option<Handle> {
     Some(handle)
 }
 
-fn start_alone(builder: &Builder, claim: Claim) -> Result<Handle, Error> {
+/// Counts from here on; the thread that it starts opens the output, since a write may raise a signal
+/// or wait, which is nothing for a thread of the program's.
+fn start_alone(builder: &Builder, claim: Claim, asker: Asker) -> Result<Handle, Error> {
     lifecycle::watch_process();
     let generation = claim.generation();
     if generation > MAX_GENERATION {
@@ -114,24 +126,40 @@ fn start_alone(builder: &Builder, claim: Claim) -> Result<Handle, Error> {
     }
     let no_memory = || Error::Resources(std::io::ErrorKind::OutOfMemory.into());
     let tables = globals::prepare(builder.unwinder).ok_or_else(no_memory)?;
-    let waker = sys::Waker::open().map_err(Error::Resources)?;
-    let session = Session::open(builder, tables, generation)?;
+    let builder = builder.clone().absolute()?;
+    children::follow(&builder, start_in_child);
     let (requests, inbox) = mpsc::channel();
-    let handle = Handle { requests, pid: sys::process_id() };
+    let (opened, is_open) = mpsc::channel();
     // Before the thread: it may be asked to end at once.
-    claim.begin(handle.pid);
     sys::listen();
+    let handle = Handle { requests, process: ProcessCopy::this() };
+    claim.begin();
+    let before = Baseline::now();
     STATE.begin(generation);
     let spawned = sys::with_all_signals_blocked(|| {
+        let open = move || Session::open(&builder, tables, generation, before);
+        let answer = (asker == Asker::Code).then_some(opened);
         let thread = std::thread::Builder::new().name("heaptide".into());
-        thread.spawn(move || thread::run(session, &waker, &inbox))
+        thread.spawn(move || thread::run(open, answer, &inbox))
     });
     if let Err(err) = spawned {
         sys::listen_no_more();
         lifecycle::ended();
         return Err(Error::Resources(err));
     }
+    match asker {
+        Asker::Code => is_open.recv().map_err(|_| Error::Ended)??,
+        Asker::Environment => {}
+    }
     Ok(handle)
+}
+
+/// Goes on recording in a forked child, where no other thread can be in the way.
+fn start_in_child(builder: &Builder) {
+    match start(builder, Asker::Environment) {
+        Ok(handle) => LIFECYCLE.leave_unclaimed(handle),
+        Err(err) => sys::complain(&[b"heaptide: not recording: ", err.to_string().as_bytes()]),
+    }
 }
 
 fn handle_signals(builder: &Builder) -> Result<(), Error> {
@@ -141,6 +169,7 @@ fn handle_signals(builder: &Builder) -> Result<(), Error> {
         sys::handle_signal(signal, sys::OnSignal::Snapshot).map_err(cannot(signal))?;
     }
     if builder.on_termination == OnTermination::Finish {
+        lifecycle::bound_termination().map_err(Error::Resources)?;
         for signal in [libc::SIGTERM, libc::SIGINT] {
             sys::handle_signal(signal, sys::OnSignal::Finish).map_err(cannot(signal))?;
         }

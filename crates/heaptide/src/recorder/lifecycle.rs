@@ -17,12 +17,14 @@ use std::time::Duration;
 
 use once_cell::sync::OnceCell;
 
+use super::children;
 use super::request::Handle;
 use crate::globals::STATE;
 use crate::sync::AtomicU64;
 use crate::sync::Ordering::{AcqRel, Acquire, Release};
-use crate::sys;
-use crate::thread::{block, sampler};
+use crate::sys::{self, ProcessCopy};
+use crate::thread::block::{self, InternalGuard};
+use crate::thread::sampler;
 
 /// The recorder of this process.
 pub(super) static LIFECYCLE: Lifecycle =
@@ -45,50 +47,46 @@ struct Word {
     n_recordings: u32,
 }
 
-/// The stage of a recording, with the process whose it is.
+/// The stage of the recording of whoever [`sys::is_owner`] says owns it: a copy of that process has
+/// the word too, and must not believe it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
     Idle,
     Starting,
-    Running {
-        pid: u32,
-    },
+    Running,
     /// It runs, was started by the environment, and no code has asked for it yet.
-    Unclaimed {
-        pid: u32,
-    },
+    Unclaimed,
 }
 
 const STAGE_BITS: u32 = 2;
-const PID_SHIFT: u32 = 32;
 
 impl Word {
     fn to_bits(self) -> u64 {
-        let (stage, pid) = match self.stage {
-            Stage::Idle => (0, 0),
-            Stage::Starting => (1, 0),
-            Stage::Running { pid } => (2, pid),
-            Stage::Unclaimed { pid } => (3, pid),
+        let stage = match self.stage {
+            Stage::Idle => 0,
+            Stage::Starting => 1,
+            Stage::Running => 2,
+            Stage::Unclaimed => 3,
         };
-        u64::from(pid) << PID_SHIFT | u64::from(self.n_recordings) << STAGE_BITS | stage
+        u64::from(self.n_recordings) << STAGE_BITS | stage
     }
 
     fn from_bits(bits: u64) -> Self {
-        let pid = (bits >> PID_SHIFT) as u32;
         let stage = match bits & ((1 << STAGE_BITS) - 1) {
             0 => Stage::Idle,
             1 => Stage::Starting,
-            2 => Stage::Running { pid },
-            _ => Stage::Unclaimed { pid },
+            2 => Stage::Running,
+            _ => Stage::Unclaimed,
         };
-        Self { stage, n_recordings: bits as u32 >> STAGE_BITS }
+        Self { stage, n_recordings: (bits >> STAGE_BITS) as u32 }
     }
 }
 
 impl Lifecycle {
     /// The right to start a recording, if there is none.
     pub(super) fn claim(&'static self) -> Option<Claim> {
-        let idle = self.pass(|now| (now == Stage::Idle).then_some(Stage::Starting))?;
+        let is_free = |now| now == Stage::Idle || now != Stage::Starting && !sys::is_owner();
+        let idle = self.pass(|now| is_free(now).then_some(Stage::Starting))?;
         Some(Claim { lifecycle: self, n_recordings: idle.n_recordings, is_over: false })
     }
 
@@ -96,27 +94,20 @@ impl Lifecycle {
     pub(super) fn leave_unclaimed(&self, handle: Handle) {
         let Ok(mut unclaimed) = self.unclaimed.lock() else { return };
         *unclaimed = Some(handle);
-        self.pass(|now| match now {
-            Stage::Running { pid } => Some(Stage::Unclaimed { pid }),
-            _ => None,
-        });
+        self.pass(|now| (now == Stage::Running).then_some(Stage::Unclaimed));
     }
 
     /// The recording that was left to the first code that asks for one.
     pub(super) fn take_over(&self) -> Option<Handle> {
-        self.pass(|now| match now {
-            Stage::Unclaimed { pid } => Some(Stage::Running { pid }),
-            _ => None,
-        })?;
+        let is_left = |now| now == Stage::Unclaimed && sys::is_owner();
+        self.pass(|now| is_left(now).then_some(Stage::Running))?;
         self.unclaimed.lock().ok()?.take()
     }
 
-    /// The process whose recording runs, if one does.
-    fn pid(&self) -> Option<u32> {
-        match Word::from_bits(self.word.load(Acquire)).stage {
-            Stage::Running { pid } | Stage::Unclaimed { pid } => Some(pid),
-            Stage::Idle | Stage::Starting => None,
-        }
+    /// Whether a recording of this process runs.
+    fn runs(&self) -> bool {
+        let stage = Word::from_bits(self.word.load(Acquire)).stage;
+        matches!(stage, Stage::Running | Stage::Unclaimed) && sys::is_owner()
     }
 
     fn end(&self) {
@@ -148,8 +139,8 @@ impl Claim {
     }
 
     /// The recording runs: from here on it is [`ended`] that makes way for the next.
-    pub(super) fn begin(mut self, pid: u32) {
-        let begun = Word { stage: Stage::Running { pid }, n_recordings: self.generation() };
+    pub(super) fn begin(mut self) {
+        let begun = Word { stage: Stage::Running, n_recordings: self.generation() };
         self.lifecycle.word.store(begun.to_bits(), Release);
         self.is_over = true;
     }
@@ -168,34 +159,78 @@ pub(super) fn watch_process() {
     static WATCHED: OnceCell<()> = OnceCell::new();
     WATCHED.get_or_init(|| {
         sys::watch_process_exit(at_process_exit);
-        sys::watch_forks(in_forked_child);
+        sys::watch_forks(before_fork, children::after_fork_in_parent, in_forked_child);
     });
 }
 
-/// How long a process that ends waits for its last snapshot: its disk may be gone.
-const EXIT_PATIENCE: Duration = Duration::from_secs(10);
+/// How long a process that ends waits for its last snapshot at most: its disk may be gone. The last
+/// snapshot of 100,000 sites takes a second.
+const END_PATIENCE: Duration = Duration::from_secs(5);
 
 /// `process::exit`, or `main` returning: the last snapshot.
 ///
 /// Nothing is allocated here, since `exit` may be called from anywhere; and the recorder's own
 /// thread (in which a panic hook may call it) does not wait for itself.
 extern "C" fn at_process_exit() {
-    if LIFECYCLE.pid() != Some(sys::process_id()) || block::is_internal() {
+    if !LIFECYCLE.runs() || block::is_internal() {
         return;
     }
-    sys::wake_for_exit();
-    let give_up = sys::monotonic_ns() + EXIT_PATIENCE.as_nanos() as u64;
-    while LIFECYCLE.pid().is_some() && sys::monotonic_ns() < give_up {
+    sys::wake(sys::Want::Exit);
+    let give_up = sys::monotonic_ns() + END_PATIENCE.as_nanos() as u64;
+    while LIFECYCLE.runs() && sys::monotonic_ns() < give_up {
         std::thread::sleep(Duration::from_millis(1));
     }
 }
 
-/// A forked child records nothing, and leaves the parent's file and pipe alone.
+/// The process that has the thread of [`bound_termination`].
+static BOUNDED: Mutex<Option<ProcessCopy>> = Mutex::new(None);
+
+/// Starts the thread that lets a terminating signal take its course when the recorder cannot: it may
+/// be waiting for a disk that is gone. One in each process.
+///
+/// # Errors
+/// The system's error: no thread.
+pub(super) fn bound_termination() -> std::io::Result<()> {
+    // Not waited for: in a forked child it may be held by a thread that the child does not have.
+    let Ok(mut bounded) = BOUNDED.try_lock() else { return Ok(()) };
+    let this = ProcessCopy::this();
+    if *bounded == Some(this) {
+        return Ok(());
+    }
+    sys::with_all_signals_blocked(|| {
+        let thread = std::thread::Builder::new().name("heaptide-end".into());
+        thread.stack_size(STACK_BYTES).spawn(|| {
+            let _internal = InternalGuard::enter();
+            let signal = sys::wait_for_termination();
+            std::thread::sleep(END_PATIENCE);
+            sys::die_of(signal);
+        })
+    })?;
+    *bounded = Some(this);
+    Ok(())
+}
+
+/// Of a thread that only sleeps.
+const STACK_BYTES: usize = 64 << 10;
+
+/// In the thread that forks.
+extern "C" fn before_fork() {
+    children::before_fork(LIFECYCLE.runs(), n_own_threads());
+}
+
+/// How many threads of this process are ours.
+fn n_own_threads() -> u64 {
+    let is_bounded = BOUNDED.try_lock().is_ok_and(|bounded| *bounded == Some(ProcessCopy::this()));
+    1 + u64::from(is_bounded)
+}
+
+/// A forked child has no part in its parent's recording. It may begin one of its own.
 extern "C" fn in_forked_child() {
     STATE.end();
     sampler::reseed_after_fork(u64::from(sys::process_id()));
-    sys::forget_wake();
+    sys::forget_wants();
     LIFECYCLE.end();
+    children::after_fork_in_child();
 }
 
 /// Called by the recorder thread when it is done.
@@ -210,7 +245,9 @@ mod tests {
 
     use super::*;
 
+    /// Of this process, as far as that is asked.
     fn lifecycle() -> &'static Lifecycle {
+        sys::listen();
         Box::leak(Box::new(Lifecycle { word: AtomicU64::new(0), unclaimed: Mutex::new(None) }))
     }
 
@@ -222,23 +259,23 @@ mod tests {
             let claim = lifecycle.claim().expect("a start that failed makes way");
             assert_eq!(claim.generation(), generation);
             assert!(lifecycle.claim().is_none(), "another is being started");
-            assert_eq!(lifecycle.pid(), None);
-            claim.begin(7);
+            assert!(!lifecycle.runs());
+            claim.begin();
             assert!(lifecycle.claim().is_none(), "another runs");
-            assert_eq!(lifecycle.pid(), Some(7));
+            assert!(lifecycle.runs());
             lifecycle.end();
-            assert_eq!(lifecycle.pid(), None);
+            assert!(!lifecycle.runs());
         }
     }
 
     #[test]
     fn a_recording_of_the_environment_is_taken_over_once_and_while_it_runs() {
         let lifecycle = lifecycle();
-        let handle = || Handle { requests: mpsc::channel().0, pid: 7 };
-        lifecycle.claim().expect("nothing is recorded").begin(7);
+        let handle = || Handle { requests: mpsc::channel().0, process: ProcessCopy::this() };
+        lifecycle.claim().expect("nothing is recorded").begin();
         assert!(lifecycle.take_over().is_none(), "code started it");
         lifecycle.leave_unclaimed(handle());
-        assert_eq!(lifecycle.pid(), Some(7));
+        assert!(lifecycle.runs());
         assert!(lifecycle.claim().is_none(), "it runs");
         assert!(lifecycle.take_over().is_some());
         assert!(lifecycle.take_over().is_none(), "it was taken over");

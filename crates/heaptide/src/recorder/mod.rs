@@ -6,9 +6,14 @@
 
 #![forbid(unsafe_code)]
 
+mod children;
 mod collect;
+mod complaints;
 mod config;
+#[cfg(all(test, not(loom)))]
+mod crash;
 mod decimate;
+mod disk;
 pub(crate) mod environment;
 mod error;
 mod file;
@@ -16,8 +21,10 @@ mod handle;
 mod lifecycle;
 #[cfg(feature = "names")]
 mod names;
+mod place;
 mod process;
 mod request;
+mod segments;
 mod session;
 mod signal_names;
 mod sums;

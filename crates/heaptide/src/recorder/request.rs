@@ -2,10 +2,12 @@
 
 #![forbid(unsafe_code)]
 
-use std::sync::mpsc;
+use std::io;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Duration;
 
 use super::error::Error;
-use crate::sys;
+use crate::sys::{self, ProcessCopy};
 use crate::thread::block::InternalGuard;
 
 /// What the program asks for, and where the answer goes.
@@ -17,29 +19,39 @@ pub(crate) enum Request {
     Finish(mpsc::Sender<Result<u64, Error>>),
 }
 
+/// How long an answer is waited for at most. A snapshot takes a second at worst; a disk that hangs
+/// may take for ever.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(60);
+
 /// How to reach the recorder thread.
 #[derive(Debug)]
 pub(crate) struct Handle {
     pub(super) requests: mpsc::Sender<Request>,
-    pub(super) pid: u32,
+    /// Whose recorder it is: a copy of the process has the channel, and nobody at its other end.
+    pub(super) process: ProcessCopy,
 }
 
 impl Handle {
     /// Asks, and waits for the answer.
     ///
     /// # Errors
-    /// [`Error::Ended`] if nobody answers, or in a process that was forked from the one that records.
+    /// [`Error::Ended`] if nobody answers, or in a process that was forked from the one that records;
+    /// [`Error::Write`] if the disk keeps the recorder waiting for a minute.
     pub(super) fn ask<T>(
         &self,
         request: impl FnOnce(mpsc::Sender<Result<T, Error>>) -> Request,
     ) -> Result<T, Error> {
-        if self.pid != sys::process_id() {
+        if self.process != ProcessCopy::this() {
             return Err(Error::Ended);
         }
         let _internal = InternalGuard::enter();
         let (reply, answer) = mpsc::channel();
         self.requests.send(request(reply)).map_err(|_| Error::Ended)?;
-        sys::wake(sys::Call::Request);
-        answer.recv().map_err(|_| Error::Ended)?
+        sys::wake(sys::Want::Answer);
+        match answer.recv_timeout(ANSWER_PATIENCE) {
+            Ok(answer) => answer,
+            Err(RecvTimeoutError::Disconnected) => Err(Error::Ended),
+            Err(RecvTimeoutError::Timeout) => Err(Error::Write(io::ErrorKind::TimedOut.into())),
+        }
     }
 }

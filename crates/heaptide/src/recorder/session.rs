@@ -10,11 +10,13 @@ use heaptide_format::{
     Reason, Site, SiteId, Snapshot, Unwinding,
 };
 
+use super::children;
 use super::collect::Collector;
 use super::config::{Builder, NameSites};
 use super::error::Error;
-use super::file::SegmentedFile;
+use super::file::Unwritten;
 use super::process::{self, Cgroup};
+use super::segments::{Limits, Output};
 use super::signal_names::signal_name;
 use crate::globals::{self, ARENA, MODULES, STATE, THREAD_BLOCKS, Tables, UNHELD, WORK};
 use crate::mode;
@@ -34,7 +36,7 @@ pub(crate) struct Session {
     interval: Duration,
     name_sites: Option<NameSites>,
     tables: &'static Tables,
-    file: SegmentedFile,
+    output: Output,
     collector: Collector,
     /// What the lines of this segment have introduced so far.
     introduced: Introduced,
@@ -43,11 +45,9 @@ pub(crate) struct Session {
     lines: Vec<u8>,
     epoch: Epoch,
     next_seq: u64,
-    /// Process-lifetime counts at the start of the recording.
-    dropped_before: Dropped,
-    unwinding_before: Unwinding,
-    work_before: Vec<u64>,
+    before: Baseline,
     snapshots_lost: u64,
+    segments_refused: u64,
 }
 
 #[derive(Debug, Default)]
@@ -56,41 +56,62 @@ struct Introduced {
     sites: Vec<bool>,
 }
 
+/// What the process had counted when the recording began, which is not the recording's.
+#[derive(Debug)]
+pub(crate) struct Baseline {
+    dropped: Dropped,
+    unwinding: Unwinding,
+    work: Vec<u64>,
+}
+
+impl Baseline {
+    pub(crate) fn now() -> Self {
+        Self {
+            dropped: dropped_so_far(),
+            unwinding: unwinding_so_far(),
+            work: WORK.iter().map(|counter| counter.load(Relaxed)).collect(),
+        }
+    }
+}
+
 impl Session {
     /// Opens the output and writes the header.
     pub(crate) fn open(
         builder: &Builder,
         tables: &'static Tables,
         generation: u32,
+        before: Baseline,
     ) -> Result<Self, Error> {
+        let is_child = builder.parent.is_some();
+        if is_child && !children::outlives_its_start() {
+            return Err(Error::Ended);
+        }
         let header = header(builder);
-        let file = SegmentedFile::create(
-            &builder.output,
-            &header,
-            builder.segment_bytes,
-            builder.total_bytes,
-        )?;
-        let mut session = Self {
+        let Builder { segment_bytes, total_bytes, .. } = *builder;
+        let limits = Limits { segment_bytes, total_bytes };
+        let output = Output::create(&builder.output, &header, limits)?;
+        if matches!(output, Output::Segments(_)) {
+            children::name_recording(header.pid, &header.recording);
+        }
+        if is_child {
+            children::child_recorded();
+        }
+        Ok(Self {
             header,
             interval: builder.interval,
             name_sites: builder.name_sites,
             tables,
-            file,
+            output,
             collector: Collector::new(generation),
             introduced: Introduced::default(),
             cgroup: Cgroup::of_this_process(),
             lines: Vec::new(),
             epoch: Epoch(0),
             next_seq: 0,
-            dropped_before: dropped_so_far(),
-            unwinding_before: unwinding_so_far(),
-            work_before: WORK.iter().map(|counter| counter.load(Relaxed)).collect(),
+            before,
             snapshots_lost: 0,
-        };
-        let mut line = Vec::new();
-        Line::Header(session.header.clone()).write_to(&mut line);
-        session.file.append(&line).map_err(Error::Write)?;
-        Ok(session)
+            segments_refused: 0,
+        })
     }
 
     pub(crate) fn interval(&self) -> Duration {
@@ -105,12 +126,14 @@ impl Session {
     /// Takes a snapshot; its sequence number.
     pub(crate) fn take_numbered(&mut self, reason: Reason) -> Result<u64, Error> {
         let state = globals::refresh_modules();
-        if self.file.wants_new_segment() {
-            let made = self.file.next_segment();
-            self.snapshots_lost += *made.as_ref().unwrap_or(&1);
-            made.map_err(Error::Write)?;
+        if self.output.wants_new_segment() {
+            match self.output.next_segment(&mut self.header) {
+                Ok(()) => self.introduced = Introduced::default(),
+                // The one before goes on.
+                Err(_) => self.segments_refused += 1,
+            }
         }
-        let everything = self.file.is_empty();
+        let everything = self.output.needs_everything();
         let collected = self.collector.collect(&self.tables.sites, state, everything);
         let epoch = self.epoch;
         self.epoch = Epoch(epoch.0.saturating_add(1));
@@ -128,24 +151,24 @@ impl Session {
             dropped: self.dropped(),
             unwinding: Some(self.unwinding()),
             own_bytes: ARENA.resident_bytes(),
+            children: children::of_this_process(),
             sites: Vec::new(),
         };
-        let (names, before) = (&self.tables.work, &self.work_before);
+        let (names, before) = (&self.tables.work, &self.before.work);
         snapshot.sites = self
             .collector
             .finish_rows(collected, snapshot.mono_ns, |work| since(names, before, work));
         let seq = snapshot.seq;
-        match self.write(snapshot) {
-            Ok(()) => {
-                self.next_seq += 1;
-                Ok(seq)
-            }
-            Err(source) => {
-                self.snapshots_lost += 1;
-                self.collector.rewrite_everything();
-                Err(Error::Write(source))
-            }
-        }
+        let rows: Vec<SiteId> = snapshot.sites.iter().map(|row| row.site).collect();
+        let Err(unwritten) = self.write(snapshot) else {
+            self.next_seq += 1;
+            return Ok(seq);
+        };
+        self.snapshots_lost += 1;
+        self.collector.rewrite(&rows);
+        // A number that may arrive is not given again.
+        self.next_seq += u64::from(unwritten.may_arrive);
+        Err(Error::Write(unwritten.source))
     }
 
     /// Takes the last snapshot and brings everything to disk.
@@ -155,24 +178,21 @@ impl Session {
         if let Some(name_sites) = self.name_sites {
             self.write_names(name_sites).map_err(Error::Write)?;
         }
-        self.file.sync().map_err(Error::Write)?;
+        self.output.sync().map_err(Error::Write)?;
+        if last.is_ok() && self.header.parent.is_some() {
+            children::child_finished();
+        }
         last
     }
 
-    fn write(&mut self, snapshot: Snapshot) -> std::io::Result<()> {
+    fn write(&mut self, snapshot: Snapshot) -> Result<(), Unwritten> {
         let mut lines = std::mem::take(&mut self.lines);
         lines.clear();
-        if self.file.is_empty() {
-            // Also after a header that could not be written: no segment goes without.
-            self.introduced = Introduced::default();
-            self.header.segment = self.file.number();
-            Line::Header(self.header.clone()).write_to(&mut lines);
-        }
         for row in &snapshot.sites {
             self.introduce(row.site, &mut lines);
         }
         Line::Snapshot(snapshot).write_to(&mut lines);
-        let appended = self.file.append(&lines);
+        let appended = self.output.append(&lines);
         self.lines = lines;
         appended.inspect_err(|_| self.introduced = Introduced::default())
     }
@@ -209,10 +229,10 @@ impl Session {
     }
 
     fn describe(&self, at: usize, module: &LoadedModule) -> Module {
-        let path = String::from_utf8_lossy(module.path()).into_owned();
+        let path = String::from_utf8_lossy(module.path());
         Module {
             id: ModuleId(at as u32),
-            path: if path.is_empty() && at == 0 { self.header.exe.clone() } else { path },
+            path: module_path(&path, at == 0, &self.header.exe).to_owned(),
             build_id: module.build_id().map(hex),
             bias: ModuleOffset(module.bias()),
         }
@@ -226,23 +246,24 @@ impl Session {
         for names in name_sites(&mut sites) {
             Line::Names(names).write_to(&mut bytes);
         }
-        self.file.append(&bytes)
+        self.output.append(&bytes).map_err(|unwritten| unwritten.source)
     }
 
     fn work_since_start(&self) -> BTreeMap<String, u64> {
         let now: Vec<u64> = WORK.iter().map(|counter| counter.load(Relaxed)).collect();
-        since(&self.tables.work, &self.work_before, &now)
+        since(&self.tables.work, &self.before.work, &now)
     }
 
     fn dropped(&self) -> Dropped {
-        let (now, before) = (dropped_so_far(), self.dropped_before);
+        let (now, before) = (dropped_so_far(), &self.before.dropped);
         Dropped {
             sites: self.collector.allocs(|site| site == SiteIndex::OVERFLOW),
             frames: self.collector.allocs(|site| self.is_truncated(site)),
             samples: now.samples - before.samples,
             blocks: now.blocks - before.blocks,
             overruns: now.overruns - before.overruns,
-            snapshots: self.snapshots_lost,
+            snapshots: self.snapshots_lost + self.output.n_dropped(),
+            segments: self.segments_refused,
         }
     }
 
@@ -251,11 +272,21 @@ impl Session {
     }
 
     fn unwinding(&self) -> Unwinding {
-        let (now, before) = (unwinding_so_far(), self.unwinding_before);
+        let (now, before) = (unwinding_so_far(), &self.before.unwinding);
         Unwinding {
             misses: now.misses - before.misses,
             uncacheable: now.uncacheable - before.uncacheable,
         }
+    }
+}
+
+/// What the loader calls a module; of the executable, whose name it may not know or may give as a link
+/// that leads every process to itself (static programs), the file.
+fn module_path<'a>(path: &'a str, is_first: bool, exe: &'a str) -> &'a str {
+    match path {
+        "" if is_first => exe,
+        "/proc/self/exe" => exe,
+        path => path,
     }
 }
 
@@ -319,6 +350,7 @@ fn header(builder: &Builder) -> Header {
         shim_sources: shim_sources(),
         memory_limit_bytes: Cgroup::of_this_process().and_then(|group| group.limit_bytes()),
         machine_bytes: process::machine_bytes(),
+        parent: builder.parent.clone(),
     }
 }
 
@@ -345,4 +377,21 @@ fn mode_of_process() -> Mode {
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_executable_goes_by_its_file() {
+        let check = |path, is_first, shown| {
+            assert_eq!(module_path(path, is_first, "/srv/shop"), shown, "{path:?} {is_first}");
+        };
+        check("", true, "/srv/shop");
+        check("", false, "");
+        check("/proc/self/exe", true, "/srv/shop");
+        check("/srv/shop", true, "/srv/shop");
+        check("/lib/libc.so.6", false, "/lib/libc.so.6");
+    }
 }

@@ -2,54 +2,98 @@
 
 #![forbid(unsafe_code)]
 
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, Sender};
 use std::time::Duration;
 
 use heaptide_format::Reason;
 
+use super::children;
+use super::complaints::Complaints;
 use super::error::Error;
 use super::lifecycle;
 use super::request::Request;
 use super::session::Session;
-use crate::sys::{self, Call, Waker};
+use crate::sys::{self, Want};
 use crate::thread::block::InternalGuard;
 
-/// Runs until the recording is finished.
-pub(crate) fn run(mut session: Session, waker: &Waker, inbox: &Receiver<Request>) {
+/// Opens the output and runs until the recording is finished.
+///
+/// `answer` takes what came of the opening; without one, a failure gets a line on standard error.
+pub(crate) fn run(
+    open: impl FnOnce() -> Result<Session, Error>,
+    answer: Option<Sender<Result<(), Error>>>,
+    inbox: &Receiver<Request>,
+) {
     let _internal = InternalGuard::enter();
     let ending = Ending;
-    let mut clock = Clock::new(session.interval());
-    loop {
-        let mut calls = Vec::new();
-        waker.wait(clock.wait_ms(), |call| calls.push(call));
-        // After SIGTERM only the last snapshot may show a program that is taking itself apart.
-        if clock.is_due() && !calls.iter().any(|call| matches!(call, Call::Terminate | Call::Exit))
-        {
-            session.take(Reason::Interval).unwrap_or_else(|err| complain(&err));
+    if sys::leave_descriptors_of_process() {
+        sys::complain_for_process();
+    }
+    match (open(), answer) {
+        (Ok(session), answer) => {
+            // Whoever asked may have given up.
+            answer.map(|answer| answer.send(Ok(())).ok());
+            serve(session, inbox, ending);
         }
-        if calls.contains(&Call::Signal) {
-            session.take(Reason::Signal).unwrap_or_else(|err| complain(&err));
-        }
-        while let Ok(request) = inbox.try_recv() {
-            match request {
-                Request::Snapshot(reply) => drop(reply.send(session.take_numbered(Reason::Call))),
-                Request::Finish(reply) => {
-                    let last = session.finish();
-                    // The file first: whoever gets the answer may record to the same path.
-                    drop(session);
-                    drop(ending);
-                    drop(reply.send(last));
-                    return end_if_asked();
-                }
-            }
-        }
-        if calls.iter().any(|call| matches!(call, Call::Terminate | Call::Exit)) {
-            session.finish().map_or_else(|err| complain(&err), drop);
-            drop(session);
+        (Err(err), Some(answer)) => {
+            // The recording is over before its failure is known: the next may begin.
             drop(ending);
-            return end_if_asked();
+            let _ = answer.send(Err(err));
+        }
+        // A child that ended before it was worth a file.
+        (Err(Error::Ended), None) => {}
+        (Err(err), None) => {
+            sys::complain(&[b"heaptide: not recording: ", err.to_string().as_bytes()])
         }
     }
+    end_if_asked();
+}
+
+/// What is wanted is looked at each time round, the end first: after a terminating signal only the
+/// last snapshot may show a program that is taking itself apart, and nothing may delay it.
+fn serve(mut session: Session, inbox: &Receiver<Request>, ending: Ending) {
+    let mut clock = Clock::new(session.interval());
+    let mut complaints = Complaints::default();
+    let mut complain = |err: Error| complaints.say(&err, sys::monotonic_ns());
+    loop {
+        let wanted = children::at_rest(|| sys::wait(clock.left()));
+        if wanted.has(Want::Terminate) || wanted.has(Want::Exit) {
+            session.finish().map_or_else(&mut complain, drop);
+            // The file first: the process goes on to its end when the recording is over.
+            drop(session);
+            drop(ending);
+            return;
+        }
+        if clock.is_due() {
+            session.take(Reason::Interval).unwrap_or_else(&mut complain);
+        }
+        if wanted.has(Want::Snapshot) {
+            session.take(Reason::Signal).unwrap_or_else(&mut complain);
+        }
+        if let Some(reply) = answer_requests(&mut session, inbox) {
+            let last = session.finish();
+            // The file first: whoever gets the answer may record to the same path.
+            drop(session);
+            drop(ending);
+            drop(reply.send(last));
+            return;
+        }
+    }
+}
+
+/// Takes the snapshots that were asked for, and returns where the last one is to be told, if the end
+/// was asked for.
+fn answer_requests(
+    session: &mut Session,
+    inbox: &Receiver<Request>,
+) -> Option<Sender<Result<u64, Error>>> {
+    while let Ok(request) = inbox.try_recv() {
+        match request {
+            Request::Snapshot(reply) => drop(reply.send(session.take_numbered(Reason::Call))),
+            Request::Finish(reply) => return Some(reply),
+        }
+    }
+    None
 }
 
 /// A signal that asked for the end, maybe just now, takes its course after the last snapshot.
@@ -69,10 +113,6 @@ impl Drop for Ending {
     }
 }
 
-fn complain(err: &Error) {
-    sys::complain(&[b"heaptide: ", err.to_string().as_bytes()]);
-}
-
 /// When the next snapshot is due. Late ones are skipped, not caught up with.
 #[derive(Debug)]
 struct Clock {
@@ -86,12 +126,10 @@ impl Clock {
         Self { interval_ns, next_ns: sys::monotonic_ns().saturating_add(interval_ns) }
     }
 
-    fn wait_ms(&self) -> i32 {
-        if self.interval_ns == 0 {
-            return -1;
-        }
+    /// Until the next snapshot; `None` without an interval.
+    fn left(&self) -> Option<Duration> {
         let left_ns = self.next_ns.saturating_sub(sys::monotonic_ns());
-        i32::try_from(left_ns.div_ceil(1_000_000)).unwrap_or(i32::MAX)
+        (self.interval_ns != 0).then_some(Duration::from_nanos(left_ns))
     }
 
     fn is_due(&mut self) -> bool {

@@ -1,18 +1,28 @@
 //! Every call into the C library, each behind a safe function with one purpose.
 
+mod copies;
 mod descriptors;
 mod errno;
 mod memory;
+mod privilege;
 mod process;
 mod signals;
+mod standard_error;
+mod streams;
 mod wake;
 
-pub(crate) use memory::{map_zeroed, resident_bytes};
+pub(crate) use copies::{ProcessCopy, is_owner};
+pub(crate) use descriptors::{leave_descriptors_of_process, raised};
+pub(crate) use memory::{SharedNumbers, map_zeroed, resident_bytes, shared_numbers};
+pub(crate) use privilege::effective_user_id;
 pub(crate) use process::{
-    at_thread_exit, complain, environment, monotonic_ns, process_id, start_up_entropy, watch_forks,
-    watch_process_exit, watch_thread_exits,
+    at_thread_exit, environment, monotonic_ns, n_threads, process_id, start_up_entropy,
+    watch_forks, watch_process_exit, watch_thread_exits,
 };
 pub(crate) use signals::{OnSignal, die_of, handle_signal, with_all_signals_blocked};
+pub(crate) use standard_error::{complain, complain_for_process};
+pub(crate) use streams::wait_until_writable;
 pub(crate) use wake::{
-    Call, Waker, forget_wake, listen, listen_no_more, terminated_by, wake, wake_for_exit,
+    Want, forget as forget_wants, listen, listen_no_more, terminated_by, wait,
+    wait_for_termination, wake,
 };

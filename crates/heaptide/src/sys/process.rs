@@ -1,37 +1,26 @@
-//! This process: its environment, standard error, id and clock, and who is told when a thread ends,
+//! This process: its environment, id and clock, and who is told when a thread ends,
 //! when the process does, and when it forks.
 
 use core::ffi::{CStr, c_void};
 use core::ptr::NonNull;
 
+use super::privilege::is_privileged_start;
 use crate::sync::{AtomicU32, Ordering};
 
 /// The value of an environment variable, without allocating.
 ///
 /// The reference stays good as long as nobody changes the environment; callers look at it at once,
 /// at the process's start.
+/// A process with rights that whoever started it lacks has no environment: it would be told by anyone
+/// which files to write.
 pub(crate) fn environment(name: &CStr) -> Option<&'static CStr> {
+    if is_privileged_start() {
+        return None;
+    }
     // SAFETY: `name` is a C string.
     let value = NonNull::new(unsafe { libc::getenv(name.as_ptr()) })?;
     // SAFETY: `getenv` returned a C string; see above for how long it stays.
     Some(unsafe { CStr::from_ptr(value.as_ptr()) })
-}
-
-/// Writes one line to standard error, without allocating and without a lock.
-pub(crate) fn complain(parts: &[&[u8]]) {
-    let mut line = [0u8; 512];
-    let mut len = 0;
-    for &byte in parts.iter().copied().flatten().chain(b"\n") {
-        if len < line.len() {
-            line[len] = byte;
-            len += 1;
-        }
-    }
-    if len == line.len() {
-        line[len - 1] = b'\n';
-    }
-    // SAFETY: `line` holds `len` bytes. A short or failed write loses a message, nothing else.
-    let _ = unsafe { libc::write(libc::STDERR_FILENO, line.as_ptr().cast(), len) };
 }
 
 /// This process's id.
@@ -101,8 +90,24 @@ pub(crate) fn watch_process_exit(at_exit: extern "C" fn()) {
     unsafe { libc::atexit(at_exit) };
 }
 
-/// Has `in_child` called in every forked child, before `fork` returns there.
-pub(crate) fn watch_forks(in_child: unsafe extern "C" fn()) {
-    // SAFETY: a plain function of the expected shape.
-    unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
+/// Has `before` called in the thread that forks, and after it `in_parent` and `in_child`, before `fork`
+/// returns there.
+pub(crate) fn watch_forks(
+    before: unsafe extern "C" fn(),
+    in_parent: unsafe extern "C" fn(),
+    in_child: unsafe extern "C" fn(),
+) {
+    // SAFETY: plain functions of the expected shape.
+    unsafe { libc::pthread_atfork(Some(before), Some(in_parent), Some(in_child)) };
+}
+
+/// How many threads the process has; `None` if the kernel does not say. Async-signal-safe.
+pub(crate) fn n_threads() -> Option<u64> {
+    // SAFETY: all-zero is a valid `stat`.
+    let mut stat: libc::stat = unsafe { core::mem::zeroed() };
+    // SAFETY: the path is a C string, and `stat` writable.
+    let got = unsafe { libc::stat(c"/proc/self/task".as_ptr(), &mut stat) };
+    // A directory has a link for each directory in it, and two more.
+    let n_links = u128::from(stat.st_nlink);
+    u64::try_from(n_links.saturating_sub(2)).ok().filter(|_| got == 0)
 }

@@ -5,7 +5,7 @@ use core::ffi::{c_int, c_void};
 use core::ptr::NonNull;
 
 use super::process::process_id;
-use super::wake::{Call, is_listening, note_termination, wake};
+use super::wake::{Want, is_listening, terminate, wake};
 use crate::sync::{AtomicPtr, Ordering};
 
 const SIGNALS: usize = 65;
@@ -50,8 +50,8 @@ pub(crate) fn handle_signal(signal: c_int, on: OnSignal) -> Result<(), std::io::
     };
     action.sa_sigaction = ours;
     action.sa_flags = kept | libc::SA_SIGINFO | libc::SA_ONSTACK;
-    // SAFETY: `action` is initialised, and its handler is async-signal-safe: it writes eight
-    // bytes to a descriptor, stores atomics, and calls the handler it replaced.
+    // SAFETY: `action` is initialised, and its handler is async-signal-safe: it stores atomics, makes
+    // a system call that waits for nothing, and calls the handler it replaced.
     let set = unsafe { libc::sigaction(signal, &action, core::ptr::null_mut()) };
     if set == 0 { Ok(()) } else { Err(std::io::Error::last_os_error()) }
 }
@@ -73,7 +73,9 @@ extern "C" fn wake_for_snapshot(signal: c_int, info: *mut libc::siginfo_t, conte
     if CHAINING.try_with(Cell::get) != Ok(false) {
         return;
     }
-    wake(Call::Signal);
+    if is_listening() {
+        wake(Want::Snapshot);
+    }
     let chained = usize::try_from(signal).ok().and_then(|index| CHAINED.get(index));
     let Some(before) = chained.and_then(|cell| NonNull::new(cell.load(Ordering::Acquire))) else {
         return;
@@ -108,8 +110,7 @@ fn call_chained(
 }
 
 extern "C" fn wake_for_finish(signal: c_int, _: *mut libc::siginfo_t, _: *mut c_void) {
-    note_termination(signal);
-    if !is_listening() || !wake(Call::Terminate) {
+    if !terminate(signal) {
         die_of(signal);
     }
 }

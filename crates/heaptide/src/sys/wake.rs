@@ -1,158 +1,169 @@
-//! Waking the recorder thread: a pipe that signal handlers may write to, and the flags that say what
-//! they want.
+//! Waking the recorder thread: one word of flags that say what is wanted, and a futex on it.
+//!
+//! The flags are believed, the wake-up is only a hint: the thread looks at the word each time round
+//! and sleeps only while it is empty, so however many wake-ups come at once, none is lost. There is no
+//! descriptor that the program could close or run out of. A copied process has a word of its own, so
+//! what is asked for there cannot reach the recorder of the process it was copied from.
 
 use core::ffi::c_int;
 use std::time::Duration;
 
-use super::descriptors::inode;
-use super::errno::{errno, set_errno};
-use crate::sync::{AtomicBool, AtomicI32, AtomicU64, Ordering};
+use super::copies;
+use crate::sync::{AtomicBool, AtomicI32, AtomicU32, Ordering};
 
-static WAKE_FD: AtomicI32 = AtomicI32::new(-1);
-static READ_FD: AtomicI32 = AtomicI32::new(-1);
-static PIPE_INODE: AtomicU64 = AtomicU64::new(0);
+/// What is wanted, as [`Want`]s added up; the recorder thread sleeps on this word.
+static WANTED: AtomicU32 = AtomicU32::new(0);
 static TERMINATED_BY: AtomicI32 = AtomicI32::new(0);
 /// Whether there is a recorder thread that will act on [`TERMINATED_BY`].
 static LISTENING: AtomicBool = AtomicBool::new(false);
-/// The process is about to end.
-static EXITING: AtomicBool = AtomicBool::new(false);
 
-/// From here on a recorder thread acts on signals that ask for the end.
+/// What the recorder thread can be asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub(crate) enum Want {
+    /// To answer the requests in its channel.
+    Answer = 1,
+    /// A snapshot, by signal.
+    Snapshot = 2,
+    /// The last snapshot, since a signal ends the process.
+    Terminate = 4,
+    /// The last snapshot, since the process ends by itself.
+    Exit = 8,
+}
+
+/// Everything that was wanted at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Wanted(u32);
+
+impl Wanted {
+    pub(crate) fn has(self, want: Want) -> bool {
+        self.0 & want as u32 != 0
+    }
+}
+
+/// From here on a recorder thread of this process acts on what is wanted. What was meant for an
+/// earlier recording is forgotten.
 pub(crate) fn listen() {
     TERMINATED_BY.store(0, Ordering::Release);
+    WANTED.store(0, Ordering::Release);
+    copies::own();
     LISTENING.store(true, Ordering::Release);
 }
 
-/// From here on such signals take their course at once. One that came too late for the recorder
-/// is what [`terminated_by`] says.
+/// From here on signals that ask for the end take their course at once. One that came too late for
+/// the recorder is what [`terminated_by`] says.
 pub(crate) fn listen_no_more() {
-    LISTENING.store(false, Ordering::Release);
+    LISTENING.store(false, Ordering::SeqCst);
 }
 
-/// Whether there is a recorder thread that acts on signals that ask for the end.
+/// Whether there is a recorder thread in this process. Async-signal-safe.
 pub(super) fn is_listening() -> bool {
-    LISTENING.load(Ordering::Acquire)
+    LISTENING.load(Ordering::SeqCst) && copies::is_owner()
 }
 
-/// This signal asks for the end.
-pub(super) fn note_termination(signal: c_int) {
-    TERMINATED_BY.store(signal, Ordering::Release);
+/// This signal asks for the end; whether the recorder thread will see to it. Async-signal-safe.
+pub(super) fn terminate(signal: c_int) -> bool {
+    if !copies::is_owner() {
+        return false;
+    }
+    // First this, then the question: the recorder first says that it listens no more, and then looks
+    // here, so that one of the two sees the other.
+    TERMINATED_BY.store(signal, Ordering::SeqCst);
+    futex::wake_all(TERMINATED_BY.as_ptr().cast());
+    let listening = LISTENING.load(Ordering::SeqCst);
+    if listening {
+        wake(Want::Terminate);
+    }
+    listening
+}
+
+/// Waits until a signal asked for the end; which.
+pub(crate) fn wait_for_termination() -> c_int {
+    loop {
+        if let Some(signal) = terminated_by() {
+            return signal;
+        }
+        futex::wait_while_zero(TERMINATED_BY.as_ptr().cast(), None);
+    }
 }
 
 /// The signal that asked for the end, if one did.
 pub(crate) fn terminated_by() -> Option<c_int> {
-    Some(TERMINATED_BY.load(Ordering::Acquire)).filter(|&signal| signal != 0)
+    Some(TERMINATED_BY.load(Ordering::SeqCst)).filter(|&signal| signal != 0)
 }
 
-/// What the recorder thread was woken for; one byte in the pipe each.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Call {
-    /// There is a request in the channel.
-    Request = b'r' as isize,
-    /// The snapshot signal came.
-    Signal = b's' as isize,
-    /// A signal asked for the end.
-    Terminate = b't' as isize,
-    /// The process is about to end.
-    Exit = b'e' as isize,
+/// Asks the recorder thread of this process for something. Async-signal-safe; changes no `errno`.
+pub(crate) fn wake(want: Want) {
+    WANTED.fetch_or(want as u32, Ordering::AcqRel);
+    futex::wake_all(WANTED.as_ptr());
 }
 
-/// The reading end of the pipe that signal handlers write to (the "self-pipe trick").
-///
-/// There is one pipe for the process's life: a handler that was interrupted before its write must
-/// never find its descriptor closed and taken by somebody else's file.
-#[derive(Debug)]
-pub(crate) struct Waker(c_int);
+/// Waits until something is wanted, or for `timeout`; takes what is.
+pub(crate) fn wait(timeout: Option<Duration>) -> Wanted {
+    if WANTED.load(Ordering::Acquire) == 0 {
+        // Whatever ends the wait, the word says why.
+        futex::wait_while_zero(WANTED.as_ptr(), timeout);
+    }
+    Wanted(WANTED.swap(0, Ordering::AcqRel))
+}
 
-impl Waker {
-    /// The process's pipe, made at the first call (and again after a fork).
-    ///
-    /// # Errors
-    /// The system's error: out of descriptors.
-    pub(crate) fn open() -> Result<Self, std::io::Error> {
-        if WAKE_FD.load(Ordering::Acquire) < 0 {
-            let mut ends = [0; 2];
-            // SAFETY: room for two descriptors.
-            let made =
-                unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC | libc::O_NONBLOCK) };
-            if made != 0 {
-                return Err(std::io::Error::last_os_error());
-            }
-            PIPE_INODE.store(inode(ends[0]), Ordering::Release);
-            READ_FD.store(ends[0], Ordering::Release);
-            WAKE_FD.store(ends[1], Ordering::Release);
-        }
-        let waker = Self(READ_FD.load(Ordering::Acquire));
-        // What was meant for an earlier recording.
-        while waker.take(|_| ()) {}
-        Ok(waker)
+/// Forgets what is wanted: in a forked child it was meant for the parent.
+pub(crate) fn forget() {
+    LISTENING.store(false, Ordering::Release);
+    WANTED.store(0, Ordering::Release);
+}
+
+/// `futex(2)` on a word of this process.
+#[cfg(target_os = "linux")]
+mod futex {
+    use std::time::Duration;
+
+    use super::super::errno::{errno, set_errno};
+
+    pub(super) fn wake_all(word: *const u32) {
+        let before = errno();
+        // SAFETY: the kernel only looks for threads that sleep on the address.
+        unsafe {
+            libc::syscall(
+                libc::SYS_futex,
+                word,
+                libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG,
+                i32::MAX,
+            )
+        };
+        set_errno(before);
     }
 
-    /// Waits until called, or for `timeout_ms` (negative: for ever), and hands every call since
-    /// the last time to `answer`.
-    pub(crate) fn wait(&self, timeout_ms: c_int, mut answer: impl FnMut(Call)) {
-        if !is_our_pipe(self.0) {
-            // The program closed descriptors that it did not open: look for requests regularly.
-            let wait_ms = if timeout_ms < 0 { 100 } else { timeout_ms.min(100) };
-            std::thread::sleep(Duration::from_millis(wait_ms.unsigned_abs().into()));
-            let exiting = EXITING.load(Ordering::Acquire) || terminated_by().is_some();
-            return answer(if exiting { Call::Exit } else { Call::Request });
-        }
-        let mut poll = libc::pollfd { fd: self.0, events: libc::POLLIN, revents: 0 };
-        // SAFETY: one initialised `pollfd`.
-        unsafe { libc::poll(&mut poll, 1, timeout_ms) };
-        self.take(answer);
-    }
-
-    /// Hands over what is in the pipe; whether there was anything.
-    fn take(&self, mut answer: impl FnMut(Call)) -> bool {
-        let mut calls = [0u8; 64];
-        // SAFETY: `calls` has room for what is asked; the descriptor never blocks.
-        let n = unsafe { libc::read(self.0, calls.as_mut_ptr().cast(), calls.len()) };
-        for &call in calls.iter().take(usize::try_from(n).unwrap_or(0)) {
-            answer(match call {
-                b's' => Call::Signal,
-                b't' => Call::Terminate,
-                b'e' => Call::Exit,
-                _ => Call::Request,
-            });
-        }
-        n > 0
+    pub(super) fn wait_while_zero(word: *const u32, timeout: Option<Duration>) {
+        let timeout = timeout.map(|timeout| libc::timespec {
+            tv_sec: libc::time_t::try_from(timeout.as_secs()).unwrap_or(libc::time_t::MAX),
+            tv_nsec: timeout.subsec_nanos().into(),
+        });
+        let timeout = timeout.as_ref().map_or(core::ptr::null(), core::ptr::from_ref);
+        // SAFETY: the kernel reads the word if it can, and the timeout is null or an initialised
+        // `timespec`.
+        unsafe {
+            libc::syscall(
+                libc::SYS_futex,
+                word,
+                libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG,
+                0u32,
+                timeout,
+            )
+        };
     }
 }
 
-/// Whether a descriptor still is what we opened, and not closed by the program and taken by one of
-/// its own files. Async-signal-safe.
-fn is_our_pipe(fd: c_int) -> bool {
-    inode(fd) == PIPE_INODE.load(Ordering::Acquire)
-}
+/// Where there is no futex, the recorder looks at the word this often.
+#[cfg(not(target_os = "linux"))]
+mod futex {
+    use std::time::Duration;
 
-/// Wakes the recorder thread; async-signal-safe. False if there is no recorder in this process.
-pub(crate) fn wake(call: Call) -> bool {
-    let fd = WAKE_FD.load(Ordering::Acquire);
-    if fd < 0 {
-        return false;
+    const LOOK_EVERY: Duration = Duration::from_millis(10);
+
+    pub(super) fn wake_all(_: *const u32) {}
+
+    pub(super) fn wait_while_zero(_: *const u32, timeout: Option<Duration>) {
+        std::thread::sleep(timeout.map_or(LOOK_EVERY, |timeout| timeout.min(LOOK_EVERY)));
     }
-    let errno = errno();
-    if !is_our_pipe(fd) {
-        set_errno(errno);
-        return false;
-    }
-    let byte = call as u8;
-    // SAFETY: one readable byte; `write` is async-signal-safe. A full pipe wakes just as well.
-    let n = unsafe { libc::write(fd, (&raw const byte).cast(), 1) };
-    let full = n < 0 && self::errno() == libc::EAGAIN;
-    set_errno(errno);
-    n == 1 || full
-}
-
-/// Tells the recorder that the process is about to end, even if the pipe is gone.
-pub(crate) fn wake_for_exit() {
-    EXITING.store(true, Ordering::Release);
-    wake(Call::Exit);
-}
-
-/// Signals wake nobody from now on: in a forked child the pipe is the parent's.
-pub(crate) fn forget_wake() {
-    WAKE_FD.store(-1, Ordering::Release);
 }
