@@ -27,11 +27,13 @@ fn main() -> ExitCode {
             ("sampled_is_sampled", sampled_is_sampled),
             ("off_is_off", off_is_off),
             ("nothing_set_nothing_done", nothing_set_nothing_done),
+            ("a_privileged_program_has_no_environment", a_privileged_program),
         ],
         &[
             ("leaks", leaks),
             ("waits", waits),
             ("wants to record", wants_to_record),
+            ("records beside itself", records_beside_itself),
             ("records", records),
         ],
     )
@@ -56,6 +58,12 @@ fn waits() {
 
 fn wants_to_record() {
     let refused = Recorder::builder().output(scratch("wanted")).start();
+    println!("{}", refused.err().map_or("recording".into(), |err| err.to_string()));
+}
+
+fn records_beside_itself() {
+    let path = std::env::current_exe().expect("a path").with_file_name("own.jsonl");
+    let refused = Recorder::builder().output(path).start();
     println!("{}", refused.err().map_or("recording".into(), |err| err.to_string()));
 }
 
@@ -119,6 +127,7 @@ fn a_wrong_value_is_one_line() {
         ("HEAPTIDE_INTERVAL", "5 fortnights"),
         ("HEAPTIDE_SIGNAL", "USR9"),
         ("HEAPTIDE_SIGNAL", "KILL"),
+        ("HEAPTIDE_CHILDREN", "maybe"),
         ("HEAPTIDE_MODE", "thorough"),
         ("HEAPTIDE_MODE", "sampled:much"),
         ("HEAPTIDE_MODE", "sampled:0"),
@@ -178,4 +187,38 @@ fn off_is_off() {
 fn nothing_set_nothing_done() {
     let output = program("leaks").output().expect("it starts");
     assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+}
+
+/// Whoever starts a set-user-id program may not choose what it writes. The copy is made over to another
+/// user, which takes root; others see only that the copy works.
+fn a_privileged_program() {
+    use std::os::unix::fs::{PermissionsExt, chown};
+    const NOBODY: u32 = 65534;
+    let folder = std::env::temp_dir().join(format!("heaptide-secure-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let open_to_all = |path: &std::path::Path, mode| {
+        let permissions = std::fs::Permissions::from_mode(mode);
+        std::fs::set_permissions(path, permissions).expect("it is ours");
+    };
+    open_to_all(&folder, 0o777);
+    let (copy, out) = (folder.join("program"), folder.join("out.jsonl"));
+    std::fs::copy(std::env::current_exe().expect("a path"), &copy).expect("a copy");
+    open_to_all(&copy, 0o755);
+    let run = |mode: &str| {
+        let mut program = std::process::Command::new(&copy);
+        program.env("RIG_CASE", "records beside itself").env("HEAPTIDE_MODE", mode);
+        let output = program.env("HEAPTIDE_OUT", &out).output().expect("it starts");
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    run("exact");
+    assert!(out.exists(), "an ordinary program records");
+    std::fs::remove_file(&out).expect("it is there");
+    if chown(&copy, Some(NOBODY), None).is_ok() {
+        open_to_all(&copy, 0o4755);
+        assert_eq!(run("off"), "recording\n", "the mode was obeyed");
+        run("exact");
+        assert!(!out.exists(), "HEAPTIDE_OUT was obeyed");
+    }
+    std::fs::remove_dir_all(&folder).expect("it is ours");
 }

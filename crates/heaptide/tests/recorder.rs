@@ -395,7 +395,8 @@ fn one_path_may_be_recorded_to_again() {
     }
 }
 
-/// Behind a link as well: nothing is appended to what the user had, nothing cut from it.
+/// Behind a link as well: nothing is appended to what the user had, nothing cut from it, and the link
+/// stays what it was.
 fn what_was_there_is_kept() {
     let folder = rig::scratch_folder("kept");
     let (old, link) = (folder.join("old.jsonl"), folder.join("latest.jsonl"));
@@ -403,9 +404,9 @@ fn what_was_there_is_kept() {
     std::os::unix::fs::symlink(&old, &link).expect("a link");
     let recorder = Recorder::builder().output(&link).start().expect("a recording starts");
     recorder.finish().expect("the end");
-    assert_eq!(std::fs::read(&old).expect("still there"), b"precious");
-    assert_eq!(std::fs::read(folder.join("latest.jsonl.1")).expect("set aside"), b"precious");
-    Recording::read(&link);
+    assert_eq!(std::fs::read(folder.join("old.jsonl.1")).expect("set aside"), b"precious");
+    assert_eq!(std::fs::read_link(&link).expect("still a link"), old);
+    Recording::read(&old);
 }
 
 /// Daemons do; their own files then get the numbers.
