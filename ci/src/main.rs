@@ -10,6 +10,7 @@ mod aarch64;
 mod abort;
 mod asan;
 mod clippy;
+mod deny;
 mod deps;
 mod docs;
 mod fmt;
@@ -17,6 +18,7 @@ mod fuzz;
 mod hosts;
 mod house;
 mod jq;
+mod kill;
 mod loom;
 mod memo;
 mod miri;
@@ -108,6 +110,16 @@ const BY_NAME: &[Check] = &[
         name: "analysis",
         about: "how fast a large recording is judged, in how much memory",
         run: separate::analysis,
+    },
+    Check {
+        name: "kill",
+        about: "the recorder killed at every call that changes a file",
+        run: kill::run,
+    },
+    Check {
+        name: "deny",
+        about: "licences, sources and advisories of what comes from outside",
+        run: deny::run,
     },
     Check { name: "house", about: "the house in figures; `house DIR` of another", run: house::run },
     Check {
