@@ -10,7 +10,7 @@ use heaptide_format::{Site, SiteId};
 use crate::axis::Axis;
 use crate::baseline::Baseline;
 use crate::compare::Before;
-use crate::identity::{Identity, SiteKey, Stack, WorkspaceCrates};
+use crate::identity::{Identity, NamedFrame, SiteKey, Stack, WorkspaceCrates};
 use crate::judge::{Criteria, Report, judge_runs};
 use crate::load::{self, Error, Recording, Recordings, Threads};
 use crate::policy::{Date, Policy};
@@ -157,11 +157,14 @@ fn add(
 
 fn subject(identity: Identity, site: &Site, symbols: &Symbols) -> (SiteKey, Subject) {
     let stack = symbols.stack(site);
+    // Nobody is responsible for what the runtime allocates, but a report must call it something.
+    let runtime = || NamedFrame { function: identity.path.clone(), ..NamedFrame::default() }.into();
+    let blamed = identity.responsible.unwrap_or_else(runtime);
     let subject = Subject {
         id: identity.id.to_string(),
         path: identity.path,
         tag: site.tag.clone(),
-        blamed: identity.responsible.unwrap_or_default(),
+        blamed,
         via: identity.dependency,
         stack: stack.frames,
     };
