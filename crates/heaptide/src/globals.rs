@@ -87,9 +87,14 @@ pub(crate) fn surroundings() -> Surroundings {
     Surroundings { arena: &ARENA, work: &WORK }
 }
 
-/// Asks the loader what is loaded; the state afterwards.
+/// Asks the loader what is loaded; the state afterwards. Not called from the hook.
 pub(crate) fn refresh_modules() -> State {
     MODULES.refresh(&ARENA);
+    note_unloads()
+}
+
+/// The state, with all unloads in it that were noticed so far.
+pub(crate) fn note_unloads() -> State {
     STATE.note_unloads(MODULES.unloads());
     STATE.load()
 }

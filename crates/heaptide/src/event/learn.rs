@@ -2,7 +2,7 @@
 
 #![forbid(unsafe_code)]
 
-use crate::globals::{ARENA, MODULES, Unwinder, refresh_modules, tables, unwinder};
+use crate::globals::{ARENA, MODULES, Unwinder, note_unloads, tables, unwinder};
 use crate::shared::sites::StackRef;
 use crate::shared::trailer::SiteIndex;
 use crate::sync::Ordering::Acquire;
@@ -10,7 +10,8 @@ use crate::sync::{add, fence};
 use crate::thread::block::{Hold, ThreadBlock};
 use crate::thread::counters::slot::{self as counters, SiteSlot};
 use crate::thread::stack_cache::entry::Draft;
-use crate::unwind::{Caller, Outcome, StackMemory, fallback, walk};
+use crate::unwind::modules::ModuleFinder;
+use crate::unwind::{Caller, Outcome, Rule, StackMemory, fallback, walk};
 
 /// Unwinds, interns, remembers.
 #[cold]
@@ -23,12 +24,20 @@ pub(super) fn learn(
     // The tables were set before the state said so.
     fence(Acquire);
     tables()?;
-    // Before any table is looked at: is it still there?
-    hold.forget_unloaded(refresh_modules());
-    let block = hold.block();
-    let tag = hold.memo().tag();
+    // Before anything that was learned of an address is used: is its module still there?
+    MODULES.look_for_unloads();
+    let state = note_unloads();
+    hold.forget_unloaded(state);
+    let (block, tag, unloads) = (hold.block(), hold.memo().tag(), MODULES.unloads());
     let mut draft = Draft::new(hold.memo_mut(), caller);
-    let outcome = unwind(block, stack, caller, &mut draft);
+    let mut outcome = unwind(block, stack, caller, &mut draft);
+    if MODULES.unloads() != unloads {
+        // The walk came through a module that is where another had been, and may have used what was
+        // learned of that one. All modules on this stack are known now.
+        hold.forget_unloaded(note_unloads());
+        draft = Draft::new(hold.memo_mut(), caller);
+        outcome = unwind(block, stack, caller, &mut draft);
+    }
     let tally = &block.tally;
     add(&tally.misses, 1);
     add(&tally.uncacheable, u64::from(!draft.usable));
@@ -50,8 +59,10 @@ pub(super) fn unwind(
     draft: &mut Draft<'_>,
 ) -> Outcome {
     if unwinder() == Unwinder::EhFrame {
+        let mut modules = ModuleFinder::new(&MODULES, &ARENA);
         walk(stack, caller, &block.scratch, draft, |address| {
-            let rule = || MODULES.rule_of(address);
+            let Some(module) = modules.module_at(address) else { return Rule::Unknown };
+            let rule = || module.rule_of(address);
             if block.can_tell_unloads() { block.rules.rule(address, rule) } else { rule() }
         })
     } else {

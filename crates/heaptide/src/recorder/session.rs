@@ -213,7 +213,7 @@ impl Session {
         let path = String::from_utf8_lossy(module.path()).into_owned();
         Module {
             id: ModuleId(at as u32),
-            path: if path.is_empty() && at == 0 { self.header.exe.clone() } else { path },
+            path: if module.is_executable() { self.header.exe.clone() } else { path },
             build_id: module.build_id().map(hex),
             bias: ModuleOffset(module.bias()),
         }
@@ -307,7 +307,7 @@ fn header(builder: &Builder) -> Header {
         segment: 0,
         pid,
         exe: exe.to_string_lossy().into_owned(),
-        build_id: MODULES.all().next().and_then(LoadedModule::build_id).map(hex),
+        build_id: MODULES.all().find(|module| module.is_executable()).and_then(LoadedModule::build_id).map(hex),
         host: process::host(),
         arch: std::env::consts::ARCH.to_owned(),
         start_unix_ns,

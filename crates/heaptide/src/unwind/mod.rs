@@ -20,6 +20,6 @@ mod walk;
 
 pub(crate) use arch::IS_KNOWN;
 pub(crate) use observer::WalkObserver;
-pub(crate) use rule::RuleCache;
+pub(crate) use rule::{Rule, RuleCache};
 pub(crate) use stack::{Caller, MAX_CHECKS, Scratch, StackMemory};
 pub(crate) use walk::{Outcome, walk};

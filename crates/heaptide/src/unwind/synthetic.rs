@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use super::arch::{self, Arch};
 use super::observer::WalkObserver;
 use super::rule::{Base, Rule};
-use super::stack::{Caller, MAX_FRAMES, Scratch, StackMemory};
+use super::stack::{Caller, MAX_FRAMES, PAGE_BYTES, Scratch, StackMemory};
 use super::walk::{Outcome, walk_on};
 use crate::sync::AtomicU64;
 use crate::sync::Ordering::Relaxed;
@@ -178,6 +178,11 @@ impl StackMemory for Watched<'_> {
     fn word(self, at: u64) -> u64 {
         self.reads.borrow_mut().push(at);
         *self.words.get(&at).unwrap_or_else(|| panic!("{at:#x} is not on the stack, but was read"))
+    }
+
+    /// On the pages of the stack, the words that are not of it can be read as well.
+    fn is_readable(self, page: u64) -> bool {
+        self.words.range(page..page + PAGE_BYTES).next().is_some()
     }
 }
 
