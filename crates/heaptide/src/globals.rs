@@ -17,6 +17,7 @@ use crate::sync::Ordering::Relaxed;
 use crate::sync::{AtomicU32, AtomicU64};
 use crate::thread::block::ThreadBlock;
 use crate::thread::counters::slot::Surroundings;
+use crate::thread::scratch_stack::ScratchStack;
 use crate::unwind::modules::LoadedModules;
 
 /// What the shim is doing; see [`crate::shared::state`].
@@ -25,6 +26,8 @@ pub(crate) static STATE: StateCell = StateCell::new();
 pub(crate) static ARENA: Arena = Arena::new();
 /// All thread blocks.
 pub(crate) static REGISTRY: Registry<ThreadBlock> = Registry::new();
+/// All stacks of our own.
+pub(crate) static SCRATCH_STACKS: Registry<ScratchStack> = Registry::new();
 /// All modules.
 pub(crate) static MODULES: LoadedModules = LoadedModules::new();
 /// Work counted, by number of the counter less one; cumulative over the process's life.

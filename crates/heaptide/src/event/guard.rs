@@ -49,13 +49,19 @@ pub(super) fn hold_any() -> Option<AnyHold> {
     let own = block::hold_own().or_else(|| block::adopt(&REGISTRY, &ARENA));
     let lent = || block::borrow(&REGISTRY, &ARENA).map(Whose::Lent);
     let Some(whose) = own.map(Whose::Own).or_else(lent) else {
-        UNHELD.fetch_add(1, Relaxed);
+        note_unheld();
         return None;
     };
     let mut any = AnyHold { whose, state: STATE.load() };
     let state = any.state;
     any.get_mut().forget_unloaded(state);
     Some(any)
+}
+
+/// An event for which there is no memory at all.
+#[cold]
+pub(super) fn note_unheld() {
+    UNHELD.fetch_add(1, Relaxed);
 }
 
 #[cold]

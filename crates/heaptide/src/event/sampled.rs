@@ -2,7 +2,7 @@
 
 #![forbid(unsafe_code)]
 
-use super::guard::{AnyHold, with_block_of};
+use super::guard::{AnyHold, note_unheld, with_block_of};
 use super::lookup::{Expected, Search, expect_slowly};
 use crate::globals::{ARENA, Tables, surroundings, tables};
 use crate::shared::samples::{Held, Sample, SampleTable};
@@ -22,22 +22,25 @@ pub(crate) struct Drawn {
     weight: u64,
 }
 
-/// Decides on a block that was not passed by. `None`: it is not sampled.
-pub(crate) fn draw(
-    state: State,
-    size: usize,
-    stack: impl StackMemory,
-    caller: Caller,
-) -> Option<Drawn> {
-    if !state.is(Phase::Sampling) {
-        return None;
-    }
-    let weight = sampler::draw(size)?;
+/// For how many blocks one stands that was not passed by. `None`: it is not sampled.
+pub(crate) fn weigh(state: State, size: usize) -> Option<u64> {
+    state.is(Phase::Sampling).then(|| sampler::draw(size)).flatten()
+}
+
+/// Prepares for a block that stands for `weight`. `None`: it is not sampled after all.
+pub(crate) fn draw(weight: u64, stack: impl StackMemory, caller: Caller) -> Option<Drawn> {
     let expected = expect_slowly(stack, caller, Search::Due)?;
     let hold = expected.hold.get();
     let tables = tables().filter(|_| SampleTable::make_room(&hold.spare, &ARENA));
     add(&hold.tally.unsampled, u64::from(tables.is_none()));
     Some(Drawn { expected, tables: tables?, weight })
+}
+
+/// A block that would have been sampled, if there were memory to find out where it counts.
+#[cold]
+pub(crate) fn without_memory() -> Option<Drawn> {
+    note_unheld();
+    None
 }
 
 /// Counts the block that was drawn, and enters it into the table.

@@ -3,7 +3,7 @@
 use core::alloc::{GlobalAlloc, Layout};
 
 use super::layout::{Fill, can_exist, padded, read_record, take_padded, write_record};
-use crate::entry::OwnStack;
+use crate::entry::{OwnStack, on_scratch_stack};
 use crate::event::exact;
 use crate::event::lookup::{self, Expected, Search, Sought};
 use crate::globals::STATE;
@@ -117,7 +117,9 @@ unsafe fn make_slowly<A: GlobalAlloc>(
     }
     // SAFETY: from here on only the walk and the memo ask, starting at the caller.
     let stack = unsafe { OwnStack::assume_walked() };
-    let expected = lookup::expect_slowly(stack, Caller { ra, sp, fp }, search);
+    let caller = Caller { ra, sp, fp };
+    let expected = on_scratch_stack(|| lookup::expect_slowly(stack, caller, search));
+    let expected = expected.unwrap_or_else(lookup::without_memory);
     // SAFETY: the caller's promise, and `can_exist`.
     let block = unsafe { take_padded(inner, size, align, fill) };
     if block.is_null() {

@@ -11,7 +11,7 @@
 use core::alloc::{GlobalAlloc, Layout};
 
 use super::layout::{Fill, Standing, inner_layout, may_be_sampled, take};
-use crate::entry::{self, OwnStack};
+use crate::entry::{self, OwnStack, on_scratch_stack};
 use crate::event::sampled::{self as event, Drawn};
 use crate::globals::STATE;
 use crate::shared::state::{Phase, State};
@@ -112,7 +112,7 @@ unsafe fn make<A: GlobalAlloc>(
 ) -> *mut u8 {
     // SAFETY: only the walk and the memo ask, starting at `caller`.
     let stack = unsafe { OwnStack::assume_walked() };
-    let drawn = event::draw(state, layout.size(), stack, caller);
+    let drawn = draw(state, layout.size(), stack, caller);
     // SAFETY: `layout` is valid.
     let made_with = unsafe { inner_layout(layout.size(), layout.align(), standing(&drawn)) };
     // SAFETY: the size is the caller's, who promises that it is not zero.
@@ -135,7 +135,7 @@ unsafe fn resize<A: GlobalAlloc>(
     let (old_size, align) = (layout.size(), layout.align());
     // SAFETY: only the walk and the memo ask, starting at `caller`.
     let stack = unsafe { OwnStack::assume_walked() };
-    let drawn = event::draw(state, new_size, stack, caller);
+    let drawn = draw(state, new_size, stack, caller);
     // Out of the table before the old address can become somebody else's.
     let held = event::hold(block.addr());
     let was = if held.is_some() { Standing::Sampled } else { Standing::Plain };
@@ -157,6 +157,12 @@ unsafe fn resize<A: GlobalAlloc>(
         None => {}
     }
     moved
+}
+
+/// Decides on a block that was not passed by, on a stack of our own if it is one to be sampled.
+fn draw(state: State, size: usize, stack: OwnStack, caller: Caller) -> Option<Drawn> {
+    let weight = event::weigh(state, size)?;
+    on_scratch_stack(|| event::draw(weight, stack, caller)).unwrap_or_else(event::without_memory)
 }
 
 /// A `realloc` between two alignments, by hand.

@@ -124,6 +124,7 @@ pub(crate) fn address_in_executable() -> u64 {
 
 // --- the lock, where there is no other way -------------------------------------------------------
 
+static FORKS_ARE_WATCHED: AtomicBool = AtomicBool::new(false);
 /// Whether the recorder is inside the loader, and how many threads are about to fork.
 static IS_IN_LOADER: AtomicBool = AtomicBool::new(false);
 static FORKING: AtomicU32 = AtomicU32::new(0);
@@ -142,6 +143,11 @@ fn wait_until(done: impl Fn() -> bool) {
 /// Calls `ask`, which may hold the loader's lock, while no thread forks: the lock that a child
 /// inherits would stay locked. Only the recorder calls this, and never two threads at once.
 pub(crate) fn while_nobody_forks<R>(ask: impl FnOnce() -> R) -> R {
+    if !FORKS_ARE_WATCHED.swap(true, Ordering::SeqCst) {
+        // SAFETY: plain functions of the expected shape. Failure is want of memory, and changes
+        // nothing but what a fork at a bad time may come to.
+        unsafe { libc::pthread_atfork(Some(before_fork), Some(after_fork), Some(after_fork_in_child)) };
+    }
     wait_until(|| {
         IS_IN_LOADER.store(true, Ordering::SeqCst);
         let nobody_forks = FORKING.load(Ordering::SeqCst) == 0;
@@ -156,18 +162,18 @@ pub(crate) fn while_nobody_forks<R>(ask: impl FnOnce() -> R) -> R {
 }
 
 /// Before a fork: waits, not without end, until the recorder has left the loader.
-pub(crate) extern "C" fn before_fork() {
+extern "C" fn before_fork() {
     FORKING.fetch_add(1, Ordering::SeqCst);
     wait_until(|| !IS_IN_LOADER.load(Ordering::SeqCst));
 }
 
 /// After a fork, in the parent.
-pub(crate) extern "C" fn after_fork() {
+extern "C" fn after_fork() {
     FORKING.fetch_sub(1, Ordering::SeqCst);
 }
 
 /// After a fork, in the child, where nobody else is.
-pub(crate) fn after_fork_in_child() {
+extern "C" fn after_fork_in_child() {
     FORKING.store(0, Ordering::SeqCst);
     IS_IN_LOADER.store(false, Ordering::SeqCst);
 }

@@ -10,10 +10,10 @@ mod signals;
 mod wake;
 
 pub(crate) use loader::{
-    Answer, LoadedObject, UNLOADS, address_in_executable, after_fork, after_fork_in_child, before_fork,
-    can_find_objects, look_up_find_object, object_at, path_and_bias_of, while_nobody_forks,
+    Answer, LoadedObject, UNLOADS, address_in_executable, can_find_objects,
+    look_up_find_object, object_at, path_and_bias_of, while_nobody_forks,
 };
-pub(crate) use memory::{map_zeroed, resident_bytes};
+pub(crate) use memory::{map_stack, map_zeroed, resident_bytes};
 pub(crate) use process::{
     at_thread_exit, complain, environment, monotonic_ns, process_id, start_up_entropy, watch_forks,
     watch_process_exit, watch_thread_exits,

@@ -229,8 +229,10 @@ pub(crate) fn adopt(registry: &Registry<ThreadBlock>, arena: &Arena) -> Option<H
         block.release();
         return None;
     }
-    let here = 0u8;
-    hold.memo_mut().hand_over(core::ptr::from_ref(&here).addr() as u64);
+    // The hook may be on a stack of its own; but what is a thread's own lies at the same distance
+    // from its stack in every thread, or at least stays where it is.
+    let near = BLOCK.try_with(|own| core::ptr::from_ref(own).addr()).ok()?;
+    hold.memo_mut().hand_over(near as u64);
     BLOCK.try_with(|own| own.set(Some(block))).ok()?;
     crate::sys::at_thread_exit(block);
     Some(hold)
