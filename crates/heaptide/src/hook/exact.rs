@@ -48,7 +48,9 @@ pub(super) unsafe fn make<A: GlobalAlloc>(
 ///
 /// # Safety
 /// As [`make`]; [`can_exist`] must hold.
-#[inline(always)]
+// Not always, as `lookup::expect`.
+#[cfg_attr(not(debug_assertions), inline(always))]
+#[cfg_attr(debug_assertions, inline)]
 unsafe fn make_expected<A: GlobalAlloc>(
     inner: &A,
     size: usize,
