@@ -37,6 +37,7 @@ fn main() -> ExitCode {
             ("tables_that_lie_cut_the_stack", tables_that_lie_cut_the_stack),
             ("a_deep_recursion_keeps_its_inner_frames", a_deep_recursion_keeps_its_inner_frames),
             ("a_reloaded_module_keeps_its_sites_apart", a_reloaded_module_keeps_its_sites_apart),
+            ("a_walk_knows_which_module_is_there_now", a_walk_knows_which_module_is_there_now),
         ],
         &[],
     )
@@ -337,7 +338,15 @@ fn a_handler_is_followed_out() {
 
 /// Calls what it is given, from a frame of its own.
 const THROUGH: &str = "
-    void through(void (*call)(void)) { call(); __asm__ volatile(\"\" ::: \"memory\"); }
+    #ifndef FRAME_BYTES
+    #define FRAME_BYTES 16
+    #endif
+    void through(void (*call)(void)) {
+        volatile char frame[FRAME_BYTES];
+        frame[0] = 0;
+        call();
+        __asm__ volatile(\"\" ::: \"memory\");
+    }
 ";
 
 type Through = extern "C" fn(extern "C" fn());
@@ -425,8 +434,47 @@ fn a_reloaded_module_keeps_its_sites_apart() {
     assert!(in_one_place || cfg!(target_arch = "aarch64"), "no place is used again");
     recorder.finish().expect("the end");
 
+    let name = |path: &Path| path.to_string_lossy().into_owned();
+    let expected = BTreeMap::from([(name(&one), calls[0]), (name(&two), calls[1])]);
+    assert_eq!(blocks_by_plugin(&out, last), expected);
+}
+
+/// No snapshot shows that the one has gone before the other is there, and both are of the same size.
+/// Their frames are not, so the first block under the other is unwound.
+fn a_walk_knows_which_module_is_there_now() {
+    let folder = scratch_folder("successors");
+    let [one, two] = [("one", "16"), ("two", "80")]
+        .map(|(name, bytes)| build(&folder, name, &[&format!("-DFRAME_BYTES={bytes}")]));
+    let out = folder.join("out");
+    let recorder = Recorder::builder().output(out.join("successors.jsonl")).segment_bytes(1);
+    let recorder = recorder.start().expect("a recording starts");
+    let (mut calls, mut in_one_place) = ([0, 0], false);
+    for _ in 0..20 {
+        let places = [(&one, 0, 3), (&two, 1, 5), (&one, 0, 2)].map(|(object, at, n_calls)| {
+            let loaded = Loaded::open(object);
+            (0..n_calls).for_each(|_| (loaded.through)(land));
+            calls[at] += n_calls;
+            let place = loaded.through as *const () as usize;
+            loaded.close();
+            place
+        });
+        in_one_place = places == [places[0]; 3];
+        if in_one_place {
+            break;
+        }
+    }
+    assert!(in_one_place || cfg!(target_arch = "aarch64"), "no place is used again");
+    let last = recorder.snapshot().expect("a snapshot");
+    recorder.finish().expect("the end");
+    let name = |path: &Path| path.to_string_lossy().into_owned();
+    let expected = BTreeMap::from([(name(&one), calls[0]), (name(&two), calls[1])]);
+    assert_eq!(blocks_by_plugin(&out, last), expected);
+}
+
+/// Observed blocks by the shared object on their stacks, as the segment says that holds a snapshot.
+fn blocks_by_plugin(out: &Path, last: u64) -> BTreeMap<String, u64> {
     let mut blocks = BTreeMap::<String, u64>::new();
-    for segment in std::fs::read_dir(&out).expect("a folder") {
+    for segment in std::fs::read_dir(out).expect("a folder") {
         let segment = Recording::read(&segment.expect("an entry").path());
         if segment.snapshots.iter().all(|snapshot| snapshot.seq != last) {
             continue;
@@ -441,8 +489,7 @@ fn a_reloaded_module_keeps_its_sites_apart() {
             *blocks.entry(plugin.path.clone()).or_default() += row.allocs;
         }
     }
-    let name = |path: &Path| path.to_string_lossy().into_owned();
-    assert_eq!(blocks, BTreeMap::from([(name(&one), calls[0]), (name(&two), calls[1])]));
+    blocks
 }
 
 // --- assembly ----------------------------------------------------------------------------------
