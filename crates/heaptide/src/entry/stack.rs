@@ -28,4 +28,8 @@ impl StackMemory for OwnStack {
     fn is_readable(self, page: u64) -> bool {
         sys::is_readable(page as usize)
     }
+
+    fn begins_near(self, sp: u64) -> bool {
+        sys::stack_begins_near(sp)
+    }
 }

@@ -7,6 +7,7 @@ mod memory;
 mod process;
 mod raw;
 mod signals;
+mod stack_start;
 mod wake;
 
 pub(crate) use loader::{
@@ -20,6 +21,7 @@ pub(crate) use process::{
 };
 pub(crate) use raw::{block_signals, is_readable, restore_signals};
 pub(crate) use signals::{OnSignal, die_of, handle_signal, with_all_signals_blocked};
+pub(crate) use stack_start::{note_first_stack, note_thread_locals, stack_begins_near};
 pub(crate) use wake::{
     Call, Waker, forget_wake, listen, listen_no_more, terminated_by, wake, wake_for_exit,
 };

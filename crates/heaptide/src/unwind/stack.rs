@@ -33,6 +33,10 @@ pub(crate) trait StackMemory: Copy {
     /// Whether the page that begins at `page` is there to be read, as it stays until the thread
     /// leaves the hook. Asks the kernel.
     fn is_readable(self, page: u64) -> bool;
+
+    /// Whether code without tables that runs with its stack pointer at `sp` is the C library's, and
+    /// the beginning of the stack.
+    fn begins_near(self, sp: u64) -> bool;
 }
 
 /// The smallest page of the machines we know. On larger ones a page is asked for in parts.
@@ -65,6 +69,11 @@ impl<M: StackMemory> StackBounds<M> {
     /// known yet.
     pub(super) fn move_to(&mut self, sp: u64) {
         (self.start, self.end) = (sp, sp & !(PAGE_BYTES - 1));
+    }
+
+    /// Whether code without tables at the beginning of the stack has its stack pointer at `sp`.
+    pub(super) fn begin_near(&self, sp: u64) -> bool {
+        self.memory.begins_near(sp)
     }
 
     /// The eight bytes at `at`; `None` if the stack does not go on as far. At most as many pages

@@ -184,6 +184,10 @@ impl StackMemory for Watched<'_> {
     fn is_readable(self, page: u64) -> bool {
         self.words.range(page..page + PAGE_BYTES).next().is_some()
     }
+
+    fn begins_near(self, _: u64) -> bool {
+        false
+    }
 }
 
 /// Any stack of up to so many frames, with few addresses, so that recursion is common.

@@ -83,7 +83,7 @@ pub(super) fn walk_on(
             Rule::Root => return Outcome { n_frames, truncated: false },
             Rule::Unknown => {
                 distrust_last_word(&at, observer);
-                return Outcome { n_frames, truncated: true };
+                return Outcome { n_frames, truncated: !stack.begin_near(at.sp) };
             }
             Rule::Signal => leave_signal_frame(arch, &mut stack, &mut at, observer),
             Rule::Frame { base, cfa_words, ra_words, fp_words, resumes } => {

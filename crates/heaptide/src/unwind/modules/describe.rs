@@ -23,6 +23,8 @@ pub(super) struct Seen {
     pub(super) path: &'static [u8],
     pub(super) build_id: Option<&'static [u8]>,
     pub(super) build_id_at: u64,
+    /// Of its thread-local variables, with what may be left free for their alignment.
+    pub(super) thread_local_bytes: u64,
 }
 
 /// Describes a module that `dl_iterate_phdr` shows.
@@ -110,6 +112,7 @@ unsafe fn described_by(headers: &[Header], bias: u64) -> Seen {
                 seen.start = seen.start.min(at);
                 seen.end = seen.end.max(at.wrapping_add(header.p_memsz));
             }
+            libc::PT_TLS => seen.thread_local_bytes = header.p_memsz.saturating_add(header.p_align),
             libc::PT_GNU_EH_FRAME => {
                 (seen.header_at, seen.header_len) = (at, header.p_memsz);
             }

@@ -241,6 +241,7 @@ impl LoadedModules {
     /// loader's lock, in a process that has no better way.
     pub(crate) fn refresh(&self, arena: &Arena) {
         sys::look_up_find_object();
+        sys::note_first_stack();
         if !sys::can_find_objects() {
             return self.iterate(arena);
         }
@@ -327,6 +328,7 @@ impl LoadedModules {
             let is_added = link.replace(None, Some(module));
             self.count.fetch_max(at as u32 + 1, AcqRel);
             if is_added {
+                sys::note_thread_locals(seen.thread_local_bytes);
                 return Some((at, module));
             }
             if let Some(other) = link.get().filter(|other| other.is(seen)) {

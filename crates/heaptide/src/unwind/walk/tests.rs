@@ -179,6 +179,8 @@ struct Pages<'a> {
     words: &'a BTreeMap<u64, u64>,
     readable: &'a [u64],
     asked: &'a Cell<u32>,
+    /// Stack pointer of start-up code without tables; 0 without such code.
+    begins_at: u64,
 }
 
 impl super::StackMemory for Pages<'_> {
@@ -191,13 +193,17 @@ impl super::StackMemory for Pages<'_> {
         self.asked.set(self.asked.get() + 1);
         self.readable.contains(&(page / PAGE_BYTES))
     }
+
+    fn begins_near(self, sp: u64) -> bool {
+        sp == self.begins_at
+    }
 }
 
 /// Walks `made` where only so many pages are there, from that of the stack pointer on; and whether
 /// the walk can be repeated.
 fn walk_in_pages(made: &Made, readable: &[u64]) -> (Outcome, bool, u32) {
     let asked = Cell::new(0);
-    let memory = Pages { words: &made.words, readable, asked: &asked };
+    let memory = Pages { words: &made.words, readable, asked: &asked, begins_at: 0 };
     let rules = |call| made.rules.get(&call).copied().unwrap_or(Rule::Unknown);
     let mut observer = Repeatable(true);
     let outcome = walk_on(arch::HERE, memory, made.caller, &scratch(), &mut observer, rules);
@@ -270,6 +276,22 @@ fn a_last_word_on_a_page_of_its_own_is_not_relied_on() {
     check(509, 0, false);
 }
 
+/// Code without tables that stands where the stack begins is the root, though nobody says so.
+#[test]
+fn code_without_tables_at_the_beginning_is_the_root() {
+    let mut made = Made::of(&[plain(0x2000, 4), plain(0x3000, 6), ROOT]);
+    made.rules.remove(&(0x1000 - 1));
+    for (begins_at, truncated) in [(SP + 8 * 10, false), (SP + 8 * 4, true)] {
+        let asked = Cell::new(0);
+        let memory =
+            Pages { words: &made.words, readable: &[FIRST_PAGE], asked: &asked, begins_at };
+        let rules = |call| made.rules.get(&call).copied().unwrap_or(Rule::Unknown);
+        let mut observer = Repeatable(true);
+        let outcome = walk_on(arch::HERE, memory, made.caller, &scratch(), &mut observer, rules);
+        assert_eq!(outcome, Outcome { n_frames: 3, truncated });
+    }
+}
+
 /// Each address is asked for in the order of the walk, one byte before the return address.
 #[test]
 fn rules_are_asked_for_the_calls() {
@@ -325,5 +347,9 @@ impl super::StackMemory for Everywhere<'_> {
 
     fn is_readable(self, _: u64) -> bool {
         true
+    }
+
+    fn begins_near(self, _: u64) -> bool {
+        false
     }
 }
