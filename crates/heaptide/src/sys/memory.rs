@@ -36,6 +36,13 @@ pub(crate) fn map_zeroed(bytes: usize) -> Option<NonNull<u8>> {
 /// The top of a fresh stack of `bytes`, below which it grows down to pages that are not there;
 /// `None` if the system refuses. Memory that is never touched is never there.
 pub(crate) fn map_stack(bytes: usize) -> Option<NonNull<u8>> {
+    let before = errno();
+    let top = try_map_stack(bytes);
+    set_errno(before);
+    top
+}
+
+fn try_map_stack(bytes: usize) -> Option<NonNull<u8>> {
     // A page of the machine with the largest.
     const GUARD_BYTES: usize = 64 << 10;
     // SAFETY: as for `map_zeroed`; what has no rights takes no memory, locked or not.
