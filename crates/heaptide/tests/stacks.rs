@@ -327,9 +327,8 @@ fn a_handler_is_followed_out() {
     if cfg!(target_arch = "x86_64") {
         check(&path, seq, false);
     } else {
-        // The kernel's frame is not in the tables there.
+        // Emulators have a frame of their own, in no module.
         let recording = Recording::read(&path);
-        assert!(recorded(&recording, seq).iter().all(|&(_, truncated, _)| truncated));
         assert_eq!(recording.at(seq).dropped.frames, n_cut(&recording, seq));
     }
 }

@@ -60,19 +60,19 @@ pub(super) fn unwind(
 ) -> Outcome {
     if unwinder() == Unwinder::EhFrame {
         let mut modules = ModuleFinder::new(&MODULES, &ARENA);
-        walk(stack, caller, &block.scratch, draft, |address| {
+        walk(stack, caller, &block.frames, draft, |address| {
             let Some(module) = modules.module_at(address) else { return Rule::Unknown };
             let rule = || module.rule_of(address);
             if block.can_tell_unloads() { block.rules.rule(address, rule) } else { rule() }
         })
     } else {
-        fallback::walk(&block.scratch, draft)
+        fallback::walk(&block.frames, draft)
     }
 }
 
 /// The site of the stack that was just unwound.
 pub(super) fn intern(block: &ThreadBlock, outcome: Outcome, tag: u32) -> SiteIndex {
-    let frames = block.scratch.get(..outcome.n_frames).unwrap_or(&[]);
+    let frames = block.frames.get(..outcome.n_frames).unwrap_or(&[]);
     let layout = MODULES.layout_of(frames);
     let stack = StackRef { frames, tag, truncated: outcome.truncated, layout };
     tables().map_or(SiteIndex::OVERFLOW, |tables| tables.sites.intern(&ARENA, stack))

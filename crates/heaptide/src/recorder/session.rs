@@ -307,7 +307,11 @@ fn header(builder: &Builder) -> Header {
         segment: 0,
         pid,
         exe: exe.to_string_lossy().into_owned(),
-        build_id: MODULES.all().find(|module| module.is_executable()).and_then(LoadedModule::build_id).map(hex),
+        build_id: MODULES
+            .all()
+            .find(|module| module.is_executable())
+            .and_then(LoadedModule::build_id)
+            .map(hex),
         host: process::host(),
         arch: std::env::consts::ARCH.to_owned(),
         start_unix_ns,

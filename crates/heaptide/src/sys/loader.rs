@@ -146,7 +146,9 @@ pub(crate) fn while_nobody_forks<R>(ask: impl FnOnce() -> R) -> R {
     if !FORKS_ARE_WATCHED.swap(true, Ordering::SeqCst) {
         // SAFETY: plain functions of the expected shape. Failure is want of memory, and changes
         // nothing but what a fork at a bad time may come to.
-        unsafe { libc::pthread_atfork(Some(before_fork), Some(after_fork), Some(after_fork_in_child)) };
+        unsafe {
+            libc::pthread_atfork(Some(before_fork), Some(after_fork), Some(after_fork_in_child))
+        };
     }
     wait_until(|| {
         IS_IN_LOADER.store(true, Ordering::SeqCst);

@@ -11,8 +11,8 @@ mod stack_start;
 mod wake;
 
 pub(crate) use loader::{
-    Answer, LoadedObject, UNLOADS, address_in_executable, can_find_objects,
-    look_up_find_object, object_at, path_and_bias_of, while_nobody_forks,
+    Answer, LoadedObject, UNLOADS, address_in_executable, can_find_objects, look_up_find_object,
+    object_at, path_and_bias_of, while_nobody_forks,
 };
 pub(crate) use memory::{map_stack, map_zeroed, resident_bytes};
 pub(crate) use process::{

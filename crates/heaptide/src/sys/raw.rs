@@ -54,8 +54,7 @@ const SET_MASK: usize = libc::SIG_SETMASK as usize;
 /// before. Whatever handler is due runs after [`restore_signals`].
 pub(crate) fn block_signals() -> u64 {
     let (all, mut before) = (u64::MAX, 0u64);
-    let arguments =
-        [SET_MASK, (&raw const all).addr(), (&raw mut before).addr(), SIGNAL_SET_BYTES];
+    let arguments = [SET_MASK, (&raw const all).addr(), (&raw mut before).addr(), SIGNAL_SET_BYTES];
     // SAFETY: reads `all`, writes `before`, both of the size that is passed.
     unsafe { system_call(libc::SYS_rt_sigprocmask as usize, arguments) };
     before
@@ -124,9 +123,8 @@ mod tests {
         assert_ne!(at, libc::MAP_FAILED);
         let middle = at.addr() + 4096;
         // SAFETY: a page of the mapping.
-        let set = unsafe {
-            libc::mprotect(core::ptr::with_exposed_provenance_mut(middle), 4096, rights)
-        };
+        let set =
+            unsafe { libc::mprotect(core::ptr::with_exposed_provenance_mut(middle), 4096, rights) };
         assert_eq!(set, 0);
         middle
     }

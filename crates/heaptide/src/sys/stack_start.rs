@@ -10,9 +10,9 @@ use crate::sync::{AtomicU64, Ordering};
 static FIRST_STACK: AtomicU64 = AtomicU64::new(0);
 /// Bytes of the thread-local variables of all modules, which musl puts at the beginning of a stack.
 static THREAD_LOCAL_BYTES: AtomicU64 = AtomicU64::new(0);
-/// More than the frames of musl's code that calls `main` (`_start`, `__libc_start_main` and a second
-/// stage: 40 to 112 bytes) or a thread's function (and what it is told: up to 200), and less than
-/// the smallest stack on which somebody else's code without tables could be worth a frame.
+/// More than the frames of musl's code that calls `main` (`_start`, `__libc_start_main` and its second
+/// stage, a few words each) or a thread's function (and what that is told, below 200 bytes). Less than
+/// it takes to hide a frame worth knowing of somebody else's code without tables.
 const START_UP_BYTES: u64 = 512;
 
 /// Whether whatever code runs with its stack pointer at `sp` is what the C library starts a thread

@@ -20,7 +20,7 @@ use crate::sync::Ordering::Relaxed;
 use crate::sync::{AtomicU32, AtomicU64, signal_fence};
 use crate::thread::counters::slot::SlotChunks;
 use crate::thread::stack_cache::Memo;
-use crate::unwind::{RuleCache, Scratch};
+use crate::unwind::{FrameBuffer, RuleCache};
 
 const IDLE: u32 = 0;
 const IN_USE: u32 = 1;
@@ -39,7 +39,7 @@ zeroed! {
         pub(crate) slots: SlotChunks,
         memo: UnsafeCell<Memo>,
         pub(crate) rules: RuleCache,
-        pub(crate) scratch: Scratch,
+        pub(crate) frames: FrameBuffer,
         /// For the next sampled block, should its bucket of the side table be full.
         pub(crate) spare: Link<Chunk>,
     }

@@ -5,13 +5,14 @@
 use crate::sync::AtomicU64;
 
 /// Frames that are followed; what lies beyond is cut off and counted. The innermost frames are the
-/// ones kept: they say what allocated.
+/// ones kept: they say what allocated. Stacks of asynchronous services have up to a hundred; only
+/// recursion has more than this.
 pub(crate) const MAX_FRAMES: usize = 256;
 /// Words a walk can rely on: a return address and a base pointer per frame.
 pub(crate) const MAX_CHECKS: usize = 2 * MAX_FRAMES;
 
 /// Frames of the stack being walked.
-pub(crate) type Scratch = [AtomicU64; MAX_FRAMES];
+pub(crate) type FrameBuffer = [AtomicU64; MAX_FRAMES];
 
 /// The machine state right after the hook returns to its caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

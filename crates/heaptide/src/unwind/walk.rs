@@ -9,13 +9,13 @@
 use super::arch::{self, Arch, SignalContext};
 use super::observer::WalkObserver;
 use super::rule::{Base, Resumes, Rule};
-use super::stack::{Caller, PAGE_BYTES, Scratch, StackBounds, StackMemory};
+use super::stack::{Caller, FrameBuffer, PAGE_BYTES, StackBounds, StackMemory};
 use crate::sync::Ordering::Relaxed;
 
 /// What a walk found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Outcome {
-    /// Frames written to the scratch, innermost first.
+    /// Frames written to the buffer, innermost first.
     pub(crate) n_frames: usize,
     /// The stack went on, but was not followed further.
     pub(crate) truncated: bool,
@@ -44,14 +44,15 @@ struct Cursor {
     is_on_new_page: bool,
 }
 
-/// Largest frame believed: beyond this the tables are taken to be wrong.
+/// Largest frame believed: beyond this the tables are taken to be wrong. It is eight times the stack
+/// that a first thread usually has, and bounds how many pages the kernel is asked for.
 const MAX_FRAME_BYTES: u64 = 64 << 20;
 
 /// Follows a stack of this machine: [`walk_on`].
 pub(crate) fn walk(
     stack: impl StackMemory,
     caller: Caller,
-    frames: &Scratch,
+    frames: &FrameBuffer,
     observer: &mut impl WalkObserver,
     rule_of: impl FnMut(u64) -> Rule,
 ) -> Outcome {
@@ -67,7 +68,7 @@ pub(super) fn walk_on(
     arch: Arch,
     stack: impl StackMemory,
     caller: Caller,
-    frames: &Scratch,
+    frames: &FrameBuffer,
     observer: &mut impl WalkObserver,
     mut rule_of: impl FnMut(u64) -> Rule,
 ) -> Outcome {

@@ -21,6 +21,7 @@ use crate::sync::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use crate::sync::{AtomicU32, AtomicU64};
 use crate::sys::{self, Answer, LoadedObject};
 
+/// Modules that are told apart, loaded and unloaded ones; code of others is in no module.
 const MAX_MODULES: usize = 1024;
 /// How many modules a walk looks after that it does not come through: enough for most programs, and
 /// no more than the walk itself costs.

@@ -8,7 +8,7 @@ use super::super::arch;
 use super::super::rule::{Base, Resumes, Rule};
 use super::super::stack::{Caller, MAX_FRAMES, PAGE_BYTES};
 use super::super::synthetic::{
-    Made, Reads, Repeatable, SP, Shape, any_stack, based, plain, scratch,
+    Made, Reads, Repeatable, SP, Shape, any_stack, based, frame_buffer, plain,
 };
 use super::{Outcome, walk_on};
 use proptest::prelude::*;
@@ -206,7 +206,7 @@ fn walk_in_pages(made: &Made, readable: &[u64]) -> (Outcome, bool, u32) {
     let memory = Pages { words: &made.words, readable, asked: &asked, begins_at: 0 };
     let rules = |call| made.rules.get(&call).copied().unwrap_or(Rule::Unknown);
     let mut observer = Repeatable(true);
-    let outcome = walk_on(arch::HERE, memory, made.caller, &scratch(), &mut observer, rules);
+    let outcome = walk_on(arch::HERE, memory, made.caller, &frame_buffer(), &mut observer, rules);
     (outcome, observer.0, asked.get())
 }
 
@@ -233,10 +233,14 @@ fn a_walk_reads_no_page_that_is_not_there() {
 #[test]
 fn pages_are_asked_for_once() {
     let check = |moved_by: u64, asked: u32| {
-        let shapes = [plain(0x2000, 4), plain(0x2000, 40), plain(0x2000, 600), plain(0x2000, 9), ROOT];
+        let shapes =
+            [plain(0x2000, 4), plain(0x2000, 40), plain(0x2000, 600), plain(0x2000, 9), ROOT];
         let made = Made::of(&shapes).moved_by(moved_by);
         let pages: Vec<u64> = (FIRST_PAGE..FIRST_PAGE + 4).collect();
-        assert_eq!(walk_in_pages(&made, &pages), (Outcome { n_frames: 5, truncated: false }, true, asked));
+        assert_eq!(
+            walk_in_pages(&made, &pages),
+            (Outcome { n_frames: 5, truncated: false }, true, asked)
+        );
     };
     check(0, 2);
     check(8, 1);
@@ -287,7 +291,8 @@ fn code_without_tables_at_the_beginning_is_the_root() {
             Pages { words: &made.words, readable: &[FIRST_PAGE], asked: &asked, begins_at };
         let rules = |call| made.rules.get(&call).copied().unwrap_or(Rule::Unknown);
         let mut observer = Repeatable(true);
-        let outcome = walk_on(arch::HERE, memory, made.caller, &scratch(), &mut observer, rules);
+        let outcome =
+            walk_on(arch::HERE, memory, made.caller, &frame_buffer(), &mut observer, rules);
         assert_eq!(outcome, Outcome { n_frames: 3, truncated });
     }
 }
@@ -296,10 +301,10 @@ fn code_without_tables_at_the_beginning_is_the_root() {
 #[test]
 fn rules_are_asked_for_the_calls() {
     let made = Made::of(&[plain(0x2000, 4), based(0x3000, 6), plain(0x4000, 2), ROOT]);
-    let (scratch, reads, asked) = (scratch(), Reads::default(), Cell::new(0));
+    let (buffer, reads, asked) = (frame_buffer(), Reads::default(), Cell::new(0));
     let mut rules: BTreeMap<_, _> = made.rules.clone();
     let memory = made.memory(&reads);
-    walk_on(arch::HERE, memory, made.caller, &scratch, &mut Repeatable(true), |call| {
+    walk_on(arch::HERE, memory, made.caller, &buffer, &mut Repeatable(true), |call| {
         assert_eq!(call + 1, made.addresses[asked.get()]);
         asked.set(asked.get() + 1);
         rules.remove(&call).expect("asked once")
@@ -332,7 +337,7 @@ proptest! {
         let memory = Everywhere(&made.words);
         let mut observer = Repeatable(true);
         let outcome =
-            walk_on(arch::HERE, memory, made.caller, &scratch(), &mut observer, rules);
+            walk_on(arch::HERE, memory, made.caller, &frame_buffer(), &mut observer, rules);
         prop_assert!(outcome.n_frames <= MAX_FRAMES);
     }
 }
