@@ -94,11 +94,7 @@ pub(super) fn walk_on(
             }
         };
         match found {
-            None => {
-                // What could not be read may be there the next time.
-                observer.cannot_be_repeated();
-                return Outcome { n_frames, truncated: true };
-            }
+            None => return Outcome { n_frames, truncated: true },
             Some(Next { call: 0 | u64::MAX, .. }) => {
                 distrust_last_word(&at, observer);
                 return Outcome { n_frames, truncated: false };
@@ -188,17 +184,31 @@ fn leave_frame(
     }
     // Step 2a: given address and CFA, the table fixes where the return address lies.
     let ra_at = offset(cfa, ra_words);
-    let saved = stack.word(ra_at)?;
+    let saved = read(stack, ra_at, observer)?;
     // Step 3: the entry demands this very word there.
     observer.relied_on_stack(ra_at, saved);
     at.note(ra_at);
     if let Some(words) = fp_words {
         let fp_at = offset(cfa, words);
-        at.fp = stack.word(fp_at)?;
+        at.fp = read(stack, fp_at, observer)?;
         at.fp_source = FpSource::Stack(fp_at);
     }
     at.sp = cfa;
     Some(saved)
+}
+
+/// A word that must be there for the walk to go on. What is not there now may be the next time, so
+/// then no walk can be spared.
+fn read(
+    stack: &mut StackBounds<impl StackMemory>,
+    at: u64,
+    observer: &mut impl WalkObserver,
+) -> Option<u64> {
+    let word = stack.word(at);
+    if word.is_none() {
+        observer.cannot_be_repeated();
+    }
+    word
 }
 
 fn settle_fp(at: &mut Cursor, observer: &mut impl WalkObserver) {

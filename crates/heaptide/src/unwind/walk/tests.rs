@@ -234,7 +234,7 @@ fn a_walk_reads_no_page_that_is_not_there() {
 fn pages_are_asked_for_once() {
     let check = |moved_by: u64, asked: u32| {
         let shapes =
-            [plain(0x2000, 4), plain(0x2000, 40), plain(0x2000, 600), plain(0x2000, 9), ROOT];
+            [plain(0x2000, 4), plain(0x3000, 40), plain(0x4000, 600), plain(0x5000, 9), ROOT];
         let made = Made::of(&shapes).moved_by(moved_by);
         let pages: Vec<u64> = (FIRST_PAGE..FIRST_PAGE + 4).collect();
         assert_eq!(
@@ -250,16 +250,19 @@ fn pages_are_asked_for_once() {
 /// A table that lies, and leads above the stack: that is the end, whatever is there.
 #[test]
 fn a_table_that_leads_elsewhere_is_not_followed() {
-    for cfa in [8, 8 * 511, 8 * 512, 1 << 20] {
+    let check = |cfa, ra| {
         let mut made = Made::of(&[plain(0x2000, 4), ROOT]);
-        made.rules.insert(0x2000 - 1, Rule::frame(Base::Sp, cfa, 8, None));
-        let (outcome, ..) = walk_in_pages(&made, &[FIRST_PAGE]);
-        assert!(outcome.truncated);
-        // Below the stack pointer there are no frames of callers.
-        made.rules.insert(0x2000 - 1, Rule::frame(Base::Sp, 8, -cfa - 8, None));
+        made.rules.insert(0x2000 - 1, Rule::frame(Base::Sp, cfa, ra, None));
         let (outcome, repeatable, _) = walk_in_pages(&made, &[FIRST_PAGE, FIRST_PAGE - 1]);
         assert_eq!((outcome, repeatable), (Outcome { n_frames: 1, truncated: true }, false));
-    }
+    };
+    // A page up, where there is none.
+    check(4096, 0);
+    check(8 * 513, -8);
+    check(1 << 20, 8);
+    // Below the stack pointer, where there are no frames of callers.
+    check(8, -16);
+    check(8, -4104);
 }
 
 /// A word that leads to no known code proves nothing. It is relied on only where reading it again is
