@@ -21,7 +21,9 @@ const OURS: &[(&str, &[&str])] = &[
     ("heaptide-examples", &["heaptide", "heaptide-format", "heaptide-testing"]),
     ("heaptide-bench", &["ci", "heaptide", "heaptide-format"]),
     ("heaptide-eval", &["ci", "heaptide-analyze", "heaptide-format", "heaptide-report"]),
+    ("heaptide-hosts", &["heaptide", "heaptide-format"]),
     ("heaptide-replay", &["heaptide"]),
+    ("heaptide-synthetic", &["heaptide-analyze", "heaptide-format"]),
     ("ci", &[]),
 ];
 
@@ -45,7 +47,7 @@ struct Dependency {
     kind: Kind,
 }
 
-#[derive(PartialEq)]
+#[derive(Debug, PartialEq)]
 enum Kind {
     Normal,
     /// Only under `cfg(loom)`.
@@ -191,6 +193,21 @@ mod tests {
         assert_eq!(own(&[normal("heaptide-report", "heaptide")]).len(), 1);
         let dev = Dependency { kind: Kind::Dev, ..normal("heaptide-analyze", "heaptide") };
         assert_eq!(own(&[dev]).len(), 1);
+    }
+
+    #[test]
+    fn a_line_of_a_manifest_is_told_by_when_it_counts() -> Result<()> {
+        let listed = serde_json::json!({"packages": [{"name": "heaptide", "dependencies": [
+            {"name": "libc", "kind": null, "target": null},
+            {"name": "loom", "kind": null, "target": "cfg(loom)"},
+            {"name": "dhat", "kind": "dev", "target": null},
+        ]}]});
+        let kinds: Vec<_> =
+            dependencies(&listed)?.into_iter().map(|dep| (dep.on, dep.kind)).collect();
+        let expected = [("libc", Kind::Normal), ("loom", Kind::Loom), ("dhat", Kind::Dev)];
+        assert_eq!(kinds, expected.map(|(on, kind)| (on.to_owned(), kind)));
+        assert!(dependencies(&serde_json::json!({"packages": [{"name": 1}]})).is_err());
+        Ok(())
     }
 
     /// What a package reaches through ours, by the table.

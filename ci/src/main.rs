@@ -14,11 +14,13 @@ mod deps;
 mod docs;
 mod fmt;
 mod fuzz;
+mod hosts;
 mod house;
 mod jq;
 mod loom;
 mod memo;
 mod miri;
+mod names;
 mod oracle;
 mod separate;
 mod source;
@@ -27,7 +29,7 @@ mod test;
 mod tidy;
 mod tsan;
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -53,6 +55,11 @@ const SET: &[Check] = &[
     Check { name: "oracle", about: "the shim counts what other counters count", run: oracle::run },
     Check { name: "memo", about: "remembered stacks are the ones unwound", run: memo::run },
     Check { name: "jq", about: "the examples of docs/FORMAT.md print what they say", run: jq::run },
+    Check {
+        name: "hosts-part",
+        about: "the shim harms no host: the quick ones, over the system's allocator",
+        run: hosts::part,
+    },
     Check { name: "loom", about: "the lock-free structures, in all interleavings", run: loom::run },
     Check {
         name: "instructions",
@@ -68,6 +75,11 @@ const SET: &[Check] = &[
 
 /// Longer work, run by name.
 const BY_NAME: &[Check] = &[
+    Check {
+        name: "names",
+        about: "sites are named as well as each way of building allows",
+        run: names::run,
+    },
     Check {
         name: "miri",
         about: "no undefined behaviour where an interpreter can go",
@@ -85,6 +97,11 @@ const BY_NAME: &[Check] = &[
         name: "abort",
         about: "the shim's tests in programs that abort on panic",
         run: abort::run,
+    },
+    Check {
+        name: "hosts",
+        about: "every host under every allocator, beside the shim's peers",
+        run: hosts::all,
     },
     Check { name: "fuzz", about: "damaged lines and recordings, five minutes", run: fuzz::run },
     Check {
@@ -107,39 +124,62 @@ const BY_NAME: &[Check] = &[
 ];
 
 fn main() -> ExitCode {
-    let names: Vec<String> = std::env::args().skip(1).collect();
-    if names.iter().any(|name| name.starts_with('-')) {
-        println!("{}", usage());
-        return ExitCode::from(u8::from(!names.iter().any(|name| name == "--help")) * 2);
-    }
-    if let [house, checkout] = names.as_slice()
-        && house == "house"
-    {
-        return match house::print(Path::new(checkout)) {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    match request(&args) {
+        Request::Checks(checks) => {
+            let results: Vec<_> = checks.into_iter().map(perform).collect();
+            summarise(&results)
+        }
+        Request::House(checkout) => match house::print(&checkout) {
             Ok(()) => ExitCode::SUCCESS,
             Err(err) => {
                 eprintln!("{err:#}");
                 ExitCode::from(2)
             }
-        };
-    }
-    let chosen = match choose(&names) {
-        Ok(chosen) => chosen,
-        Err(unknown) => {
-            eprintln!("no check is called `{unknown}`\n\n{}", usage());
-            return ExitCode::from(2);
+        },
+        Request::Help => {
+            println!("{}", usage());
+            ExitCode::SUCCESS
         }
-    };
-    let results: Vec<_> = chosen.into_iter().map(perform).collect();
-    summarise(&results)
+        Request::Unknown(name) => {
+            eprintln!("no check is called `{name}`\n\n{}", usage());
+            ExitCode::from(2)
+        }
+    }
 }
 
-fn choose(names: &[String]) -> Result<Vec<&'static Check>, &String> {
-    if names.is_empty() {
-        return Ok(SET.iter().collect());
+/// What the arguments ask for.
+enum Request {
+    Checks(Vec<&'static Check>),
+    /// The figures of another checkout.
+    House(PathBuf),
+    Help,
+    /// What is none of these.
+    Unknown(String),
+}
+
+fn request(args: &[String]) -> Request {
+    if args.iter().any(|arg| arg == "--help" || arg == "-h") {
+        return Request::Help;
     }
-    let find = |name| SET.iter().chain(BY_NAME).find(|check| check.name == name);
-    names.iter().map(|name| find(name.as_str()).ok_or(name)).collect()
+    if args.is_empty() {
+        return Request::Checks(SET.iter().collect());
+    }
+    if let [name, checkout] = args
+        && name == "house"
+        && find(checkout).is_none()
+    {
+        return Request::House(checkout.into());
+    }
+    let chosen: Result<Vec<_>, _> = args.iter().map(|name| find(name).ok_or(name)).collect();
+    match chosen {
+        Ok(checks) => Request::Checks(checks),
+        Err(name) => Request::Unknown(name.clone()),
+    }
+}
+
+fn find(name: &str) -> Option<&'static Check> {
+    SET.iter().chain(BY_NAME).find(|check| check.name == name)
 }
 
 struct Outcome {
@@ -179,4 +219,48 @@ fn usage() -> String {
         list(SET),
         list(BY_NAME)
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is chosen by these words, told in one.
+    #[track_caller]
+    fn check(words: &str, expected: &str) {
+        let args: Vec<String> = words.split_whitespace().map(str::to_owned).collect();
+        let told = match request(&args) {
+            Request::Checks(checks) => {
+                checks.iter().map(|check| check.name).collect::<Vec<_>>().join(" ")
+            }
+            Request::House(checkout) => format!("the house in {}", checkout.display()),
+            Request::Help => "help".to_owned(),
+            Request::Unknown(name) => format!("unknown {name}"),
+        };
+        assert_eq!(told, expected, "{words}");
+    }
+
+    #[test]
+    fn what_is_asked_for_is_what_is_done() {
+        let set: Vec<&str> = SET.iter().map(|check| check.name).collect();
+        check("", &set.join(" "));
+        check("tidy miri fmt", "tidy miri fmt");
+        check("fmt typo", "unknown typo");
+        check("fmt --help", "help");
+        check("--frobnicate", "unknown --frobnicate");
+        check("house", "house");
+        check("house tidy", "house tidy");
+        check("house ../before", "the house in ../before");
+    }
+
+    #[test]
+    fn no_two_checks_share_a_name_and_all_are_in_the_usage() {
+        let usage = usage();
+        let mut names: Vec<&str> = SET.iter().chain(BY_NAME).map(|check| check.name).collect();
+        let all = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), all);
+        assert!(names.iter().all(|name| usage.contains(&format!("\n  {name} "))));
+    }
 }

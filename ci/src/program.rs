@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
@@ -32,16 +33,31 @@ pub fn cargo(args: &[&str]) -> Command {
     program("cargo", args)
 }
 
-/// Shows the command and runs it; anything but success is an error.
+/// Commands that took this long are said to have: they are what a run of all checks is waiting for.
+const LONG: Duration = Duration::from_secs(5);
+
+/// Shows the command and runs it, and says how long that took, if it was long.
+///
+/// # Errors
+///
+/// If it does not start, or ends with anything but success.
 pub fn run(command: &mut Command) -> Result<()> {
     println!("$ {}", shown(command));
+    let start = Instant::now();
     let status =
         command.status().with_context(|| format!("`{}` does not start", shown(command)))?;
+    if start.elapsed() >= LONG {
+        println!("  {:.1} s: {}", start.elapsed().as_secs_f64(), shown(command));
+    }
     ensure!(status.success(), "`{}`: {status}", shown(command));
     Ok(())
 }
 
 /// Runs it quietly and returns what it wrote to its standard output.
+///
+/// # Errors
+///
+/// If it does not start, ends with anything but success, or writes what is no text.
 pub fn output(command: &mut Command) -> Result<String> {
     let output = command
         .stderr(Stdio::inherit())
@@ -51,7 +67,12 @@ pub fn output(command: &mut Command) -> Result<String> {
     String::from_utf8(output.stdout).with_context(|| format!("`{}` wrote no text", shown(command)))
 }
 
-/// Leaves an unchanged file its time, so that cargo does not build again.
+/// Writes the file, or leaves it alone if it holds these bytes already, so that cargo does not build
+/// again what did not change.
+///
+/// # Errors
+///
+/// If it cannot be written.
 pub fn write_if_changed(path: &Path, bytes: &[u8]) -> Result<()> {
     if fs::read(path).is_ok_and(|old| old == bytes) {
         return Ok(());
@@ -66,4 +87,30 @@ fn shown(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
     let words: Vec<_> = words.map(|word| word.to_string_lossy()).collect();
     variables.collect::<String>() + &words.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_is_shown_as_it_would_be_typed() {
+        let mut command = program("cargo", &["test", "--lib"]);
+        command.env("RUSTFLAGS", "--cfg loom");
+        assert_eq!(shown(&command), "RUSTFLAGS=\"--cfg loom\" cargo test --lib");
+    }
+
+    #[test]
+    fn a_failure_names_the_command_and_how_it_ended() {
+        let told = |result: Result<()>| result.err().map(|err| format!("{err:#}"));
+        let failed = told(run(&mut program("false", &[]))).unwrap_or_default();
+        assert!(failed.starts_with("`false`: exit status: 1"), "{failed}");
+        let absent = told(output(&mut program("no-such-program", &[])).map(drop));
+        assert!(absent.is_some_and(|told| told.starts_with("`no-such-program` does not start: ")));
+    }
+
+    #[test]
+    fn the_top_of_the_checkout_is_found_from_any_package() {
+        assert!(root().join("crates").is_dir() && root().join("ci").is_dir());
+    }
 }

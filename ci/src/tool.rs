@@ -8,6 +8,10 @@ use anyhow::{Context, Result, bail};
 use crate::program::{output, program, run};
 
 /// Makes sure that `name` can be run, installing Debian's `package` if it cannot.
+///
+/// # Errors
+///
+/// If it is missing and cannot be installed; the error says how to get it.
 pub fn need(name: &str, package: &str) -> Result<()> {
     if is_there(name) {
         return Ok(());
@@ -21,6 +25,10 @@ pub fn need(name: &str, package: &str) -> Result<()> {
 }
 
 /// Makes sure that a nightly toolchain with these components is installed.
+///
+/// # Errors
+///
+/// If there is no rustup, or it cannot install them.
 pub fn need_nightly(components: &[&str]) -> Result<()> {
     let how = "this check needs rustup and its nightly toolchain (https://rustup.rs)";
     let installed = output(&mut program("rustup", &["toolchain", "list"])).context(how)?;
@@ -36,6 +44,10 @@ pub fn need_nightly(components: &[&str]) -> Result<()> {
 }
 
 /// Makes sure that the standard library for `target` is installed.
+///
+/// # Errors
+///
+/// If there is no rustup, or it does not know the target.
 pub fn need_target(target: &str) -> Result<()> {
     let how = "this check needs rustup (https://rustup.rs) and the target's standard library";
     run(&mut program("rustup", &["target", "add", target])).context(how)
@@ -49,6 +61,10 @@ pub fn nightly_cargo(args: &[&str]) -> Command {
 }
 
 /// The host's target triple: sanitizers want it spelt out, lest they instrument build scripts.
+///
+/// # Errors
+///
+/// If `rustc` cannot be asked.
 pub fn host() -> Result<String> {
     let version = output(&mut program("rustc", &["-vV"]))?;
     let line = version.lines().find_map(|line| line.strip_prefix("host: "));

@@ -13,13 +13,7 @@ use std::{
     time::Duration,
 };
 
-use heaptide_analyze::{
-    identity,
-    judge::Outcome,
-    load::load_one,
-    recorded::{self, Terms},
-    symbols::ElfResolver,
-};
+use heaptide_analyze::{Outcome, Terms, identity, load::load_one, symbols::ElfResolver};
 
 const SNAPSHOTS: usize = 45;
 const WORK: u64 = 4_000;
@@ -52,7 +46,8 @@ impl Statement {
     fn check(&self) {
         let recording = self.record();
         let mut resolver = ElfResolver::new(Vec::new());
-        let report = recorded::judge(&[recording], &mut resolver, &Terms::default()).unwrap();
+        let report =
+            heaptide_analyze::judge(&[recording], &mut resolver, &Terms::default()).unwrap();
         let found = report.findings().next().map(|leak| identity::plain(&leak.blamed.function));
         let outcome = if self.leak_at.is_some() { Outcome::Growth } else { Outcome::Clean };
         assert_eq!(

@@ -93,7 +93,7 @@ fn module<'a>(file: &'a File, inside: &'a str) -> Result<Module<'a>> {
     if parts.last() == Some(&"mod") {
         parts.pop();
     }
-    let kind = match parts.iter().any(|part| *part == "tests") {
+    let kind = match parts.contains(&"tests") {
         _ if is_root => Kind::Root,
         true => Kind::Tests,
         false => Kind::Inner,

@@ -12,19 +12,25 @@ use heaptide_format::{Bucket, Epoch, HeapTotals, Reason};
 
 use crate::timeline::{Point, Timeline};
 
-/// More slots than this add memory per site, not evidence.
+/// More slots than this add memory per site, not evidence: a clean leak is called one after 20. At
+/// 32 bytes a slot, a site costs at most 4 KiB while it is judged.
 pub const MAX_SLOTS: usize = 128;
 
-/// A step shorter than this share of the median step is joined with its neighbour.
+/// A step shorter than this share of the median step is joined with its neighbour: that is a
+/// snapshot taken by signal right after another, not one that came a little early.
 const SHORT_STEP: f64 = 0.125;
 /// A slot counts for at most this many median ones: nothing grows old while nothing happens.
 const LONG_SLOT: f64 = 3.0;
-/// A program takes no larger share of a run to take itself apart.
+/// A program takes no larger share of a run to take itself apart; what falls earlier is its work.
 const LONGEST_TEARDOWN: f64 = 0.1;
-/// The share of a run that is warm-up unless the user says otherwise.
+/// The share of a run that is warm-up unless the user says otherwise (`docs/VERDICT.md`, "The
+/// clock").
 const WARM_UP: f64 = 0.25;
-/// Blocks older than this share of a run are mature.
+/// Blocks older than this share of a run are mature (`docs/VERDICT.md`, "The clock"): warm-up and
+/// maturity leave the middle 45 % of the run for births that count.
 const MATURITY: f64 = 0.3;
+/// Shares of a run are sums of rounded parts: within this of a bound is at the bound.
+const ROUNDING: f64 = 1e-9;
 
 /// How long a run warms up: blocks born before the end of it are never evidence.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -65,8 +71,8 @@ pub struct Slot {
 pub struct Axis {
     slots: Vec<Slot>,
     slot_of_point: Vec<Option<u16>>,
-    /// Where each slot ends, as a share of the run.
-    ends: Vec<f64>,
+    /// Where each slot ends, as a share of the run; rises to 1.
+    end_shares: Vec<f64>,
     warm_up: usize,
     /// At the end of each slot: how many slots are old enough.
     mature: Vec<u16>,
@@ -86,24 +92,24 @@ impl Axis {
             (true, Some(work)) => work.clone(),
             (true, None) => (1..=judged.len()).map(|k| k as f64).collect(),
         };
-        let last_points = slot_ends(judged, &clock, work.as_deref().unwrap_or(&clock));
-        let slots = slots(judged, &last_points);
+        let closing = closing_points(judged, &clock, work.as_deref().unwrap_or(&clock));
+        let slots = slots(judged, &closing);
         let slot_of_point = (0..timeline.points.len())
-            .map(|k| (k < judged.len()).then(|| last_points.partition_point(|&end| end < k) as u16))
+            .map(|k| (k < judged.len()).then(|| closing.partition_point(|&end| end < k) as u16))
             .collect();
-        let ends = ends(&last_points, &clock);
-        let warm_up = warm_up_slots(&slots, &ends, settings.warm_up);
+        let end_shares = end_shares(&closing, &clock);
+        let warm_up = warm_up_slots(&slots, &end_shares, settings.warm_up);
         let lifetime_ns = settings.max_lifetime_ns.unwrap_or(0);
         let mature =
-            (0..slots.len()).map(|k| mature_slots(&slots, &ends, k, lifetime_ns)).collect();
+            (0..slots.len()).map(|k| mature_slots(&slots, &end_shares, k, lifetime_ns)).collect();
         let start_mono_ns = timeline.header.start_mono_ns;
-        Self { slots, slot_of_point, ends, warm_up, mature, paced_by_program, start_mono_ns }
+        Self { slots, slot_of_point, end_shares, warm_up, mature, paced_by_program, start_mono_ns }
     }
 
     /// Whether the program took most snapshots itself, at points of its work that it chose. The
     /// time between them then says how fast the machine was, and nothing of the load; the run is
     /// measured by its work instead.
-    pub fn is_paced_by_program(&self) -> bool {
+    pub(crate) fn is_paced_by_program(&self) -> bool {
         self.paced_by_program
     }
 
@@ -128,18 +134,18 @@ impl Axis {
     }
 
     /// Blocks born in fewer slots than this are mature at the end of `slot`.
-    pub fn mature_at(&self, slot: usize) -> usize {
+    pub(crate) fn mature_at(&self, slot: usize) -> usize {
         self.mature.get(slot).copied().map_or(0, usize::from)
     }
 
     /// Where each slot ends, as a share of the run in which no slot counts for too much.
-    pub fn ends(&self) -> &[f64] {
-        &self.ends
+    pub fn end_shares(&self) -> &[f64] {
+        &self.end_shares
     }
 
     /// The slots that end within a range of shares of the run.
-    pub fn between(&self, from: f64, to: f64) -> std::ops::Range<usize> {
-        let until = |share: f64| self.ends.partition_point(|&end| end <= share + 1e-9);
+    pub(crate) fn between(&self, from: f64, to: f64) -> std::ops::Range<usize> {
+        let until = |share: f64| self.end_shares.partition_point(|&end| end <= share + ROUNDING);
         until(from)..until(to)
     }
 
@@ -168,9 +174,9 @@ impl Axis {
     }
 
     /// The first slot that ends after this share of the way from the end of `from` to the end.
-    pub fn share_of(&self, from: usize, share: f64) -> usize {
-        let start = self.ends.get(from).copied().unwrap_or(1.0);
-        self.ends.partition_point(|&end| end <= start + share * (1.0 - start) + 1e-9)
+    pub(crate) fn share_of(&self, from: usize, share: f64) -> usize {
+        let start = self.end_shares.get(from).copied().unwrap_or(1.0);
+        self.end_shares.partition_point(|&end| end <= start + share * (1.0 - start) + ROUNDING)
     }
 
     /// Slots whose births are evidence and are mature at the end.
@@ -211,22 +217,22 @@ fn running(points: &[Point]) -> usize {
 
 /// Indices of the points that close a slot: enough has happened since the last by the clock of the
 /// run, and enough work is done.
-fn slot_ends(points: &[Point], clock: &[f64], work: &[f64]) -> Vec<usize> {
+fn closing_points(points: &[Point], clock: &[f64], work: &[f64]) -> Vec<usize> {
     let (least_time, least_work) = (least_step(clock), least_step(work));
-    let mut ends: Vec<usize> = Vec::new();
+    let mut closing: Vec<usize> = Vec::new();
     for k in 0..points.len() {
-        let from = ends.last().copied();
+        let from = closing.last().copied();
         let step = |values: &[f64]| values[k] - from.map_or(0.0, |from| values[from]);
         let long = step(clock) >= least_time && step(work) >= least_work;
         if ends_bucket(points, k) && (long || from.is_none()) {
-            ends.push(k);
+            closing.push(k);
         }
     }
     // What is left over at the end belongs to the last slot.
-    if let (Some(end), Some(last)) = (ends.last_mut(), points.len().checked_sub(1)) {
+    if let (Some(end), Some(last)) = (closing.last_mut(), points.len().checked_sub(1)) {
         *end = last;
     }
-    ends
+    closing
 }
 
 /// No bucket of birth epochs goes on beyond this snapshot.
@@ -262,10 +268,10 @@ fn least_step(values: &[f64]) -> f64 {
     (median * SHORT_STEP).max(crowded)
 }
 
-fn slots(points: &[Point], ends: &[usize]) -> Vec<Slot> {
+fn slots(points: &[Point], closing: &[usize]) -> Vec<Slot> {
     let mut first_epoch = Epoch(0);
-    let mut slots = Vec::with_capacity(ends.len());
-    for point in ends.iter().map(|&end| &points[end]) {
+    let mut slots = Vec::with_capacity(closing.len());
+    for point in closing.iter().map(|&k| &points[k]) {
         let last_epoch = point.epoch;
         let (elapsed_ns, work) = (point.elapsed_ns, point.work.clone());
         slots.push(Slot { first_epoch, last_epoch, elapsed_ns, work });
@@ -275,8 +281,8 @@ fn slots(points: &[Point], ends: &[usize]) -> Vec<Slot> {
 }
 
 /// Where each slot ends, as a share of the run in which no slot counts for too much.
-fn ends(last_points: &[usize], clock: &[f64]) -> Vec<f64> {
-    let at = || last_points.iter().map(|&end| clock[end]);
+fn end_shares(closing: &[usize], clock: &[f64]) -> Vec<f64> {
+    let at = || closing.iter().map(|&k| clock[k]);
     let gaps: Vec<f64> = at().zip(std::iter::once(0.0).chain(at())).map(|(b, a)| b - a).collect();
     let mut sorted = gaps.clone();
     sorted.sort_by(f64::total_cmp);
@@ -284,17 +290,17 @@ fn ends(last_points: &[usize], clock: &[f64]) -> Vec<f64> {
     let median = sorted.get(sorted.len() / 2).copied().unwrap_or(0.0);
     let length = |gap: f64| if median > 0.0 { gap.clamp(0.0, LONG_SLOT * median) } else { 1.0 };
     let whole: f64 = gaps.iter().map(|&gap| length(gap)).sum();
-    let mut end = 0.0;
-    let ends = gaps.iter().map(|&gap| {
-        end += length(gap) / whole;
-        end
+    let mut share = 0.0;
+    let shares = gaps.iter().map(|&gap| {
+        share += length(gap) / whole;
+        share
     });
-    ends.collect()
+    shares.collect()
 }
 
-fn warm_up_slots(slots: &[Slot], ends: &[f64], warm_up: WarmUp) -> usize {
+fn warm_up_slots(slots: &[Slot], end_shares: &[f64], warm_up: WarmUp) -> usize {
     match warm_up {
-        WarmUp::Quarter => ends.partition_point(|&end| end < WARM_UP - 1e-9) + 1,
+        WarmUp::Quarter => end_shares.partition_point(|&end| end < WARM_UP - ROUNDING) + 1,
         WarmUp::Snapshots(snapshots) => slots.partition_point(|slot| slot.last_epoch.0 < snapshots),
         WarmUp::Nanoseconds(ns) => slots.partition_point(|slot| slot.elapsed_ns <= ns),
     }
@@ -302,8 +308,8 @@ fn warm_up_slots(slots: &[Slot], ends: &[f64], warm_up: WarmUp) -> usize {
 
 /// How many slots are mature at the end of slot `k`: old for this run, and older than anything may
 /// rightly live.
-fn mature_slots(slots: &[Slot], ends: &[f64], k: usize, lifetime_ns: u64) -> u16 {
-    let old = ends.partition_point(|&end| end <= ends[k] - MATURITY + 1e-9);
+fn mature_slots(slots: &[Slot], end_shares: &[f64], k: usize, lifetime_ns: u64) -> u16 {
+    let old = end_shares.partition_point(|&end| end <= end_shares[k] - MATURITY + ROUNDING);
     let age_ns = |slot: &Slot| slots[k].elapsed_ns.saturating_sub(slot.elapsed_ns);
     let overdue = slots[..=k].partition_point(|slot| age_ns(slot) >= lifetime_ns);
     old.min(overdue).min(k) as u16

@@ -185,24 +185,26 @@ impl Baseline {
         serde_json::to_string_pretty(self).map(|text| text + "\n").unwrap_or_default()
     }
 
-    /// Lets accepted growth pass and counts what matched. Only findings that would have failed or
-    /// stayed undecided are touched.
-    pub(crate) fn rule_on(&self, reports: &mut [RunReport], runs: &[Run<'_>]) -> BaselineMatch {
-        let mut matched =
-            BaselineMatch { entries: self.accepted.len(), ..BaselineMatch::default() };
-        let known: BTreeSet<&str> = runs
-            .iter()
-            .flat_map(|run| run.sites)
-            .map(|site| site.subject.id.as_str())
-            .filter(|id| self.accepted.contains_key(*id))
-            .collect();
-        matched.matched = known.len();
+    /// Counts what matched.
+    pub(crate) fn matching(&self, reports: &[RunReport], runs: &[Run<'_>]) -> BaselineMatch {
+        let sites = runs.iter().flat_map(|run| run.sites).map(|site| site.subject.id.as_str());
+        let known: BTreeSet<&str> = sites.filter(|id| self.accepted.contains_key(*id)).collect();
+        let mut matched = BaselineMatch {
+            entries: self.accepted.len(),
+            matched: known.len(),
+            ..BaselineMatch::default()
+        };
         let mut growing = BTreeSet::new();
         for run in reports {
             let pace = run.pace();
-            for finding in &mut run.findings {
-                growing.extend(finding.sites.iter().map(|site| site.subject.id.clone()));
-                self.rule_on_finding(finding, &pace, &mut matched);
+            for site in run.findings.iter().flat_map(|finding| &finding.sites) {
+                growing.insert(site.subject.id.as_str());
+                let ids = match self.held_against(site, &pace) {
+                    AgainstBaseline::New => &mut matched.new,
+                    AgainstBaseline::Worse(_) => &mut matched.worse,
+                    AgainstBaseline::Accepted => &mut matched.unchanged,
+                };
+                ids.push(site.subject.id.clone());
             }
         }
         let fixed = known.iter().filter(|id| !growing.contains(**id));
@@ -216,42 +218,45 @@ impl Baseline {
         matched
     }
 
-    fn rule_on_finding(
+    /// What it makes of a finding that was ruled on so, at this pace of work. Accepted growth
+    /// passes; growth that passes already is none of its business.
+    pub(crate) fn amended(
         &self,
-        finding: &mut Finding,
+        finding: &Finding,
+        ruling: &Ruling,
         pace: &BTreeMap<String, f64>,
-        matched: &mut BaselineMatch,
-    ) {
-        let (mut worse, mut new) = (None, false);
-        for site in &finding.sites {
-            let id = site.subject.id.clone();
-            let list = match self.accepted.get(&id) {
-                None => {
-                    new = true;
-                    &mut matched.new
-                }
-                Some(accepted) => match accepted.exceeded_by(&site.verdict.rate, pace) {
-                    Some(why) => {
-                        worse.get_or_insert(why);
-                        &mut matched.worse
-                    }
-                    None => &mut matched.unchanged,
-                },
-            };
-            list.push(id);
-        }
-        if !matches!(finding.ruling.gate, Gate::Fail | Gate::Undecided) {
-            return;
-        }
-        match worse {
-            Some(why) => finding.ruling.because = why,
-            None if new => finding.ruling.because = "not in the baseline".into(),
-            None => {
-                let because = "accepted in the baseline".into();
-                finding.ruling = Ruling { gate: Gate::Pass, because };
-            }
-        }
+    ) -> Option<Ruling> {
+        let Ruling { gate: gate @ (Gate::Fail | Gate::Undecided), .. } = *ruling else {
+            return None;
+        };
+        let sites = || finding.sites.iter().map(|site| self.held_against(site, pace));
+        let worse = sites().find_map(|site| match site {
+            AgainstBaseline::Worse(because) => Some(because),
+            AgainstBaseline::New | AgainstBaseline::Accepted => None,
+        });
+        let is_new = sites().any(|site| matches!(site, AgainstBaseline::New));
+        Some(match worse {
+            Some(because) => Ruling { gate, because },
+            None if is_new => Ruling { gate, because: "not in the baseline".into() },
+            None => Ruling { gate: Gate::Pass, because: "accepted in the baseline".into() },
+        })
     }
+
+    fn held_against(&self, site: &JudgedSite, pace: &BTreeMap<String, f64>) -> AgainstBaseline {
+        let Some(accepted) = self.accepted.get(&site.subject.id) else {
+            return AgainstBaseline::New;
+        };
+        let exceeded = accepted.exceeded_by(&site.verdict.rate, pace);
+        exceeded.map_or(AgainstBaseline::Accepted, AgainstBaseline::Worse)
+    }
+}
+
+/// What a baseline says of one site that grows.
+enum AgainstBaseline {
+    New,
+    /// And why.
+    Worse(String),
+    Accepted,
 }
 
 impl Accepted {

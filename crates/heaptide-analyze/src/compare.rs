@@ -9,13 +9,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use crate::finding::{Finding, Gate, Ruling};
+use crate::finding::{Change, Gate, Ruling};
 use crate::run_report::RunReport;
 use crate::site::Run;
 use crate::verdict::{Class, LEAST_WORSE_BYTES_PER_OP, Rate, Verdict, WORSE_FACTOR};
-
-// The old name, until its callers have moved.
-pub use crate::finding::Change;
 
 /// Growth of a function that the build before had too.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -167,7 +164,7 @@ impl Before {
         }
         for site in runs.iter().flat_map(|run| run.sites) {
             if let Some(total) = known.get_mut(site.subject.path.as_str()) {
-                total.called |= site.series.totals().allocs > 0;
+                total.called |= site.series.totals().counts.allocs > 0;
             }
         }
         let mut known: Vec<Known> = known.into_values().collect();
@@ -185,16 +182,16 @@ impl Before {
         })
     }
 
-    /// Nothing is new or worse than what was not recorded for long enough.
-    pub(crate) fn rule_on(&self, reports: &mut [RunReport]) -> Vec<String> {
-        let failing = |finding: &&mut Finding| finding.ruling.gate == Gate::Fail;
-        for finding in reports.iter_mut().flat_map(|run| &mut run.findings).filter(failing) {
-            if !self.too_short.is_empty() {
-                let because = "the build before was not recorded for long enough".into();
-                finding.ruling = Ruling { gate: Gate::Undecided, because };
-            }
-        }
-        self.too_short.iter().map(|text| format!("the build before: {text}")).collect()
+    /// Nothing fails for being new or worse than what was not recorded for long enough.
+    pub(crate) fn amended(&self, ruling: &Ruling) -> Option<Ruling> {
+        let is_open = ruling.gate == Gate::Fail && !self.too_short.is_empty();
+        let because = "the build before was not recorded for long enough";
+        is_open.then(|| Ruling { gate: Gate::Undecided, because: because.into() })
+    }
+
+    /// Why it is too short to compare with: one sentence each.
+    pub(crate) fn undecided(&self) -> impl Iterator<Item = String> {
+        self.too_short.iter().map(|text| format!("the build before: {text}"))
     }
 }
 

@@ -69,10 +69,12 @@ impl Dump {
     /// Puts names to a snapshot of `run`.
     pub fn new(run: &Recording, snapshot: FullSnapshot, symbols: &Symbols) -> Self {
         let FullSnapshot { scalars, rows } = snapshot;
+        let mut identities = symbols.identities(run);
         let site = |(id, row): (SiteId, SiteRow)| {
             let site = run.sites.get(&id);
             let stack = site.map(|site| symbols.stack(site)).unwrap_or_default();
-            DumpSite::new(site, stack, row)
+            let identity = identities.remove(&id).unwrap_or_else(|| Identity::of(&stack, None));
+            DumpSite::new(site, identity, stack, row)
         };
         let sites = rows.into_iter().map(site).collect();
         Self { kind: Kind::Dump, header: run.timeline.header.clone(), scalars, sites }
@@ -122,9 +124,9 @@ impl Dump {
 }
 
 impl DumpSite {
-    fn new(site: Option<&Site>, stack: Stack, row: SiteRow) -> Self {
+    fn new(site: Option<&Site>, identity: Identity, stack: Stack, row: SiteRow) -> Self {
         let tag = site.and_then(|site| site.tag.clone());
-        let Identity { id, path, .. } = Identity::of(&stack, tag.as_deref());
+        let Identity { id, path, .. } = identity;
         let Stack { frames, truncated } = stack;
         Self { identity: id, path, tag, row, frames, truncated }
     }

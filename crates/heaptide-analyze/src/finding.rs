@@ -9,11 +9,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::identity::{NamedFrame, Origin, SharedFrame};
-use crate::site::Site;
+use crate::site::{Site, Subject};
 use crate::verdict::{Channel, Class, Confidence, Rate, Verdict};
-
-// The old name, until its callers have moved.
-pub use crate::site::Subject;
 
 /// Sites whose survivors correlate beyond this belong together.
 const IN_STEP: f64 = 0.98;
@@ -128,6 +125,12 @@ impl Finding {
         &self.sites[0]
     }
 
+    /// The function of a dependency that allocates, where the blamed one is the user's and called a
+    /// dependency.
+    pub fn via(&self) -> Option<&SharedFrame> {
+        self.lead().subject.via.as_ref()
+    }
+
     /// How much faster it grows than in the build before, if there is one.
     fn bytes_per_hour_more(&self) -> f64 {
         match &self.change {
@@ -140,11 +143,11 @@ impl Finding {
 }
 
 /// Sites that grow, by index, and how they compare with the build before.
-pub type Grown = BTreeMap<usize, Option<Change>>;
+pub type GrowingSites = BTreeMap<usize, Option<Change>>;
 
 /// Groups sites that grow; ranked by class, then by bytes per hour, and where there is a build
 /// before by how many more these are.
-pub fn group(sites: &[Site], verdicts: &[Verdict], grown: &Grown) -> Vec<Finding> {
+pub fn group(sites: &[Site], verdicts: &[Verdict], grown: &GrowingSites) -> Vec<Finding> {
     let changes: Vec<&Option<Change>> = grown.values().collect();
     let growing: Vec<usize> = grown.keys().copied().collect();
     let deviations: Vec<Option<Vec<f64>>> =
@@ -199,7 +202,8 @@ fn finding(mut sites: Vec<JudgedSite>) -> Finding {
         change: total_change(&sites),
         container,
         runs_out: None,
-        ruling: Ruling { gate: Gate::Fail, because: "no policy was applied".into() },
+        // Until somebody rules on it: nothing passes because a step was forgotten.
+        ruling: Ruling { gate: Gate::Fail, because: "nobody has ruled on it".into() },
         sites,
     }
 }
@@ -246,8 +250,8 @@ fn deviations(site: &Site, verdict: &Verdict) -> Option<Vec<f64>> {
     let Site { axis, series, .. } = site;
     let mature = axis.mature();
     let mut counts = vec![0.0; mature.len()];
-    for cell in series.cells().iter().filter(|cell| mature.contains(&cell.slot)) {
-        counts[cell.slot - mature.start] = cell.objects as f64;
+    for cohort in series.cohorts().iter().filter(|cohort| mature.contains(&cohort.slot)) {
+        counts[cohort.slot - mature.start] = cohort.objects as f64;
     }
     let slots = axis.slots();
     let done = |slot: usize| match slots[slot].work.get(&verdict.rate.work) {

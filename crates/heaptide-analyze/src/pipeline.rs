@@ -10,8 +10,8 @@ use heaptide_format::{Site, SiteId};
 use crate::axis::Axis;
 use crate::baseline::Baseline;
 use crate::compare::Before;
-use crate::identity::{Identity, SiteKey, WorkspaceCrates};
-use crate::judge::{self, Criteria, Report};
+use crate::identity::{Identity, SiteKey, Stack, WorkspaceCrates};
+use crate::judge::{Criteria, Report, judge_runs};
 use crate::load::{self, Error, Recording, Recordings, Threads};
 use crate::policy::{Date, Policy};
 use crate::series::{self, SiteSeries};
@@ -61,7 +61,7 @@ pub fn judge(
         before: terms.before.as_ref(),
         today: terms.today,
     };
-    let mut report = judge::judge(&runs, &criteria);
+    let mut report = judge_runs(&runs, &criteria);
     report.warnings.splice(0..0, doubts);
     Ok(report)
 }
@@ -84,9 +84,14 @@ impl<'a> Read<'a> {
         terms: &Terms,
         doubts: &mut Vec<String>,
     ) -> Result<Self, Error> {
-        let named = |site: &Site| subject(site, symbols);
-        let mut subjects: Named = run.sites.iter().map(|(id, site)| (*id, named(site))).collect();
-        let unlisted = |id| named(&Site { id, tag: None, frames: Vec::new(), truncated: true });
+        let identities = symbols.identities(run).into_iter();
+        let named = identities.zip(run.sites.values());
+        let mut subjects: Named =
+            named.map(|((id, it), site)| (id, subject(it, site, symbols))).collect();
+        let unlisted = |id| {
+            let site = Site { id, tag: None, frames: Vec::new(), truncated: true };
+            subject(Identity::of(&Stack::default(), None), &site, symbols)
+        };
         let axes = Axes::new(run, &terms.policy, &subjects, &unlisted(SiteId(0)).1);
         let (series, warnings) = series::read(run, &axes.general, |id| axes.of(id), terms.threads)?;
         doubts.extend(warnings.iter().map(ToString::to_string));
@@ -150,14 +155,14 @@ fn add(
     }
 }
 
-fn subject(site: &Site, symbols: &Symbols) -> (SiteKey, Subject) {
+fn subject(identity: Identity, site: &Site, symbols: &Symbols) -> (SiteKey, Subject) {
     let stack = symbols.stack(site);
-    let identity = Identity::of(&stack, site.tag.as_deref());
     let subject = Subject {
         id: identity.id.to_string(),
         path: identity.path,
         tag: site.tag.clone(),
         blamed: identity.responsible.unwrap_or_default(),
+        via: identity.dependency,
         stack: stack.frames,
     };
     (identity.id, subject)

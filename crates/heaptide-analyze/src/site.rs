@@ -20,6 +20,10 @@ pub struct Subject {
     pub tag: Option<String>,
     /// The frame to blame: the first of the user's, else the first outside `std`.
     pub blamed: SharedFrame,
+    /// The function of a dependency that allocates, where the blamed one, which is the user's,
+    /// called a dependency.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub via: Option<SharedFrame>,
     /// All frames, innermost first, inlined ones included.
     pub stack: Vec<SharedFrame>,
 }

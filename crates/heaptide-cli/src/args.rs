@@ -93,6 +93,9 @@ pub(crate) struct Run {
     pub(crate) until_decided: bool,
     #[command(flatten)]
     pub(crate) judging: JudgingOptions,
+    /// The process that started this one to watch the program.
+    #[arg(long, hide = true, value_name = "PID")]
+    pub(crate) guardian: Option<i32>,
     /// The program and its arguments.
     #[arg(required = true, last = true, value_name = "CMD", value_hint = ValueHint::CommandWithArguments)]
     pub(crate) program: Vec<String>,
@@ -394,5 +397,67 @@ mod tests {
         assert_eq!(duration("2m"), Ok(Duration::from_secs(120)));
         assert!(duration("0s").is_err());
         assert!(duration("5").is_err());
+    }
+
+    /// The subcommand that is typed, as it is understood; or the first line of the complaint.
+    fn parsed(line: &str) -> Result<Command, String> {
+        let words = std::iter::once("heaptide").chain(line.split_whitespace());
+        Args::try_parse_from(words)
+            .map(|args| args.command)
+            .map_err(|usage| usage.to_string().lines().next().unwrap_or_default().to_owned())
+    }
+
+    #[test]
+    fn a_run_is_understood() {
+        let check = |line: &str, holds: fn(&Run) -> bool| match parsed(line) {
+            Ok(Command::Run(run)) => assert!(holds(&run), "{line}: {run:?}"),
+            other => panic!("{line}: {other:?}"),
+        };
+        check("run -- shop", |run| run.out == Path::new("target/heaptide"));
+        check("run -- shop", |run| run.interval.is_none() && run.stop_after.is_none());
+        check("run -- shop", |run| run.grace == Duration::from_secs(10) && !run.until_decided);
+        check("run -- shop", |run| run.ready_timeout == Duration::from_secs(60));
+        check("run -- shop", |run| run.ready == Ready::Recording && run.guardian.is_none());
+        check("run -- shop --for 5", |run| run.program == ["shop", "--for", "5"]);
+        check("run --for 2m -- shop", |run| run.stop_after == Some(Duration::from_secs(120)));
+        check("run --interval 1ms -- shop", |run| run.interval == Some(SHORTEST_INTERVAL));
+        check("run --load true -- shop", |run| run.load.as_deref() == Some("true"));
+        check("run --work logins -- shop", |run| run.judging.work.as_deref() == Some("logins"));
+        check("run --format tap -- shop", |run| run.judging.format == Format::Tap);
+    }
+
+    #[test]
+    fn judging_is_understood() {
+        let check = |line: &str, holds: fn(&JudgingOptions) -> bool| match parsed(line) {
+            Ok(Command::Check(check)) => assert!(holds(&check.judging), "{line}: {check:?}"),
+            other => panic!("{line}: {other:?}"),
+        };
+        check("check a", |it| it.format == Format::Human && it.inconclusive.is_none());
+        check("check a --inconclusive pass", |it| it.inconclusive == Some(Inconclusive::Pass));
+        check("check a --before b c", |it| it.before == [Path::new("b"), Path::new("c")]);
+        check("check a --threads 3", |it| it.threads.is_some_and(|n| n.get() == 3));
+        check("check a --symbol-path / --symbol-path .", |it| it.symbol_path.len() == 2);
+        check("check a --baseline b --config c", |it| it.baseline.is_some() && it.config.is_some());
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_refused() {
+        let check = |line: &str, says: &str| match parsed(line) {
+            Err(said) => assert!(said.contains(says), "{line}: {said}"),
+            Ok(command) => panic!("{line}: {command:?}"),
+        };
+        check("run shop", "unexpected argument 'shop'");
+        check("run --for 5 -- shop", "write it like 500ms, 1s or 2m");
+        check("run --interval 1us -- shop", "must be 1ms or longer");
+        check("run --grace 0s -- shop", "longer than nothing");
+        check("check", "required arguments");
+        check("check a --threads 0", "invalid value '0'");
+        check("check a --before b --baseline c", "cannot be used with");
+        check("check a --symbol-path /no/such/dir", "no such directory");
+        check("show a --json --by age", "cannot be used with");
+        check("snapshot 0", "invalid value '0'");
+        check("snapshot -1", "unexpected argument '-1'");
+        check("baseline a", "required arguments");
+        check("help", "unrecognized subcommand");
     }
 }

@@ -33,6 +33,18 @@ impl Exit {
     }
 }
 
+impl Exit {
+    /// The meaning of another process's exit code, if it was this command.
+    pub(crate) fn from_code(code: i32) -> Self {
+        match code {
+            0 => Self::Clean,
+            1 => Self::Growth,
+            3 => Self::Inconclusive,
+            _ => Self::Failed,
+        }
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit.code())
@@ -66,5 +78,21 @@ mod tests {
         let io = |kind| Err::<(), _>(io::Error::from(kind)).context("cannot write the report");
         assert!(io(io::ErrorKind::BrokenPipe).is_err_and(|cause| is_broken_pipe(&cause)));
         assert!(io(io::ErrorKind::NotFound).is_err_and(|cause| !is_broken_pipe(&cause)));
+    }
+
+    #[test]
+    fn a_code_means_the_same_wherever_it_comes_from() {
+        let all = [Exit::Clean, Exit::Growth, Exit::Failed, Exit::Inconclusive];
+        assert_eq!(all.map(Exit::code), [0, 1, 2, 3]);
+        assert_eq!([0, 1, 2, 3].map(Exit::from_code), all);
+        // No verdict: a panic, a shell that did not find the program, a signal.
+        assert_eq!([101, 127, 137, -1].map(Exit::from_code), [Exit::Failed; 4]);
+    }
+
+    #[test]
+    fn an_error_is_told_with_its_causes() {
+        let cause = anyhow::anyhow!("disk full").context("cannot write a").context("gave up");
+        let plain = anstream::adapter::strip_str(&in_words(&cause)).to_string();
+        assert_eq!(plain, "error: gave up\n  cannot write a\n  disk full");
     }
 }

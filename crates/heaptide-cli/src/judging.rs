@@ -8,13 +8,13 @@ use std::path::{Path, PathBuf};
 use std::thread;
 
 use anyhow::{Context, anyhow};
+use heaptide_analyze::Report;
+use heaptide_analyze::Terms;
 use heaptide_analyze::baseline::Baseline;
 use heaptide_analyze::compare::Before;
 use heaptide_analyze::identity::WorkspaceCrates;
-use heaptide_analyze::judge::Report;
 use heaptide_analyze::load::{self, Threads};
 use heaptide_analyze::policy::{Inconclusive, Policy};
-use heaptide_analyze::recorded::{self, Terms};
 use heaptide_analyze::symbols;
 use heaptide_format::{Line, Names};
 
@@ -72,7 +72,7 @@ impl Judge {
 
     /// Loads recordings and judges them.
     pub(crate) fn judge(&self, paths: &[PathBuf]) -> anyhow::Result<Report> {
-        Ok(recorded::judge(paths, &mut *self.names.borrow_mut(), &self.terms)?)
+        Ok(heaptide_analyze::judge(paths, &mut *self.names.borrow_mut(), &self.terms)?)
     }
 
     /// Appends names to the recordings, so that they can be read elsewhere, and judges them.
@@ -153,4 +153,76 @@ pub(crate) fn baseline(path: &Path) -> anyhow::Result<Baseline> {
     })?;
     Baseline::parse(&text)
         .map_err(|wrong| anyhow!("{file}: not a baseline that this heaptide can read: {wrong}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use heaptide_format::{ModuleId, NamedOffset, Snapshot};
+
+    use super::*;
+
+    #[test]
+    fn options_go_before_the_policy() -> anyhow::Result<()> {
+        let dir = tempfile::tempdir()?;
+        let config = dir.path().join("policy.toml");
+        fs::write(&config, "work = \"logins\"\ninconclusive = \"fail\"\n")?;
+        let check = |options: JudgingOptions, work: &str, inconclusive: Inconclusive| {
+            let config = Some(config.clone());
+            let judge = Judge::new(&JudgingOptions { config, ..options }).map(|it| it.terms.policy);
+            let found = judge.map(|policy| (policy.work.clone(), policy.inconclusive));
+            assert_eq!(found.ok(), Some((Some(work.to_owned()), inconclusive)));
+        };
+        let plain = JudgingOptions::default;
+        check(plain(), "logins", Inconclusive::Fail);
+        check(
+            JudgingOptions { work: Some("carts".into()), ..plain() },
+            "carts",
+            Inconclusive::Fail,
+        );
+        let pass = Some(args::Inconclusive::Pass);
+        check(JudgingOptions { inconclusive: pass, ..plain() }, "logins", Inconclusive::Pass);
+        Ok(())
+    }
+
+    #[test]
+    fn crates_of_the_policy_are_written_as_in_paths() -> anyhow::Result<()> {
+        let policy = Policy::parse("workspace = [\"session-store\", \"shop\"]")
+            .map_err(|wrong| anyhow!("{wrong}"))?;
+        let names: Vec<_> = workspace(&policy).into_iter().collect();
+        assert_eq!(names, ["session_store", "shop"]);
+        Ok(())
+    }
+
+    /// A torn last line would have swallowed the names.
+    #[test]
+    fn names_are_appended_to_whole_lines_only() -> anyhow::Result<()> {
+        let names = || Names { module: ModuleId(0), offsets: Vec::<NamedOffset>::new() };
+        let mut snapshot = Vec::new();
+        Line::Snapshot(Snapshot::default()).write_to(&mut snapshot);
+        let mut named = snapshot.clone();
+        Line::Names(names()).write_to(&mut named);
+        let torn = snapshot.trim_ascii_end();
+        for (before, after) in [(&snapshot[..], &named[..]), (torn, torn)] {
+            let file = tempfile::NamedTempFile::new()?;
+            fs::write(file.path(), before)?;
+            append(file.path(), vec![names()])?;
+            assert_eq!(fs::read(file.path())?, after);
+        }
+        assert!(append(Path::new("/no/such/file"), vec![names()]).is_err());
+        Ok(())
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_named() {
+        let check = |said: anyhow::Error, says: &str| {
+            let said = format!("{said:#}");
+            assert!(said.contains(says), "{said}");
+        };
+        let absent = Path::new("absent.toml");
+        check(policy(Some(absent)).unwrap_err(), "cannot read the policy absent.toml");
+        check(baseline(absent).unwrap_err(), "`heaptide baseline REC --update absent.toml`");
+        let cargo_toml = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"));
+        check(policy(Some(cargo_toml)).unwrap_err(), "Cargo.toml:12:3: unknown field");
+        check(baseline(cargo_toml).unwrap_err(), "not a baseline that this heaptide can read");
+    }
 }

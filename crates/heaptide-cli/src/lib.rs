@@ -44,6 +44,7 @@ mod watch;
 mod cmd;
 
 use std::ffi::OsString;
+use std::panic::catch_unwind;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches};
@@ -53,11 +54,19 @@ use crate::exit::Exit;
 
 /// Runs the command line `argv` (its first element is the program) as `name`, which is how it
 /// calls itself in its help: `heaptide` or `cargo heaptide`.
+///
+/// A panic is a mistake of ours and no verdict: what was asked could not be done, so it is exit
+/// code 2, and not 101, which a caller that knows our codes would not expect.
 pub fn main(name: &'static str, argv: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let argv: Vec<OsString> = argv.into_iter().collect();
+    catch_unwind(|| answer(name, &argv)).unwrap_or(Exit::Failed.into())
+}
+
+fn answer(name: &'static str, argv: &[OsString]) -> ExitCode {
     let command = Args::command().bin_name(name);
     let args = command.try_get_matches_from(argv).and_then(|found| Args::from_arg_matches(&found));
     let result = match args {
-        Ok(args) => cmd::run(args.command),
+        Ok(args) => cmd::run(args.command, argv),
         Err(usage) => {
             // Standard error may be closed; then nobody reads the usage.
             let _ = usage.print();
@@ -68,7 +77,7 @@ pub fn main(name: &'static str, argv: impl IntoIterator<Item = OsString>) -> Exi
         Ok(exit) => exit.into(),
         Err(cause) if exit::is_broken_pipe(&cause) => Exit::Clean.into(),
         Err(cause) => {
-            anstream::eprintln!("{}", exit::in_words(&cause));
+            output::text_err(&format!("{}\n", exit::in_words(&cause)));
             Exit::Failed.into()
         }
     }

@@ -3,11 +3,11 @@
 use std::io::{self, IsTerminal, Write};
 
 use anyhow::Context;
-use heaptide_analyze::judge::{Outcome, Report};
+use heaptide_analyze::{Outcome, Report};
 use heaptide_report::{Colour, View, github, human, json, junit, markdown, sarif, tap};
 
 use crate::args::Format;
-use crate::exit::Exit;
+use crate::exit::{Exit, is_broken_pipe};
 use crate::terminal;
 
 /// Our reader, as far as it can be known.
@@ -38,8 +38,11 @@ pub(crate) fn report(report: &Report, format: Format) -> anyhow::Result<Exit> {
         Format::Github => github::write(report, &view),
         Format::Tap => tap::write(report, &view),
     };
-    text_out(&text)?;
-    Ok(exit(report.outcome))
+    match text_out(&text) {
+        // Whoever reads has seen enough; the verdict is what it is.
+        Err(cause) if !is_broken_pipe(&cause) => Err(cause),
+        _ => Ok(exit(report.outcome)),
+    }
 }
 
 /// Writes text to standard output.
@@ -48,16 +51,22 @@ pub(crate) fn text_out(text: &str) -> anyhow::Result<()> {
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).context("cannot write the output")
 }
 
+/// Writes text to standard error. Where that is full or closed nobody reads it, and that is no
+/// reason to lose a recording or a verdict.
+pub(crate) fn text_err(text: &str) {
+    let _ = anstream::stderr().lock().write_all(text.as_bytes());
+}
+
 /// Writes notes about the input to standard error, one a line.
 pub(crate) fn warn(notes: impl IntoIterator<Item = impl std::fmt::Display>) {
     for note in notes {
-        anstream::eprintln!("warning: {note}");
+        text_err(&format!("warning: {note}\n"));
     }
 }
 
 /// One line of progress on standard error.
 pub(crate) fn tell(text: &str) {
-    anstream::eprintln!("heaptide: {text}");
+    text_err(&format!("heaptide: {text}\n"));
 }
 
 pub(crate) fn exit(outcome: Outcome) -> Exit {

@@ -1,11 +1,27 @@
-//! How often the verdict is right, measured on programs whose answer is known.
+//! How often the verdict is right, measured where the answer is known.
 //!
-//! None of this is a check of the code: it is an experiment, with corpora of its own, and it needs
-//! minutes. `cargo ci` starts it by name.
+//! None of this checks the code. These are experiments: each needs minutes, prints a table, and
+//! fails when the verdict does worse than `docs/VERDICT.md` promises. `cargo ci NAME` starts one.
+//!
+//! | `cargo ci` | what is known | what is measured |
+//! |---|---|---|
+//! | `verdict` | shapes of growth that are made up, with a label each; and the small programs of the package `heaptide-replay`, which really run | how often a healthy site is accused, how often a leak is found, beside the rules of others |
+//! | `leaks` | leaks that people reported, in `leaks/`, each beside its fixed twin | whether the leak is found where it is, and the twin left in peace |
+//! | `programs` | programs that nobody here wrote, in `programs/programs.toml` | whether they do the same over the shim, and are recorded whole |
+//! | `analysis` | large recordings that are made up | how fast they are read, in how much memory |
+//!
+//! To change the rule, work on [`verdict`]'s tuning shapes (`VERDICT=tuning cargo ci verdict`); the
+//! untouched ones are there to hold the result to.
 
 #![forbid(unsafe_code)]
 
-pub mod analysis;
-pub mod leaks;
-pub mod programs;
+mod curve;
+mod synthetic;
+
 pub mod verdict;
+
+pub mod leaks;
+
+pub mod programs;
+
+pub mod analysis;

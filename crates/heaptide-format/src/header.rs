@@ -52,6 +52,9 @@ pub struct Header {
     pub inner: String,
     /// How stacks are taken: `eh_frame` or `backtrace`.
     pub unwinder: String,
+    /// Directories of the shim's own source files, as debug information may name them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub shim_sources: Vec<String>,
     /// Memory limit of the process's cgroup, if there is one.
     pub memory_limit_bytes: Option<u64>,
     /// Memory of the machine, if known.

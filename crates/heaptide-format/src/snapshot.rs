@@ -1,6 +1,7 @@
 //! One snapshot: the numbers of the heap and of every site that changed.
 
 use std::collections::BTreeMap;
+use std::ops::{Add, Sub};
 
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -42,6 +43,38 @@ pub struct HeapTotals {
     pub live_objects: u64,
     /// `alloc_bytes - freed_bytes`.
     pub live_bytes: u64,
+}
+
+/// Numbers of two sites or heaps together; sums stay at the largest number rather than wrap.
+impl Add for HeapTotals {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        self.zip(other, u64::saturating_add)
+    }
+}
+
+/// What has happened since the other, earlier numbers; differences stay at zero rather than wrap.
+impl Sub for HeapTotals {
+    type Output = Self;
+
+    fn sub(self, earlier: Self) -> Self {
+        self.zip(earlier, u64::saturating_sub)
+    }
+}
+
+impl HeapTotals {
+    fn zip(self, other: Self, of: fn(u64, u64) -> u64) -> Self {
+        Self {
+            allocs: of(self.allocs, other.allocs),
+            frees: of(self.frees, other.frees),
+            alloc_bytes: of(self.alloc_bytes, other.alloc_bytes),
+            freed_bytes: of(self.freed_bytes, other.freed_bytes),
+            reallocs: of(self.reallocs, other.reallocs),
+            live_objects: of(self.live_objects, other.live_objects),
+            live_bytes: of(self.live_bytes, other.live_bytes),
+        }
+    }
 }
 
 /// Live numbers of all sites under one tag.
@@ -151,6 +184,19 @@ pub struct SiteRow {
 }
 
 impl SiteRow {
+    /// Its cumulative and live numbers.
+    pub fn counts(&self) -> HeapTotals {
+        HeapTotals {
+            allocs: self.allocs,
+            frees: self.frees,
+            alloc_bytes: self.alloc_bytes,
+            freed_bytes: self.freed_bytes,
+            reallocs: self.reallocs,
+            live_objects: self.live_objects,
+            live_bytes: self.live_bytes,
+        }
+    }
+
     /// The row of a site at which nothing has happened.
     pub fn empty(site: SiteId) -> Self {
         Self {

@@ -1,6 +1,6 @@
 //! The call tree under which memory grows, as lines of text.
 
-use heaptide_analyze::calltree::CallTree;
+use heaptide_analyze::CallTree;
 
 use crate::number::rate_bytes;
 use crate::view::{View, name_and_place};

@@ -4,7 +4,7 @@
 //! past its limit without a word.
 
 use heaptide_analyze::finding::{Finding, Gate};
-use heaptide_analyze::judge::{Outcome, Report};
+use heaptide_analyze::{Outcome, Report};
 
 use crate::number::plural;
 use crate::phrase;

@@ -1,11 +1,11 @@
 //! The report for a person at a terminal: verdict, place, evidence, and one plain sentence.
 
 use anstyle::Style;
-use heaptide_analyze::calltree::CallTree;
+use heaptide_analyze::CallTree;
 use heaptide_analyze::finding::{Finding, Gate};
 use heaptide_analyze::identity::{Origin, SharedFrame};
-use heaptide_analyze::judge::{Outcome, Report, RunReport};
 use heaptide_analyze::verdict::{Class, CohortBar, Stage};
+use heaptide_analyze::{Outcome, Report, RunReport};
 
 use crate::number::{bytes, count, duration, objects, plural};
 use crate::view::{BAD, DOUBTFUL, FAINT, GOOD, STRONG, View, name_and_place};
@@ -14,6 +14,8 @@ use crate::{call_tree, phrase, sentence, sparkline};
 /// How many callers of the blamed frame are named: enough to tell two uses of one function apart.
 /// The whole stack is in the Markdown and JSON reports.
 const CALLERS: usize = 3;
+/// As many lines a finding takes. What matters less is in the Markdown and JSON reports.
+const MOST_LINES: usize = 12;
 
 /// Writes the report.
 pub fn write(report: &Report, view: &View) -> String {
@@ -66,21 +68,51 @@ impl Page<'_> {
         }
     }
 
+    /// The parts that matter most, as many as there are lines for, in the order of reading.
     fn finding(&mut self, finding: &Finding) {
-        self.headline(finding);
+        let written = PARTS.iter().map(|(rank, write)| {
+            let mut page = Page { view: self.view, text: String::new() };
+            write(&mut page, finding);
+            (*rank, page.text)
+        });
+        let parts: Vec<(Rank, String)> = written.collect();
+        let mut by_rank: Vec<usize> = (0..parts.len()).collect();
+        by_rank.sort_by_key(|&part| parts[part].0);
+        let (mut n_lines, mut is_shown) = (0, vec![false; parts.len()]);
+        for part in by_rank {
+            let (rank, text) = &parts[part];
+            let with_it = n_lines + text.lines().count();
+            if *rank == Rank::Always || with_it <= MOST_LINES {
+                (n_lines, is_shown[part]) = (with_it, true);
+            }
+        }
+        let shown = parts.iter().zip(is_shown).filter(|(_, is_shown)| *is_shown);
+        shown.for_each(|((_, text), _)| self.text.push_str(text));
+    }
+
+    fn growth(&mut self, finding: &Finding) {
         self.wrapped("  ", "  ", &phrase::growth(&finding.rate));
+    }
+
+    fn change(&mut self, finding: &Finding) {
         if let Some(change) = phrase::change(finding) {
             self.wrapped("  ", "    ", &change);
         }
+    }
+
+    fn counted_per(&mut self, finding: &Finding) {
         if let Some(counted_per) = phrase::counted_per(finding) {
             self.wrapped("  ", "    ", &counted_per);
         }
-        self.place(finding);
-        self.container(finding);
-        self.evidence(finding);
+    }
+
+    fn projection(&mut self, finding: &Finding) {
         if let Some(projection) = &finding.runs_out {
             self.wrapped("  ", "  ", &format!("by itself, {}", phrase::runs_out(projection)));
         }
+    }
+
+    fn ruling(&mut self, finding: &Finding) {
         let ruling = format!("{}: {}", phrase::gate(finding.ruling.gate), finding.ruling.because);
         self.wrapped("  ", "  ", &ruling);
     }
@@ -102,16 +134,34 @@ impl Page<'_> {
 
     fn place(&mut self, finding: &Finding) {
         let blamed = &finding.blamed;
-        let function = self.view.paint(STRONG, &blamed.function);
+        let function = self.view.paint(STRONG, blamed.plain());
         self.line(&format!("  {function}"));
         if let Some(place) = self.view.place(blamed) {
             self.line(&format!("      at {place}"));
         }
-        for caller in callers(finding) {
-            let (text, place) = (format!("      <- {}", caller.function), self.view.place(caller));
-            let text = name_and_place(&text, place.as_deref(), "         ", self.view.width);
-            text.lines().for_each(|line| self.line(&self.view.paint(FAINT, line)));
+        if let Some(via) = finding.via() {
+            self.frame("via", via);
         }
+        if let Some(alone) = phrase::without_caller(finding) {
+            self.line(&format!("      {alone}"));
+        }
+    }
+
+    fn caller(&mut self, finding: &Finding) {
+        callers(finding).take(1).for_each(|caller| self.frame("<-", caller));
+    }
+
+    fn more_callers(&mut self, finding: &Finding) {
+        callers(finding).skip(1).for_each(|caller| self.frame("<-", caller));
+    }
+
+    fn frame(&mut self, word: &str, frame: &SharedFrame) {
+        let (text, place) = (format!("      {word} {}", frame.plain()), self.view.place(frame));
+        let text = name_and_place(&text, place.as_deref(), "         ", self.view.width);
+        text.lines().for_each(|line| self.line(&self.view.paint(FAINT, line)));
+    }
+
+    fn tag(&mut self, finding: &Finding) {
         if let Some(tag) = &finding.lead().subject.tag {
             self.line(&format!("      tagged {tag}"));
         }
@@ -122,16 +172,17 @@ impl Page<'_> {
             return;
         };
         let container = &held.verdict.evidence.container;
-        let place = self.view.place(&held.subject.blamed).unwrap_or_default();
+        // A block that grows in place keeps the site that made it; where it grew is not recorded.
+        let place = self.view.place(&held.subject.blamed);
+        let made = place.map(|place| format!(" made at {place}")).unwrap_or_default();
         let (size, steps) = (bytes(container.bytes), container.steps.len() as u64);
         let steps = plural(steps, "step", "steps");
-        let text = format!("held by a container that has grown to {size} in {steps}  {place}");
-        self.wrapped("  ", "    ", text.trim_end());
+        let text = format!("held by a container{made}, grown to {size} in {steps}");
+        self.wrapped("  ", "    ", &text);
     }
 
-    fn evidence(&mut self, finding: &Finding) {
+    fn counts(&mut self, finding: &Finding) {
         let evidence = &phrase::evidence_site(finding).verdict.evidence;
-        self.cohorts(&evidence.cohorts);
         let mut counts = format!(
             "{} allocated, {} freed, {}",
             count(evidence.allocs),
@@ -149,17 +200,30 @@ impl Page<'_> {
             };
         }
         self.wrapped("  ", "    ", &counts);
+    }
+
+    fn sites(&mut self, finding: &Finding) {
         if finding.sites.len() > 1 {
             let n = finding.sites.len();
             let text = format!("{n} call sites leak together; the numbers are of one");
             self.wrapped("  ", "    ", &text);
         }
+    }
+
+    fn excluded(&mut self, finding: &Finding) {
         for excluded in phrase::excluded(finding) {
             self.wrapped("  ", "    ", &excluded);
         }
+    }
+
+    fn needs(&mut self, finding: &Finding) {
         if let Some(needs) = phrase::needs(finding) {
             self.wrapped("  ", "    ", &needs);
         }
+    }
+
+    fn would_change(&mut self, finding: &Finding) {
+        let evidence = &phrase::evidence_site(finding).verdict.evidence;
         let change: Vec<_> = evidence.would_change.iter().filter_map(sentence::condition).collect();
         if !change.is_empty() {
             let text = format!("would look different if: {}", change.join("; "));
@@ -168,7 +232,8 @@ impl Page<'_> {
     }
 
     /// What is alive by birth, oldest left: warm-up, mature, young.
-    fn cohorts(&mut self, bars: &[CohortBar]) {
+    fn cohorts(&mut self, finding: &Finding) {
+        let bars: &[CohortBar] = &phrase::evidence_site(finding).verdict.evidence.cohorts;
         if bars.is_empty() {
             return;
         }
@@ -263,6 +328,40 @@ impl Page<'_> {
         self.text.push('\n');
     }
 }
+
+/// How much a part of a finding matters: what happens and where, before why it is believed.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    Always,
+    Place,
+    Numbers,
+    Evidence,
+    Detail,
+}
+
+/// Writes a part of a finding, or nothing.
+type Part = fn(&mut Page<'_>, &Finding);
+
+/// The parts of a finding in the order of reading.
+const PARTS: &[(Rank, Part)] = &[
+    (Rank::Always, |page, finding| page.headline(finding)),
+    (Rank::Always, |page, finding| page.growth(finding)),
+    (Rank::Always, |page, finding| page.change(finding)),
+    (Rank::Detail, |page, finding| page.counted_per(finding)),
+    (Rank::Always, |page, finding| page.place(finding)),
+    (Rank::Place, |page, finding| page.caller(finding)),
+    (Rank::Evidence, |page, finding| page.more_callers(finding)),
+    (Rank::Place, |page, finding| page.tag(finding)),
+    (Rank::Place, |page, finding| page.container(finding)),
+    (Rank::Evidence, |page, finding| page.cohorts(finding)),
+    (Rank::Numbers, |page, finding| page.counts(finding)),
+    (Rank::Numbers, |page, finding| page.sites(finding)),
+    (Rank::Detail, |page, finding| page.excluded(finding)),
+    (Rank::Place, |page, finding| page.needs(finding)),
+    (Rank::Evidence, |page, finding| page.would_change(finding)),
+    (Rank::Detail, |page, finding| page.projection(finding)),
+    (Rank::Always, |page, finding| page.ruling(finding)),
+];
 
 fn stage_word(stage: Stage) -> &'static str {
     match stage {

@@ -1,6 +1,6 @@
 //! The report for programs: everything, under a version. `docs/report.schema.json` documents it.
 
-use heaptide_analyze::judge::Report;
+use heaptide_analyze::Report;
 use serde::Serialize;
 
 /// The version of the document; it grows when a member changes its meaning or goes.

@@ -3,7 +3,7 @@
 use std::io;
 
 use heaptide_analyze::finding::{Finding, Gate};
-use heaptide_analyze::judge::{Outcome, Report, RunReport};
+use heaptide_analyze::{Outcome, Report, RunReport};
 use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesText, Event};
 

@@ -10,14 +10,14 @@
 //! that a finding is told alike in all of them.
 //!
 //! ```
-//! use heaptide_analyze::recorded::{self, Terms};
+//! use heaptide_analyze::Terms;
 //! use heaptide_analyze::symbols::ElfResolver;
 //! use heaptide_report::{View, human};
 //!
 //! let here = env!("CARGO_MANIFEST_DIR");
 //! let recording = format!("{here}/../heaptide-format/tests/data/v1-shop.jsonl");
 //! let mut resolver = ElfResolver::new(Vec::new());
-//! let report = recorded::judge(&[recording.into()], &mut resolver, &Terms::default())?;
+//! let report = heaptide_analyze::judge(&[recording.into()], &mut resolver, &Terms::default())?;
 //! let text = human::write(&report, &View { width: 72, ..View::default() });
 //! assert!(text.contains("inconclusive (exit 3)"), "{text}");
 //! # Ok::<(), heaptide_analyze::load::Error>(())

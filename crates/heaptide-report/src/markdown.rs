@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use heaptide_analyze::finding::{Finding, Gate};
-use heaptide_analyze::judge::{Outcome, Report, RunReport};
+use heaptide_analyze::{Outcome, Report, RunReport};
 
 use crate::number::{objects, significant};
 use crate::view::View;

@@ -1,9 +1,10 @@
 //! Short phrases that several outputs share: how fast, how much, whose, how it ends.
 
-use heaptide_analyze::compare::{Change, Comparison, Known};
-use heaptide_analyze::finding::{Finding, Gate, JudgedSite, LimitOf, Projection};
-use heaptide_analyze::judge::{Outcome, Report, RunReport};
+use heaptide_analyze::compare::{Comparison, Known};
+use heaptide_analyze::finding::{Change, Finding, Gate, JudgedSite, LimitOf, Projection};
+use heaptide_analyze::identity::{Origin, SharedFrame};
 use heaptide_analyze::verdict::{Channel, Condition, Confidence, Evidence, Fit, Rate};
+use heaptide_analyze::{Outcome, Report, RunReport};
 use heaptide_format::Mode;
 
 use crate::number::{about, bytes, count, duration, plural, rate_bytes, significant, unit};
@@ -107,6 +108,15 @@ pub(crate) fn excluded(finding: &Finding) -> Vec<String> {
     let container = container.filter(|site| site.subject.id != shown.subject.id);
     let sites = [Some(shown), container].into_iter().flatten();
     sites.flat_map(|site| &site.verdict.evidence.excluded).map(sentence::excluded).collect()
+}
+
+/// Why nobody's code but a dependency's is named, if so.
+pub(crate) fn without_caller(finding: &Finding) -> Option<&'static str> {
+    let is_own = |frame: &SharedFrame| frame.origin == Origin::Workspace;
+    let is_theirs = matches!(finding.blamed.origin, Origin::Dependency(_));
+    let has_caller = finding.lead().subject.stack.iter().any(is_own);
+    (is_theirs && !has_caller)
+        .then_some("on a thread or task of its own: no call of yours leads here")
 }
 
 /// How a finding compares with the build before: a line, if there is one.
@@ -255,7 +265,7 @@ fn others(report: &Report) -> String {
 
 fn leaks(finding: &Finding) -> String {
     let rate = &finding.rate;
-    let function = &finding.blamed.function;
+    let function = finding.blamed.plain();
     let each = per(&rate.work);
     let size = rate_bytes(rate.bytes_per_op);
     let what = match rate.objects_per_op > 0.0 {

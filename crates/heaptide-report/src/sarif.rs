@@ -3,10 +3,9 @@
 //! `partialFingerprints` holds the stable id of the site, so that a service knows a finding again
 //! after a rebuild and after lines have moved.
 
-use heaptide_analyze::compare::Change;
-use heaptide_analyze::finding::{Finding, Gate};
+use heaptide_analyze::Report;
+use heaptide_analyze::finding::{Change, Finding, Gate};
 use heaptide_analyze::identity::NamedFrame;
-use heaptide_analyze::judge::Report;
 use heaptide_analyze::verdict::Class;
 use serde_json::{Value, json};
 

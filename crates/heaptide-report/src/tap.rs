@@ -1,7 +1,7 @@
 //! Test Anything Protocol, version 14: a point per finding and one for the outcome.
 
 use heaptide_analyze::finding::{Finding, Gate};
-use heaptide_analyze::judge::{Outcome, Report};
+use heaptide_analyze::{Outcome, Report};
 
 use crate::phrase;
 use crate::view::View;

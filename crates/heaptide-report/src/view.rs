@@ -59,7 +59,7 @@ impl View {
 
     /// The same for a file and a line.
     pub(crate) fn place_of(&self, file: Option<&str>, line: Option<u32>) -> Option<String> {
-        let file = self.relative(file?);
+        let file = from_package(self.relative(file?));
         Some(match line {
             Some(line) => format!("{file}:{line}"),
             None => file.to_owned(),
@@ -71,6 +71,17 @@ impl View {
         let below = root.and_then(|root| file.strip_prefix(root)?.strip_prefix('/'));
         below.unwrap_or(file)
     }
+}
+
+/// What stands below Cargo's directories and the toolchain's: everybody has these elsewhere, and
+/// nobody edits there.
+fn from_package(file: &str) -> &str {
+    let below = |dir: &str, n_parts: usize| {
+        let after = &file[file.find(dir)? + dir.len()..];
+        after.splitn(n_parts + 1, '/').nth(n_parts)
+    };
+    let found = below("/registry/src/", 1).or_else(|| below("/git/checkouts/", 2));
+    found.or_else(|| below("/rustc/", 1)).unwrap_or(file)
 }
 
 /// A name and its place on one line, or below each other if that takes more than `width` columns:
@@ -98,6 +109,9 @@ mod tests {
         check("/home/me/shop/src/main.rs", Some(8), "src/main.rs:8");
         check("/home/me/shopping/src/main.rs", None, "/home/me/shopping/src/main.rs");
         check("src/main.rs", Some(8), "src/main.rs:8");
+        check("/c/registry/src/i-1/hyper-1.0.0/src/lib.rs", None, "hyper-1.0.0/src/lib.rs");
+        check("/c/git/checkouts/post-0a/89ab/parcels/src/lib.rs", None, "parcels/src/lib.rs");
+        check("/rustc/59ab/library/alloc/src/vec/mod.rs", None, "library/alloc/src/vec/mod.rs");
     }
 
     /// The terminal broke `from` into `fr` and `om`.

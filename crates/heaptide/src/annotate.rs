@@ -5,7 +5,7 @@
 
 use core::marker::PhantomData;
 
-use crate::globals::{self, ARENA, REGISTRY, STATE, WORK};
+use crate::globals::{self, ARENA, STATE, THREAD_BLOCKS, WORK};
 use crate::sync::Ordering::Relaxed;
 use crate::thread::block;
 
@@ -54,14 +54,14 @@ fn enter(name: &str) -> Option<u32> {
         return None;
     }
     let number = globals::tables()?.tags.number(&ARENA, name);
-    let mut hold = block::hold_own().or_else(|| block::adopt(&REGISTRY, &ARENA))?;
-    let before = hold.memo().tag();
-    hold.memo_mut().set_tag(number);
+    let mut guard = block::own_guard().or_else(|| block::adopt(&THREAD_BLOCKS, &ARENA))?;
+    let before = guard.stack_cache().tag();
+    guard.stack_cache_mut().set_tag(number);
     Some(before)
 }
 
 fn put(tag: u32) {
-    if let Some(mut hold) = block::hold_own() {
-        hold.memo_mut().set_tag(tag);
+    if let Some(mut guard) = block::own_guard() {
+        guard.stack_cache_mut().set_tag(tag);
     }
 }

@@ -8,7 +8,7 @@ use once_cell::sync::OnceCell;
 
 use crate::shared::arena::{Arena, Link};
 use crate::shared::labels::{Labels, MAX_TAGS, MAX_WORK, WorkCounters};
-use crate::shared::pool::Registry;
+use crate::shared::pool::Pool;
 use crate::shared::samples::SampleTable;
 use crate::shared::sites::SiteTable;
 use crate::shared::state::{State, StateCell};
@@ -16,7 +16,7 @@ use crate::shared::trailer::MAX_SITES;
 use crate::sync::Ordering::Relaxed;
 use crate::sync::{AtomicU32, AtomicU64};
 use crate::thread::block::ThreadBlock;
-use crate::thread::counters::slot::Surroundings;
+use crate::thread::counters::slot::CountContext;
 use crate::thread::scratch_stack::ScratchStack;
 use crate::unwind::modules::LoadedModules;
 
@@ -25,9 +25,9 @@ pub(crate) static STATE: StateCell = StateCell::new();
 /// Memory of everything below.
 pub(crate) static ARENA: Arena = Arena::new();
 /// All thread blocks.
-pub(crate) static REGISTRY: Registry<ThreadBlock> = Registry::new();
+pub(crate) static THREAD_BLOCKS: Pool<ThreadBlock> = Pool::new();
 /// All stacks of our own.
-pub(crate) static SCRATCH_STACKS: Registry<ScratchStack> = Registry::new();
+pub(crate) static SCRATCH_STACKS: Pool<ScratchStack> = Pool::new();
 /// All modules.
 pub(crate) static MODULES: LoadedModules = LoadedModules::new();
 /// Work counted, by number of the counter less one; cumulative over the process's life.
@@ -39,7 +39,7 @@ static TABLES_MADE: OnceCell<&'static Tables> = OnceCell::new();
 pub(crate) static UNHELD: AtomicU64 = AtomicU64::new(0);
 
 /// How stacks are taken, as [`Unwinder`].
-static UNWINDER: AtomicU32 = AtomicU32::new(Unwinder::EhFrame as u32);
+static UNWINDER: AtomicU32 = AtomicU32::new(Unwinder::of_this_machine() as u32);
 
 /// The tables that exist once a recording was started.
 #[derive(Debug)]
@@ -55,8 +55,41 @@ pub(crate) struct Tables {
 pub(crate) enum Unwinder {
     /// By our own walk over the unwind tables.
     EhFrame,
-    /// By the `backtrace` crate, on machines that the walk does not know.
+    /// By the `backtrace` crate, on machines that the walk does not know, and for comparison.
+    #[cfg(any(
+        feature = "names",
+        not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))
+    ))]
     Backtrace,
+}
+
+impl Unwinder {
+    /// The one for this machine: our walk where it knows the stacks, by the tables that
+    /// `dl_iterate_phdr` finds.
+    pub(crate) const fn of_this_machine() -> Self {
+        #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+        return Self::EhFrame;
+        #[cfg(not(all(
+            target_os = "linux",
+            any(target_arch = "x86_64", target_arch = "aarch64")
+        )))]
+        return Self::Backtrace;
+    }
+
+    /// As recordings name it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::EhFrame => "eh_frame",
+            #[cfg(any(
+                feature = "names",
+                not(all(
+                    target_os = "linux",
+                    any(target_arch = "x86_64", target_arch = "aarch64")
+                ))
+            ))]
+            Self::Backtrace => "backtrace",
+        }
+    }
 }
 
 /// Makes the tables at the first call; `None` without memory. Not called from the hook.
@@ -86,8 +119,8 @@ pub(crate) fn tables() -> Option<&'static Tables> {
 }
 
 /// What counting needs beside the thread's own.
-pub(crate) fn surroundings() -> Surroundings {
-    Surroundings { arena: &ARENA, work: &WORK }
+pub(crate) fn count_context() -> CountContext {
+    CountContext { arena: &ARENA, work: &WORK }
 }
 
 /// Asks the loader what is loaded; the state afterwards. Not called from the hook.
@@ -104,9 +137,12 @@ pub(crate) fn note_unloads() -> State {
 
 /// How stacks are taken, as [`prepare`] was told.
 pub(crate) fn unwinder() -> Unwinder {
-    if UNWINDER.load(Relaxed) == Unwinder::EhFrame as u32 {
-        Unwinder::EhFrame
-    } else {
-        Unwinder::Backtrace
+    match UNWINDER.load(Relaxed) {
+        #[cfg(any(
+            feature = "names",
+            not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))
+        ))]
+        unwinder if unwinder == Unwinder::Backtrace as u32 => Unwinder::Backtrace,
+        _ => Unwinder::EhFrame,
     }
 }

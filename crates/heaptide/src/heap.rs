@@ -5,7 +5,7 @@
 use std::alloc::System;
 
 use crate::globals::STATE;
-use crate::mode::{self, Choice};
+use crate::mode::{self, ProcessMode};
 use crate::shared::state::State;
 use crate::thread::sampler::MAX_PERIOD_BYTES;
 
@@ -17,7 +17,7 @@ use crate::thread::sampler::MAX_PERIOD_BYTES;
 #[derive(Debug)]
 pub struct Heaptide<A = System> {
     pub(crate) inner: A,
-    unasked: Choice,
+    default_mode: ProcessMode,
 }
 
 impl Heaptide<System> {
@@ -29,7 +29,7 @@ impl Heaptide<System> {
     /// The shim over the system's allocator, off unless `HEAPTIDE_OUT` or `HEAPTIDE_MODE` is set
     /// when the program starts: for programs that are not themselves under test.
     pub const fn off_unless_asked() -> Self {
-        Self { inner: System, unasked: Choice::Off }
+        Self { inner: System, default_mode: ProcessMode::Off }
     }
 }
 
@@ -42,7 +42,7 @@ impl Default for Heaptide<System> {
 impl<A> Heaptide<A> {
     /// The shim over another allocator.
     pub const fn with(inner: A) -> Self {
-        Self { inner, unasked: Choice::Exact }
+        Self { inner, default_mode: ProcessMode::Exact }
     }
 
     /// Samples one in about `period_bytes` of the bytes that the program asks for, unless
@@ -62,15 +62,15 @@ impl<A> Heaptide<A> {
             period_bytes >= 1 && period_bytes <= MAX_PERIOD_BYTES,
             "a period is between 1 byte and 8 MiB"
         );
-        self.unasked = Choice::Sampled { period_bytes };
+        self.default_mode = ProcessMode::Sampled { period_bytes };
         self
     }
 
-    /// The first allocation of the process settles whether blocks carry records.
+    /// The first allocation of the process settles whether blocks carry trailers.
     #[cold]
     #[inline(never)]
     pub(crate) fn decide(&self) -> State {
-        mode::decide(&STATE, self.unasked, core::any::type_name::<A>);
+        mode::decide(&STATE, self.default_mode, core::any::type_name::<A>);
         STATE.load()
     }
 }

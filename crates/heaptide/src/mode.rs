@@ -17,7 +17,7 @@ use crate::thread::sampler::{self, DEFAULT_PERIOD_BYTES, MAX_PERIOD_BYTES};
 /// What a process can be: decided at its first allocation, by the environment or, where that says
 /// nothing, by the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Choice {
+pub(crate) enum ProcessMode {
     Off,
     Exact,
     Sampled { period_bytes: u64 },
@@ -31,21 +31,21 @@ pub(crate) fn inner_allocator() -> &'static str {
 }
 
 /// Settles, in the first allocation of the process and without allocating, whether blocks carry
-/// records.
-pub(crate) fn decide(state: &StateCell, unasked: Choice, inner: fn() -> &'static str) {
+/// trailers.
+pub(crate) fn decide(state: &StateCell, default_mode: ProcessMode, inner: fn() -> &'static str) {
     let out = sys::environment(c"HEAPTIDE_OUT");
-    let choice = match asked() {
-        Ok(Some(choice)) => choice,
+    let mode = match asked() {
+        Ok(Some(mode)) => mode,
         // Somebody wants to record, but not in a way that there is.
-        Err(_) => Choice::Off,
-        Ok(None) if out.is_some() => Choice::Exact,
-        Ok(None) => unasked,
+        Err(_) => ProcessMode::Off,
+        Ok(None) if out.is_some() => ProcessMode::Exact,
+        Ok(None) => default_mode,
     };
-    let phase = match choice {
-        Choice::Off => Phase::Off,
-        Choice::Exact => Phase::Armed,
-        Choice::Sampled { period_bytes } => {
-            sampler::settle(period_bytes, sys::start_up_entropy());
+    let phase = match mode {
+        ProcessMode::Off => Phase::Off,
+        ProcessMode::Exact => Phase::Armed,
+        ProcessMode::Sampled { period_bytes } => {
+            sampler::set_period(period_bytes, sys::start_up_entropy());
             Phase::SampledArmed
         }
     };
@@ -65,21 +65,21 @@ pub(crate) fn phase_after_an_allocation() -> Phase {
 }
 
 /// What `HEAPTIDE_MODE` asks for; its value, if that is nothing that there is.
-pub(crate) fn asked() -> Result<Option<Choice>, &'static CStr> {
+pub(crate) fn asked() -> Result<Option<ProcessMode>, &'static CStr> {
     let Some(mode) = sys::environment(c"HEAPTIDE_MODE") else { return Ok(None) };
     parse_mode(mode.to_bytes()).map(Some).ok_or(mode)
 }
 
 /// Reads a mode, without allocating.
-fn parse_mode(text: &[u8]) -> Option<Choice> {
+fn parse_mode(text: &[u8]) -> Option<ProcessMode> {
     match text {
-        b"off" => Some(Choice::Off),
-        b"exact" => Some(Choice::Exact),
-        b"sampled" => Some(Choice::Sampled { period_bytes: DEFAULT_PERIOD_BYTES }),
+        b"off" => Some(ProcessMode::Off),
+        b"exact" => Some(ProcessMode::Exact),
+        b"sampled" => Some(ProcessMode::Sampled { period_bytes: DEFAULT_PERIOD_BYTES }),
         _ => {
             let period_bytes = parse_bytes(text.strip_prefix(b"sampled:")?)?;
             let is_period = (1..=MAX_PERIOD_BYTES).contains(&period_bytes);
-            is_period.then_some(Choice::Sampled { period_bytes })
+            is_period.then_some(ProcessMode::Sampled { period_bytes })
         }
     }
 }
@@ -114,12 +114,12 @@ mod tests {
 
     #[test]
     fn modes() {
-        let check = |text: &str, choice: Option<Choice>| {
-            assert_eq!(parse_mode(text.as_bytes()), choice, "{text}");
+        let check = |text: &str, mode: Option<ProcessMode>| {
+            assert_eq!(parse_mode(text.as_bytes()), mode, "{text}");
         };
-        let sampled = |period_bytes| Some(Choice::Sampled { period_bytes });
-        check("off", Some(Choice::Off));
-        check("exact", Some(Choice::Exact));
+        let sampled = |period_bytes| Some(ProcessMode::Sampled { period_bytes });
+        check("off", Some(ProcessMode::Off));
+        check("exact", Some(ProcessMode::Exact));
         check("sampled", sampled(512 << 10));
         check("sampled:512KiB", sampled(512 << 10));
         check("sampled:1", sampled(1));

@@ -4,9 +4,9 @@
 mod rig;
 
 use std::hint::black_box;
+use std::path::Path;
 use std::process::{ExitCode, Output};
 use std::thread;
-use std::time::Duration;
 
 use heaptide::{Heaptide, Mode, Recorder};
 use heaptide_format::Reason;
@@ -43,8 +43,15 @@ fn leaks() {
     println!("done");
 }
 
+/// Ends when its own recording has two snapshots of its interval.
 fn waits() {
-    thread::sleep(Duration::from_millis(200));
+    let path = std::env::var_os("HEAPTIDE_OUT").expect("the test says where");
+    let n_snapshots = || {
+        Recording::read_so_far(Path::new(&path)).map_or(0, |recording| recording.snapshots.len())
+    };
+    while n_snapshots() < 2 {
+        thread::yield_now();
+    }
 }
 
 fn wants_to_record() {
@@ -92,7 +99,8 @@ fn interval_and_signal_are_obeyed() {
     let recording = Recording::read(&path);
     assert_eq!(recording.header.interval_ns, 10_000_000);
     assert_eq!(recording.header.signal.as_deref(), Some("USR2"));
-    assert!(recording.snapshots.len() >= 2);
+    let reasons: Vec<_> = recording.snapshots.iter().map(|snapshot| snapshot.reason).collect();
+    assert_eq!(reasons[..2], [Reason::Interval; 2]);
 }
 
 /// The program did as it always does and said one line, with these words in it.

@@ -16,6 +16,7 @@ use std::thread;
 
 use heaptide::{Error, Heaptide, Recorder};
 use rig::recording::{Recording, less};
+use rig::stacks::branch;
 use rig::tally::{self, Tally};
 use rig::{scratch, scratch_folder};
 
@@ -128,24 +129,6 @@ fn two_processes_share_no_file() {
     let mut pids = pids.to_vec();
     pids.sort_unstable();
     assert_eq!(recorded, pids);
-}
-
-/// Allocates once under each of 8^`depth` different stacks.
-#[inline(never)]
-fn branch(depth: u32) {
-    if depth == 0 {
-        drop(black_box(Box::new(1u64)));
-        return;
-    }
-    branch(black_box(depth - 1));
-    branch(black_box(depth - 1));
-    branch(black_box(depth - 1));
-    branch(black_box(depth - 1));
-    branch(black_box(depth - 1));
-    branch(black_box(depth - 1));
-    branch(black_box(depth - 1));
-    branch(black_box(depth - 1));
-    black_box(depth);
 }
 
 /// Records the work that `prepare` returns, done while the system gives nobody more memory. What the

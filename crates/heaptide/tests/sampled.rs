@@ -18,8 +18,8 @@ use std::hint::black_box;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::ptr;
-use std::sync::atomic::AtomicU8;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicU8, AtomicUsize};
 use std::thread;
 
 use heaptide::{Heaptide, Mode, Recorder};
@@ -29,7 +29,8 @@ use rig::block::{Block, layout};
 use rig::checking::Checking;
 use rig::counting::{Counting, INNER, OUTER, calls};
 use rig::recording::Recording;
-use rig::{proc, program, scratch};
+use rig::zeroed::{GIANT, giant_stays_lazy};
+use rig::{program, scratch};
 use tikv_jemallocator::Jemalloc;
 
 type Inner = Counting<INNER, Checking<Chosen>>;
@@ -147,13 +148,20 @@ impl Dice {
     }
 }
 
+/// Steps of each of three threads.
+const CHURN_STEPS: usize = 6000;
+/// Recordings meanwhile.
+const CHURN_ROUNDS: usize = 20;
+
 /// Blocks of every size and alignment, made, resized and freed while recordings begin and end.
 /// The inner allocator ends the process if one comes back with another layout.
 fn churns() {
+    static STEPS: AtomicUsize = AtomicUsize::new(0);
     let churn = |seed| {
         let mut dice = Dice(seed);
         let mut live: Vec<Block> = Vec::new();
-        for step in 0..6000 {
+        for step in 0..CHURN_STEPS {
+            STEPS.fetch_add(1, Relaxed);
             let size = dice.size();
             match dice.roll(5) {
                 0 | 1 => {
@@ -175,9 +183,12 @@ fn churns() {
     };
     let threads: Vec<_> = (1..4).map(|seed| thread::spawn(move || churn(seed))).collect();
     let mut sampled = 0;
-    for _ in 0..20 {
+    for round in 1..=CHURN_ROUNDS {
         let (recorder, path) = record("churns");
-        thread::sleep(std::time::Duration::from_millis(5));
+        // As much as there is for a round is churned while it is recorded.
+        while STEPS.load(Relaxed) < round * 3 * CHURN_STEPS / CHURN_ROUNDS {
+            thread::yield_now();
+        }
         recorder.finish().expect("the end");
         let last = Recording::read(&path);
         assert_eq!(last.last().dropped, heaptide_format::Dropped::default());
@@ -332,17 +343,8 @@ fn large_blocks_are_the_inner_allocators() {
 }
 
 fn a_zeroed_giant_stays_lazy() {
-    const GIANT: usize = 256 << 20;
     let (recorder, path) = record("lazy");
-    let scope = heaptide::tag("giant");
-    let before = proc::resident_bytes();
-    let giant = black_box(vec![0u8; GIANT]);
-    let added = proc::resident_bytes().saturating_sub(before);
-    drop(scope);
-    assert!(added < 1 << 20, "{added} bytes became resident");
-    assert_eq!(giant[0] | giant[GIANT / 2] | giant[GIANT - 1], 0);
-    let seq = recorder.snapshot().expect("a snapshot");
-    drop(giant);
+    let seq = giant_stays_lazy(&recorder);
     recorder.finish().expect("the end");
     let live = Recording::read(&path).under(seq, "giant");
     assert_eq!((live.live_objects, live.live_bytes), (1, GIANT as u64));

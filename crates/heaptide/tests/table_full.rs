@@ -11,6 +11,7 @@ use heaptide::{Heaptide, Recorder};
 use heaptide_format::SiteId;
 use rig::recording::{Recording, less, sum};
 use rig::scratch;
+use rig::stacks::branch;
 use rig::tally::{self, Tally};
 
 #[global_allocator]
@@ -24,25 +25,6 @@ fn main() -> ExitCode {
 /// those that it has already.
 const DEPTH: u32 = 6;
 const STACKS: u64 = (8 << (3 * (DEPTH - 1))) + 8;
-
-/// Allocates once under each of 8^`depth` different stacks: no two of the calls below return to the
-/// same address.
-#[inline(never)]
-fn branch(depth: u32) {
-    if depth == 0 {
-        drop(black_box(Box::new(1u64)));
-        return;
-    }
-    branch(black_box(depth - 1));
-    branch(black_box(depth - 1));
-    branch(black_box(depth - 1));
-    branch(black_box(depth - 1));
-    branch(black_box(depth - 1));
-    branch(black_box(depth - 1));
-    branch(black_box(depth - 1));
-    branch(black_box(depth - 1));
-    black_box(depth);
-}
 
 /// As many as would fill megabytes.
 #[inline(never)]

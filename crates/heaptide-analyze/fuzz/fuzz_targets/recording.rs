@@ -10,7 +10,7 @@ use std::fs;
 use heaptide_analyze::dump::Dump;
 use heaptide_analyze::identity::WorkspaceCrates;
 use heaptide_analyze::load::Location;
-use heaptide_analyze::recorded::{self, Terms};
+use heaptide_analyze::Terms;
 use heaptide_analyze::symbols::RecordedOnly;
 use libfuzzer_sys::fuzz_target;
 
@@ -19,7 +19,7 @@ fuzz_target!(|bytes: &[u8]| {
     let path = std::env::temp_dir().join(format!("heaptide-fuzz-{}.jsonl", std::process::id()));
     fs::write(&path, bytes).expect("the temporary directory can be written to");
     // Every outcome is right, but for a panic.
-    let _ = recorded::judge(&[path.clone()], &mut RecordedOnly, &Terms::default());
+    let _ = heaptide_analyze::judge(&[path.clone()], &mut RecordedOnly, &Terms::default());
     let last = Location { path, seq: None };
     let _ = Dump::open(&last, &mut RecordedOnly, &WorkspaceCrates::new());
 });

@@ -144,7 +144,7 @@ fn segments(path: &str) -> Vec<&str> {
 }
 
 /// Splits at the first `separator` that stands outside all brackets.
-fn split_top<'a>(text: &'a str, separator: &str) -> Option<(&'a str, &'a str)> {
+pub(super) fn split_top<'a>(text: &'a str, separator: &str) -> Option<(&'a str, &'a str)> {
     let (at, ..) = Depths::of(text).find(|(at, _, depth)| {
         *depth == 0 && text.as_bytes()[*at..].starts_with(separator.as_bytes())
     })?;

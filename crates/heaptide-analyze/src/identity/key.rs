@@ -23,6 +23,11 @@ impl SiteKey {
             bytes.fold(OFFSET_BASIS, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(PRIME));
         Self((hash >> 32) as u32 ^ hash as u32)
     }
+
+    /// The key of a site that shares the parts of this one's.
+    pub(super) fn numbered(self, number: usize) -> Self {
+        Self::of(&[&self.to_string(), &number.to_string()])
+    }
 }
 
 impl fmt::Display for SiteKey {

@@ -14,17 +14,24 @@
 //!    count; lines and addresses do not. A function that was there already (recursion) counts
 //!    once, and an inlined one like any other, so that optimisation changes nothing.
 //!
-//! The key is a hash of these, and of the tag.
+//! The key is a hash of these, and of the tag. Where debug information has no whole names, sites that
+//! nothing else tells apart are numbered in the order of their lines: see [`tell_apart`].
 
+mod bare;
 mod function;
 mod key;
 mod origin;
+mod source;
 mod stack;
 
+use std::collections::BTreeMap;
+
+pub use bare::is_bare;
 use function::crate_of;
 pub use function::plain;
 pub use key::SiteKey;
 pub use origin::{Origin, WorkspaceCrates};
+pub use source::CrateNames;
 pub use stack::{NamedFrame, SharedFrame, Stack};
 
 /// What a call site is called. Sites with equal keys are judged as one.
@@ -38,8 +45,12 @@ pub struct Identity {
     pub via: Option<String>,
     /// The innermost frame in the workspace, else the innermost that is not plumbing.
     pub responsible: Option<SharedFrame>,
+    /// The function of a dependency that made that call, if the responsible one called a dependency.
+    pub dependency: Option<SharedFrame>,
     /// The outermost frame in the workspace: where the program came in.
     pub entry: Option<SharedFrame>,
+    /// Where the frames stand whose names do not tell functions apart.
+    places: Vec<u64>,
 }
 
 impl Identity {
@@ -52,12 +63,16 @@ impl Identity {
         let is_own = |frame: &&SharedFrame| frame.is_own();
         let via = plumbing.last().map(SharedFrame::plain);
         let responsible = frames.iter().find(is_own).or(frames.first());
+        let dependency = frames.first().filter(|first| first.is_theirs());
+        let dependency = dependency.filter(|first| Some(*first) != responsible);
         Self {
             id: SiteKey::of(&parts(frames, via, tag)),
             path: responsible.map(|frame| frame.plain().to_owned()).unwrap_or_default(),
             via: via.map(str::to_owned),
             responsible: responsible.cloned(),
+            dependency: dependency.cloned(),
             entry: frames.iter().rfind(is_own).cloned(),
+            places: places(&stack.frames, responsible),
         }
     }
 
@@ -73,6 +88,40 @@ impl Identity {
         let path = path.unwrap_or("(no stack)").to_owned();
         Self { id: SiteKey::of(&parts), path, ..Self::default() }
     }
+}
+
+/// Gives sites keys of their own that have one in common only because their names are poor.
+///
+/// They are numbered in the order of their lines, or of their addresses where there are no lines, so
+/// a rebuild that moves lines keeps the keys. The first keeps the key it has.
+pub fn tell_apart<'a>(identities: impl Iterator<Item = &'a mut Identity>) {
+    let mut alike: BTreeMap<SiteKey, BTreeMap<Vec<u64>, Vec<&mut Identity>>> = BTreeMap::new();
+    for identity in identities {
+        let places = std::mem::take(&mut identity.places);
+        alike.entry(identity.id).or_default().entry(places).or_default().push(identity);
+    }
+    for (key, by_place) in alike {
+        let numbered = by_place.into_values().enumerate().skip(1);
+        for (number, identities) in numbered {
+            let of_its_own = key.numbered(number);
+            identities.into_iter().for_each(|identity| identity.id = of_its_own);
+        }
+    }
+}
+
+/// The lines of functions named by their file only, from the allocator to the responsible function
+/// and in the user's code beyond; and the address of the call in one of Rust that has no lines.
+fn places(frames: &[SharedFrame], responsible: Option<&SharedFrame>) -> Vec<u64> {
+    let within = frames.iter().position(|frame| Some(frame) == responsible).unwrap_or_default();
+    let counts = |index: usize, frame: &SharedFrame| {
+        let is_named = frame.is_own() || index <= within && frame.origin != Origin::Std;
+        frame.told_by_file && is_named
+    };
+    let counting = frames.iter().enumerate().filter(|(index, frame)| counts(*index, frame));
+    let lines = counting.map(|(_, frame)| frame.line.unwrap_or_default().into());
+    let has_no_lines = |frame: &&SharedFrame| frame.file.is_none() && frame.plain().contains("::");
+    let call = responsible.filter(has_no_lines).map(|frame| frame.offset.0);
+    lines.chain(call).collect()
 }
 
 /// The texts whose hash is the key, in the order of the frames.

@@ -6,6 +6,7 @@ use heaptide_format::Name;
 use serde::{Deserialize, Serialize};
 
 use super::function::{crate_of, plain};
+use super::source::{is_namesake, is_std_file, package_of};
 
 /// Whose code a frame is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -82,7 +83,9 @@ impl Origin {
         // Only the standard library gives methods to `str`, `[T]` and the like.
         let of_primitive = name.function.starts_with('<') && !function.contains("::");
         // The compiler's own `main`, which calls the program's, has no file.
-        if of_crate.is_some_and(|name| PLUMBING_CRATES.contains(&name))
+        let is_namesake =
+            |of_crate| name.file.as_deref().is_some_and(|file| is_namesake(file, of_crate));
+        if of_crate.is_some_and(|name| PLUMBING_CRATES.contains(&name) && !is_namesake(name))
             || PLUMBING_SYMBOLS.contains(&function.as_str())
             || of_primitive
             || function == "main" && name.file.is_none()
@@ -128,37 +131,6 @@ fn is_crate_of(name: &str, exe: &str) -> bool {
         let hash = rest.strip_prefix('_').unwrap_or(rest);
         rest.is_empty() || hash.len() == 16 && hash.bytes().all(|b| b.is_ascii_hexdigit())
     })
-}
-
-fn is_std_file(file: &str) -> bool {
-    let library = |krate| file.contains(&format!("library/{krate}/src/"));
-    file.contains("/rustc/")
-        || file.contains("/lib/rustlib/src/")
-        || file.contains("/rust/deps/")
-        || ["alloc", "core", "std", "test", "panic_unwind"].into_iter().any(library)
-}
-
-/// The package of a file of a registry or vendor directory, or of a path trimmed to
-/// `package-1.2.3/src/…`.
-fn package_of(file: &str) -> Option<&str> {
-    if let Some((_, after)) = file.split_once("/registry/src/") {
-        return after.split('/').nth(1).map(without_version);
-    }
-    if let Some((_, after)) = file.split_once("/vendor/") {
-        let (package, rest) = after.split_once('/')?;
-        return rest.starts_with("src/").then(|| without_version(package));
-    }
-    let (first, rest) = file.split_once('/')?;
-    let package = without_version(first);
-    (package != first && rest.starts_with("src/")).then_some(package)
-}
-
-/// `dashmap-6.1.0` is `dashmap`; `tower-http` stays.
-fn without_version(dir: &str) -> &str {
-    let is_version =
-        |tail: &str| tail.starts_with(|c: char| c.is_ascii_digit()) && tail.contains('.');
-    let mut dashes = dir.match_indices('-');
-    dashes.find(|(at, _)| is_version(&dir[at + 1..])).map_or(dir, |(at, _)| &dir[..at])
 }
 
 #[cfg(test)]
@@ -210,6 +182,7 @@ mod tests {
             ),
             ("__libc_start_main", "../csu/libc-start.c", "libc.so.6", Origin::Std),
             ("sqlite3Malloc", "", "libsqlite3.so.0", dependency("libsqlite3.so.0")),
+            ("core::cart::add", "/w/crates/core/src/cart.rs", "shop", Origin::Workspace),
             ("main", "", "shop", Origin::Std),
             ("<str>::repeat", "", "shop", Origin::Std),
             ("alloc::str::<impl str>::repeat", "", "shop", Origin::Std),

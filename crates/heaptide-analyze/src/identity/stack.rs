@@ -36,6 +36,9 @@ pub struct NamedFrame {
     /// Whether it was inlined into the frame after it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub inlined: bool,
+    /// Whether debug information has only the last name of the function, and its file told the rest.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub told_by_file: bool,
     /// Whose code it is.
     #[serde(default)]
     pub origin: Origin,
@@ -47,7 +50,7 @@ pub struct NamedFrame {
 
 impl NamedFrame {
     /// A frame of which only the address is known.
-    pub fn unnamed(module: String, offset: ModuleOffset) -> Self {
+    pub(crate) fn unnamed(module: String, offset: ModuleOffset) -> Self {
         let function = format!("{module}+{offset}");
         Self { function, module, offset, ..Self::default() }
     }
@@ -62,7 +65,7 @@ impl NamedFrame {
     }
 
     /// Its file relative to the crate: the same wherever it was checked out.
-    pub fn crate_relative_file(&self) -> Option<String> {
+    pub(crate) fn crate_relative_file(&self) -> Option<String> {
         self.file.as_deref().map(|file| crate_relative(file).to_owned())
     }
 
@@ -109,6 +112,11 @@ impl SharedFrame {
     /// What of the frame goes into an identity.
     pub(super) fn part(&self) -> &str {
         &self.0.part
+    }
+
+    /// Whether the frame is a dependency's.
+    pub(super) fn is_theirs(&self) -> bool {
+        matches!(self.origin, Origin::Dependency(_))
     }
 
     /// Whether the frame is the user's own code.

@@ -10,17 +10,22 @@ use crate::policy::Policy;
 use crate::site::Run;
 use crate::verdict::Rule;
 
-/// Fewer mature slots than this show nothing,
+/// Fewer mature slots than this show nothing: survivors must come from four slots and three quarters
+/// (`docs/VERDICT.md`, "spread"), and a step up in each of six is worth an E of 30 of the 100 it takes.
 const LEAST_MATURE_SLOTS: usize = 6;
-/// where blocks born before this share of the run
+/// Blocks born before this share of the run would be mature but for a lifetime that the user set.
 const OLD_FOR_THE_RUN: f64 = 0.7;
-/// would count if there are so many of them.
+/// A site that holds on to fewer old blocks than this has no growth that the lifetime hides: fewer
+/// than four survivors are none (`docs/VERDICT.md`, "survivors").
 const LEAST_HELD: u64 = 4;
-/// A sample of fewer blocks than this would show no leak, were all of them leaked.
+/// A sample of fewer blocks than this would show no leak, were all of them leaked: half of them were
+/// born in the warm-up or are too young, and it takes 16 (`docs/VERDICT.md`, "sampling").
 const LEAST_SAMPLES: u64 = 32;
-/// A shorter sampling period saves nothing over recording every block.
+/// A sampling period below this is not advised: most blocks would be sampled anyway, so that it saves
+/// nothing over recording every block.
 const LEAST_PERIOD_BYTES: u64 = 256;
-/// A run of so many lifetimes shows what outlives them.
+/// A run of so many lifetimes shows what outlives them: one to fill what may be held, and one in
+/// which what is held should be replaced.
 const LIFETIMES_PER_RUN: i32 = 2;
 
 /// Why a run as a whole is too short to judge: one sentence each.
@@ -102,8 +107,8 @@ fn too_young(run: &Run<'_>, policy: &Policy) -> Vec<String> {
     let mut sites_by_lifetime: BTreeMap<u64, u64> = BTreeMap::new();
     for site in run.sites.iter().filter(|site| site.axis.mature().len() < LEAST_MATURE_SLOTS) {
         let slots = site.axis.warm_up()..site.axis.between(0.0, OLD_FOR_THE_RUN).end;
-        let held = site.series.cells().iter().filter(|cell| slots.contains(&cell.slot));
-        let held: u64 = held.map(|cell| cell.objects).fold(0, u64::saturating_add);
+        let held = site.series.cohorts().iter().filter(|cohort| slots.contains(&cohort.slot));
+        let held: u64 = held.map(|cohort| cohort.objects).fold(0, u64::saturating_add);
         let lifetime_ns = policy.lifetime_of(&site.subject).or(policy.max_lifetime_ns);
         if let (Some(ns), true) = (lifetime_ns, held >= LEAST_HELD) {
             *sites_by_lifetime.entry(ns).or_default() += 1;

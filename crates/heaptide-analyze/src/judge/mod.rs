@@ -8,13 +8,11 @@ use serde::Serialize;
 
 use crate::baseline::{Baseline, BaselineMatch};
 use crate::compare::{Before, Comparison};
-use crate::finding::{Finding, Gate};
+use crate::finding::{Finding, Gate, Ruling};
 use crate::policy::{Date, Inconclusive, Policy, PolicyUse};
-use run::judge_run;
-
-// The old names, until their callers have moved.
-pub use crate::run_report::{HealthySite, RunReport};
-pub use crate::site::{Run, Site};
+use crate::run_report::RunReport;
+use crate::site::Run;
+use run::report_run;
 
 /// How the command ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -84,24 +82,23 @@ pub struct Criteria<'a> {
 }
 
 /// Judges runs.
-pub fn judge(runs: &[Run<'_>], criteria: &Criteria<'_>) -> Report {
+pub fn judge_runs(runs: &[Run<'_>], criteria: &Criteria<'_>) -> Report {
     let Criteria { policy, baseline, before, today } = *criteria;
     let mut warnings: Vec<String> =
         runs.iter().flat_map(|run| adequacy::of_recording(run, policy)).collect();
     let mut judged: Vec<RunReport> =
-        runs.iter().map(|run| judge_run(run, policy, before)).collect();
+        runs.iter().map(|run| report_run(run, policy, before)).collect();
     let mut undecided: Vec<String> =
         judged.iter().flat_map(|run| &run.too_short).cloned().collect();
-    let policy_use = policy.rule_on(&mut judged, runs, today);
+    judged.iter_mut().for_each(|run| rule_on(run, criteria));
+    let policy_use = policy.usage(&judged, runs, today);
     let baseline = baseline.map(|baseline| {
-        let matched = baseline.rule_on(&mut judged, runs);
+        let matched = baseline.matching(&judged, runs);
         warnings.extend(matched.warnings(baseline));
         matched
     });
     let comparison = before.map(|before| before.comparison(&judged, runs));
-    if let Some(before) = before {
-        undecided.extend(before.rule_on(&mut judged));
-    }
+    undecided.extend(before.iter().flat_map(|before| before.undecided()));
     undecided.extend(undecided_findings(&judged));
     let mut errors = policy_use.errors.clone();
     warnings.extend(policy_use.warnings.iter().cloned());
@@ -120,6 +117,28 @@ pub fn judge(runs: &[Run<'_>], criteria: &Criteria<'_>) -> Report {
         errors,
         undecided,
         outcome,
+    }
+}
+
+/// What somebody makes of a ruling that stands; `None` leaves it.
+type Amendment<'a> = &'a dyn Fn(&Ruling) -> Option<Ruling>;
+
+/// Rules on each finding of a run. The policy speaks first; whoever speaks later sees how it was
+/// ruled, and may overrule it: the budget of the whole process, then growth that was accepted, then
+/// doubt about the build before.
+fn rule_on(run: &mut RunReport, criteria: &Criteria<'_>) {
+    let Criteria { policy, baseline, before, today } = *criteria;
+    let (pace, is_over) = (run.pace(), policy.is_over_process_budget(run));
+    for finding in &mut run.findings {
+        let amendments: [Amendment<'_>; 3] = [
+            &|_| is_over.then(|| policy.process_ruling(finding)).flatten(),
+            &|ruling| baseline?.amended(finding, ruling, &pace),
+            &|ruling| before?.amended(ruling),
+        ];
+        let by_policy = policy.ruling(finding, today);
+        let ruled =
+            amendments.iter().fold(by_policy, |ruling, amend| amend(&ruling).unwrap_or(ruling));
+        finding.ruling = ruled;
     }
 }
 

@@ -6,7 +6,7 @@ use super::adequacy;
 use super::memory::Memory;
 use crate::calltree::{self, CallTree};
 use crate::compare::Before;
-use crate::finding::{self, Finding, Grown};
+use crate::finding::{self, Finding, GrowingSites};
 use crate::policy::Policy;
 use crate::run_report::{HealthySite, RunReport};
 use crate::site::{Run, Site};
@@ -15,10 +15,10 @@ use crate::verdict::{self, Class, Rate, Verdict};
 /// How many healthy sites a report names.
 const HEALTHY_SITES: usize = 20;
 
-pub(super) fn judge_run(run: &Run<'_>, policy: &Policy, before: Option<&Before>) -> RunReport {
+pub(super) fn report_run(run: &Run<'_>, policy: &Policy, before: Option<&Before>) -> RunReport {
     let rule = policy.rule();
     let sites = run.sites.iter().map(|site| (&*site.axis, &site.series));
-    let verdicts = verdict::judge_sites(run.axis, &rule, sites);
+    let verdicts = verdict::classify_sites(run.axis, &rule, sites);
     let mut classes: BTreeMap<Class, usize> = Class::ALL.map(|class| (class, 0)).into();
     for verdict in &verdicts {
         *classes.entry(verdict.class).or_default() += 1;
@@ -65,7 +65,7 @@ fn grown(
     run: &Run<'_>,
     verdicts: &[Verdict],
     before: Option<&Before>,
-) -> (Grown, Vec<(String, Rate)>) {
+) -> (GrowingSites, Vec<(String, Rate)>) {
     let growing = (0..verdicts.len()).filter(|&site| verdicts[site].class <= Class::Suspect);
     let Some(before) = before else {
         return (growing.map(|site| (site, None)).collect(), Vec::new());

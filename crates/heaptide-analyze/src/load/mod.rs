@@ -22,19 +22,18 @@ mod scan;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-pub(crate) use document::read_document;
-pub(crate) use error::Warnings;
+pub use crate::timeline::{Point, Timeline};
 pub use error::{Cause, Error, LINE_LIMIT_BYTES, Place, Warning};
 pub use location::Location;
 pub use ordered::Threads;
-pub(crate) use ordered::in_order;
 pub use recording::{FullSnapshot, Recording};
-pub(crate) use rows::{SnapshotLines, TakeRows};
-// The old name, until its callers have moved.
-pub use recording::Recording as Run;
 pub use scalars::Scalars;
 
+pub(crate) use document::read_document;
+pub(crate) use error::Warnings;
 use input::Chosen;
+pub(crate) use ordered::in_order;
+pub(crate) use rows::{SnapshotLines, TakeRows};
 use scan::{Scan, Scanned};
 
 /// What a set of paths holds.

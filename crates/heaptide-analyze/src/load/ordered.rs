@@ -73,15 +73,42 @@ fn next<R>(made: &Receiver<Result<R, Error>>) -> Result<R, Error> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Condvar, Mutex};
+
     use super::*;
 
-    /// Squares up to (not including) the first index that fails.
+    /// Which indices were made, and a bell that rings for each.
+    struct Made {
+        done: Mutex<Vec<bool>>,
+        bell: Condvar,
+    }
+
+    impl Made {
+        fn wait_for(&self, index: usize) {
+            let done = self.done.lock().expect("no thread panicked");
+            drop(self.bell.wait_while(done, |done| !done[index]).expect("no thread panicked"));
+        }
+
+        fn note(&self, index: usize) {
+            self.done.lock().expect("no thread panicked")[index] = true;
+            self.bell.notify_all();
+        }
+    }
+
+    /// Squares up to (not including) the first index that fails. Of those that are made at once, the
+    /// last is ready first: each of the others waits for the next.
     fn squares(n: usize, threads: usize, fails_at: usize) -> (Vec<usize>, bool) {
         let mut taken = Vec::new();
+        let made = Made { done: Mutex::new(vec![false; n]), bell: Condvar::new() };
+        let n_threads = threads.min(n);
         let make = |calls: &mut usize, index: usize| {
             *calls += 1;
-            // Later ones are ready first.
-            thread::sleep(std::time::Duration::from_micros(((n - index) % 7) as u64 * 50));
+            let is_last = index % n_threads == n_threads - 1 || index + 1 == n;
+            // Behind a failure the next may never be made.
+            if !is_last && index < fails_at {
+                made.wait_for(index + 1);
+            }
+            made.note(index);
             match index == fails_at {
                 true => Err(Error::NoThread { cause: index.to_string() }),
                 false => Ok(index * index),

@@ -11,7 +11,7 @@ use heaptide_format::{
 use super::error::{Cause, Error, Warning, Warnings};
 use super::rows::{SnapshotLines, TakeRows, each_row};
 use super::scalars::{self, Scalars};
-use super::scan::{Completeness, Scanned, Segment, Stand};
+use super::scan::{Completeness, LineRef, Scanned, Segment};
 use crate::timeline::Timeline;
 
 /// One run of one process.
@@ -28,7 +28,7 @@ pub struct Recording {
     /// Names that stand in the recording itself; innermost inlined function first.
     pub names: BTreeMap<(ModuleId, ModuleOffset), Vec<Name>>,
     /// One for each point.
-    stands: Vec<Stand>,
+    line_refs: Vec<LineRef>,
 }
 
 /// One snapshot with the current row of every site.
@@ -46,8 +46,8 @@ impl Recording {
         segments.sort_by_key(|segment| segment.header.segment);
         let header = segments.first().map(|first| first.header.clone()).unwrap_or_default();
         let timeline = Timeline { header, points: Vec::new() };
-        let (files, stands) = (Vec::new(), Vec::new());
-        let mut run = Self { timeline, files, sites, modules, names, stands };
+        let (files, line_refs) = (Vec::new(), Vec::new());
+        let mut run = Self { timeline, files, sites, modules, names, line_refs };
         for segment in segments {
             run.append(segment, warnings);
         }
@@ -59,16 +59,16 @@ impl Recording {
         if self.files.last() != Some(&segment.file) {
             self.files.push(segment.file.clone());
         }
-        for (scalars, stand) in segment.snapshots {
+        for (scalars, line_ref) in segment.snapshots {
             let seq = scalars.seq;
             if self.timeline.points.last().is_some_and(|last| last.seq >= seq) {
-                warnings.add(&segment.file, Some(stand.place), Cause::Repeated { seq });
+                warnings.add(&segment.file, Some(line_ref.place), Cause::Repeated { seq });
                 continue;
             }
             self.timeline
                 .points
                 .push(scalars::into_point(scalars, self.timeline.header.start_mono_ns));
-            self.stands.push(Stand { file: self.files.len() - 1, ..stand });
+            self.line_refs.push(LineRef { file: self.files.len() - 1, ..line_ref });
         }
     }
 
@@ -93,11 +93,16 @@ impl Recording {
             Some(seq) => points.binary_search_by_key(&seq, |point| point.seq).ok(),
             None => points.len().checked_sub(1),
         };
-        found.ok_or_else(|| Error::NoSnapshot {
+        found.ok_or_else(|| self.no_snapshot(seq))
+    }
+
+    fn no_snapshot(&self, seq: Option<u64>) -> Error {
+        let points = &self.timeline.points;
+        Error::NoSnapshot {
             file: self.files.first().cloned().unwrap_or_default(),
             seq,
             held: points.first().zip(points.last()).map(|(first, last)| (first.seq, last.seq)),
-        })
+        }
     }
 
     /// Hands over every row of every snapshot, with the index of its point, in order.
@@ -108,7 +113,7 @@ impl Recording {
     /// # Errors
     /// [`Error::Unreadable`] if a file has gone, [`Error::Changed`] if it is not what it was.
     pub fn rows(&self, mut sink: impl FnMut(usize, &SiteRow)) -> Result<Vec<Warning>, Error> {
-        self.rows_of(0..self.stands.len(), |k, row| sink(k, row))
+        self.rows_of(0..self.line_refs.len(), |k, row| sink(k, row))
     }
 
     /// Restores the snapshot at a point, each site with its last row.
@@ -116,12 +121,9 @@ impl Recording {
     /// # Errors
     /// [`Error::NoSnapshot`] if there is no such point, and those of [`Recording::rows`].
     pub fn snapshot(&self, point: usize) -> Result<(FullSnapshot, Vec<Warning>), Error> {
-        let Some(stand) = self.stands.get(point) else {
-            self.point_index(Some(u64::MAX))?;
-            return Ok(Default::default());
-        };
-        let mut before = self.stands[..=point].iter();
-        let from = before.rposition(|stand| stand.rows == Completeness::Every).unwrap_or(0);
+        let line_ref = self.line_refs.get(point).ok_or_else(|| self.no_snapshot(None))?;
+        let mut before = self.line_refs[..=point].iter();
+        let from = before.rposition(|line_ref| line_ref.rows == Completeness::Every).unwrap_or(0);
         let mut rows = BTreeMap::new();
         let mut fresh = BTreeSet::new();
         let warnings = self.rows_of(from..point + 1, |k, row| {
@@ -134,7 +136,8 @@ impl Recording {
             (row.objects_range, row.bytes_range) = (None, None);
         }
         let mut lines = SnapshotLines::default();
-        let line = lines.read(self.file_of(stand), stand)?;
+        let line = lines.read(self.file_of(line_ref), line_ref)?;
+        // `read` has parsed them already, to see that it is the same snapshot.
         let (scalars, _) = scalars::parse(line).unwrap_or_default();
         Ok((FullSnapshot { scalars, rows }, warnings))
     }
@@ -161,19 +164,19 @@ impl Recording {
         k: usize,
         sink: &mut impl TakeRows,
     ) -> Result<Result<(), LineError>, Error> {
-        let stand = &self.stands[k];
-        let line = lines.read(self.file_of(stand), stand)?;
-        Ok(each_row(line, stand.rows_at, sink))
+        let line_ref = &self.line_refs[k];
+        let line = lines.read(self.file_of(line_ref), line_ref)?;
+        Ok(each_row(line, line_ref.rows_at, sink))
     }
 
     /// Adds a warning that the line of this snapshot is damaged.
     pub(crate) fn warn_of_damage(&self, k: usize, cause: LineError, warnings: &mut Warnings) {
-        let stand = &self.stands[k];
+        let line_ref = &self.line_refs[k];
         let cause = Cause::Damaged(cause.to_string());
-        warnings.add(self.file_of(stand), Some(stand.place), cause);
+        warnings.add(self.file_of(line_ref), Some(line_ref.place), cause);
     }
 
-    fn file_of(&self, stand: &Stand) -> &Path {
-        self.files.get(stand.file).map_or(Path::new(""), PathBuf::as_path)
+    fn file_of(&self, line_ref: &LineRef) -> &Path {
+        self.files.get(line_ref.file).map_or(Path::new(""), PathBuf::as_path)
     }
 }

@@ -15,7 +15,7 @@ use serde::{Deserialize, Deserializer};
 use super::cursor::Cursor;
 use super::error::Error;
 use super::scalars::{self, malformed};
-use super::scan::Stand;
+use super::scan::LineRef;
 
 /// Goes to snapshot lines and reads them into one buffer.
 #[derive(Debug, Default)]
@@ -25,23 +25,23 @@ pub(crate) struct SnapshotLines {
 }
 
 impl SnapshotLines {
-    /// The line at `stand`, if the same snapshot still stands there.
-    pub(crate) fn read(&mut self, file: &Path, stand: &Stand) -> Result<&[u8], Error> {
-        let changed = || Error::Changed { file: file.to_owned(), place: stand.place };
+    /// The line at `line_ref`, if the same snapshot still stands there.
+    pub(crate) fn read(&mut self, file: &Path, line_ref: &LineRef) -> Result<&[u8], Error> {
+        let changed = || Error::Changed { file: file.to_owned(), place: line_ref.place };
         if self.open.as_ref().is_none_or(|(opened, _)| opened != file) {
             let opened = File::open(file).map_err(|err| Error::unreadable(file, &err))?;
             self.open = Some((file.to_owned(), opened));
         }
-        self.buffer.resize(stand.n_bytes, 0);
+        self.buffer.resize(line_ref.n_bytes, 0);
         if let Some((_, opened)) = &mut self.open {
-            let found = opened.seek(SeekFrom::Start(stand.place.byte));
+            let found = opened.seek(SeekFrom::Start(line_ref.place.byte));
             match found.and_then(|_| opened.read_exact(&mut self.buffer)) {
                 Err(err) if err.kind() == ErrorKind::UnexpectedEof => return Err(changed()),
                 read => read.map_err(|err| Error::unreadable(file, &err))?,
             }
         }
         match scalars::parse(&self.buffer) {
-            Ok((scalars, _)) if scalars.seq == stand.seq => Ok(&self.buffer),
+            Ok((scalars, _)) if scalars.seq == line_ref.seq => Ok(&self.buffer),
             _ => Err(changed()),
         }
     }

@@ -1,6 +1,6 @@
 //! The first pass: headers, modules, sites, names and the scalars of every snapshot.
 //!
-//! Rows are skipped here. What is kept is one [`Point`](crate::timeline::Point) and one [`Stand`]
+//! Rows are skipped here. What is kept is one [`Point`](crate::timeline::Point) and one [`LineRef`]
 //! per snapshot, so the second pass can go straight to each snapshot's line.
 
 use std::collections::btree_map::Entry;
@@ -23,7 +23,7 @@ use super::scalars::{self, Scalars};
 
 /// Where a snapshot's line stands.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Stand {
+pub(crate) struct LineRef {
     /// Index into the run's files.
     pub(crate) file: usize,
     pub(crate) place: Place,
@@ -47,7 +47,7 @@ pub(crate) struct Segment {
     pub(crate) header: Header,
     pub(crate) file: PathBuf,
     pub(crate) chosen: Chosen,
-    pub(crate) snapshots: Vec<(Scalars, Stand)>,
+    pub(crate) snapshots: Vec<(Scalars, LineRef)>,
     /// The first damage, in words, with its place.
     pub(crate) damage: Option<String>,
 }
@@ -148,8 +148,8 @@ impl Scanned {
             false => Completeness::Changed,
         };
         let (place, seq, n_bytes) = (line.place, scalars.seq, line.bytes.len());
-        let stand = Stand { file: 0, place, seq, n_bytes, rows_at, rows };
-        segment.snapshots.push((scalars, stand));
+        let line_ref = LineRef { file: 0, place, seq, n_bytes, rows_at, rows };
+        segment.snapshots.push((scalars, line_ref));
     }
 
     fn keep(&mut self, line: Line, bytes: &[u8]) {

@@ -14,8 +14,14 @@ use crate::identity::plain;
 use crate::site::Subject;
 
 /// Names sites: by their path, in which `*` is any text and `?` any character, or by their id.
+///
+/// A path may stand as a report, a backtrace or a debugger prints it, with generic arguments and
+/// closures: `shop::save::{{closure}}` is `shop::save`.
 #[derive(Clone, Debug)]
-pub struct Pattern(WildMatch);
+pub struct Pattern {
+    as_written: WildMatch,
+    plain: WildMatch,
+}
 
 /// A date, written as a TOML date or in quotes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,19 +60,29 @@ pub struct Lifetime {
 
 impl Pattern {
     /// Whether it names this site.
-    pub fn matches(&self, subject: &Subject) -> bool {
-        self.0.matches(&subject.path) || self.0 == subject.id.as_str()
+    pub(crate) fn matches(&self, subject: &Subject) -> bool {
+        self.is_of(&subject.path, &subject.id)
     }
 
     /// Whether it names this finding, by what a report calls it.
     pub fn names(&self, finding: &Finding) -> bool {
-        self.0.matches(&plain(&finding.blamed.function)) || self.0 == finding.id.as_str()
+        self.is_of(finding.blamed.plain(), &finding.id)
+    }
+
+    fn is_of(&self, path: &str, id: &str) -> bool {
+        self.as_written.matches(path) || self.plain.matches(path) || self.as_written == id
+    }
+}
+
+impl From<&str> for Pattern {
+    fn from(text: &str) -> Self {
+        Self { as_written: WildMatch::new(text), plain: WildMatch::new(&plain(text)) }
     }
 }
 
 impl fmt::Display for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        self.as_written.fmt(f)
     }
 }
 
@@ -74,7 +90,7 @@ impl Allow {
     /// An entry that stands in no file: what matches `pattern` may grow to `limit`.
     pub fn up_to(pattern: &str, limit: Limit) -> Self {
         Self {
-            site: Spanned::new(0..0, Pattern(WildMatch::new(pattern))),
+            site: Spanned::new(0..0, Pattern::from(pattern)),
             limit: Some(limit),
             reason: None,
             issue: None,
@@ -84,7 +100,7 @@ impl Allow {
     }
 
     /// Whether it has not expired.
-    pub fn holds(&self, today: Date) -> bool {
+    pub(crate) fn holds(&self, today: Date) -> bool {
         self.expires.as_ref().is_none_or(|expires| today <= expires.get_ref().0)
     }
 }
@@ -94,7 +110,7 @@ impl<'de> Deserialize<'de> for Pattern {
         let text = String::deserialize(deserializer)?;
         match text.trim().is_empty() {
             true => Err(de::Error::custom("the pattern is empty: it would never match")),
-            false => Ok(Self(WildMatch::new(&text))),
+            false => Ok(Self::from(text.as_str())),
         }
     }
 }

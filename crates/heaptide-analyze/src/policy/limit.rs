@@ -47,7 +47,7 @@ pub struct Growth<'a> {
 
 impl<'a> Growth<'a> {
     /// Growth at one site.
-    pub fn of_site(rate: &'a Rate, evidence: &Evidence) -> Self {
+    pub(crate) fn of_site(rate: &'a Rate, evidence: &Evidence) -> Self {
         Self { rate, live_objects: evidence.live_objects, live_bytes: evidence.live_bytes }
     }
 }
@@ -65,13 +65,13 @@ impl Limit {
     }
 
     /// No growth at all.
-    pub fn zero() -> Self {
+    pub(crate) fn zero() -> Self {
         let nothing = [(Amount::Objects(0.0), Per::Op), (Amount::Bytes(0.0), Per::Op)];
         Self { text: "0 objects/op, 0 B/op".into(), bounds: nothing.into() }
     }
 
     /// Growth stays within all bounds.
-    pub fn admits(&self, growth: Growth<'_>) -> bool {
+    pub(crate) fn admits(&self, growth: Growth<'_>) -> bool {
         self.bounds.iter().all(|(amount, per)| {
             let (objects, bytes) = match per {
                 Per::Op => (growth.rate.objects_per_op, growth.rate.bytes_per_op),

@@ -36,50 +36,23 @@ pub struct PolicyUse {
 }
 
 impl Policy {
-    /// Rules on every finding, and says how the allow-list was used.
-    pub(crate) fn rule_on(
-        &self,
-        reports: &mut [RunReport],
-        runs: &[Run<'_>],
-        today: Date,
-    ) -> PolicyUse {
-        let mut used = vec![0; self.allow.len()];
-        for finding in reports.iter_mut().flat_map(|run| &mut run.findings) {
-            finding.ruling = self.rule_on_finding(finding, today, &mut used);
-        }
-        let mut policy_use = PolicyUse::default();
-        for (entry, count) in self.allow.iter().zip(used) {
-            self.report_use(entry, count, runs, today, &mut policy_use);
-        }
-        self.report_idle(runs, &mut policy_use);
-        let over = reports.iter().filter_map(|run| self.process_over_budget(run));
-        let over: Vec<String> = over.collect();
-        if !over.is_empty() {
-            reports.iter_mut().for_each(|run| self.fail_process(run));
-        }
-        policy_use.warnings.extend(over);
-        policy_use
-    }
-
-    fn rule_on_finding(&self, finding: &Finding, today: Date, used: &mut [usize]) -> Ruling {
+    /// What it makes of a finding by itself.
+    pub(crate) fn ruling(&self, finding: &Finding, today: Date) -> Ruling {
         let rule = |gate, because: String| Ruling { gate, because };
-        let growth = whole(finding);
-        let package = finding.blamed.package();
-        let own_budget = package.and_then(|package| self.budget.crates.get(&package));
-        let own_budget = own_budget.map(toml::Spanned::get_ref);
-        let budget = own_budget.unwrap_or(&self.budget.finding);
-        if budget.admits(growth) {
+        let budget = self.budget_of(finding);
+        if budget.admits(whole(finding)) {
             return rule(Gate::Pass, format!("within the budget of {budget}"));
         }
-        if let Some(index) = self.allowed(finding, today) {
-            used[index] += 1;
-            return rule(Gate::Pass, allowance(&self.allow[index]));
+        if let Some(entry) = self.allowed(finding, today) {
+            return rule(Gate::Pass, allowance(&self.allow[entry]));
         }
-        let theirs = own_budget.is_none() && finding.blamed.origin != Origin::Workspace;
-        let theirs = theirs && finding.blamed.origin != Origin::Unknown;
+        let has_own_budget = self.crate_budget(finding).is_some();
+        let is_own = matches!(finding.blamed.origin, Origin::Workspace | Origin::Unknown);
         match self.budget.dependencies {
-            Dependencies::Warn if theirs => rule(Gate::Warn, "in a dependency".into()),
-            Dependencies::Ignore if theirs => {
+            Dependencies::Warn if !has_own_budget && !is_own => {
+                rule(Gate::Warn, "in a dependency".into())
+            }
+            Dependencies::Ignore if !has_own_budget && !is_own => {
                 rule(Gate::Pass, "in a dependency, which the policy ignores".into())
             }
             _ if finding.class == Class::Suspect => {
@@ -90,6 +63,53 @@ impl Policy {
                 rule(Gate::Fail, format!("over the budget of {budget}{but}"))
             }
         }
+    }
+
+    /// What it makes of a finding of a process that as a whole is over its budget; nothing of one
+    /// that may be no leak.
+    pub(crate) fn process_ruling(&self, finding: &Finding) -> Option<Ruling> {
+        let limit = self.budget.process.as_ref().filter(|_| finding.class == Class::Leak)?;
+        let because = format!("the process is over its budget of {limit}");
+        Some(Ruling { gate: Gate::Fail, because })
+    }
+
+    /// Whether the leaks of a process together are over its budget, allowed or not.
+    pub(crate) fn is_over_process_budget(&self, run: &RunReport) -> bool {
+        self.budget.process.as_ref().is_some_and(|limit| !process_within(limit, run))
+    }
+
+    /// How the allow-list was used, and what is about nothing in these runs.
+    pub(crate) fn usage(&self, reports: &[RunReport], runs: &[Run<'_>], today: Date) -> PolicyUse {
+        let mut used = vec![0; self.allow.len()];
+        for finding in reports.iter().flat_map(|run| &run.findings) {
+            if !self.budget_of(finding).admits(whole(finding))
+                && let Some(entry) = self.allowed(finding, today)
+            {
+                used[entry] += 1;
+            }
+        }
+        let mut policy_use = PolicyUse::default();
+        for (entry, count) in self.allow.iter().zip(used) {
+            self.report_use(entry, count, runs, today, &mut policy_use);
+        }
+        self.report_idle(runs, &mut policy_use);
+        if let Some(limit) = &self.budget.process {
+            let over = reports.iter().filter(|run| self.is_over_process_budget(run));
+            let say =
+                |run: &RunReport| format!("{} as a whole is over its budget of {limit}", run.exe);
+            policy_use.warnings.extend(over.map(say));
+        }
+        policy_use
+    }
+
+    /// The budget of the crate that a finding blames, if it has one of its own.
+    fn crate_budget(&self, finding: &Finding) -> Option<&Limit> {
+        let budget = self.budget.crates.get(&finding.blamed.package()?);
+        budget.map(toml::Spanned::get_ref)
+    }
+
+    fn budget_of(&self, finding: &Finding) -> &Limit {
+        self.crate_budget(finding).unwrap_or(&self.budget.finding)
     }
 
     /// The entry that allows a finding: it names the finding as a whole, or else each of its sites is
@@ -199,25 +219,6 @@ impl Policy {
             let text =
                 format!("{file}: no call site goes through a crate of `workspace` ({names})");
             policy_use.warnings.push(text);
-        }
-    }
-
-    /// A sentence if the leaks that are left exceed the budget of the process.
-    fn process_over_budget(&self, run: &RunReport) -> Option<String> {
-        let limit = self.budget.process.as_ref()?;
-        let over = !process_within(limit, run);
-        over.then(|| format!("{} as a whole is over its budget of {limit}", run.exe))
-    }
-
-    fn fail_process(&self, run: &mut RunReport) {
-        let Some(limit) = self.budget.process.as_ref() else { return };
-        if process_within(limit, run) {
-            return;
-        }
-        let counted = |finding: &&mut Finding| finding.class == Class::Leak;
-        for finding in run.findings.iter_mut().filter(counted) {
-            let because = format!("the process is over its budget of {limit}");
-            finding.ruling = Ruling { gate: Gate::Fail, because };
         }
     }
 }

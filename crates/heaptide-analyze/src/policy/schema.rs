@@ -100,7 +100,7 @@ impl Policy {
     }
 
     /// What it says about the axis of a run.
-    pub fn settings(&self) -> Settings {
+    pub(crate) fn settings(&self) -> Settings {
         self.settings_with(self.max_lifetime_ns)
     }
 
@@ -110,13 +110,13 @@ impl Policy {
     }
 
     /// How long the blocks of a site may live, if it says so of this site in particular.
-    pub fn lifetime_of(&self, subject: &Subject) -> Option<u64> {
+    pub(crate) fn lifetime_of(&self, subject: &Subject) -> Option<u64> {
         let entry = self.lifetime.iter().find(|entry| entry.site.get_ref().matches(subject));
         entry.map(|entry| entry.max_ns)
     }
 
     /// What it says about the rule.
-    pub fn rule(&self) -> Rule {
+    pub(crate) fn rule(&self) -> Rule {
         let default = Rule::default();
         let least_slots = self.least_snapshots.map_or(default.least_slots, usize::from);
         Rule { work: self.work.clone(), least_slots, ..default }

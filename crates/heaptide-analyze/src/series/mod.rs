@@ -4,14 +4,14 @@
 //! length. The axis is known beforehand, so a series keeps four numbers per slot and the cohorts of
 //! the last row only.
 
-mod cells;
+mod cohorts;
 mod observation;
 mod read;
 mod site_series;
 mod slot_rows;
 mod totals;
 
-pub use cells::Cell;
+pub use cohorts::SlotCohort;
 pub use read::{SeriesAndWarnings, read};
 pub use site_series::{SiteSeries, SlotRow};
 pub use totals::Totals;

@@ -2,7 +2,7 @@
 
 use heaptide_format::{Growth, SiteRow};
 
-use super::cells::Cell;
+use super::cohorts::SlotCohort;
 use super::totals::Totals;
 
 /// The fewest live blocks and bytes in a slot.
@@ -29,9 +29,9 @@ impl Trough {
 
 /// A site as the snapshots of one slot saw it: what its last row says, and the troughs of all.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Sight<'a> {
+pub(super) struct SlotObservation<'a> {
     pub(super) totals: Totals,
-    pub(super) cells: &'a [Cell],
+    pub(super) cohorts: &'a [SlotCohort],
     pub(super) growth: &'a [Growth],
     pub(super) trough: Trough,
 }

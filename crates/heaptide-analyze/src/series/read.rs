@@ -35,12 +35,12 @@ pub fn read<'a>(
     let mut warnings = Warnings::default();
     let read = |lines: &mut SnapshotLines, k: usize| slot_rows(recording, lines, axis, &spans[k]);
     in_order(0..spans.len(), threads, read, |(slot, rows): (_, SlotRows<'_>)| {
-        for (id, sight) in rows.sights() {
+        for (id, seen) in rows.observations() {
             let index = *index_by_site.entry(id).or_insert(series.len());
             if index == series.len() {
                 series.push((id, SiteSeries::new()));
             }
-            series[index].1.observe_slot(axis_of(id), slot, &sight);
+            series[index].1.observe_slot(axis_of(id), slot, &seen);
         }
         for (k, cause) in rows.damage.into_iter().rev() {
             recording.warn_of_damage(k, cause, &mut warnings);

@@ -3,10 +3,10 @@
 //! A site without a row in a snapshot stands as its last row says; its blocks still grow older, so
 //! silent slots are filled in, not skipped.
 
-use heaptide_format::{Growth, SiteRow};
+use heaptide_format::{Growth, HeapTotals, SiteRow};
 
-use super::cells::{Cell, add_cell, objects, objects_born_in, push_cells};
-use super::observation::{Sight, Trough};
+use super::cohorts::{SlotCohort, add_cohort, objects, objects_born_in, push_cohorts};
+use super::observation::{SlotObservation, Trough};
 use super::totals::{Totals, sum_totals};
 use crate::axis::Axis;
 
@@ -17,15 +17,15 @@ pub struct SlotRow {
     pub mature_objects: u64,
     /// Live blocks that are mature, whenever born: `O` of the rule.
     pub old_objects: u64,
-    /// The fewest live blocks in the slot,
+    /// The fewest live blocks in the slot.
     pub trough_objects: u64,
-    /// and the fewest live bytes.
+    /// The fewest live bytes in the slot.
     pub trough_bytes: u64,
 }
 
 /// The slot whose rows are being read, and its troughs so far.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Open {
+struct OpenSlot {
     slot: usize,
     trough: Trough,
 }
@@ -35,12 +35,12 @@ struct Open {
 pub struct SiteSeries {
     first_slot: usize,
     rows: Vec<SlotRow>,
-    cells: Vec<Cell>,
+    cohorts: Vec<SlotCohort>,
     totals: Totals,
     growth: Vec<Growth>,
     mature_deaths: u64,
     /// The slot whose rows are being read.
-    open: Option<Open>,
+    open: Option<OpenSlot>,
 }
 
 impl SiteSeries {
@@ -52,32 +52,37 @@ impl SiteSeries {
     /// Takes the site's row in the run's `k`-th snapshot. Rows come in order; snapshots in which
     /// the site has none are left out.
     pub fn observe(&mut self, axis: &Axis, k: usize, row: &SiteRow) {
-        let mut cells = Vec::new();
-        push_cells(&mut cells, axis, &row.cohorts);
+        let mut cohorts = Vec::new();
+        push_cohorts(&mut cohorts, axis, &row.cohorts);
         let (totals, trough) = (Totals::of(axis, row), Trough::of(row));
-        let sight = Sight { totals, cells: &cells, growth: &row.growth, trough };
-        self.observe_slot(axis, axis.slot_of_point(k), &sight);
+        let seen = SlotObservation { totals, cohorts: &cohorts, growth: &row.growth, trough };
+        self.observe_slot(axis, axis.slot_of_point(k), &seen);
     }
 
     /// Takes all that the snapshots of one slot saw of the site, at once; `None` are the snapshots
     /// that are not judged.
-    pub(super) fn observe_slot(&mut self, axis: &Axis, slot: Option<usize>, sight: &Sight<'_>) {
+    pub(super) fn observe_slot(
+        &mut self,
+        axis: &Axis,
+        slot: Option<usize>,
+        seen: &SlotObservation<'_>,
+    ) {
         let Some(slot) = slot else {
-            self.totals.objects_at_exit = Some(sight.totals.live_objects);
+            self.totals.objects_at_exit = Some(seen.totals.counts.live_objects);
             return;
         };
         let trough = match self.open {
-            Some(open) if open.slot == slot => open.trough.and(sight.trough),
+            Some(open) if open.slot == slot => open.trough.and(seen.trough),
             _ => {
                 self.write_until(axis, slot);
-                sight.trough
+                seen.trough
             }
         };
-        self.open = Some(Open { slot, trough });
-        self.take_cells(axis, slot, sight.cells);
-        self.totals = sight.totals;
-        if self.growth != sight.growth {
-            self.growth = sight.growth.to_vec();
+        self.open = Some(OpenSlot { slot, trough });
+        self.take_cohorts(axis, slot, seen.cohorts);
+        self.totals = seen.totals;
+        if self.growth != seen.growth {
+            self.growth = seen.growth.to_vec();
         }
     }
 
@@ -91,8 +96,8 @@ impl SiteSeries {
         for (slot, row) in other.rows() {
             *self.row_mut(slot) = sum_rows(self.row(slot), row);
         }
-        for &cell in &other.cells {
-            add_cell(&mut self.cells, 0, cell);
+        for &cohort in &other.cohorts {
+            add_cohort(&mut self.cohorts, 0, cohort);
         }
         if other.totals.largest_bytes > self.totals.largest_bytes {
             self.growth.clone_from(&other.growth);
@@ -112,9 +117,9 @@ impl SiteSeries {
         self.rows.iter().enumerate().map(|(index, row)| (self.first_slot + index, *row))
     }
 
-    /// What is alive at the end, by slot of birth, oldest first; nonzero cells only.
-    pub fn cells(&self) -> &[Cell] {
-        &self.cells
+    /// What is alive at the end, by slot of birth, oldest first; nonzero cohorts only.
+    pub fn cohorts(&self) -> &[SlotCohort] {
+        &self.cohorts
     }
 
     /// Cumulative and final numbers.
@@ -136,16 +141,16 @@ impl SiteSeries {
     fn write_until(&mut self, axis: &Axis, slot: usize) {
         let Some(open) = self.open.take() else { return };
         self.push_row(axis, open);
-        let Totals { live_objects: objects, live_bytes: bytes, .. } = self.totals;
+        let HeapTotals { live_objects: objects, live_bytes: bytes, .. } = self.totals.counts;
         for silent in open.slot + 1..slot {
-            self.push_row(axis, Open { slot: silent, trough: Trough { objects, bytes } });
+            self.push_row(axis, OpenSlot { slot: silent, trough: Trough { objects, bytes } });
         }
     }
 
-    fn push_row(&mut self, axis: &Axis, closed: Open) {
+    fn push_row(&mut self, axis: &Axis, closed: OpenSlot) {
         let mature = axis.mature_at(closed.slot);
-        let old = &self.cells[..self.cells.partition_point(|cell| cell.slot < mature)];
-        let warm = old.partition_point(|cell| cell.slot < axis.warm_up());
+        let old = &self.cohorts[..self.cohorts.partition_point(|cohort| cohort.slot < mature)];
+        let warm = old.partition_point(|cohort| cohort.slot < axis.warm_up());
         let row = SlotRow {
             mature_objects: objects(&old[warm..]),
             old_objects: objects(old),
@@ -178,15 +183,15 @@ impl SiteSeries {
         &mut self.rows[index]
     }
 
-    fn take_cells(&mut self, axis: &Axis, slot: usize, cells: &[Cell]) {
+    fn take_cohorts(&mut self, axis: &Axis, slot: usize, cohorts: &[SlotCohort]) {
         let mature = slot.checked_sub(1).map_or(0, |before| axis.mature_at(before));
-        let mature_before = |cell: &&Cell| (axis.warm_up()..mature).contains(&cell.slot);
-        for cell in self.cells.iter().filter(mature_before) {
-            let died = cell.objects.saturating_sub(objects_born_in(cells, cell.slot));
+        let mature_before = |cohort: &&SlotCohort| (axis.warm_up()..mature).contains(&cohort.slot);
+        for cohort in self.cohorts.iter().filter(mature_before) {
+            let died = cohort.objects.saturating_sub(objects_born_in(cohorts, cohort.slot));
             self.mature_deaths = self.mature_deaths.saturating_add(died);
         }
-        self.cells.clear();
-        self.cells.extend_from_slice(cells);
+        self.cohorts.clear();
+        self.cohorts.extend_from_slice(cohorts);
     }
 }
 

@@ -10,8 +10,8 @@ use std::ops::Range;
 
 use heaptide_format::{Error as LineError, Growth, SiteId, SiteRow};
 
-use super::cells::{Cell, push_cells};
-use super::observation::{Sight, Trough};
+use super::cohorts::{SlotCohort, push_cohorts};
+use super::observation::{SlotObservation, Trough};
 use super::totals::Totals;
 use crate::axis::Axis;
 use crate::load::TakeRows;
@@ -41,22 +41,22 @@ pub(super) fn spans(axis: &Axis, n_points: usize) -> Vec<Span> {
 #[derive(Debug)]
 pub(super) struct SlotRows<'a> {
     axis: &'a Axis,
-    seen: Vec<Seen>,
+    sites: Vec<SiteInSlot>,
     index_by_site: HashMap<SiteId, usize>,
     /// Of all sites one after another: a few large allocations, not one for each.
-    cells: Vec<Cell>,
+    cohorts: Vec<SlotCohort>,
     growth: Vec<Growth>,
     /// Damaged lines, by point, backwards.
     pub(super) damage: Vec<(usize, LineError)>,
 }
 
-/// One site; its cells and growth end here, where those of the next begin.
+/// One site; its cohorts and growth end here, where those of the next begin.
 #[derive(Debug)]
-struct Seen {
+struct SiteInSlot {
     site: SiteId,
     totals: Totals,
     trough: Trough,
-    cells_end: usize,
+    cohorts_end: usize,
     growth_end: usize,
 }
 
@@ -64,22 +64,22 @@ impl<'a> SlotRows<'a> {
     pub(super) fn new(axis: &'a Axis) -> Self {
         Self {
             axis,
-            seen: Vec::new(),
+            sites: Vec::new(),
             index_by_site: HashMap::new(),
-            cells: Vec::new(),
+            cohorts: Vec::new(),
             growth: Vec::new(),
             damage: Vec::new(),
         }
     }
 
-    pub(super) fn sights(&self) -> impl Iterator<Item = (SiteId, Sight<'_>)> {
-        let (mut cells_start, mut growth_start) = (0, 0);
-        self.seen.iter().map(move |seen| {
-            let cells = &self.cells[cells_start..seen.cells_end];
-            let growth = &self.growth[growth_start..seen.growth_end];
-            (cells_start, growth_start) = (seen.cells_end, seen.growth_end);
-            let (totals, trough) = (seen.totals, seen.trough);
-            (seen.site, Sight { totals, cells, growth, trough })
+    pub(super) fn observations(&self) -> impl Iterator<Item = (SiteId, SlotObservation<'_>)> {
+        let (mut cohorts_start, mut growth_start) = (0, 0);
+        self.sites.iter().map(move |site| {
+            let cohorts = &self.cohorts[cohorts_start..site.cohorts_end];
+            let growth = &self.growth[growth_start..site.growth_end];
+            (cohorts_start, growth_start) = (site.cohorts_end, site.growth_end);
+            let (totals, trough) = (site.totals, site.trough);
+            (site.site, SlotObservation { totals, cohorts, growth, trough })
         })
     }
 }
@@ -93,19 +93,19 @@ impl TakeRows for SlotRows<'_> {
     fn take(&mut self, row: &SiteRow) {
         match self.index_by_site.entry(row.site) {
             Entry::Vacant(last) => {
-                last.insert(self.seen.len());
-                push_cells(&mut self.cells, self.axis, &row.cohorts);
+                last.insert(self.sites.len());
+                push_cohorts(&mut self.cohorts, self.axis, &row.cohorts);
                 self.growth.extend_from_slice(&row.growth);
-                self.seen.push(Seen {
+                self.sites.push(SiteInSlot {
                     site: row.site,
                     totals: Totals::of(self.axis, row),
                     trough: Trough::of(row),
-                    cells_end: self.cells.len(),
+                    cohorts_end: self.cohorts.len(),
                     growth_end: self.growth.len(),
                 });
             }
             Entry::Occupied(later) => {
-                let trough = &mut self.seen[*later.get()].trough;
+                let trough = &mut self.sites[*later.get()].trough;
                 *trough = trough.and(Trough::of(row));
             }
         }

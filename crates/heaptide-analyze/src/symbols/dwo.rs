@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use addr2line::Loader;
 use heaptide_format::{ModuleOffset, Name};
 
+use crate::identity::is_bare;
+
 /// Names of return addresses in the loaded file.
 pub(super) fn names(
     loader: &Loader,
@@ -31,6 +33,12 @@ fn names_at(loader: &Loader, call: u64) -> Vec<Name> {
         let symbol = loader.find_symbol(call).map(demangled);
         names.clear();
         names.extend(symbol.map(|function| Name { function, file: None, line: None }));
+    }
+    // Line tables alone have no path; the symbol table has that of functions that are not inlined.
+    if let Some(outermost) = names.last_mut().filter(|name| is_bare(&name.function)) {
+        let symbol = loader.find_symbol(call).map(demangled);
+        let whole = symbol.filter(|symbol| symbol.contains("::"));
+        outermost.function = whole.unwrap_or_else(|| std::mem::take(&mut outermost.function));
     }
     names.retain(|name| !name.function.is_empty());
     names

@@ -10,7 +10,7 @@ use super::build_id::{Debug, Facts};
 use super::problem::Problem;
 use super::reader::{Names, Reader};
 use super::resolve::{Resolve, Resolved};
-use crate::identity::Origin;
+use crate::identity::{Origin, is_bare};
 
 const SYSTEM_DEBUG_DIR: &str = "/usr/lib/debug";
 
@@ -136,7 +136,17 @@ fn remark(module: &Module, file: &Path, names: &Names) -> Option<Problem> {
         |name: &&Name| name.function.contains("::") && Origin::of(name, "", "") != Origin::Std;
     let mut own = names.values().flatten().filter(is_rust).peekable();
     let no_lines = own.peek().is_some() && own.all(|name| name.line.is_none());
-    no_lines.then_some(Problem::NoLines { file })
+    if no_lines {
+        return Some(Problem::NoLines { file });
+    }
+    names.values().any(|names| has_bare_names(names)).then_some(Problem::LinesOnly { file })
+}
+
+/// Whether an inlined function of Rust has its last name only.
+fn has_bare_names(names: &[Name]) -> bool {
+    let inlined = names.split_last().map_or(&[][..], |(_, inlined)| inlined);
+    let is_rust = |name: &Name| name.file.as_deref().is_some_and(|file| file.ends_with(".rs"));
+    inlined.iter().any(|name| is_rust(name) && is_bare(&name.function))
 }
 
 fn unchecked(path: &Path) -> Result<Found, Option<Problem>> {

@@ -15,13 +15,17 @@ mod resolve;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use heaptide_format::{Frame, Module, ModuleId, ModuleOffset, Name, NamedOffset, Names, Site};
+use heaptide_format::{
+    Frame, Module, ModuleId, ModuleOffset, Name, NamedOffset, Names, Site, SiteId,
+};
 
 pub use elf::ElfResolver;
 pub use problem::Problem;
 pub use resolve::{RecordedOnly, Resolve, Resolved};
 
-use crate::identity::{NamedFrame, Origin, SharedFrame, Stack, WorkspaceCrates};
+use crate::identity::{
+    CrateNames, Identity, NamedFrame, Origin, SharedFrame, Stack, WorkspaceCrates, tell_apart,
+};
 use crate::load::Recording;
 
 /// The frames of a run: one for each function at each address, shared by all stacks through it.
@@ -41,14 +45,17 @@ impl Symbols {
         workspace: &WorkspaceCrates,
     ) -> Self {
         let Looked { names, problems } = Looked::up(run, resolver);
-        let exe = file_name(&run.timeline.header.exe);
+        let header = &run.timeline.header;
+        let exe = file_name(&header.exe);
+        let crates = CrateNames::of(names.values().flatten(), &header.shim_sources);
         let mut frames = HashMap::new();
         for at in run.sites.values().flat_map(|site| &site.frames) {
             frames.entry(*at).or_insert_with(|| {
                 let module = at.module.and_then(|id| run.modules.get(&id));
                 let module = module.map_or("?", |module| file_name(&module.path));
                 let names = at.module.and_then(|id| names.get(&(id, at.offset)));
-                let named = frames_at(at.offset, module, names.map_or(&[], Vec::as_slice), exe);
+                let names = names.map(|names| crates.complete(names)).unwrap_or_default();
+                let named = frames_at(at.offset, module, &names, exe);
                 named.into_iter().map(|frame| frame.claimed_by(workspace).into()).collect()
             });
         }
@@ -62,6 +69,15 @@ impl Symbols {
         named.for_each(|at| frames.extend_from_slice(at));
         Stack { frames, truncated: site.truncated }
     }
+
+    /// What the sites of `run` are called, each told apart from all others.
+    pub fn identities(&self, run: &Recording) -> BTreeMap<SiteId, Identity> {
+        let identity = |site: &Site| Identity::of(&self.stack(site), site.tag.as_deref());
+        let mut identities: BTreeMap<SiteId, Identity> =
+            run.sites.iter().map(|(id, site)| (*id, identity(site))).collect();
+        tell_apart(identities.values_mut());
+        identities
+    }
 }
 
 fn file_name(path: &str) -> &str {
@@ -69,15 +85,21 @@ fn file_name(path: &str) -> &str {
 }
 
 /// What stands at an address, innermost first.
-fn frames_at(offset: ModuleOffset, module: &str, names: &[Name], exe: &str) -> Vec<NamedFrame> {
+fn frames_at(
+    offset: ModuleOffset,
+    module: &str,
+    names: &[(Name, bool)],
+    exe: &str,
+) -> Vec<NamedFrame> {
     let Some(last) = names.len().checked_sub(1) else {
         return vec![NamedFrame::unnamed(module.to_owned(), offset)];
     };
-    let named = names.iter().enumerate().map(|(depth, name)| NamedFrame {
+    let named = names.iter().enumerate().map(|(depth, (name, told_by_file))| NamedFrame {
         function: name.function.clone(),
         file: name.file.clone(),
         line: name.line,
         inlined: depth < last,
+        told_by_file: *told_by_file,
         origin: Origin::of(name, module, exe),
         module: module.to_owned(),
         offset,

@@ -30,6 +30,11 @@ pub enum Problem {
         /// The file.
         file: PathBuf,
     },
+    /// The file has line tables, but no paths of functions that were inlined.
+    LinesOnly {
+        /// The file.
+        file: PathBuf,
+    },
     /// The file was stripped of all names.
     NoSymbols {
         /// The file.
@@ -69,6 +74,12 @@ impl fmt::Display for Problem {
                 f,
                 "{}: no debug information, so there are function names but no files and lines: \
                  build with `debug = 1` in the Cargo profile",
+                file.display()
+            ),
+            Self::LinesOnly { file } => write!(
+                f,
+                "{}: line tables only, so inlined methods are named without their type: build with \
+                 `debug = 1` in the Cargo profile",
                 file.display()
             ),
             Self::NoSymbols { file } => write!(

@@ -14,6 +14,7 @@ use heaptide_format::{ModuleOffset, Name};
 
 use super::build_id::Debug;
 use super::dwo;
+use crate::identity::is_bare;
 
 /// Innermost inlined function first, never empty; unknown addresses are left out.
 pub(super) type Names = BTreeMap<ModuleOffset, Vec<Name>>;
@@ -92,10 +93,7 @@ impl Whole {
     /// Line tables alone name functions without their path; the symbol table has the path of those
     /// that are not inlined.
     fn lengthen_bare_names(&self, named: &mut Names) {
-        let is_bare = |names: &Vec<Name>| {
-            names.last().is_some_and(|outermost| !outermost.function.contains("::"))
-        };
-        let bare: Vec<_> = named.iter_mut().filter(|(_, names)| is_bare(names)).collect();
+        let bare: Vec<_> = named.iter_mut().filter(|(_, names)| ends_bare(names)).collect();
         let calls: Vec<u64> = bare.iter().map(|(offset, _)| offset.0.saturating_sub(1)).collect();
         let source = Source::Elf(Elf { debug_syms: false, ..Elf::new(&self.file) });
         let Ok(symbols) = self.symbol_table.symbolize(&source, Input::VirtOffset(&calls)) else {
@@ -110,6 +108,11 @@ impl Whole {
             }
         }
     }
+}
+
+/// Whether the outermost function has its last name only.
+fn ends_bare(names: &[Name]) -> bool {
+    names.last().is_some_and(|outermost| is_bare(&outermost.function))
 }
 
 fn names_of(symbol: &Sym<'_>) -> Vec<Name> {

@@ -10,30 +10,39 @@ use std::iter;
 use serde::Serialize;
 
 use super::class::Class;
-use super::counter::{self, Progress};
+use super::counter::{self, Counter};
 use super::rate::Rate;
 use super::rule::Rule;
 use crate::axis::Axis;
 use crate::series::SiteSeries;
 
-/// A step counts from this factor on, as it does in the recording.
+/// A step counts from this factor on, as it does in the recording (docs/FORMAT.md, `growth`).
 const STEP: f64 = 1.2;
-/// What grows more than this at once was stuck or is loaded for once, and is on no schedule.
+/// What grows by more than this at once was stuck or is loaded for once, and is on no schedule: a
+/// table doubles, or quadruples where two steps fall into one slot.
 const MOST_STEP: f64 = 4.5;
-/// Fewer steps than this are no schedule.
+/// Fewer steps than this are no schedule: two gaps are needed to tell whether the next is overdue.
 const LEAST_STEPS: usize = 3;
-/// Growth of fewer bytes than this over the last eight-fold of work is no leak yet,
+/// Growth of fewer bytes than this over the last eight-fold of work is no leak yet: it is a page.
 const LEAST_BYTES: f64 = 4096.0;
-/// and of fewer than this not worth a word.
+/// Growth of fewer bytes than this is not worth a word.
 const FEWEST_BYTES: f64 = 1024.0;
-/// Bytes grow at least like work to this power, also beside the load.
+/// Bytes must grow at least like work to this power, also beside the load. A leak grows like work to
+/// the power of one, less a third where one of the three doublings of an eight-fold is not seen;
+/// the high water of a random walk grows like the square root.
 const LEAST_EXPONENT: f64 = 0.6;
+/// The bytes that the last step came to must still be held to this share, else it was a peak.
+const STILL_HELD: f64 = 0.9;
+/// The mean block must grow by this factor, else it is blocks that grow in number.
+const LEAST_BLOCK_GROWTH: f64 = 2.0;
 /// Nothing that doubles pauses longer than until the work has grown by this factor.
 const LONGEST_GAP: f64 = 2.0;
-/// How much later than due the next step may be.
+/// How much later than due the next step may be: snapshots see it up to a slot late.
 const GRACE: f64 = 1.1;
 /// Steady growth goes on over this share of the work at least; a backlog is built up in less.
 const LEAST_SPAN: f64 = 0.25;
+/// The snapshots that are missing are never said to be more than this.
+const MOST_NEEDED: f64 = 1e6;
 
 /// A step of a container.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
@@ -55,16 +64,16 @@ pub struct Container {
     pub steps: Vec<ContainerStep>,
     /// The median factor of a step.
     pub factor: f64,
-    /// Bytes grow like work to this power over the last eight-fold of work,
+    /// Bytes grow like work to this power over the last eight-fold of work.
     pub exponent: f64,
-    /// and over the last four-fold.
+    /// Bytes grow like work to this power over the last four-fold of work.
     pub late_exponent: f64,
-    /// The peak load grew like work to this power over the last eight-fold of work,
+    /// The peak load grew like work to this power over the last eight-fold of work. The load of
+    /// another counter stands in if it explains the bytes and grew more; 0 if no load is known.
     pub load_exponent: f64,
-    /// and over the last four-fold. The load of another counter stands in if it explains the bytes
-    /// and grew more. Both are 0 if no load is known.
+    /// The same over the last four-fold of work.
     pub late_load_exponent: f64,
-    /// Whether one is.
+    /// Whether a load is known.
     #[serde(skip)]
     pub load_is_known: bool,
     /// Steps on schedule since the growth last paused for longer than that of a leak
@@ -84,23 +93,41 @@ pub struct Container {
 }
 
 impl Container {
-    /// A leak by one counter whose growth is over by another, which explains it as well, is a
-    /// suspect: the next step, or its absence, tells them apart. A mere suspect is none then.
-    pub(super) fn hear(&mut self, rivals: impl Iterator<Item = Self>, axis: &Axis, rule: &Rule) {
+    /// The same container, where other counters explain its steps about as well as the one it was
+    /// classified by. By one of them its growth may be over, and then the next step, or its absence,
+    /// tells which counter is right:
+    ///
+    /// | by its own counter | by a rival it is over | by no rival it is over |
+    /// |---|---|---|
+    /// | leak | suspect, until the next step is overdue | leak |
+    /// | suspect | what the rival says | suspect |
+    /// | anything else | the same | the same |
+    pub(super) fn defer_to_rivals(
+        mut self,
+        mut rivals: impl Iterator<Item = Self>,
+        axis: &Axis,
+        rule: &Rule,
+    ) -> Self {
         let is_over = |rival: &Self| {
             matches!(rival.class, Class::Saturating | Class::Settled | Class::Stable)
         };
-        if self.class > Class::Suspect {
-            return;
+        // Rivals are classified only where they are asked.
+        let over = match self.class {
+            Class::Leak | Class::Suspect => rivals.find(is_over),
+            _ => None,
+        };
+        match (self.class, over) {
+            (Class::Leak, Some(_)) => {
+                self.class = Class::Suspect;
+                self.needs_snapshots = Some(needs(&self, axis, rule));
+            }
+            (_, Some(rival)) => {
+                self.class = rival.class;
+                self.needs_snapshots = None;
+            }
+            (_, None) => {}
         }
-        let Some(rival) = { rivals }.find(is_over) else { return };
-        if self.class == Class::Leak {
-            self.class = Class::Suspect;
-            self.needs_snapshots = Some(needs(self, axis, rule));
-        } else {
-            self.class = rival.class;
-            self.needs_snapshots = None;
-        }
+        self
     }
 
     /// Whether the bytes grew faster than the load alone would have made them: the power of the
@@ -114,44 +141,45 @@ impl Container {
     }
 
     /// Growth per unit of work: the bytes it has come to, over the work it took.
-    pub(super) fn rate(&self, progress: &Progress) -> Rate {
+    pub(super) fn rate(&self, counter: &Counter) -> Rate {
         let per_op = if self.work > 0.0 { self.bytes as f64 / self.work } else { 0.0 };
         Rate {
-            work: progress.name.clone(),
+            work: counter.name.clone(),
             objects_per_op: 0.0,
             bytes_per_op: per_op,
             // The true size lies within one step of the capacity.
             bytes_per_op_upper: per_op * self.factor.max(1.0),
-            ops_per_hour: progress.per_hour,
+            ops_per_hour: counter.per_hour,
         }
     }
 }
 
-pub(super) fn judge(
+/// Measures what the bytes of a site say by one counter, and names the class.
+pub(super) fn classify_container(
     axis: &Axis,
     rule: &Rule,
-    progress: &Progress,
-    all: &[Progress],
+    counter: &Counter,
+    all: &[Counter],
     series: &SiteSeries,
     rises: &[(usize, u64)],
 ) -> Container {
     let Some(last) = axis.len().checked_sub(1) else { return Container::default() };
-    let now = progress.at[last];
+    let now = counter.at[last];
     let bytes = |slot: usize| series.row(slot).trough_bytes;
-    let (steps, steady_steps) = steps(progress, rises);
+    let (steps, steady_steps) = steps(counter, rises);
     let steady = &steps[steps.len().saturating_sub(steady_steps + 1)..];
     let steady_span = steady.last().map_or(0.0, |last| (last.work - steady[0].work) / now);
     let factor = median_factor(&steps);
     // The last slot in which at most this share of the work was done: a window too long by a
     // slot is judged by its true length, one too short would miss a step.
     let before =
-        |share: f64| progress.at.partition_point(|&work| work <= now * share).saturating_sub(1);
+        |share: f64| counter.at.partition_point(|&work| work <= now * share).saturating_sub(1);
     let eighth = before(1.0 / 8.0);
-    let loads: Vec<&Progress> = counter::loads(all, progress, rises).chain([progress]).collect();
+    let loads: Vec<&Counter> = counter::loads(all, counter, rises).chain([counter]).collect();
     let exponents = |then: usize| {
-        let span = now / progress.at[then];
+        let span = now / counter.at[then];
         let grown = bytes(last).max(1) as f64 / bytes(then).max(1) as f64;
-        let load = loads.iter().filter_map(|counter| counter.peak_growth(then));
+        let load = loads.iter().filter_map(|load| load.peak_growth(then));
         (power(grown, span), power(load.fold(1.0, f64::max), span))
     };
     let (exponent, load_exponent) = exponents(eighth);
@@ -162,7 +190,7 @@ pub(super) fn judge(
         late_exponent,
         load_exponent,
         late_load_exponent,
-        load_is_known: progress.peak_growth(eighth).is_some(),
+        load_is_known: counter.peak_growth(eighth).is_some(),
         work: now,
         due: due(&steps, factor).min(due_after(steady, now / axis.len() as f64)),
         bytes: bytes(last),
@@ -197,17 +225,17 @@ pub(super) fn rises(axis: &Axis, series: &SiteSeries) -> Vec<(usize, u64)> {
 
 /// All steps, and how many of them came on schedule since the growth last paused for longer than
 /// that of a leak does, or jumped.
-fn steps(progress: &Progress, rises: &[(usize, u64)]) -> (Vec<ContainerStep>, usize) {
+fn steps(counter: &Counter, rises: &[(usize, u64)]) -> (Vec<ContainerStep>, usize) {
     let mut steps: Vec<ContainerStep> = Vec::new();
     let mut steady = 0;
     for &(slot, bytes) in rises {
         let before = steps.last().copied().unwrap_or_default();
         // The fewest bytes of a slot show a step that was taken up to two slots before.
-        let earliest = slot.checked_sub(2).map_or(0.0, |slot| progress.at[slot]);
+        let earliest = slot.checked_sub(2).map_or(0.0, |slot| counter.at[slot]);
         let paused = earliest > GRACE * LONGEST_GAP * before.work;
         let jumped = bytes as f64 > MOST_STEP * before.bytes as f64;
         steady = if paused || jumped { 0 } else { steady + 1 };
-        steps.push(ContainerStep { work: progress.at[slot], bytes });
+        steps.push(ContainerStep { work: counter.at[slot], bytes });
     }
     (steps, steady)
 }
@@ -244,7 +272,7 @@ fn median_factor(steps: &[ContainerStep]) -> f64 {
 /// Whether there is anything to classify: growth worth a word, and all of it still there.
 fn grows(container: &Container) -> bool {
     let largest = container.steps.last().map_or(0, |step| step.bytes) as f64;
-    container.grown_bytes >= FEWEST_BYTES && container.bytes as f64 >= 0.9 * largest
+    container.grown_bytes >= FEWEST_BYTES && container.bytes as f64 >= STILL_HELD * largest
 }
 
 fn classify(container: &Container, axis: &Axis, rule: &Rule) -> Class {
@@ -287,7 +315,7 @@ fn needs(container: &Container, axis: &Axis, rule: &Rule) -> u32 {
     let until = due.max(large_enough).max(even_load);
     let per_slot = (now / axis.len() as f64).max(f64::MIN_POSITIVE);
     let slots = rule.least_slots.saturating_sub(axis.len()) as f64;
-    ((until - now) / per_slot).ceil().max(slots).clamp(1.0, 1e6) as u32
+    ((until - now) / per_slot).ceil().max(slots).clamp(1.0, MOST_NEEDED) as u32
 }
 
 /// The mean block grows, not just the number of blocks: that is for the other channel to judge.
@@ -297,5 +325,5 @@ fn blocks_grow(series: &SiteSeries, axis: &Axis, eighth: usize) -> bool {
         row.trough_bytes as f64 / (row.trough_objects as f64).max(1.0)
     };
     let then = mean(eighth);
-    then > 0.0 && mean(axis.len() - 1) >= 2.0 * then
+    then > 0.0 && mean(axis.len() - 1) >= LEAST_BLOCK_GROWTH * then
 }

@@ -88,9 +88,9 @@ pub enum Excluded {
     },
     /// Not a container that is sized for what is in flight: it outgrows the load.
     Peak {
-        /// Bytes grow like work to this power,
+        /// Bytes grow like work to this power.
         exponent: f64,
-        /// and the peak load like work to this one.
+        /// The peak load grows like work to this power.
         load_exponent: f64,
     },
 }
@@ -176,7 +176,7 @@ pub(super) fn gather(
     if by_objects {
         excluded.extend(objects_excluded(&objects, age_ns));
         would_change.push(Condition::MaxLifetime { longer_than_ns: age_ns });
-        would_change.push(Condition::Bound { above_objects: totals.live_objects });
+        would_change.push(Condition::Bound { above_objects: totals.counts.live_objects });
     }
     if by_container {
         excluded.extend(container_excluded(&container));
@@ -189,10 +189,10 @@ pub(super) fn gather(
     }));
     Evidence {
         cohorts: if judged { bars(axis, series) } else { Vec::new() },
-        allocs: totals.allocs,
-        frees: totals.frees,
-        live_objects: totals.live_objects,
-        live_bytes: totals.live_bytes,
+        allocs: totals.counts.allocs,
+        frees: totals.counts.frees,
+        live_objects: totals.counts.live_objects,
+        live_bytes: totals.counts.live_bytes,
         objects_error: totals.objects_error,
         bytes_error: totals.bytes_error,
         last_free_ago_ns: totals.last_free_ns.map(|ns| end_ns.saturating_sub(ns)),
@@ -245,9 +245,9 @@ fn container_excluded(container: &Container) -> impl Iterator<Item = Excluded> {
 
 fn bars(axis: &Axis, series: &SiteSeries) -> Vec<CohortBar> {
     let mature = axis.mature();
-    let mut cells = series.cells().iter().peekable();
+    let mut cohorts = series.cohorts().iter().peekable();
     let bar = |(index, slot): (usize, &crate::axis::Slot)| {
-        let cell = cells.next_if(|cell| cell.slot == index).copied().unwrap_or_default();
+        let cohort = cohorts.next_if(|cohort| cohort.slot == index).copied().unwrap_or_default();
         let stage = match index {
             _ if index < mature.start => Stage::WarmUp,
             _ if index < mature.end => Stage::Mature,
@@ -256,8 +256,8 @@ fn bars(axis: &Axis, series: &SiteSeries) -> Vec<CohortBar> {
         CohortBar {
             first_epoch: slot.first_epoch,
             last_epoch: slot.last_epoch,
-            objects: cell.objects,
-            bytes: cell.bytes,
+            objects: cohort.objects,
+            bytes: cohort.bytes,
             stage,
         }
     };

@@ -18,15 +18,21 @@ use serde::Serialize;
 
 pub use class::{Channel, Class, Confidence};
 pub use containers::{Container, ContainerStep};
-pub use counter::{Fit, Progress, SECONDS};
-pub use eprocess::{e_bh, e_value};
+pub use counter::Fit;
+pub use eprocess::e_value;
 pub use evidence::{CohortBar, Condition, Evidence, Excluded, Stage};
 pub use objects::Objects;
-pub use rate::{LEAST_WORSE_BYTES_PER_OP, Rate, WORSE_FACTOR};
+pub use rate::Rate;
 pub use rule::Rule;
 
 use crate::axis::Axis;
 use crate::series::SiteSeries;
+use containers::classify_container;
+use counter::Counter;
+pub(crate) use counter::SECONDS;
+use eprocess::e_bh;
+use objects::classify_objects;
+pub(crate) use rate::{LEAST_WORSE_BYTES_PER_OP, WORSE_FACTOR};
 
 /// What a site is judged to be, and why.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -49,21 +55,21 @@ pub struct Verdict {
 }
 
 /// Judges one closed series. Confidence is at most [`Confidence::Likely`]: to be certain takes all
-/// sites of a run (see [`judge_sites`]).
-pub fn judge_site(axis: &Axis, rule: &Rule, series: &SiteSeries) -> Verdict {
-    judge_with(axis, rule, &Counters::new(axis, rule), series)
+/// sites of a run (see [`classify_sites`]).
+pub fn classify_site(axis: &Axis, rule: &Rule, series: &SiteSeries) -> Verdict {
+    classify_by(axis, rule, &Counters::new(axis, rule), series)
 }
 
 /// Judges all sites of a run, in their order, each on its own axis: they may differ from the run's
 /// in how old a block must be to count.
-pub fn judge_sites<'a>(
+pub fn classify_sites<'a>(
     axis: &Axis,
     rule: &Rule,
     sites: impl IntoIterator<Item = (&'a Axis, &'a SiteSeries)>,
 ) -> Vec<Verdict> {
     let counters = Counters::new(axis, rule);
-    let judge = |(axis, series)| judge_with(axis, rule, &counters, series);
-    let mut verdicts: Vec<Verdict> = sites.into_iter().map(judge).collect();
+    let classify = |(axis, series)| classify_by(axis, rule, &counters, series);
+    let mut verdicts: Vec<Verdict> = sites.into_iter().map(classify).collect();
     let e_values: Vec<f64> = verdicts.iter().map(|v| v.evidence.objects.e_value).collect();
     for (verdict, q) in verdicts.iter_mut().zip(e_bh(&e_values)) {
         verdict.evidence.q_value = q;
@@ -77,8 +83,8 @@ pub fn judge_sites<'a>(
 
 /// The counters that growth may be measured in, and all whose load may explain it.
 struct Counters {
-    offered: Vec<Progress>,
-    all: Vec<Progress>,
+    offered: Vec<Counter>,
+    all: Vec<Counter>,
 }
 
 impl Counters {
@@ -88,15 +94,17 @@ impl Counters {
     }
 }
 
-fn judge_with(axis: &Axis, rule: &Rule, counters: &Counters, series: &SiteSeries) -> Verdict {
+fn classify_by(axis: &Axis, rule: &Rule, counters: &Counters, series: &SiteSeries) -> Verdict {
     let Counters { offered, all } = counters;
     let by_births = counter::of_births(offered, axis, series);
     let rises = containers::rises(axis, series);
     let by_steps = counter::of_steps(offered, &rises).unwrap_or_else(|| by_births.clone());
-    let objects = objects::judge(axis, rule, &by_births, series);
-    let contains = |progress| containers::judge(axis, rule, progress, all, series, &rises);
-    let mut container = contains(by_steps.progress);
-    container.hear(by_steps.rivals.iter().map(|rival| contains(rival)), axis, rule);
+    let objects = classify_objects(axis, rule, &by_births, series);
+    let container = {
+        let by = |counter| classify_container(axis, rule, counter, all, series, &rises);
+        let rivals = by_steps.rivals.iter().map(|rival| by(rival));
+        by(by_steps.counter).defer_to_rivals(rivals, axis, rule)
+    };
     let channel = decide(objects.class, &container);
     let (class, needs_snapshots) = match channel {
         Channel::Objects => (objects.class, objects.needs_snapshots),
@@ -109,8 +117,8 @@ fn judge_with(axis: &Axis, rule: &Rule, counters: &Counters, series: &SiteSeries
     };
     let (rate, fits) = match channel {
         _ if confidence.is_none() => Default::default(),
-        Channel::Objects => (objects.rate(by_births.progress), by_births.fits),
-        Channel::Container => (container.rate(by_steps.progress), by_steps.fits),
+        Channel::Objects => (objects.rate(by_births.counter), by_births.fits),
+        Channel::Container => (container.rate(by_steps.counter), by_steps.fits),
     };
     let evidence = evidence::gather(axis, series, objects, container, class);
     Verdict { class, channel, confidence, rate, fits, needs_snapshots, evidence }

@@ -1,8 +1,13 @@
 //! Channel A: do old blocks keep piling up?
 //!
 //! Not "does the live curve rise", which is true of load, caches and warm-up alike, but: of the
-//! blocks born after warm-up, are those older than half of what remains still there, do they come
-//! from all over the run, at an undiminished rate, and do they hardly ever die?
+//! blocks born after warm-up, are the mature ones still there, do they come from all over the run,
+//! at an undiminished rate, and do they hardly ever die?
+//!
+//! First everything is measured, then pure predicates look at the measures, one for each gate of
+//! the rule (`docs/VERDICT.md`, "Channel A: objects"). The constants of the gates were chosen on the
+//! tuning set described there under "Figures"; below stands what each of them is there to tell
+//! apart.
 
 use std::cmp::Ordering;
 use std::ops::Range;
@@ -10,39 +15,56 @@ use std::ops::Range;
 use serde::Serialize;
 
 use super::class::Class;
-use super::counter::{self, Choice, Progress};
-use super::eprocess::Purse;
+use super::counter::{self, ChosenCounter, Counter};
+use super::eprocess::EProcess;
 use super::rate::Rate;
 use super::rule::Rule;
 use crate::axis::Axis;
-use crate::series::{Cell, SiteSeries};
+use crate::series::{SiteSeries, SlotCohort};
 
-/// Fewer survivors than this are no growth.
+/// Fewer survivors than this are no growth: they could not come from [`LEAST_SLOTS`] slots.
 const LEAST_SURVIVORS: f64 = 4.0;
-/// A sampled recording must have caught this many of them.
+/// A sampled recording must have caught this many survivors: the standard error of their number is
+/// then a quarter of it.
 const LEAST_SAMPLED: f64 = 16.0;
-/// The old population must rise by this share of the survivors,
+/// The old population must rise by this share of the survivors. A leak's rises by nearly all of
+/// them; a cache that turns over replaces its old blocks by survivors and hardly rises.
 const LEAST_RISE: f64 = 0.3;
-/// and in the last quarter of the steps still at this share of its pace before.
+/// In the last quarter of the steps the old population must rise at this share of its pace before.
+/// Below the half that [`LEAST_PACE`] asks of births, because a quarter holds fewer of them.
 const LEAST_LATE_RISE: f64 = 0.4;
-/// whatever counter was chosen, at this share of its pace in time,
+/// The same in time instead of work: no choice of counter may excuse a population that has stopped
+/// rising. Lower, because traffic itself may fall.
 const LEAST_LATE_RISE_IN_TIME: f64 = 0.25;
-/// and in a sampled recording by so many standard errors.
+/// In a sampled recording the late rise must be this many standard errors above nothing.
 const LATE_ERRORS: f64 = 2.0;
-/// Survivors must come from this many slots,
+/// Survivors must come from this many slots: a reload or a plug-in takes one to three.
 const LEAST_SLOTS: usize = 4;
-/// and from this many of four quarters.
+/// Survivors must come from this many of four quarters of the work since the first of them, so that
+/// a burst that happens to span four slots is a one-off all the same.
 const LEAST_QUARTERS: usize = 3;
-/// The second half must keep this share of the first half's rate,
+/// The second half of the births must keep this share of the first half's rate. A set of keys that
+/// is exhausted or a cache that fills falls below it; a leak that slows by a third does not.
 const LEAST_PACE: f64 = 0.5;
-/// and the blocks that are almost mature this share of the rate before.
+/// The blocks that are almost mature must keep this share of the rate before: what stopped lately
+/// shows here first. Below [`LEAST_PACE`], because they come from a shorter stretch.
 const LEAST_STILL: f64 = 0.4;
-/// Of each mature block as many may die in the time it takes to mature;
+/// Blocks of this stretch of the run are almost mature: young enough to show whether births go on,
+/// and old enough that the short-lived are gone.
+const ALMOST_MATURE: Range<f64> = 0.75..0.9;
+/// As many of the mature blocks may die per mature block in the time it takes to mature. At 2.4 one
+/// in eleven lives as long again, so that a site most of whose blocks rightly die late can leak.
 const MOST_DEATHS: f64 = 2.4;
-/// if the older a cohort the fewer are left of it, no more often than this.
+/// The same where the older a cohort is the fewer are left of it: then the survivors are on their
+/// way out as well.
 const MOST_DEATHS_FADING: f64 = 0.5;
-/// Second half against first half of the survivors, above which they fade with age.
+/// Cohorts fade with age if the second half of the births has this many times the survivors of the
+/// first per work.
 const FADING: f64 = 1.5;
+/// Live blocks that come to fewer than this follow no load: a handful doubles by chance.
+const LEAST_LOAD: u64 = 16;
+/// The standard errors of a count within which the upper bound of a rate lies.
+const UPPER_BOUND_ERRORS: f64 = 3.0;
 
 /// What the cohorts of a site say.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -55,39 +77,33 @@ pub struct Objects {
     pub survivors: u64,
     /// Their bytes.
     pub survivor_bytes: u64,
-    /// Slots that they could have been born in,
+    /// Slots that they could have been born in.
     pub slots: usize,
-    /// and were.
+    /// Slots that some of them were born in.
     pub slots_with_survivors: usize,
     /// Quarters of the work in which some were born.
     pub quarters_with_survivors: usize,
-    /// Steps of the mature population: up,
+    /// Steps up of the mature population.
     pub ups: usize,
-    /// down,
+    /// Steps down of the mature population.
     pub downs: usize,
-    /// and in all.
+    /// Steps of the mature population, those without a change included.
     pub steps: usize,
     /// Evidence against "it rises by chance"; at least 0, expected to be at most 1 by chance.
     pub e_value: f64,
-    /// Old blocks, whenever born, when the first evidence was mature,
+    /// Old blocks, whenever born, when the first evidence was mature.
     pub old_at_start: u64,
-    /// and at the end.
+    /// Old blocks, whenever born, at the end.
     pub old_at_end: u64,
     /// Survivors per work: second half of the mature births against the first.
     pub pace: f64,
-    /// The same per time.
-    #[serde(skip)]
-    pub pace_in_time: f64,
     /// Survivors per work: those that are almost mature against the mature.
     pub still: f64,
     /// Rise of the old population per work: last quarter of the steps against the others.
     pub late_rise: f64,
-    /// Whether that is within the error of a sampled recording.
-    #[serde(skip)]
-    pub late_in_doubt: bool,
-    /// Mature blocks that died,
+    /// Mature blocks that died.
     pub deaths: u64,
-    /// and how many there were to die, summed over the slots.
+    /// Mature blocks there were to die, summed over the slots.
     pub exposure: u64,
     /// Work done in the mature slots.
     pub work: f64,
@@ -95,60 +111,123 @@ pub struct Objects {
 
 impl Objects {
     /// Growth per unit of work.
-    pub(super) fn rate(&self, progress: &Progress) -> Rate {
+    pub(super) fn rate(&self, counter: &Counter) -> Rate {
         let per_op = |count: f64| if self.work > 0.0 { count / self.work } else { 0.0 };
         let (objects, bytes) = (self.survivors as f64, self.survivor_bytes as f64);
-        // Three standard errors of a count.
-        let upper = bytes * (1.0 + 3.0 / objects.max(1.0).sqrt());
+        let upper = bytes * (1.0 + UPPER_BOUND_ERRORS / objects.max(1.0).sqrt());
         Rate {
-            work: progress.name.clone(),
+            work: counter.name.clone(),
             objects_per_op: per_op(objects),
             bytes_per_op: per_op(bytes),
             bytes_per_op_upper: per_op(upper),
-            ops_per_hour: progress.per_hour,
+            ops_per_hour: counter.per_hour,
         }
     }
 }
 
-pub(super) fn judge(axis: &Axis, rule: &Rule, choice: &Choice<'_>, series: &SiteSeries) -> Objects {
-    let progress = choice.progress;
+/// Measures what the cohorts of a site say, and names the class.
+pub(super) fn classify_objects(
+    axis: &Axis,
+    rule: &Rule,
+    chosen: &ChosenCounter<'_>,
+    series: &SiteSeries,
+) -> Objects {
+    let counter = chosen.counter;
     let mature = axis.mature();
-    let (ups, downs, steps, purse) = steps(axis, series);
-    let mut objects = Objects {
-        slots: mature.len(),
-        ups,
-        downs,
-        steps,
-        e_value: purse.value(),
-        deaths: series.mature_deaths(),
-        ..Objects::default()
-    };
     // A leak counts from its start.
-    let born = series.cells().iter().find(|cell| mature.contains(&cell.slot) && cell.objects > 0);
-    let since = born.map_or(mature.start, |cell| cell.slot)..mature.end;
-    objects.work = progress.over(since.clone());
-    count_survivors(&mut objects, series.cells(), progress, since.clone());
-    let weight = sample_weight(series);
-    let slows = slows_down(&mut objects, series.cells(), progress, axis, since, weight);
-    let rises = old_rises(&mut objects, axis, progress, series);
-    objects.class = classify(&objects, Trend { rises, slows }, axis, rule, series);
-    if objects.class == Class::Leak
-        && choice.is_of_work()
-        && fades(&objects, objects.pace_in_time, axis)
-    {
-        objects.class = Class::Suspect;
+    let first_born = |cohort: &&SlotCohort| mature.contains(&cohort.slot) && cohort.objects > 0;
+    let born = series.cohorts().iter().find(first_born);
+    let since = born.map_or(mature.start, |cohort| cohort.slot)..mature.end;
+    let rise = Rise::of(axis, counter, series);
+    let measures = Measures {
+        steps: Steps::of(axis, series),
+        survivors: Survivors::of(series.cohorts(), counter, &since),
+        births: Births::of(series, counter, axis, &since),
+        deaths_per_maturing: deaths_per_maturing(axis, series, rise.exposure),
+        rise,
+        sample_weight: sample_weight(series),
+    };
+    let class = classify(&measures, chosen, axis, rule, series);
+    let needs = || needs(&measures.steps, axis, rule);
+    let Measures { steps, survivors, births, rise, .. } = &measures;
+    let late = rise.late.unwrap_or_default();
+    Objects {
+        class,
+        needs_snapshots: (class == Class::Suspect).then(needs),
+        survivors: survivors.objects,
+        survivor_bytes: survivors.bytes,
+        slots: mature.len(),
+        slots_with_survivors: survivors.slots,
+        quarters_with_survivors: survivors.quarters,
+        ups: steps.ups,
+        downs: steps.downs,
+        steps: steps.all,
+        e_value: steps.e_process.value(),
+        old_at_start: rise.old_at_start,
+        old_at_end: rise.old_at_end,
+        pace: births.pace(),
+        still: births.still(),
+        late_rise: late.rise,
+        deaths: series.mature_deaths(),
+        exposure: rise.exposure,
+        work: counter.over(since),
     }
-    if objects.class == Class::Suspect {
-        objects.needs_snapshots = Some(needs(&objects, &purse, axis, rule));
-    }
-    objects
 }
 
-/// What the old population and the survivors do over the run.
-#[derive(Clone, Copy)]
-struct Trend {
-    rises: bool,
-    slows: bool,
+/// All that the predicates look at.
+struct Measures {
+    steps: Steps,
+    survivors: Survivors,
+    births: Births,
+    rise: Rise,
+    deaths_per_maturing: f64,
+    /// How many blocks a recorded one stands for.
+    sample_weight: f64,
+}
+
+/// The first gate that fails names the class.
+fn classify(
+    measures: &Measures,
+    chosen: &ChosenCounter<'_>,
+    axis: &Axis,
+    rule: &Rule,
+    series: &SiteSeries,
+) -> Class {
+    let Measures { steps, survivors, births, rise, .. } = measures;
+    if (survivors.objects as f64) < LEAST_SURVIVORS {
+        return if follows_load(axis, series) { Class::Load } else { Class::Stable };
+    }
+    if survivors.slots < LEAST_SLOTS || survivors.quarters < LEAST_QUARTERS {
+        return Class::OneOff;
+    }
+    if births.slow_down() {
+        return Class::Saturating;
+    }
+    let dies = measures.deaths_per_maturing > MOST_DEATHS;
+    if !rise.goes_on(survivors.objects) || dies || measures.fades(births.pace()) {
+        return Class::Turnover;
+    }
+    let proven = steps.e_process.value() >= 1.0 / rule.alpha && axis.len() >= rule.least_slots;
+    // A counter among several may have been chosen because it hides that the cohorts fade.
+    let hidden = chosen.is_of_work() && measures.fades(births.pace_in_time);
+    match proven && measures.is_caught() && !hidden {
+        true => Class::Leak,
+        false => Class::Suspect,
+    }
+}
+
+impl Measures {
+    /// The older a cohort, the fewer are left of it, because mature blocks die.
+    fn fades(&self, pace: f64) -> bool {
+        pace > FADING && self.deaths_per_maturing > MOST_DEATHS_FADING
+    }
+
+    /// An exact recording sees everything; a sampled one must have seen enough of it.
+    fn is_caught(&self) -> bool {
+        let enough = self.survivors.objects as f64 >= LEAST_SAMPLED * self.sample_weight;
+        let late_in_doubt = self.rise.late.is_some_and(|late| late.is_in_doubt(self.sample_weight));
+        self.sample_weight <= 1.0 || enough && !late_in_doubt
+    }
 }
 
 /// The slots at whose end some block can be mature.
@@ -157,71 +236,243 @@ fn judged_slots(axis: &Axis) -> Range<usize> {
     first.unwrap_or(axis.len())..axis.len()
 }
 
-/// Bets on every step of the mature and of the old population; the poorer purse counts.
-fn steps(axis: &Axis, series: &SiteSeries) -> (usize, usize, usize, Purse) {
-    let (mut mature, mut old) = (Purse::new(), Purse::new());
-    let (mut ups, mut downs, mut steps) = (0, 0, 0);
-    for slot in judged_slots(axis).skip(1) {
-        let (before, now) = (series.row(slot - 1), series.row(slot));
-        let step = now.mature_objects.cmp(&before.mature_objects);
-        mature.bet(step);
-        old.bet(now.old_objects.cmp(&before.old_objects));
-        steps += 1;
-        ups += usize::from(step == Ordering::Greater);
-        downs += usize::from(step == Ordering::Less);
-    }
-    let poorer = if old.value() < mature.value() { old } else { mature };
-    (ups, downs, steps, poorer)
+/// The steps of the mature population from slot to slot.
+struct Steps {
+    ups: usize,
+    downs: usize,
+    all: usize,
+    /// Bets on every step of the mature and of the old population; the poorer of the two counts.
+    e_process: EProcess,
 }
 
-fn count_survivors(
-    objects: &mut Objects,
-    cells: &[Cell],
-    progress: &Progress,
-    mature: Range<usize>,
-) {
-    let quarter = |slot: usize| {
-        let share = |quarter: usize| progress.share(mature.clone(), quarter as f64 / 4.0);
-        (1..4).filter(|&quarter| slot >= share(quarter)).count()
-    };
-    let mut quarters = [false; 4];
-    for cell in cells.iter().filter(|cell| mature.contains(&cell.slot) && cell.objects > 0) {
-        objects.survivors = objects.survivors.saturating_add(cell.objects);
-        objects.survivor_bytes = objects.survivor_bytes.saturating_add(cell.bytes);
-        objects.slots_with_survivors += 1;
-        quarters[quarter(cell.slot)] = true;
+impl Steps {
+    fn of(axis: &Axis, series: &SiteSeries) -> Self {
+        let (mut mature, mut old) = (EProcess::new(), EProcess::new());
+        let (mut ups, mut downs, mut all) = (0, 0, 0);
+        for slot in judged_slots(axis).skip(1) {
+            let (before, now) = (series.row(slot - 1), series.row(slot));
+            let step = now.mature_objects.cmp(&before.mature_objects);
+            mature.bet(step);
+            old.bet(now.old_objects.cmp(&before.old_objects));
+            all += 1;
+            ups += usize::from(step == Ordering::Greater);
+            downs += usize::from(step == Ordering::Less);
+        }
+        let e_process = if old.value() < mature.value() { old } else { mature };
+        Self { ups, downs, all, e_process }
     }
-    objects.quarters_with_survivors = quarters.iter().filter(|quarter| **quarter).count();
 }
 
-/// Compares the rates of survival: first half, second half, and almost mature.
-fn slows_down(
-    objects: &mut Objects,
-    cells: &[Cell],
-    progress: &Progress,
-    axis: &Axis,
-    since: Range<usize>,
-    weight: f64,
-) -> bool {
-    let count = |slots: Range<usize>| -> f64 { counter::counts(cells, slots).iter().sum() };
-    let rate = |count: f64, slots: Range<usize>| ratio_or_zero(count, progress.over(slots));
-    let middle = progress.middle(since.clone());
-    let (first, second) = (since.start..middle, middle..since.end);
-    // Young enough to show whether births go on, and old enough that the short-lived are gone.
-    let tail = axis.between(0.75, 0.9);
-    let (a, b, c) = (count(first.clone()), count(second.clone()), count(tail.clone()));
-    objects.pace = ratio(rate(b, second.clone()), rate(a, first.clone()));
-    let run = Progress::run(axis);
-    let half = run.middle(since.clone());
-    let in_time = |slots: Range<usize>| ratio_or_zero(count(slots.clone()), run.over(slots));
-    objects.pace_in_time = ratio(in_time(half..since.end), in_time(since.start..half));
-    let whole = rate(a + b, since);
-    objects.still = ratio(rate(c, tail.clone()), whole);
-    // A small count has the benefit of one standard error.
-    let slack = |count: f64| count + (weight * (count + weight)).sqrt();
-    let before = whole.max(rate(a, first.clone()));
-    rate(slack(b), second) < LEAST_PACE * rate(a, first)
-        || rate(slack(c), tail) < LEAST_STILL * before
+/// The mature blocks that are alive at the end, and how widely their births are spread.
+struct Survivors {
+    objects: u64,
+    bytes: u64,
+    slots: usize,
+    quarters: usize,
+}
+
+impl Survivors {
+    fn of(cohorts: &[SlotCohort], counter: &Counter, since: &Range<usize>) -> Self {
+        let quarter = |slot: usize| {
+            let share = |quarter: usize| counter.share(since.clone(), quarter as f64 / 4.0);
+            (1..4).filter(|&quarter| slot >= share(quarter)).count()
+        };
+        let mut survivors = Self { objects: 0, bytes: 0, slots: 0, quarters: 0 };
+        let mut quarters = [false; 4];
+        for cohort in cohorts.iter().filter(|c| since.contains(&c.slot) && c.objects > 0) {
+            survivors.objects = survivors.objects.saturating_add(cohort.objects);
+            survivors.bytes = survivors.bytes.saturating_add(cohort.bytes);
+            survivors.slots += 1;
+            quarters[quarter(cohort.slot)] = true;
+        }
+        survivors.quarters = quarters.iter().filter(|quarter| **quarter).count();
+        survivors
+    }
+}
+
+/// How many blocks per work were born and are alive: in the first half of the mature work, in the
+/// second, over both, and among those that are almost mature.
+struct Births {
+    first: f64,
+    second: f64,
+    whole: f64,
+    almost_mature: f64,
+    /// With the benefit of one standard error, which decides where counts are small.
+    second_at_most: f64,
+    almost_mature_at_most: f64,
+    /// Second half against the first per time, where the halves are of time as well.
+    pace_in_time: f64,
+}
+
+impl Births {
+    fn of(series: &SiteSeries, counter: &Counter, axis: &Axis, since: &Range<usize>) -> Self {
+        let count =
+            |slots: Range<usize>| -> f64 { counter::counts(series.cohorts(), slots).iter().sum() };
+        let rate =
+            |count: f64, slots: &Range<usize>| ratio_or_zero(count, counter.over(slots.clone()));
+        let middle = counter.middle(since.clone());
+        let (first, second) = (since.start..middle, middle..since.end);
+        let almost = axis.between(ALMOST_MATURE.start, ALMOST_MATURE.end);
+        let (a, b, c) = (count(first.clone()), count(second.clone()), count(almost.clone()));
+        let run = Counter::run(axis);
+        let half = run.middle(since.clone());
+        let in_time = |slots: Range<usize>| ratio_or_zero(count(slots.clone()), run.over(slots));
+        let weight = sample_weight(series);
+        let at_most = |count: f64| count + (weight * (count + weight)).sqrt();
+        Self {
+            first: rate(a, &first),
+            second: rate(b, &second),
+            whole: rate(a + b, since),
+            almost_mature: rate(c, &almost),
+            second_at_most: rate(at_most(b), &second),
+            almost_mature_at_most: rate(at_most(c), &almost),
+            pace_in_time: ratio(in_time(half..since.end), in_time(since.start..half)),
+        }
+    }
+
+    fn pace(&self) -> f64 {
+        ratio(self.second, self.first)
+    }
+
+    fn still(&self) -> f64 {
+        ratio(self.almost_mature, self.whole)
+    }
+
+    fn slow_down(&self) -> bool {
+        self.second_at_most < LEAST_PACE * self.first
+            || self.almost_mature_at_most < LEAST_STILL * self.whole.max(self.first)
+    }
+}
+
+/// What the old population does over the judged slots.
+#[derive(Default)]
+struct Rise {
+    old_at_start: u64,
+    old_at_end: u64,
+    /// Mature blocks there were to die, summed over the slots.
+    exposure: u64,
+    /// The fewest old blocks in each third; absent if a third has no slot.
+    least_by_third: Option<[u64; 3]>,
+    /// Absent with it.
+    late: Option<LateRise>,
+}
+
+impl Rise {
+    fn of(axis: &Axis, counter: &Counter, series: &SiteSeries) -> Self {
+        let slots = judged_slots(axis);
+        let old = |slot: usize| series.row(slot).old_objects;
+        let (Some(first), Some(last)) = (slots.clone().next(), slots.clone().last()) else {
+            return Self::default();
+        };
+        let mature = |slot: usize| series.row(slot).mature_objects;
+        let after = |share: f64| axis.share_of(first, share).max(first);
+        let (second, third) = (after(1.0 / 3.0), after(2.0 / 3.0));
+        let least = |slots: Range<usize>| slots.map(old).min();
+        let thirds = (least(first..second), least(second..third), least(third..last + 1));
+        let least_by_third = match thirds {
+            (Some(a), Some(b), Some(c)) => Some([a, b, c]),
+            _ => None,
+        };
+        Self {
+            old_at_start: old(first),
+            old_at_end: old(last),
+            exposure: slots.map(mature).fold(0, u64::saturating_add),
+            least_by_third,
+            late: least_by_third.map(|_| LateRise::of(axis, counter, series, first..last)),
+        }
+    }
+
+    /// The old population rises through all three thirds of the judged slots, to the last, by a
+    /// good part of the survivors.
+    fn goes_on(&self, survivors: u64) -> bool {
+        let (Some([a, b, c]), Some(late)) = (self.least_by_third, self.late) else { return false };
+        let rise = self.old_at_end as f64 - self.old_at_start as f64;
+        a <= b && b < c && late.keeps_pace() && rise >= LEAST_RISE * survivors as f64
+    }
+}
+
+/// The rise of the old population by what was born in the last quarter of the mature time.
+#[derive(Clone, Copy, Default)]
+struct LateRise {
+    objects: f64,
+    /// What it would be at the pace before, per work.
+    expected: f64,
+    /// What it would be at the pace before, per time.
+    expected_in_time: f64,
+    /// `objects` against `expected`.
+    rise: f64,
+}
+
+impl LateRise {
+    fn of(axis: &Axis, counter: &Counter, series: &SiteSeries, judged: Range<usize>) -> Self {
+        let old = |slot: usize| series.row(slot).old_objects as f64;
+        let Range { start: first, end: last } = judged;
+        let whole = axis.mature_at(first)..axis.mature_at(last);
+        let run = Counter::run(axis);
+        let quarter = run.share(whole.clone(), 0.75);
+        // A long slot at the end may be more than the last quarter.
+        let matures_later = |slot: &usize| axis.mature_at(*slot) < whole.end;
+        let turn = (first..last)
+            .find(|&slot| axis.mature_at(slot) >= quarter)
+            .filter(matures_later)
+            .or_else(|| (first..last).rfind(matures_later))
+            .unwrap_or(last);
+        let (before, late) = (old(turn) - old(first), old(last) - old(turn));
+        // What matures late was born in these slots.
+        let born = axis.mature_at(turn)..whole.end;
+        let expected = |counter: &Counter| {
+            let pace = ratio_or_zero(before, counter.over(whole.start..born.start));
+            pace * counter.over(born.clone())
+        };
+        let by_work = expected(counter);
+        Self {
+            objects: late,
+            expected: by_work,
+            expected_in_time: expected(&run),
+            rise: ratio(late, by_work),
+        }
+    }
+
+    fn keeps_pace(&self) -> bool {
+        let at_most = self.objects + (self.objects.max(0.0) + 1.0).sqrt();
+        at_most >= LEAST_LATE_RISE * self.expected
+            && at_most >= LEAST_LATE_RISE_IN_TIME * self.expected_in_time
+    }
+
+    /// Whether it is within the error of a recording in which a block stands for so many.
+    fn is_in_doubt(&self, weight: f64) -> bool {
+        let error = (weight * self.expected.max(0.0)).sqrt();
+        weight > 1.0 && self.objects < LATE_ERRORS * error
+    }
+}
+
+/// How often a mature block dies in the time it takes to mature.
+fn deaths_per_maturing(axis: &Axis, series: &SiteSeries, exposure: u64) -> f64 {
+    let per_slot = series.mature_deaths() as f64 / (exposure as f64).max(1.0);
+    per_slot * (axis.len() - axis.mature().end) as f64
+}
+
+/// How many blocks a recorded one stands for; 1 in an exact recording.
+fn sample_weight(series: &SiteSeries) -> f64 {
+    let totals = series.totals();
+    1.0 + totals.objects_error.powi(2) / (totals.counts.live_objects as f64).max(1.0)
+}
+
+/// Live blocks at least double over the run, though none of them stays.
+fn follows_load(axis: &Axis, series: &SiteSeries) -> bool {
+    let live = (axis.warm_up()..axis.len()).map(|slot| series.row(slot).trough_objects);
+    let (least, most) = live.fold((u64::MAX, 0), |(a, b), n| (a.min(n), b.max(n)));
+    most >= LEAST_LOAD && most / 2 >= least
+}
+
+/// How many more snapshots decide. A run of `n` slots has about `3n/8` steps, and of the steps to
+/// come as large a share will be up as were up so far.
+fn needs(steps: &Steps, axis: &Axis, rule: &Rule) -> u32 {
+    let up_share = (steps.ups as f64 / steps.all.max(1) as f64).max(0.1);
+    let steps = f64::from(steps.e_process.ups_to(1.0 / rule.alpha)) / up_share;
+    let slots = (steps * 8.0 / 3.0).ceil() as u32;
+    let missing = rule.least_slots.saturating_sub(axis.len()) as u32;
+    slots.max(missing).max(1)
 }
 
 fn ratio_or_zero(a: f64, b: f64) -> f64 {
@@ -237,120 +488,4 @@ fn ratio(a: f64, b: f64) -> f64 {
     } else {
         1.0
     }
-}
-
-/// The old population rises through all three thirds of the judged slots, to the last.
-fn old_rises(objects: &mut Objects, axis: &Axis, progress: &Progress, series: &SiteSeries) -> bool {
-    let slots = judged_slots(axis);
-    let old = |slot: usize| series.row(slot).old_objects;
-    let (Some(first), Some(last)) = (slots.clone().next(), slots.clone().last()) else {
-        return false;
-    };
-    (objects.old_at_start, objects.old_at_end) = (old(first), old(last));
-    let mature = |slot: usize| series.row(slot).mature_objects;
-    objects.exposure = slots.clone().map(mature).fold(0, u64::saturating_add);
-    let after = |share: f64| axis.share_of(first, share).max(first);
-    let least = |slots: Range<usize>| slots.map(old).min();
-    let (second, third) = (after(1.0 / 3.0), after(2.0 / 3.0));
-    let thirds = (least(first..second), least(second..third), least(third..last + 1));
-    let (Some(a), Some(b), Some(c)) = thirds else { return false };
-    let rise = objects.old_at_end as f64 - objects.old_at_start as f64;
-    let goes_on = late_rise(objects, axis, progress, series, first..last);
-    a <= b && b < c && goes_on && rise >= LEAST_RISE * objects.survivors as f64
-}
-
-/// The old population goes on rising by what was born in the last quarter of the mature time.
-fn late_rise(
-    objects: &mut Objects,
-    axis: &Axis,
-    progress: &Progress,
-    series: &SiteSeries,
-    judged: Range<usize>,
-) -> bool {
-    let old = |slot: usize| series.row(slot).old_objects as f64;
-    let Range { start: first, end: last } = judged;
-    let whole = axis.mature_at(first)..axis.mature_at(last);
-    let run = Progress::run(axis);
-    let quarter = run.share(whole.clone(), 0.75);
-    // A long slot at the end may be more than the last quarter.
-    let matures_later = |slot: &usize| axis.mature_at(*slot) < whole.end;
-    let turn = (first..last)
-        .find(|&slot| axis.mature_at(slot) >= quarter)
-        .filter(matures_later)
-        .or_else(|| (first..last).rfind(matures_later))
-        .unwrap_or(last);
-    let (before, late) = (old(turn) - old(first), old(last) - old(turn));
-    // What matures late was born in these slots.
-    let born = axis.mature_at(turn)..whole.end;
-    let expected = |progress: &Progress| {
-        let pace = ratio_or_zero(before, progress.over(whole.start..born.start));
-        pace * progress.over(born.clone())
-    };
-    let by_work = expected(progress);
-    objects.late_rise = ratio(late, by_work);
-    let seen = late + (late.max(0.0) + 1.0).sqrt();
-    let weight = sample_weight(series);
-    objects.late_in_doubt = weight > 1.0 && late < LATE_ERRORS * (weight * by_work.max(0.0)).sqrt();
-    seen >= LEAST_LATE_RISE * by_work && seen >= LEAST_LATE_RISE_IN_TIME * expected(&run)
-}
-
-fn classify(
-    objects: &Objects,
-    trend: Trend,
-    axis: &Axis,
-    rule: &Rule,
-    series: &SiteSeries,
-) -> Class {
-    let survivors = objects.survivors as f64;
-    if survivors < LEAST_SURVIVORS {
-        return if follows_load(axis, series) { Class::Load } else { Class::Stable };
-    }
-    if objects.slots_with_survivors < LEAST_SLOTS
-        || objects.quarters_with_survivors < LEAST_QUARTERS
-    {
-        return Class::OneOff;
-    }
-    if trend.slows {
-        return Class::Saturating;
-    }
-    if !trend.rises || deaths(objects, axis) > MOST_DEATHS || fades(objects, objects.pace, axis) {
-        return Class::Turnover;
-    }
-    let weight = sample_weight(series);
-    let caught = weight <= 1.0 || survivors >= LEAST_SAMPLED * weight && !objects.late_in_doubt;
-    let proven = objects.e_value >= 1.0 / rule.alpha && axis.len() >= rule.least_slots;
-    if caught && proven { Class::Leak } else { Class::Suspect }
-}
-
-/// How often a mature block dies in the time it takes to mature.
-fn deaths(objects: &Objects, axis: &Axis) -> f64 {
-    let per_slot = objects.deaths as f64 / (objects.exposure as f64).max(1.0);
-    per_slot * (axis.len() - axis.mature().end) as f64
-}
-
-/// The older a cohort, the fewer are left of it, because mature blocks die.
-fn fades(objects: &Objects, pace: f64, axis: &Axis) -> bool {
-    pace > FADING && deaths(objects, axis) > MOST_DEATHS_FADING
-}
-
-/// How many blocks a sampled one stands for; 1 in an exact recording.
-fn sample_weight(series: &SiteSeries) -> f64 {
-    let totals = series.totals();
-    1.0 + totals.objects_error.powi(2) / (totals.live_objects as f64).max(1.0)
-}
-
-/// Live blocks at least double over the run, though none of them stays.
-fn follows_load(axis: &Axis, series: &SiteSeries) -> bool {
-    let live = (axis.warm_up()..axis.len()).map(|slot| series.row(slot).trough_objects);
-    let (least, most) = live.fold((u64::MAX, 0), |(a, b), n| (a.min(n), b.max(n)));
-    most >= 16 && most / 2 >= least
-}
-
-/// A run of `n` slots has about `3n/8` steps; so many more of them are up as were up so far.
-fn needs(objects: &Objects, purse: &Purse, axis: &Axis, rule: &Rule) -> u32 {
-    let up_share = (objects.ups as f64 / objects.steps.max(1) as f64).max(0.1);
-    let steps = f64::from(purse.ups_to(1.0 / rule.alpha)) / up_share;
-    let slots = (steps * 8.0 / 3.0).ceil() as u32;
-    let missing = rule.least_slots.saturating_sub(axis.len()) as u32;
-    slots.max(missing).max(1)
 }

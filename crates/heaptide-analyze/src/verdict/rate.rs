@@ -3,10 +3,10 @@
 use serde::Serialize;
 
 /// Growth is worse than other growth from this factor on (`docs/VERDICT.md`, "Two builds").
-pub const WORSE_FACTOR: f64 = 1.25;
+pub(crate) const WORSE_FACTOR: f64 = 1.25;
 /// Growth is worse only if it is so by this many bytes per unit of work: a factor of next to
 /// nothing is still next to nothing.
-pub const LEAST_WORSE_BYTES_PER_OP: f64 = 1.0;
+pub(crate) const LEAST_WORSE_BYTES_PER_OP: f64 = 1.0;
 
 /// How fast a site, or sites together, grow.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -25,7 +25,7 @@ pub struct Rate {
 
 impl Rate {
     /// Blocks kept per hour at this run's load.
-    pub fn objects_per_hour(&self) -> f64 {
+    pub(crate) fn objects_per_hour(&self) -> f64 {
         self.objects_per_op * self.ops_per_hour
     }
 
@@ -41,7 +41,7 @@ impl Rate {
     }
 
     /// The same growth in another unit of work, of which so many are done per hour.
-    pub fn per(&self, work: &str, ops_per_hour: f64) -> Self {
+    pub(crate) fn per(&self, work: &str, ops_per_hour: f64) -> Self {
         if self.work == work {
             return self.clone();
         }

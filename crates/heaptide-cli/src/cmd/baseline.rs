@@ -4,8 +4,8 @@ use std::path::Path;
 use std::{fs, io};
 
 use anyhow::Context;
+use heaptide_analyze::Outcome;
 use heaptide_analyze::baseline::{Baseline as Accepted, Update};
-use heaptide_analyze::judge::Outcome;
 
 use crate::args::{Baseline, Format, JudgingOptions};
 use crate::exit::Exit;

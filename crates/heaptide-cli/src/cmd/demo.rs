@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use heaptide_analyze::judge::{Outcome, Report};
 use heaptide_analyze::verdict::Class;
+use heaptide_analyze::{Outcome, Report};
 use heaptide_report::{View, human};
 use indicatif::HumanBytes;
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -26,9 +26,9 @@ use crate::output::{self, text_out};
 use crate::terminal;
 use crate::watch::live::LiveRecording;
 use crate::watch::program::{Output, Program, Start};
-use crate::watch::ready;
 use crate::watch::recordings::OutDir;
 use crate::watch::tail::Tail;
+use crate::watch::unrecorded::{exe_of, no_recording};
 
 const INTERVAL: Duration = Duration::from_millis(300);
 const SNAPSHOTS: u64 = 46;
@@ -136,7 +136,7 @@ impl DemoDir {
         drop(shoppers);
         let recordings = out.recordings_of(shop.pid())?;
         if recordings.judged.is_empty() {
-            bail!("the shop recorded nothing; {}", ready::no_recording());
+            bail!("the shop recorded nothing; {}", no_recording(exe_of(shop.pid()).as_deref()));
         }
         let judge = Judge::by_default().with_own_crate(env!("CARGO_CRATE_NAME"));
         judge.name_and_judge(&recordings.paths())

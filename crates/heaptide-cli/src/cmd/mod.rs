@@ -12,13 +12,15 @@ mod run;
 mod show;
 mod snapshot;
 
+use std::ffi::OsString;
+
 use crate::args::Command;
 use crate::exit::Exit;
 
-/// Does what was asked.
-pub(crate) fn run(command: Command) -> anyhow::Result<Exit> {
+/// Does what was asked by `argv`.
+pub(crate) fn run(command: Command, argv: &[OsString]) -> anyhow::Result<Exit> {
     match command {
-        Command::Run(args) => run::run(&args),
+        Command::Run(args) => run::run(&args, argv),
         Command::Demo(args) => demo::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Diff(args) => diff::run(&args),

@@ -1,5 +1,9 @@
 //! `heaptide run -- CMD`: start, wait until ready, load, stop gently, name, judge.
 
+use std::cell::RefCell;
+use std::convert::Infallible;
+use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
@@ -14,23 +18,38 @@ use crate::judging::Judge;
 use crate::output::{self, tell};
 use crate::watch::decision::{Decision, InterimVerdict, Next};
 use crate::watch::ending::{EndedBy, Ending};
+use crate::watch::guardian::{Guardian, guard};
 use crate::watch::interrupts::Interrupts;
 use crate::watch::judge_thread::{JudgeThread, judge_while};
-use crate::watch::load::Load;
-use crate::watch::program::{self, Output, Program, Start};
+use crate::watch::load::{Load, LoadGroup};
+use crate::watch::process_tree::{End, Process, ProcessTree, describe};
+use crate::watch::program::{Output, Program, Start};
 use crate::watch::ready;
-use crate::watch::recordings::OutDir;
+use crate::watch::recordings::{OutDir, RunRecordings};
+use crate::watch::unrecorded::{exe_of, no_recording, no_snapshot};
 
 /// How many snapshots the default interval aims at, and its bounds.
 const SNAPSHOTS: u32 = 48;
 const SHORTEST: Duration = Duration::from_millis(250);
 const LONGEST: Duration = Duration::from_secs(5);
+/// A program execs within milliseconds of its start, if it does; a look is one system call.
+const LOOK_FOR_EXEC_EVERY: Duration = Duration::from_millis(100);
 const LEAST_BETWEEN_JUDGEMENTS: Duration = Duration::from_secs(1);
 /// A judgement reads the whole recording: so many times as long as it took nothing is judged, for
 /// the program needs the machine.
 const IDLE_PER_JUDGEMENT: u32 = 9;
 
-pub(crate) fn run(args: &Run) -> anyhow::Result<Exit> {
+/// Runs twice: as the guardian that was called, and below it as the process that watches.
+pub(crate) fn run(args: &Run, argv: &[OsString]) -> anyhow::Result<Exit> {
+    if let Some(pid) = args.guardian {
+        return watch_and_judge(args, Guardian::watch_over_us(pid)?);
+    }
+    // Before the subcommand stand the program and, if Cargo called it, its own name for us.
+    let typed = argv.iter().skip(1).skip_while(|word| *word != "run").skip(1);
+    guard(typed.cloned(), args.grace)
+}
+
+fn watch_and_judge(args: &Run, guardian: Guardian) -> anyhow::Result<Exit> {
     if std::env::var_os("HEAPTIDE_MODE").is_some_and(|mode| mode == "off") {
         anyhow::bail!("HEAPTIDE_MODE=off is set, so nothing would be recorded: unset it");
     }
@@ -41,15 +60,16 @@ pub(crate) fn run(args: &Run) -> anyhow::Result<Exit> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(watch(args, &out, &judge_thread))
     })?;
+    if guardian.is_gone() {
+        anyhow::bail!("the process that started this run was killed: the program was ended too");
+    }
     let recordings = out.recordings_of(watched.pid)?;
     let name = &args.program[0];
     let how = watched.ending.in_words();
     if recordings.judged.is_empty() {
-        anyhow::bail!("{name} {how}; {}", ready::no_recording());
+        anyhow::bail!("{name} {how}; {}", no_recording(watched.exe.as_deref()));
     }
-    for segment in &recordings.too_short {
-        tell(&format!("left out {}: too short to judge", segment.path.display()));
-    }
+    tell_what_is_missing(&recordings, &watched);
     let report = judge.name_and_judge(&recordings.paths())?;
     let exit = output::report(&report, args.judging.format)?;
     if watched.ending.is_crash() {
@@ -72,6 +92,15 @@ pub(crate) fn run(args: &Run) -> anyhow::Result<Exit> {
     Ok(worsened)
 }
 
+fn tell_what_is_missing(recordings: &RunRecordings, watched: &Watched) {
+    for segment in &recordings.empty {
+        tell(&no_snapshot(&segment.header, watched.exe.as_deref(), &watched.left));
+    }
+    for segment in &recordings.too_short {
+        tell(&format!("left out {}: too short to judge", segment.path.display()));
+    }
+}
+
 /// A clean verdict on a run that did not go as planned is not clean.
 fn worsened(exit: Exit, watched: &Watched, inconclusive: Option<Inconclusive>) -> Exit {
     match exit {
@@ -87,6 +116,10 @@ fn worsened(exit: Exit, watched: &Watched, inconclusive: Option<Inconclusive>) -
 #[derive(Debug)]
 struct Watched {
     pid: u32,
+    /// What it ran when it was seen last.
+    exe: Option<PathBuf>,
+    /// What it left behind.
+    left: Vec<Process>,
     ending: Ending,
     load: LoadEnd,
 }
@@ -107,18 +140,41 @@ enum Stop {
     Loaded(anyhow::Result<LoadEnd>),
 }
 
+/// Runs the program to its end, and ends what it left behind.
 async fn watch(args: &Run, out: &OutDir, judge_thread: &JudgeThread) -> anyhow::Result<Watched> {
+    let tree = ProcessTree::adopt()?;
+    let load = LoadGroup::default();
+    let watched = watch_program(args, out, judge_thread, &tree, &load).await;
+    let mut ended = tree.end(args.grace).await;
+    let left = ended.iter().map(|(process, _)| process.clone()).collect();
+    // The load is stopped when the program is; that is worth a word only where it would not stop.
+    ended.retain(|(process, end)| *end != End::Asked || !load.holds(process));
+    describe(&ended).iter().for_each(|line| tell(line));
+    Ok(Watched { left, ..watched? })
+}
+
+async fn watch_program(
+    args: &Run,
+    out: &OutDir,
+    judge_thread: &JudgeThread,
+    tree: &ProcessTree,
+    load: &LoadGroup,
+) -> anyhow::Result<Watched> {
     let mut interrupts = Interrupts::listen()?;
     let interval = interval(args);
     let start = Start { out: out.path(), interval, output: Output::PassedOn, grace: args.grace };
     let mut program = Program::start(&args.program, &start)?;
     let pid = program.pid();
+    tree.started(pid);
     let shown = humantime::format_duration(interval);
     tell(&format!("{} (pid {pid}), a snapshot every {shown}", args.program[0]));
+    let exe = RefCell::new(exe_of(pid));
     let stop = tokio::select! {
         status = program.wait() => Stop::Ended(status),
         signal = interrupts.next() => Stop::Interrupted(signal),
-        loaded = load_phase(args, out, interval, judge_thread) => Stop::Loaded(loaded),
+        loaded = load_phase(args, out, pid, judge_thread, (tree, load)) => Stop::Loaded(loaded),
+        never = tree.reap_orphans() => match never {},
+        never = follow_exec(pid, &exe) => match never {},
     };
     let (status, ended_by, load) = match stop {
         Stop::Ended(status) => (status?, EndedBy::Itself, Ok(LoadEnd::Done)),
@@ -128,29 +184,46 @@ async fn watch(args: &Run, out: &OutDir, judge_thread: &JudgeThread) -> anyhow::
         }
         Stop::Loaded(load) => (program.stop().await?, EndedBy::Us, load),
     };
-    program::stop_others(out, args.grace).await?;
-    Ok(Watched { pid, ending: Ending { status, ended_by }, load: load? })
+    let (ending, exe) = (Ending { status, ended_by }, exe.into_inner());
+    Ok(Watched { pid, exe, left: Vec::new(), ending, load: load? })
+}
+
+/// Notes what a process runs, until it ends.
+async fn follow_exec(pid: u32, exe: &RefCell<Option<PathBuf>>) -> Infallible {
+    loop {
+        sleep(LOOK_FOR_EXEC_EVERY).await;
+        if let Some(now) = exe_of(pid) {
+            exe.replace(Some(now));
+        }
+    }
 }
 
 /// Waits until the program is ready, then until it need not run any longer.
 async fn load_phase(
     args: &Run,
     out: &OutDir,
-    interval: Duration,
+    pid: u32,
     judge_thread: &JudgeThread,
+    (tree, load): (&ProcessTree, &LoadGroup),
 ) -> anyhow::Result<LoadEnd> {
-    ready::wait(out, &args.ready, args.ready_timeout).await?;
+    ready::wait(out, pid, &args.ready, args.ready_timeout).await?;
     tell("it is ready and records");
     tokio::select! {
-        end = drive(args.load.as_deref()) => end,
+        end = drive(args.load.as_deref(), tree, load) => end,
         () = run_out(args.stop_after) => Ok(LoadEnd::Done),
-        decided = decided(args, out, interval, judge_thread) => decided.map(|()| LoadEnd::Done),
+        decided = decided(args, out, judge_thread) => decided.map(|()| LoadEnd::Done),
     }
 }
 
-async fn drive(command: Option<&str>) -> anyhow::Result<LoadEnd> {
+async fn drive(
+    command: Option<&str>,
+    tree: &ProcessTree,
+    group: &LoadGroup,
+) -> anyhow::Result<LoadEnd> {
     let Some(command) = command else { return std::future::pending().await };
-    let status = Load::start(command)?.wait().await.context("cannot wait for --load")?;
+    let mut load = Load::start(command, group)?;
+    load.pid().into_iter().for_each(|pid| tree.started(pid));
+    let status = load.wait().await.context("cannot wait for --load")?;
     if status.success() {
         tell("the load is done");
         return Ok(LoadEnd::Done);
@@ -168,17 +241,12 @@ async fn run_out(stop_after: Option<Duration>) {
 }
 
 /// Judges again and again until two judgements in a row settle it.
-async fn decided(
-    args: &Run,
-    out: &OutDir,
-    interval: Duration,
-    judge_thread: &JudgeThread,
-) -> anyhow::Result<()> {
+async fn decided(args: &Run, out: &OutDir, judge_thread: &JudgeThread) -> anyhow::Result<()> {
     if !args.until_decided {
         return std::future::pending().await;
     }
     let mut decision = Decision::default();
-    let mut pause = LEAST_BETWEEN_JUDGEMENTS.max(interval * 4);
+    let mut pause = LEAST_BETWEEN_JUDGEMENTS.max(interval(args) * 4);
     loop {
         sleep(pause).await;
         let paths: Vec<_> = out.new_segments(0)?.into_iter().map(|segment| segment.path).collect();

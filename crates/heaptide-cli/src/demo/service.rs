@@ -51,7 +51,7 @@ pub(crate) async fn serve(reaper: Reaper) -> anyhow::Result<()> {
     }
     let mut stop = signal(SignalKind::terminate())?;
     let listener = TcpListener::bind("127.0.0.1:0").await?;
-    println!("{}", listener.local_addr()?);
+    writeln!(std::io::stdout(), "{}", listener.local_addr()?)?;
     std::io::stdout().flush()?;
     tokio::select! {
         served = axum::serve(listener, routes(sessions)) => Ok(served?),

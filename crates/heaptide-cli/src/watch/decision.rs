@@ -4,7 +4,7 @@
 //! each time; so it takes two judgements in a row that agree.
 
 use heaptide_analyze::finding::Gate;
-use heaptide_analyze::judge::{Outcome, Report};
+use heaptide_analyze::{Outcome, Report};
 
 /// A clean run is not believed before it has this many slots: a leak may start late.
 const LEAST_CLEAN_SLOTS: usize = 40;

@@ -6,12 +6,13 @@ use nix::sys::signal::Signal;
 use nix::unistd::{getpgrp, tcgetpgrp};
 use tokio::signal::unix::{self, SignalKind};
 
-/// The three signals by which people and supervisors end things.
+/// The signals by which people and supervisors end things.
 #[derive(Debug)]
 pub(crate) struct Interrupts {
     interrupt: unix::Signal,
     terminate: unix::Signal,
     hang_up: unix::Signal,
+    quit: unix::Signal,
 }
 
 impl Interrupts {
@@ -21,6 +22,7 @@ impl Interrupts {
             interrupt: unix::signal(SignalKind::interrupt())?,
             terminate: unix::signal(SignalKind::terminate())?,
             hang_up: unix::signal(SignalKind::hangup())?,
+            quit: unix::signal(SignalKind::quit())?,
         })
     }
 
@@ -30,6 +32,7 @@ impl Interrupts {
             _ = self.interrupt.recv() => Signal::SIGINT,
             _ = self.terminate.recv() => Signal::SIGTERM,
             _ = self.hang_up.recv() => Signal::SIGHUP,
+            _ = self.quit.recv() => Signal::SIGQUIT,
         }
     }
 }
@@ -41,4 +44,29 @@ pub(crate) fn was_sent_to_all(signal: Signal) -> bool {
     signal != Signal::SIGTERM
         && stdin.is_terminal()
         && tcgetpgrp(stdin).is_ok_and(|foreground| foreground == getpgrp())
+}
+
+#[cfg(test)]
+mod tests {
+    use nix::sys::signal::raise;
+
+    use super::*;
+
+    #[test]
+    fn signals_that_end_things_are_caught() -> anyhow::Result<()> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(async {
+            let mut interrupts = Interrupts::listen()?;
+            for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT] {
+                raise(signal)?;
+                assert_eq!(interrupts.next().await, signal);
+            }
+            Ok(())
+        })
+    }
+
+    #[test]
+    fn sigterm_is_never_from_the_terminal() {
+        assert!(!was_sent_to_all(Signal::SIGTERM));
+    }
 }

@@ -9,7 +9,7 @@ use std::sync::mpsc::{self, Sender};
 use std::thread;
 
 use anyhow::Context;
-use heaptide_analyze::judge::Report;
+use heaptide_analyze::Report;
 use tokio::sync::oneshot;
 
 use crate::judging::Judge;

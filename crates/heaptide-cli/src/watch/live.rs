@@ -116,11 +116,6 @@ fn caught_mask(status: &str) -> Option<u64> {
     u64::from_str_radix(mask.trim(), 16).ok()
 }
 
-/// Whether a process is there and has a recording open.
-pub(crate) fn is_recording(pid: u32) -> bool {
-    i32::try_from(pid).is_ok_and(|pid| matches!(open_segment(pid), Ok(Some(_))))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -137,5 +132,36 @@ mod tests {
         let own = i32::try_from(std::process::id()).unwrap_or_default();
         let said = LiveRecording::of(own).map_err(|err| err.to_string());
         assert!(said.is_err_and(|said| said.contains("has no recording open")));
+    }
+
+    /// A recording that this very process has open.
+    fn recording(signal: Option<&str>, segment: u32) -> anyhow::Result<tempfile::NamedTempFile> {
+        let file = tempfile::NamedTempFile::new()?;
+        let header = heaptide_format::Header {
+            pid: std::process::id(),
+            signal: signal.map(str::to_owned),
+            segment,
+            ..heaptide_format::Header::default()
+        };
+        let mut line = Vec::new();
+        heaptide_format::Line::Header(header).write_to(&mut line);
+        fs::write(file.path(), line)?;
+        Ok(file)
+    }
+
+    /// A signal that is not caught ends a process.
+    #[test]
+    fn no_signal_is_sent_that_would_end_the_process() -> anyhow::Result<()> {
+        let check = |signal: Option<&str>, says: &str| -> anyhow::Result<()> {
+            let file = recording(signal, 0)?;
+            let segment = recordings::segment(file.path()).context("it has a header")?;
+            let said = LiveRecording { pid: Pid::this(), segment }.signal();
+            assert!(said.as_ref().is_err_and(|it| it.to_string().contains(says)), "{said:?}");
+            Ok(())
+        };
+        check(None, "takes no snapshots by signal")?;
+        check(Some("NONSENSE"), "names an unknown signal `NONSENSE`")?;
+        check(Some("XCPU"), "does not catch SIGXCPU: sending it would end it")?;
+        check(Some("SIGXCPU"), "does not catch SIGXCPU")
     }
 }

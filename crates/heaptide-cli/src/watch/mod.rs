@@ -3,11 +3,14 @@
 
 pub(crate) mod decision;
 pub(crate) mod ending;
+pub(crate) mod guardian;
 pub(crate) mod interrupts;
 pub(crate) mod judge_thread;
 pub(crate) mod live;
 pub(crate) mod load;
+pub(crate) mod process_tree;
 pub(crate) mod program;
 pub(crate) mod ready;
 pub(crate) mod recordings;
 pub(crate) mod tail;
+pub(crate) mod unrecorded;

@@ -12,11 +12,9 @@ use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::timeout;
 
 use super::interrupts;
-use super::live::{self, LiveRecording};
-use super::recordings::OutDir;
+use super::live::LiveRecording;
 
 const SNAPSHOT_TIMEOUT: Duration = Duration::from_secs(2);
-const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Where the program's standard output goes: ours belongs to the report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,21 +114,74 @@ impl Program {
     }
 }
 
-/// Ends processes that the program left behind and that still record into `out`.
-pub(crate) async fn stop_others(out: &OutDir, grace: Duration) -> anyhow::Result<()> {
-    let segments = out.new_segments(0)?;
-    let recording =
-        || segments.iter().map(|segment| segment.header.pid).filter(|&pid| live::is_recording(pid));
-    for pid in recording() {
-        // It may end by itself meanwhile; then there is nothing left to do.
-        let _ = kill(Pid::from_raw(pid.cast_signed()), Signal::SIGTERM);
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::ExitStatusExt;
+
+    use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+
+    use super::*;
+
+    /// Starts a script with a grace that is too short to be waited for in vain.
+    fn start(script: &str) -> anyhow::Result<Program> {
+        let command = ["sh", "-c", script].map(str::to_owned);
+        let (interval, grace) = (Duration::from_micros(7_900), Duration::from_millis(300));
+        Program::start(
+            &command,
+            &Start { out: Path::new("/rec"), interval, output: Output::Piped, grace },
+        )
     }
-    let all_ended = async {
-        while recording().next().is_some() {
-            tokio::time::sleep(LOOK_EVERY).await;
-        }
-    };
-    // Whoever stays has had its time; what it recorded so far is judged.
-    let _ = timeout(grace, all_ended).await;
-    Ok(())
+
+    fn block_on<T>(future: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+        tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(future)
+    }
+
+    #[test]
+    fn a_program_is_told_to_record() -> anyhow::Result<()> {
+        let script = "echo $HEAPTIDE_OUT $HEAPTIDE_INTERVAL $HEAPTIDE_SIGNAL \
+                      $HEAPTIDE_FINISH_ON_TERM";
+        block_on(async {
+            let mut program = start(script)?;
+            let mut said = String::new();
+            program.output().context("it is piped")?.read_to_string(&mut said).await?;
+            assert_eq!(said, "/rec 7ms USR2 1\n");
+            assert!(program.wait().await?.success());
+            Ok(())
+        })
+    }
+
+    #[test]
+    fn a_program_ends_when_it_is_asked_or_is_killed() -> anyhow::Result<()> {
+        let check = |script: &str, signal: Signal, raw: i32| {
+            block_on(async {
+                let mut program = start(script)?;
+                let mut output = BufReader::new(program.output().context("it is piped")?);
+                // From its first line on the script has set its traps.
+                output.read_line(&mut String::new()).await?;
+                let status = match signal {
+                    Signal::SIGTERM => program.stop().await?,
+                    signal => program.interrupt(signal).await?,
+                };
+                assert_eq!(status.into_raw(), raw, "{script} by {signal}");
+                Ok(())
+            })
+        };
+        check("echo; exec sleep 60", Signal::SIGTERM, Signal::SIGTERM as i32)?;
+        check("echo; exec sleep 60", Signal::SIGHUP, Signal::SIGHUP as i32)?;
+        check("trap 'exit 4' TERM; echo; sleep 60 & wait", Signal::SIGTERM, 4 << 8)?;
+        check("trap '' TERM; echo; exec sleep 60", Signal::SIGTERM, Signal::SIGKILL as i32)
+    }
+
+    #[test]
+    fn a_program_that_cannot_be_started_is_named() {
+        let start = |command: &[String]| {
+            let (interval, grace) = (Duration::from_secs(1), Duration::from_secs(1));
+            let out = Path::new("/rec");
+            Program::start(command, &Start { out, interval, output: Output::PassedOn, grace })
+        };
+        let said = block_on(async { start(&["/no/such/program".to_owned()]) });
+        let said = said.map_err(|cause| cause.to_string());
+        assert!(said.is_err_and(|said| said == "cannot run `/no/such/program`"));
+        assert!(block_on(async { start(&[]) }).is_err());
+    }
 }

@@ -30,6 +30,8 @@ pub(crate) struct Segment {
 pub(crate) struct RunRecordings {
     /// Recordings to judge, the program's own first.
     pub(crate) judged: Vec<Segment>,
+    /// Those among them without a snapshot.
+    pub(crate) empty: Vec<Segment>,
     /// Recordings of other processes with too few snapshots to judge.
     pub(crate) too_short: Vec<Segment>,
 }
@@ -91,6 +93,9 @@ impl OutDir {
         });
         let mut found = RunRecordings::default();
         for (n_snapshots, segments) in recordings {
+            if n_snapshots == 0 && found.judged.is_empty() {
+                found.empty.extend(segments.first().cloned());
+            }
             if found.judged.is_empty() || n_snapshots >= LEAST_SNAPSHOTS {
                 found.judged.extend(segments);
             } else {
@@ -156,5 +161,51 @@ mod tests {
         let found = out.recordings_of(9)?;
         assert_eq!(found.judged.len() + found.too_short.len(), 2);
         Ok(())
+    }
+
+    /// Writes a recording of process `pid` with so many snapshots.
+    fn write(dir: &Path, pid: u32, n_snapshots: u64) -> io::Result<()> {
+        let mut bytes = header_of_pid(pid);
+        for seq in 0..n_snapshots {
+            let snapshot = heaptide_format::Snapshot { seq, ..Default::default() };
+            Line::Snapshot(snapshot).write_to(&mut bytes);
+        }
+        fs::write(dir.join(format!("{pid}.jsonl")), bytes)
+    }
+
+    #[test]
+    fn children_are_judged_with_their_program() {
+        // Process and snapshots of each recording; which are judged, left out, empty. The program
+        // is process 5.
+        type Pids = &'static [u32];
+        let check = |recorded: &[(u32, u64)], judged: Pids, too_short: Pids, empty: Pids| {
+            let dir = tempfile::tempdir().expect("there is room for a directory");
+            let out = OutDir::open(dir.path()).expect("it is a directory");
+            for &(pid, n_snapshots) in recorded {
+                write(dir.path(), pid, n_snapshots).expect("it can be written to");
+            }
+            let found = out.recordings_of(5).expect("it can be read");
+            let pids = |segments: &[Segment]| -> Vec<u32> {
+                segments.iter().map(|segment| segment.header.pid).collect()
+            };
+            assert_eq!(pids(&found.judged), judged, "judged of {recorded:?}");
+            assert_eq!(pids(&found.too_short), too_short, "left out of {recorded:?}");
+            assert_eq!(pids(&found.empty), empty, "without snapshots of {recorded:?}");
+            assert_eq!(found.paths().len(), judged.len());
+        };
+        check(&[], &[], &[], &[]);
+        check(&[(5, 40)], &[5], &[], &[]);
+        check(&[(5, 3)], &[5], &[], &[]);
+        check(&[(5, 40), (4, 40), (6, 50)], &[5, 6, 4], &[], &[]);
+        check(&[(5, 40), (6, LEAST_SNAPSHOTS), (7, LEAST_SNAPSHOTS - 1)], &[5, 6], &[7], &[]);
+        check(&[(6, 3), (7, 9)], &[7], &[6], &[]);
+        check(&[(5, 0)], &[5], &[], &[5]);
+        check(&[(5, 0), (6, 40)], &[5, 6], &[], &[5]);
+    }
+
+    #[test]
+    fn a_directory_that_cannot_be_one_is_named() {
+        let said = OutDir::open(Path::new("/dev/null/rec")).map_err(|cause| cause.to_string());
+        assert!(said.is_err_and(|said| said == "cannot keep recordings in /dev/null/rec"));
     }
 }

@@ -98,4 +98,31 @@ mod tests {
         assert_eq!(Tail::from_start(file.path())?.read()?.len(), 2);
         Ok(())
     }
+
+    #[test]
+    fn a_growing_file_is_read_once() -> anyhow::Result<()> {
+        let mut file = tempfile::NamedTempFile::new()?;
+        let mut tail = Tail::from_start(file.path())?;
+        let snapshot = |seq: u64, reason: Reason| {
+            let mut line = Vec::new();
+            Line::Snapshot(Snapshot { seq, reason, ..Snapshot::default() }).write_to(&mut line);
+            line
+        };
+        let whole = [snapshot(0, Reason::Interval), snapshot(1, Reason::Signal)].concat();
+        let bad = b"{\"kind\":\"snapshot\",\"seq\":\"x\"}\n".to_vec();
+        let mut check = |bytes: &[u8], expected: &[(u64, Reason)]| -> anyhow::Result<()> {
+            file.write_all(bytes)?;
+            let found: Vec<_> = tail.read()?.iter().map(|it| (it.seq, it.reason)).collect();
+            assert_eq!(found, expected);
+            Ok(())
+        };
+        check(b"", &[])?;
+        check(&whole, &[(0, Reason::Interval), (1, Reason::Signal)])?;
+        check(b"", &[])?;
+        check(&bad, &[])?;
+        check(&snapshot(2, Reason::Exit), &[(2, Reason::Exit)])?;
+        let said = Tail::from_end(Path::new("/no/such/file")).map_err(|cause| cause.to_string());
+        assert!(said.is_err_and(|said| said == "cannot read /no/such/file"));
+        Ok(())
+    }
 }

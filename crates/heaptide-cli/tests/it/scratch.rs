@@ -59,15 +59,19 @@ impl Scratch {
     }
 }
 
+/// A program in this directory, without settings of whoever runs the tests.
+pub(crate) fn quiet(program: &str, dir: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.current_dir(dir);
+    for setting in ["HEAPTIDE_OUT", "CLICOLOR_FORCE", "COLUMNS"] {
+        command.env_remove(setting);
+    }
+    command
+}
+
 /// Runs a program without terminal and without settings of whoever runs the tests.
 pub(crate) fn run(program: &str, args: &[&str], dir: &Path) -> Ended {
-    let output = Command::new(program)
-        .args(args)
-        .current_dir(dir)
-        .env_remove("HEAPTIDE_OUT")
-        .env_remove("CLICOLOR_FORCE")
-        .env_remove("COLUMNS")
-        .output();
+    let output = quiet(program, dir).args(args).output();
     let Output { status, stdout, stderr } = output.expect("the command can be run");
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
     Ended { exit: status.code(), stdout: text(stdout), stderr: text(stderr) }

@@ -71,6 +71,41 @@ fn a_program_that_is_not_ready_in_time_is_ended() {
     scratch.check(&format!("run {options} -- {HEAPTIDE} demo-shop"), 2, "is not ready after 300ms");
 }
 
+/// "0 snapshots", and no word why.
+#[test]
+fn a_program_that_records_nothing_is_explained() {
+    let scratch = Scratch::new();
+    let check = |script: &str, exit: i32, says: &str| {
+        let run = ["run", "--out", "rec", "--ready-timeout", "2s", "--for", "500ms", "--"];
+        let ended = scratch.run(&[&run[..], &["sh", "-c", script]].concat());
+        assert_eq!(ended.exit, Some(exit), "{script}: {}", ended.stderr);
+        assert!(ended.stderr.contains(says), "{script}: no {says:?} in {}", ended.stderr);
+    };
+    check("exec sleep 60", 2, "the shim is not in /");
+    check("sleep 1; exit 3", 2, "ended with exit status 3; no recording appeared");
+}
+
+#[test]
+fn a_service_that_is_not_ready_says_why() {
+    let scratch = Scratch::new();
+    let check = |status: &str, says: &str| {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        let url = format!("http://{}/health", listener.local_addr().expect("it is bound"));
+        let answer = format!("HTTP/1.1 {status}\r\nlocation: /\r\n\r\n");
+        std::thread::spawn(move || {
+            for mut stream in listener.incoming().flatten() {
+                // Whoever asked may have gone.
+                let _ = std::io::Read::read(&mut stream, &mut [0; 1024]);
+                let _ = std::io::Write::write_all(&mut stream, answer.as_bytes());
+            }
+        });
+        let options = format!("--out rec --ready {url} --ready-timeout 2s");
+        scratch.check(&format!("run {options} -- {HEAPTIDE} demo-shop"), 2, says);
+    };
+    check("500 Oops", "is not ready after 2s (--ready): it answers with status 500");
+    check("301 Moved", "status 301: ask the address it leads to");
+}
+
 #[test]
 fn a_running_program_is_asked_for_a_snapshot() {
     let scratch = Scratch::new();
@@ -80,6 +115,7 @@ fn a_running_program_is_asked_for_a_snapshot() {
     scratch.check(&format!("snapshot {pid} -o dump.json"), 0, "shop.jsonl@1");
     scratch.check("show dump.json", 0, "snapshot 1 of");
     scratch.check("show shop.jsonl@0", 0, "snapshot 0 of");
+    scratch.check(&format!("snapshot {pid} -o no/such/dir.json"), 2, "cannot write no/such/dir");
 }
 
 #[test]

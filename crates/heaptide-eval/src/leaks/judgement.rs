@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Result;
+use heaptide_analyze::Terms;
 use heaptide_analyze::finding::Finding;
 use heaptide_analyze::identity::{self, NamedFrame};
+use heaptide_analyze::load::Timeline;
 use heaptide_analyze::load::load_one;
-use heaptide_analyze::recorded::{self, Terms};
 use heaptide_analyze::symbols::ElfResolver;
-use heaptide_analyze::timeline::Timeline;
 use heaptide_analyze::verdict::Class;
 
 pub(crate) struct Judgement {
@@ -38,7 +38,8 @@ pub(crate) struct Growth {
 /// Judges a recording by the default policy.
 pub(crate) fn of(recording: &Path) -> Result<Judgement> {
     let mut resolver = ElfResolver::new(Vec::new());
-    let report = recorded::judge(&[recording.to_owned()], &mut resolver, &Terms::default())?;
+    let report =
+        heaptide_analyze::judge(&[recording.to_owned()], &mut resolver, &Terms::default())?;
     let worst = report.findings().next();
     Ok(Judgement {
         class: worst.map_or(Class::Stable, |finding| finding.class),

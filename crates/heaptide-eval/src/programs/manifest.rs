@@ -11,9 +11,9 @@ use ci::program::root;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Program {
-    /// The package,
+    /// The package's name.
     pub(crate) name: String,
-    /// and its exact version.
+    /// The exact version that is tried.
     pub(crate) version: String,
     /// The program that `commands` run.
     pub(crate) binary: Option<String>,

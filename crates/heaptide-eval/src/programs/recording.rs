@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use heaptide_analyze::load::{Run, load_one};
-use heaptide_analyze::recorded::{self, Terms};
+use heaptide_analyze::Terms;
+use heaptide_analyze::load::Point;
+use heaptide_analyze::load::{Recording, load_one};
 use heaptide_analyze::symbols::ElfResolver;
-use heaptide_analyze::timeline::Point;
 use heaptide_format::{Dropped, HeapTotals, Reason, SiteId, SiteRow};
 
 /// Of a hundred stacks, so many may end before their root.
@@ -56,17 +56,17 @@ pub(crate) fn check(path: &Path) -> Result<Contents> {
 pub(crate) fn judge(paths: &[PathBuf]) -> Result<()> {
     ensure!(!paths.is_empty(), "nothing was recorded");
     let mut resolver = ElfResolver::new(Vec::new());
-    let report = recorded::judge(paths, &mut resolver, &Terms::default())?;
+    let report = heaptide_analyze::judge(paths, &mut resolver, &Terms::default())?;
     ensure!(report.errors.is_empty(), "{}", report.errors[0]);
     ensure!(report.runs.len() == paths.len(), "{} runs were judged", report.runs.len());
     Ok(())
 }
 
-fn truncated(run: &Run) -> u64 {
+fn truncated(run: &Recording) -> u64 {
     run.sites.values().filter(|site| site.truncated).count() as u64
 }
 
-fn check_dropped(run: &Run, last: &Point) -> Result<()> {
+fn check_dropped(run: &Recording, last: &Point) -> Result<()> {
     let Dropped { frames, .. } = last.dropped;
     let others = Dropped { frames: 0, ..last.dropped };
     ensure!(others == Dropped::default(), "something is missing: {others:?}");
@@ -81,7 +81,7 @@ fn check_dropped(run: &Run, last: &Point) -> Result<()> {
 }
 
 /// At every snapshot, the totals are the sum of the rows as they stand.
-fn check_sums(run: &Run) -> Result<()> {
+fn check_sums(run: &Recording) -> Result<()> {
     let points = &run.timeline.points;
     let mut rows: BTreeMap<SiteId, [u64; 7]> = BTreeMap::new();
     let mut sums = vec![None; points.len()];

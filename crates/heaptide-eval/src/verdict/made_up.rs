@@ -6,18 +6,21 @@ use std::sync::Arc;
 use std::thread;
 
 use fastrand::Rng;
-use heaptide_analyze::finding::{self, Grown, Subject};
+use heaptide_analyze::Site;
+use heaptide_analyze::Subject;
+use heaptide_analyze::finding::{self, GrowingSites};
 use heaptide_analyze::identity::NamedFrame;
-use heaptide_analyze::judge::Site;
 use heaptide_analyze::series::SiteSeries;
-use heaptide_analyze::verdict::{Class, Rule, e_value, judge_site, judge_sites};
+use heaptide_analyze::verdict::{Class, Rule, classify_site, classify_sites, e_value};
 
-use super::curve::Curve;
 use super::peers::PEERS;
 use super::score::{Ranks, Score};
 use super::shapes::{self, Label, Shape};
-use super::trace::{Rhythm, Seen, Trace, record};
+use crate::curve::Curve;
+use crate::synthetic::{Rhythm, Seen, Trace, record};
 
+/// Snapshots in a recording: a short run and one of twice its length.
+pub(super) const LENGTHS: [usize; 2] = [40, 80];
 /// Healthy sites beside the one in question.
 const COMPANY: usize = 3;
 const NULL_WALKS: u64 = 20_000;
@@ -29,9 +32,9 @@ pub(super) struct Results {
     pub(super) peers: Vec<Score>,
     /// Shape and class: how often.
     pub(super) classes: BTreeMap<(usize, Class), u32>,
-    /// Where the leaking site stands among our findings,
+    /// Where the leaking site stands among our findings.
     pub(super) rank: Ranks,
-    /// and among the sites of its process by growth in bytes.
+    /// Where it stands among the sites of its process by growth in bytes.
     pub(super) rank_by_growth: Ranks,
 }
 
@@ -98,7 +101,7 @@ impl Results {
         let traces: Vec<Trace> =
             chosen.iter().map(|&shape| (shapes[shape].make)(epochs as f64, rng)).collect();
         let seen = record(&traces, epochs, rhythm, rng);
-        let verdicts = judge_sites(
+        let verdicts = classify_sites(
             &seen.axis,
             &Rule::default(),
             seen.sites.iter().map(|it| (&*seen.axis, &it.0)),
@@ -113,7 +116,8 @@ impl Results {
         }
         if rhythm == Rhythm::Company && shapes[index].label == Label::Leak {
             let grows = |&k: &usize| verdicts[k].class <= Class::Suspect;
-            let grown: Grown = (0..verdicts.len()).filter(grows).map(|k| (k, None)).collect();
+            let grown: GrowingSites =
+                (0..verdicts.len()).filter(grows).map(|k| (k, None)).collect();
             let findings = finding::group(&named(&seen), &verdicts, &grown);
             let is_first = findings.first().is_some_and(|it| it.lead().subject.id == "0");
             self.rank.count(is_first);
@@ -141,7 +145,7 @@ pub(super) fn decided_after(seeds: u64) -> usize {
         let mut rng = Rng::with_seed(seed);
         let trace = shapes::arrivals(n as f64, &mut rng, |_| 40.0, |_, _| shapes::FOREVER);
         let seen = record(&[trace], n, Rhythm::Even, &mut rng);
-        judge_site(&seen.axis, &Rule::default(), &seen.sites[0].0).class == Class::Leak
+        classify_site(&seen.axis, &Rule::default(), &seen.sites[0].0).class == Class::Leak
     };
     let first = |seed| (4..=80).find(|&n| is_leak(n, seed)).unwrap_or(usize::MAX);
     let mut decided: Vec<usize> = (0..seeds).map(first).collect();

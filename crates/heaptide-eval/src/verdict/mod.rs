@@ -8,7 +8,6 @@
 //! what a change of the rule is made with, so that the other set stays untouched; `VERDICT=replays`
 //! plays the real programs alone.
 
-mod curve;
 mod made_up;
 mod peers;
 mod pictures;
@@ -16,7 +15,6 @@ mod replay;
 mod score;
 mod shapes;
 mod table;
-mod trace;
 mod tuning;
 mod untouched;
 
@@ -26,10 +24,11 @@ use anyhow::{Context, Result, bail, ensure};
 use ci::program::root;
 use heaptide_analyze::verdict::Rule;
 
-use made_up::{Figures, judge_all};
-use trace::{LENGTHS, Rhythm};
+use made_up::{Figures, LENGTHS, judge_all};
 use tuning::TUNING;
 use untouched::UNTOUCHED;
+
+use crate::synthetic::Rhythm;
 
 /// Runs of each shape and length.
 const TUNING_SEEDS: u64 = 40;

@@ -1,6 +1,6 @@
 //! The rules in use elsewhere, run on the same data.
 
-use super::curve::Curve;
+use crate::curve::Curve;
 
 /// A rule and what it is called in the table.
 pub(super) type Peer = (&'static str, fn(&Curve) -> bool);

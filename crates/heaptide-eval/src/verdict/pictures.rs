@@ -9,7 +9,7 @@ use fastrand::Rng;
 use heaptide_analyze::verdict::e_value;
 
 use super::shapes::{FOREVER, arrivals, exp, fifo, flushed};
-use super::trace::{Rhythm, Seen, Trace, record};
+use crate::synthetic::{Rhythm, Seen, Trace, record};
 use ci::program::root;
 
 const SNAPSHOTS: usize = 60;

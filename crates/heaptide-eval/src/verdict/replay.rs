@@ -10,19 +10,19 @@ use std::process::Command;
 use std::thread;
 
 use anyhow::{Context, Result, ensure};
+use heaptide_analyze::RunReport;
+use heaptide_analyze::Terms;
 use heaptide_analyze::finding::Finding;
 use heaptide_analyze::identity::WorkspaceCrates;
-use heaptide_analyze::judge::RunReport;
-use heaptide_analyze::load::{Run, load};
-use heaptide_analyze::recorded::{self, Terms};
+use heaptide_analyze::load::{Recording, load};
 use heaptide_analyze::symbols::{ElfResolver, Symbols};
 use heaptide_analyze::verdict::{Class, Verdict};
 
-use super::curve::Curve;
+use super::made_up::LENGTHS;
 use super::peers::PEERS;
 use super::score::Score;
 use super::shapes::Label;
-use super::trace::LENGTHS;
+use crate::curve::Curve;
 use ci::program::{cargo, output, target_dir};
 
 /// How often every program is played, at each length.
@@ -162,7 +162,8 @@ fn play(
     resolver: &mut ElfResolver,
 ) -> Result<Judged> {
     let recording = record(&programs[program].name, seed, n)?;
-    let report = recorded::judge(std::slice::from_ref(&recording), resolver, &Terms::default())?;
+    let report =
+        heaptide_analyze::judge(std::slice::from_ref(&recording), resolver, &Terms::default())?;
     let run = load(std::slice::from_ref(&recording))?.runs.pop().context("there is no run")?;
     let last = report.runs.last().context("no run was judged")?;
     let flags = peers(programs, &run, &Symbols::look_up(&run, resolver, &WorkspaceCrates::new()))?;
@@ -220,7 +221,11 @@ fn alarms(programs: &[Program], played: usize, run: &RunReport) -> Vec<String> {
 }
 
 /// Which programs were in the process, and which rules flag any of their sites.
-fn peers(programs: &[Program], run: &Run, symbols: &Symbols) -> Result<Vec<(usize, Vec<bool>)>> {
+fn peers(
+    programs: &[Program],
+    run: &Recording,
+    symbols: &Symbols,
+) -> Result<Vec<(usize, Vec<bool>)>> {
     let curves = Curve::of_run(run)?;
     ensure!(!curves.is_empty(), "nothing was allocated");
     let mut flags = Vec::new();

@@ -6,7 +6,7 @@
 
 use fastrand::Rng;
 
-use super::trace::{Block, Trace};
+use crate::synthetic::{Block, Trace};
 
 /// A shape and what it is.
 #[derive(Clone, Copy)]

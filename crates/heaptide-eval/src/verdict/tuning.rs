@@ -4,7 +4,7 @@
 use fastrand::Rng;
 
 use super::shapes::*;
-use super::trace::{Block, Trace};
+use crate::synthetic::{Block, Trace};
 
 /// The shapes that the rule's constants were chosen on.
 pub(super) const TUNING: &[Shape] = &[

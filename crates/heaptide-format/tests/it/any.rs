@@ -40,11 +40,11 @@ fn header() -> impl Strategy<Value = Header> {
     ];
     let words = (text(), text(), text(), text(), text(), text(), text());
     let numbers = (any::<[u32; 3]>(), any::<[u64; 3]>());
-    let options = (hex(), option::of(text()), any::<[Option<u64>; 2]>());
+    let options = (hex(), option::of(text()), any::<[Option<u64>; 2]>(), vec(text(), 0..3));
     (words, numbers, options, mode).prop_map(|(words, numbers, options, mode)| {
         let (writer, recording, exe, host, arch, inner, unwinder) = words;
         let ([format, segment, pid], [start_unix_ns, start_mono_ns, interval_ns]) = numbers;
-        let (build_id, signal, [memory_limit_bytes, machine_bytes]) = options;
+        let (build_id, signal, [memory_limit_bytes, machine_bytes], shim_sources) = options;
         Header {
             format,
             writer,
@@ -62,6 +62,7 @@ fn header() -> impl Strategy<Value = Header> {
             signal,
             inner,
             unwinder,
+            shim_sources,
             memory_limit_bytes,
             machine_bytes,
         }

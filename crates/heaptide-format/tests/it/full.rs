@@ -50,6 +50,7 @@ fn header() -> Header {
         signal: Some("USR2".into()),
         inner: "std::alloc::System".into(),
         unwinder: "eh_frame".into(),
+        shim_sources: vec!["/srv/heaptide/src".into()],
         memory_limit_bytes: Some(4),
         machine_bytes: Some(5),
     }

@@ -8,6 +8,7 @@ use heaptide_report::{Colour, View, github, human, json, junit, markdown, sarif,
 
 use heaptide_analyze::diff::Diff;
 use heaptide_analyze::dump::Dump;
+use heaptide_analyze::identity::{NamedFrame, Origin, SharedFrame};
 use heaptide_format::Mode;
 
 use crate::golden::check;
@@ -131,5 +132,43 @@ fn no_path_is_broken_at_its_hyphens() {
         let text = human::write(&report, &View { width, ..view() });
         let broken = text.lines().find(|line| line.ends_with('-'));
         assert_eq!(broken, None, "at {width} columns");
+    }
+}
+
+#[test]
+fn a_finding_takes_twelve_lines() {
+    for report in [sample::growth(), sample::compared()] {
+        for width in [80, 120] {
+            let page = human::write(&report, &View { width, ..view() });
+            let is_finding = |part: &&str| part.starts_with("LEAK") || part.starts_with("SUSPECT");
+            let findings: Vec<&str> = page.split("\n\n").filter(is_finding).collect();
+            assert_eq!(findings.len(), report.findings().count(), "{page}");
+            assert!(findings.iter().all(|finding| finding.lines().count() <= 12), "{page}");
+        }
+    }
+}
+
+/// The report named the leaking crate in one of seventeen cases.
+#[test]
+fn a_dependency_that_allocates_is_named() {
+    let mut report = sample::growth();
+    let store: SharedFrame = NamedFrame {
+        function: "minijinja::vm::Closure<K>::store".into(),
+        file: Some("/home/me/.cargo/registry/src/i-1/minijinja-2.0.0/src/vm.rs".into()),
+        line: Some(31),
+        origin: Origin::Dependency("minijinja".into()),
+        ..NamedFrame::default()
+    }
+    .into();
+    let findings = &mut report.runs[0].findings;
+    findings[0].sites[0].subject.via = Some(store);
+    let theirs = findings[2].blamed.clone();
+    findings[2].sites[0].subject.stack = vec![theirs];
+    let page = human::write(&report, &view());
+    for line in [
+        "      via minijinja::vm::Closure::store  minijinja-2.0.0/src/vm.rs:31\n",
+        "      on a thread or task of its own: no call of yours leads here\n",
+    ] {
+        assert!(page.contains(line), "no {line:?} in {page}");
     }
 }

@@ -2,16 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use heaptide_analyze::calltree::attribute;
-use heaptide_analyze::compare::{Change, Comparison, Known};
-use heaptide_analyze::finding::{Finding, Gate, JudgedSite, LimitOf, Projection, Ruling, Subject};
+use heaptide_analyze::Subject;
+use heaptide_analyze::attribute;
+use heaptide_analyze::compare::{Comparison, Known};
+use heaptide_analyze::finding::{Change, Finding, Gate, JudgedSite, LimitOf, Projection, Ruling};
 use heaptide_analyze::identity::{NamedFrame, Origin, SharedFrame};
-use heaptide_analyze::judge::{HealthySite, Outcome, Report, RunReport};
 use heaptide_analyze::policy::PolicyUse;
 use heaptide_analyze::verdict::{
     Channel, Class, CohortBar, Condition, Confidence, Container, ContainerStep, Evidence, Excluded,
     Fit, Objects, Rate, Stage, Verdict,
 };
+use heaptide_analyze::{HealthySite, Outcome, Report, RunReport};
 use heaptide_format::{Dropped, Epoch, HeapTotals, Mode};
 
 pub(crate) fn growth() -> Report {
@@ -215,6 +216,7 @@ fn subject(id: &str, blamed: SharedFrame) -> Subject {
         path: format!("{}@src/session.rs", blamed.function),
         tag: None,
         blamed: blamed.clone(),
+        via: None,
         stack: [std, blamed].into_iter().chain(callers).collect(),
     }
 }

@@ -1,7 +1,7 @@
 //! `docs/report.schema.json` says exactly what `--format json` writes.
 
+use heaptide_analyze::Report;
 use heaptide_analyze::baseline::BaselineMatch;
-use heaptide_analyze::judge::Report;
 use heaptide_analyze::policy::PolicyUse;
 use heaptide_report::json;
 use serde_json::Value;

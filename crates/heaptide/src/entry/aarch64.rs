@@ -6,15 +6,15 @@
 use core::arch::naked_asm;
 use core::ffi::c_void;
 
-use super::target::EntryTarget;
+use super::target::{AllocTarget, RequestTarget};
 
-/// Jumps to [`EntryTarget::alloc`] with the caller's registers.
+/// Jumps to [`AllocTarget::alloc`] with the caller's registers.
 ///
 /// # Safety
 /// As [`core::alloc::GlobalAlloc::alloc`].
 #[unsafe(naked)]
-pub(crate) unsafe extern "C" fn alloc<A: EntryTarget>(
-    inner: &A,
+pub(crate) unsafe extern "C" fn alloc<T: AllocTarget>(
+    inner: &T::Allocator,
     size: usize,
     align: usize,
 ) -> *mut u8 {
@@ -24,17 +24,17 @@ pub(crate) unsafe extern "C" fn alloc<A: EntryTarget>(
         "mov x4, x29",
         "mov x5, x30",
         "b {body}",
-        body = sym A::alloc,
+        body = sym T::alloc,
     )
 }
 
-/// Jumps to [`EntryTarget::alloc_zeroed`] with the caller's registers.
+/// Jumps to [`AllocTarget::alloc_zeroed`] with the caller's registers.
 ///
 /// # Safety
 /// As [`core::alloc::GlobalAlloc::alloc_zeroed`].
 #[unsafe(naked)]
-pub(crate) unsafe extern "C" fn alloc_zeroed<A: EntryTarget>(
-    inner: &A,
+pub(crate) unsafe extern "C" fn alloc_zeroed<T: AllocTarget>(
+    inner: &T::Allocator,
     size: usize,
     align: usize,
 ) -> *mut u8 {
@@ -44,22 +44,25 @@ pub(crate) unsafe extern "C" fn alloc_zeroed<A: EntryTarget>(
         "mov x4, x29",
         "mov x5, x30",
         "b {body}",
-        body = sym A::alloc_zeroed,
+        body = sym T::alloc_zeroed,
     )
 }
 
-/// Jumps to [`EntryTarget::sample`] with the caller's registers.
+/// Jumps to [`RequestTarget::request`] with the caller's registers.
 ///
 /// # Safety
-/// As [`EntryTarget::sample`].
+/// As [`RequestTarget::request`].
 #[unsafe(naked)]
-pub(crate) unsafe extern "C" fn sample<A: EntryTarget>(inner: &A, request: &A::Request) -> *mut u8 {
+pub(crate) unsafe extern "C" fn request<T: RequestTarget>(
+    inner: &T::Allocator,
+    request: &T::Request,
+) -> *mut u8 {
     naked_asm!(
         "mov x2, sp",
         "mov x3, x29",
         "mov x4, x30",
         "b {body}",
-        body = sym A::sample,
+        body = sym T::request,
     )
 }
 

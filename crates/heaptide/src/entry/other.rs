@@ -2,33 +2,44 @@
 
 use core::ffi::c_void;
 
-use super::target::EntryTarget;
+use super::target::{AllocTarget, RequestTarget};
 
-/// Calls [`EntryTarget::alloc`].
+/// Calls [`AllocTarget::alloc`].
 ///
 /// # Safety
 /// As [`core::alloc::GlobalAlloc::alloc`].
-pub(crate) unsafe fn alloc<A: EntryTarget>(inner: &A, size: usize, align: usize) -> *mut u8 {
+pub(crate) unsafe fn alloc<T: AllocTarget>(
+    inner: &T::Allocator,
+    size: usize,
+    align: usize,
+) -> *mut u8 {
     // SAFETY: the caller's promise; nothing will be read through the zeroes.
-    unsafe { A::alloc(inner, size, align, 0, 0, 0) }
+    unsafe { T::alloc(inner, size, align, 0, 0, 0) }
 }
 
-/// Calls [`EntryTarget::alloc_zeroed`].
+/// Calls [`AllocTarget::alloc_zeroed`].
 ///
 /// # Safety
 /// As [`core::alloc::GlobalAlloc::alloc_zeroed`].
-pub(crate) unsafe fn alloc_zeroed<A: EntryTarget>(inner: &A, size: usize, align: usize) -> *mut u8 {
-    // SAFETY: as above.
-    unsafe { A::alloc_zeroed(inner, size, align, 0, 0, 0) }
+pub(crate) unsafe fn alloc_zeroed<T: AllocTarget>(
+    inner: &T::Allocator,
+    size: usize,
+    align: usize,
+) -> *mut u8 {
+    // SAFETY: the caller's promise; nothing will be read through the zeroes.
+    unsafe { T::alloc_zeroed(inner, size, align, 0, 0, 0) }
 }
 
-/// Calls [`EntryTarget::sample`].
+/// Calls [`RequestTarget::request`].
 ///
 /// # Safety
-/// As [`EntryTarget::sample`].
-pub(crate) unsafe fn sample<A: EntryTarget>(inner: &A, request: &A::Request) -> *mut u8 {
-    // SAFETY: as above.
-    unsafe { A::sample(inner, request, 0, 0, 0) }
+/// As [`RequestTarget::request`].
+pub(crate) unsafe fn request<T: RequestTarget>(
+    inner: &T::Allocator,
+    request: &T::Request,
+) -> *mut u8 {
+    // SAFETY: the caller's promise; nothing will be read through the zeroes.
+    unsafe { T::request(inner, request, 0, 0, 0) }
 }
 
 /// Calls `body` with `argument` on the stack that it finds: stacks are only taken apart by other

@@ -5,9 +5,9 @@ use crate::unwind::StackMemory;
 
 /// The stack of the calling thread, from the hook's caller on.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct OwnStack(());
+pub(crate) struct ThreadStack(());
 
-impl OwnStack {
+impl ThreadStack {
     /// # Safety
     /// Words may only be asked for on pages that were said to be readable, or in frames that are on
     /// this stack because all that leads to them is as it was when they were found there: the walk
@@ -17,7 +17,7 @@ impl OwnStack {
     }
 }
 
-impl StackMemory for OwnStack {
+impl StackMemory for ThreadStack {
     #[inline(always)]
     fn word(self, at: u64) -> u64 {
         // SAFETY: `at` lies on the stack that this thread runs on, or on one that a signal

@@ -1,25 +1,22 @@
 //! What an entry point jumps to, and the contract on registers between the two.
+//!
+//! An entry point puts three registers of its caller behind its own arguments, and jumps: so a body
+//! returns straight to the program. They are, as the caller will find them after the call: the stack
+//! pointer (`sp`), the base pointer (`fp`: `rbp`, `x29`) and the address that the call returns to
+//! (`ra`). On a machine without entry points of its own all three are 0.
+//!
+//! The contract of every body: the three must be those of the frame that called the entry point; the
+//! rest as the entry point's own contract says.
 
-/// The bodies behind the entry points.
-///
-/// An entry point puts three registers of its caller behind its own arguments, and jumps: so a body
-/// returns straight to the program. They are, as the caller will find them after the call:
-/// the stack pointer (`sp`), the base pointer (`fp`: `rbp`, `x29`) and the address that the call
-/// returns to (`ra`). On a machine without entry points of its own all three are 0.
-///
-/// # Safety of each body
-/// The three must be those of the frame that called the entry point; the rest as the entry point's own
-/// contract says.
-pub(crate) trait EntryTarget {
-    /// What the program asked for in a call that is more than a size and an alignment.
-    type Request;
+/// The bodies behind [`super::alloc`] and [`super::alloc_zeroed`].
+pub(crate) trait AllocTarget {
+    /// The allocator inside.
+    type Allocator;
 
-    /// Behind [`super::alloc`].
-    ///
     /// # Safety
     /// As [`core::alloc::GlobalAlloc::alloc`] for `size` and `align`, and as said of the registers.
     unsafe extern "C" fn alloc(
-        inner: &Self,
+        inner: &Self::Allocator,
         size: usize,
         align: usize,
         sp: u64,
@@ -27,25 +24,29 @@ pub(crate) trait EntryTarget {
         ra: u64,
     ) -> *mut u8;
 
-    /// Behind [`super::alloc_zeroed`].
-    ///
     /// # Safety
-    /// As [`EntryTarget::alloc`].
+    /// As [`AllocTarget::alloc`].
     unsafe extern "C" fn alloc_zeroed(
-        inner: &Self,
+        inner: &Self::Allocator,
         size: usize,
         align: usize,
         sp: u64,
         fp: u64,
         ra: u64,
     ) -> *mut u8;
+}
 
-    /// Behind [`super::sample`].
-    ///
+/// The body behind [`super::request`].
+pub(crate) trait RequestTarget {
+    /// The allocator inside.
+    type Allocator;
+    /// What the program asked for, where that is more than a size and an alignment.
+    type Request;
+
     /// # Safety
     /// As whichever call is requested, and as said of the registers.
-    unsafe extern "C" fn sample(
-        inner: &Self,
+    unsafe extern "C" fn request(
+        inner: &Self::Allocator,
         request: &Self::Request,
         sp: u64,
         fp: u64,

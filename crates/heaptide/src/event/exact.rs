@@ -1,74 +1,92 @@
-//! What an allocation, a free and a resize mean where every block is recorded.
+//! What an allocation, a free and a resize mean where every block is recorded: the seams *trailer* and
+//! *counters*.
+//!
+//! Whoever calls (the hook; a face under `malloc`) makes the block, reads and writes the eight bytes,
+//! and tells of nothing but addresses and sizes. The contract:
+//!
+//! * A block's trailer says what [`count_alloc_fast`], [`count_alloc_slow`] or [`count_resize`]
+//!   returned for it, or [`uncounted`]. Where it stands is the caller's affair.
+//! * The size given at a block's end is the size given last when it was made or resized: so a caller
+//!   that learns no size at the end gives both times what the allocator says is usable, less the
+//!   trailer.
+//! * [`count_free_fast`] and [`count_resize`] are called while the block is still the caller's, and
+//!   its trailer is not read again.
 
 #![forbid(unsafe_code)]
 
-use super::guard::{AnyHold, note_overrun, with_block_of};
-use super::lookup::Expected;
-use crate::globals::surroundings;
+use super::guard::{note_overrun, with_guard_for};
+use super::lookup::{CountTarget, SlowCountTarget};
+use crate::globals::count_context;
 use crate::shared::state::State;
-use crate::shared::trailer::{Birth, Record};
+use crate::shared::trailer::{Birth, PaddableSize, Trailer};
 use crate::sync::add;
-use crate::thread::block::{self, Hold};
+use crate::thread::block;
 use crate::thread::counters::slot as counters;
 
-/// Counts the block that was expected, and says what its record is to be.
+/// Counts the block that was looked for, now that it is at `addr`; its trailer.
 #[inline(always)]
-pub(crate) fn born(expected: Expected<Hold>, addr: usize, size: usize) -> Record {
-    Record::new(addr, expected.slot.birth_again(size as u64))
+pub(crate) fn count_alloc_fast(target: CountTarget, addr: usize) -> Trailer {
+    Trailer::new(addr, target.slot.count_alloc_fast(target.size))
 }
 
-/// Counts a block the long way: the first at its site, or in its epoch, or larger than any. Says
-/// what its record is to be.
-pub(crate) fn born_slowly(expected: &Expected<AnyHold>, addr: usize, size: usize) -> Record {
-    let birth = expected.slot.birth(surroundings(), expected.hold.state, size as u64);
-    add(&expected.hold.get().tally.uncounted, u64::from(birth.is_none()));
-    Record::new(addr, birth.unwrap_or(Birth::UNCOUNTED))
+/// The same where more is to be done: for the first block at its site, or in its epoch, or larger
+/// than all before it.
+pub(crate) fn count_alloc_slow(
+    target: &SlowCountTarget,
+    addr: usize,
+    size: PaddableSize,
+) -> Trailer {
+    let birth = target.slot.count_alloc_slow(count_context(), target.guard.state, size);
+    add(&target.guard.get().tally.uncounted, u64::from(birth.is_none()));
+    Trailer::new(addr, birth.unwrap_or(Birth::UNCOUNTED))
 }
 
-/// Counts the end of a block that is about to go.
+/// The trailer of a block that is not counted.
+#[inline]
+pub(crate) fn uncounted(addr: usize) -> Trailer {
+    Trailer::new(addr, Birth::UNCOUNTED)
+}
+
+/// Counts the end of a block of `size` bytes at `addr`.
 ///
-/// The quick way needs no look at the phase: a slot is current only while the recording runs that
-/// it counts for.
+/// No look at the phase is needed: a slot is valid only for states of the recording that it counts
+/// for.
 #[inline(always)]
-pub(crate) fn death(state: State, record: Record, addr: usize, size: usize) {
-    let birth = record.read(addr);
-    if let Some(hold) = block::hold_own()
-        && counters::death_again(&hold.slots, state, birth, size as u64)
+pub(crate) fn count_free_fast(state: State, trailer: Trailer, addr: usize, size: usize) {
+    let birth = trailer.read(addr);
+    if let Some(guard) = block::own_guard()
+        && counters::count_free_fast(&guard.slots, state, birth, size as u64)
     {
         return;
     }
-    death_slowly(birth, size);
+    count_free_slow(birth, size);
 }
 
 #[cold]
 #[inline(never)]
-fn death_slowly(birth: Birth, size: usize) {
+fn count_free_slow(birth: Birth, size: usize) {
     if !birth.is_intact() {
         return note_overrun();
     }
-    with_block_of(birth, |block, state| {
-        if !counters::death(&block.slots, surroundings(), state, birth, size as u64) {
-            add(&block.tally.uncounted, 1);
-        }
+    with_guard_for(birth, |block, state| {
+        counters::count_free_slow(&block.slots, count_context(), state, birth, size as u64)
     });
 }
 
-/// Counts a block that was resized, and says what its record is to be.
-pub(crate) fn resize(
-    record: Record,
+/// Counts a block that was resized, and maybe moved; its new trailer.
+pub(crate) fn count_resize(
+    trailer: Trailer,
     (old_addr, old_size): (usize, usize),
-    (new_addr, new_size): (usize, usize),
-) -> Record {
-    let birth = record.read(old_addr);
+    (new_addr, new_size): (usize, PaddableSize),
+) -> Trailer {
+    let birth = trailer.read(old_addr);
     if !birth.is_intact() {
         note_overrun();
-        return Record::new(new_addr, Birth::UNCOUNTED);
+        return uncounted(new_addr);
     }
-    let (old, new) = (old_size as u64, new_size as u64);
-    with_block_of(birth, |block, state| {
-        if !counters::resize(&block.slots, surroundings(), state, birth, old, new) {
-            add(&block.tally.uncounted, 1);
-        }
+    let old_bytes = old_size as u64;
+    with_guard_for(birth, |block, state| {
+        counters::count_resize(&block.slots, count_context(), state, birth, old_bytes, new_size)
     });
-    Record::new(new_addr, birth)
+    Trailer::new(new_addr, birth)
 }

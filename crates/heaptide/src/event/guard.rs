@@ -2,40 +2,40 @@
 
 #![forbid(unsafe_code)]
 
-use crate::globals::{ARENA, REGISTRY, STATE, UNHELD};
+use crate::globals::{ARENA, STATE, THREAD_BLOCKS, UNHELD};
 use crate::shared::state::State;
 use crate::shared::trailer::{Birth, SiteIndex};
 use crate::sync::Ordering::Relaxed;
 use crate::sync::add;
-use crate::thread::block::{self, Hold, Loan, ThreadBlock};
+use crate::thread::block::{self, BlockGuard, BorrowedGuard, ThreadBlock};
 
 /// The block that a call of the hook works on, and the state since then.
 #[derive(Debug)]
-pub(crate) struct AnyHold {
-    whose: Whose,
+pub(crate) struct AnyGuard {
+    owner: Owner,
     pub(super) state: State,
 }
 
 #[derive(Debug)]
-enum Whose {
+enum Owner {
     /// The thread's own.
-    Own(Hold),
+    Own(BlockGuard),
     /// Another, for this call.
-    Lent(Loan),
+    Lent(BorrowedGuard),
 }
 
-impl AnyHold {
-    pub(super) fn get(&self) -> &Hold {
-        match &self.whose {
-            Whose::Own(hold) => hold,
-            Whose::Lent(loan) => loan.hold(),
+impl AnyGuard {
+    pub(super) fn get(&self) -> &BlockGuard {
+        match &self.owner {
+            Owner::Own(guard) => guard,
+            Owner::Lent(borrowed) => borrowed.guard(),
         }
     }
 
-    pub(super) fn get_mut(&mut self) -> &mut Hold {
-        match &mut self.whose {
-            Whose::Own(hold) => hold,
-            Whose::Lent(loan) => loan.hold_mut(),
+    pub(super) fn get_mut(&mut self) -> &mut BlockGuard {
+        match &mut self.owner {
+            Owner::Own(guard) => guard,
+            Owner::Lent(borrowed) => borrowed.guard_mut(),
         }
     }
 }
@@ -45,14 +45,14 @@ impl AnyHold {
 /// call that a signal handler interrupted. `None` without memory, which is counted.
 ///
 /// The state is read when the block is held: whoever had it before counted under no later one.
-pub(super) fn hold_any() -> Option<AnyHold> {
-    let own = block::hold_own().or_else(|| block::adopt(&REGISTRY, &ARENA));
-    let lent = || block::borrow(&REGISTRY, &ARENA).map(Whose::Lent);
-    let Some(whose) = own.map(Whose::Own).or_else(lent) else {
+pub(super) fn any_guard() -> Option<AnyGuard> {
+    let own = block::own_guard().or_else(|| block::adopt(&THREAD_BLOCKS, &ARENA));
+    let lent = || block::borrow(&THREAD_BLOCKS, &ARENA).map(Owner::Lent);
+    let Some(owner) = own.map(Owner::Own).or_else(lent) else {
         note_unheld();
         return None;
     };
-    let mut any = AnyHold { whose, state: STATE.load() };
+    let mut any = AnyGuard { owner, state: STATE.load() };
     let state = any.state;
     any.get_mut().forget_unloaded(state);
     Some(any)
@@ -66,7 +66,7 @@ pub(super) fn note_unheld() {
 
 #[cold]
 pub(super) fn note_overrun() {
-    if let Some(any) = hold_any() {
+    if let Some(any) = any_guard() {
         add(&any.get().tally.overruns, 1);
     }
 }
@@ -74,14 +74,17 @@ pub(super) fn note_overrun() {
 /// Counts an event of a block with this birth, if it belongs to the recording that runs: in the
 /// thread's own block, or in another if that cannot be. The recorder's threads count here as well:
 /// what they free may be the program's.
-pub(super) fn with_block_of(birth: Birth, count: impl FnOnce(&ThreadBlock, State)) {
+///
+/// `count` says whether there was memory for it; if not, that is counted instead.
+pub(super) fn with_guard_for(birth: Birth, count: impl FnOnce(&ThreadBlock, State) -> bool) {
     if birth.site() == SiteIndex::NONE {
         return;
     }
-    if let Some(any) = hold_any()
+    if let Some(any) = any_guard()
         && counts(any.state, birth)
+        && !count(any.get(), any.state)
     {
-        count(any.get(), any.state);
+        add(&any.get().tally.uncounted, 1);
     }
 }
 

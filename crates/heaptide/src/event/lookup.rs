@@ -1,120 +1,151 @@
-//! From a stack to the slot where its blocks count: at once, past a fork, or the long way.
+//! From a stack to the slot where its blocks count: the seam *stack → site*.
+//!
+//! Three functions, from quick to slow. What each does with the block that is about to be made:
+//!
+//! | [`find_slot_fast`] says | then |
+//! |---|---|
+//! | [`SlotLookup::Hit`] | make the block, [`count_alloc_fast`](super::exact::count_alloc_fast) |
+//! | [`SlotLookup::Diverged`] | ask [`find_slot_diverged`]: a hit, or ask [`find_slot_slow`] |
+//! | [`SlotLookup::Miss`] | ask [`find_slot_slow`]: a slot, or the block is not counted |
+//!
+//! The slot is found before the block is made and counted in after it, because nothing may be held
+//! and no stack unwound while the allocator works (`docs/SAFETY.md`, rules 3 and 4).
+//!
+//! A stack's site is the same whichever function finds it: a hit compares the words that an earlier
+//! walk relied on (`docs/SAFETY.md`, "Why a match is exact"), a miss walks.
 
 #![forbid(unsafe_code)]
 
-use super::guard::{AnyHold, hold_any, note_unheld};
-use super::learn::learn;
+use super::guard::{AnyGuard, any_guard, note_unheld};
+use super::miss::resolve_miss;
 #[cfg(feature = "verify")]
 use super::verify;
 use crate::shared::state::State;
-use crate::thread::block::{self, Hold};
+use crate::shared::trailer::PaddableSize;
+use crate::thread::block::{self, BlockGuard};
 use crate::thread::counters::slot::SiteSlot;
-use crate::thread::stack_cache::{Fork, Found};
+use crate::thread::stack_cache::{Divergence, Lookup};
 use crate::unwind::{Caller, StackMemory};
 
-/// Where the block counts that the hook is about to make.
+/// Where the block counts that is about to be made, with what is needed to count it there.
 #[derive(Debug)]
-pub(crate) struct Expected<H> {
-    pub(super) hold: H,
+pub(crate) struct CountTarget {
+    /// Keeps the slot's thread block for this call until the block is counted.
+    _guard: BlockGuard,
+    pub(super) slot: &'static SiteSlot,
+    pub(super) size: PaddableSize,
+}
+
+impl CountTarget {
+    /// The size of the block: one at least as large has been counted at the slot.
+    #[inline(always)]
+    pub(crate) fn size(&self) -> PaddableSize {
+        self.size
+    }
+}
+
+/// Where the block counts that is about to be made, when more than counting is to be done.
+#[derive(Debug)]
+pub(crate) struct SlowCountTarget {
+    pub(super) guard: AnyGuard,
     pub(super) slot: &'static SiteSlot,
 }
 
 /// What is known, without going far, of the block that is about to be made.
 #[derive(Debug)]
-pub(crate) enum Sought {
+pub(crate) enum SlotLookup {
     /// Where it counts; nothing but counting is to be done.
-    Found(Expected<Hold>),
-    /// Its stack begins like one that is remembered: [`expect_rest`] is to be asked.
-    Forked(Hold, Fork),
-    /// [`expect_slowly`] is to be asked.
-    Unknown,
+    Hit(CountTarget),
+    /// Its stack begins like one in the cache, and parts from it.
+    Diverged(BlockGuard, Divergence),
+    /// Its stack is not in the cache, or more than counting is to be done.
+    Miss,
 }
 
-/// Finds out where the block of `bytes` counts that is about to be made, if the thread remembers
-/// this stack and nothing but counting is to be done.
-// A debug build would keep room for all that is inlined on the caller's stack (rule 11).
-#[cfg_attr(not(debug_assertions), inline(always))]
-#[cfg_attr(debug_assertions, inline)]
-pub(crate) fn expect(
-    stack: impl StackMemory,
-    caller: Caller,
-    state: State,
-    bytes: usize,
-) -> Sought {
-    let Some(hold) = block::hold_own() else { return Sought::Unknown };
-    match hold.memo().find_first(stack, caller) {
-        Found::Slot(slot) => ready(hold, slot, stack, caller, state, bytes),
-        Found::Fork(fork) => return Sought::Forked(hold, fork),
-        Found::Nothing => None,
-    }
-    .map_or(Sought::Unknown, Sought::Found)
-}
-
-/// The same for a stack that parts here from one that is remembered.
-#[inline(always)]
-pub(crate) fn expect_rest(
-    hold: Hold,
-    stack: impl StackMemory,
-    caller: Caller,
-    fork: Fork,
-    state: State,
-    bytes: usize,
-) -> Result<Expected<Hold>, Search> {
-    let slot = hold.memo().find_rest(stack, caller, fork).ok_or(Search::Done)?;
-    ready(hold, slot, stack, caller, state, bytes).ok_or(Search::Due)
-}
-
-/// Whether a stack is still to be looked for among those that are remembered.
+/// Whether a stack is still to be looked for in the thread's cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Search {
+pub(crate) enum CacheSearch {
     Due,
     Done,
 }
 
-/// What is expected if nothing but counting is to be done at `slot`.
+/// Looks for the slot of a block of `bytes` in the cache, one comparison of words long.
+// A debug build would keep room for all that is inlined on the caller's stack (rule 11).
+#[cfg_attr(not(debug_assertions), inline(always))]
+#[cfg_attr(debug_assertions, inline)]
+pub(crate) fn find_slot_fast(
+    stack: impl StackMemory,
+    caller: Caller,
+    state: State,
+    bytes: usize,
+) -> SlotLookup {
+    let Some(guard) = block::own_guard() else { return SlotLookup::Miss };
+    match guard.stack_cache().look_up(stack, caller) {
+        Lookup::Hit(slot) => fast_target(guard, slot, stack, caller, state, bytes),
+        Lookup::Diverged(divergence) => return SlotLookup::Diverged(guard, divergence),
+        Lookup::Miss => None,
+    }
+    .map_or(SlotLookup::Miss, SlotLookup::Hit)
+}
+
+/// The same for a stack that parts here from one in the cache.
 #[inline(always)]
-fn ready(
-    hold: Hold,
+pub(crate) fn find_slot_diverged(
+    guard: BlockGuard,
+    stack: impl StackMemory,
+    caller: Caller,
+    divergence: Divergence,
+    state: State,
+    bytes: usize,
+) -> Result<CountTarget, CacheSearch> {
+    let slot = guard.stack_cache().look_up_diverged(stack, caller, divergence);
+    let slot = slot.ok_or(CacheSearch::Done)?;
+    fast_target(guard, slot, stack, caller, state, bytes).ok_or(CacheSearch::Due)
+}
+
+/// Finds or makes the slot of the block that is about to be made. `None`: it is not counted.
+pub(crate) fn find_slot_slow(
+    stack: impl StackMemory,
+    caller: Caller,
+    search: CacheSearch,
+) -> Option<SlowCountTarget> {
+    if block::is_internal() {
+        return None;
+    }
+    let mut any = any_guard()?;
+    if !any.state.is_recording() {
+        return None;
+    }
+    let guard = any.get_mut();
+    let known =
+        (search == CacheSearch::Due).then(|| guard.stack_cache().find(stack, caller)).flatten();
+    let slot = known.or_else(|| resolve_miss(guard, stack, caller))?;
+    Some(SlowCountTarget { guard: any, slot })
+}
+
+/// The target at `slot`, if nothing but counting is to be done there.
+#[inline(always)]
+fn fast_target(
+    guard: BlockGuard,
     slot: &'static SiteSlot,
     stack: impl StackMemory,
     caller: Caller,
     state: State,
     bytes: usize,
-) -> Option<Expected<Hold>> {
-    // That the slot is current also says that no module was unloaded since the entry was made: a
-    // thread forgets its entries before it brings any slot up to a state with more unloads.
-    if !slot.is_ready(state, bytes as u64) {
-        return None;
-    }
+) -> Option<CountTarget> {
+    // That the slot is valid for the state also says that no module was unloaded since the entry was
+    // made: a thread forgets its entries before it makes any slot valid for a state with more unloads.
+    let size = slot.takes_fast_way(state, bytes)?;
     #[cfg(feature = "verify")]
-    let hold = verify::compare(hold, stack, caller, slot);
+    let guard = verify::compare(guard, stack, caller, slot);
     #[cfg(not(feature = "verify"))]
     let _ = (stack, caller);
-    Some(Expected { hold, slot })
-}
-
-/// Finds out where the block counts that is about to be made. `None`: it is not counted.
-pub(crate) fn expect_slowly(
-    stack: impl StackMemory,
-    caller: Caller,
-    search: Search,
-) -> Option<Expected<AnyHold>> {
-    if block::is_internal() {
-        return None;
-    }
-    let mut any = hold_any()?;
-    if !any.state.is_recording() {
-        return None;
-    }
-    let hold = any.get_mut();
-    let known = (search == Search::Due).then(|| hold.memo().find(stack, caller)).flatten();
-    let slot = known.or_else(|| learn(hold, stack, caller))?;
-    Some(Expected { hold: any, slot })
+    Some(CountTarget { _guard: guard, slot, size })
 }
 
 /// A block of which nobody could find out where it counts, for want of memory.
 #[cold]
-pub(crate) fn without_memory() -> Option<Expected<AnyHold>> {
+pub(crate) fn without_memory() -> Option<SlowCountTarget> {
     note_unheld();
     None
 }

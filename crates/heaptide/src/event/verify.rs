@@ -1,13 +1,13 @@
-//! The proof by trial: every stack that the memo recognised is unwound as well.
+//! The proof by trial: every stack that the stack cache recognised is unwound as well.
 
 #![forbid(unsafe_code)]
 
-use super::learn::{intern, unwind};
+use super::miss::{intern, unwind};
 use crate::sync::AtomicU64;
 use crate::sync::Ordering::Relaxed;
-use crate::thread::block::Hold;
+use crate::thread::block::BlockGuard;
 use crate::thread::counters::slot::SiteSlot;
-use crate::thread::stack_cache::entry::Draft;
+use crate::thread::stack_cache::entry::EntryBuilder;
 use crate::unwind::{Caller, StackMemory};
 
 static COMPARED: AtomicU64 = AtomicU64::new(0);
@@ -25,17 +25,17 @@ pub fn n_different() -> u64 {
 
 #[inline(never)]
 pub(super) fn compare(
-    mut hold: Hold,
+    mut guard: BlockGuard,
     stack: impl StackMemory,
     caller: Caller,
     found: &SiteSlot,
-) -> Hold {
-    let (block, tag) = (hold.block(), hold.memo().tag());
-    let mut draft = Draft::new(hold.memo_mut(), caller);
-    let outcome = unwind(block, stack, caller, &mut draft);
+) -> BlockGuard {
+    let (block, tag) = (guard.block(), guard.stack_cache().tag());
+    let mut entry = EntryBuilder::new(guard.stack_cache_mut(), caller);
+    let outcome = unwind(block, stack, caller, &mut entry);
     COMPARED.fetch_add(1, Relaxed);
     if intern(block, outcome, tag) != found.site() {
         DIFFERENT.fetch_add(1, Relaxed);
     }
-    hold
+    guard
 }

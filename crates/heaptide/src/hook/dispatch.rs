@@ -2,14 +2,13 @@
 
 use core::alloc::{GlobalAlloc, Layout};
 
-use super::layout::{Fill, padded, take};
-use super::sampled::Request;
+use super::exact::ExactHook;
+use super::layout::{Fill, alloc_inner, padded_as_made};
 use super::{exact, sampled};
-use crate::entry::{self, EntryTarget};
+use crate::entry;
 use crate::globals::STATE;
 use crate::heap::Heaptide;
 use crate::shared::state::{Phase, State};
-use crate::unwind::Caller;
 
 // SAFETY: every block comes from `inner` with a layout of at least the size asked for and the
 // alignment asked for, goes back with the layout it came with, and null is passed on. Nothing here
@@ -20,14 +19,16 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Heaptide<A> {
         let state = STATE.load();
         if state.is(Phase::Recording) {
             // SAFETY: the caller's promise on `layout`.
-            return unsafe { entry::alloc(&self.inner, layout.size(), layout.align()) };
+            return unsafe {
+                entry::alloc::<ExactHook<A>>(&self.inner, layout.size(), layout.align())
+            };
         }
         if state.is(Phase::Off) {
-            // SAFETY: as above.
+            // SAFETY: the caller's promise on `layout`.
             return unsafe { self.inner.alloc(layout) };
         }
-        // SAFETY: as above.
-        unsafe { make_otherwise(self, state, layout, Fill::Any) }
+        // SAFETY: the caller's promise on `layout`.
+        unsafe { alloc_other_phase(self, state, layout, Fill::Any) }
     }
 
     #[inline]
@@ -35,14 +36,16 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Heaptide<A> {
         let state = STATE.load();
         if state.is(Phase::Recording) {
             // SAFETY: the caller's promise on `layout`.
-            return unsafe { entry::alloc_zeroed(&self.inner, layout.size(), layout.align()) };
+            return unsafe {
+                entry::alloc_zeroed::<ExactHook<A>>(&self.inner, layout.size(), layout.align())
+            };
         }
         if state.is(Phase::Off) {
-            // SAFETY: as above.
+            // SAFETY: the caller's promise on `layout`.
             return unsafe { self.inner.alloc_zeroed(layout) };
         }
-        // SAFETY: as above.
-        unsafe { make_otherwise(self, state, layout, Fill::Zero) }
+        // SAFETY: the caller's promise on `layout`.
+        unsafe { alloc_other_phase(self, state, layout, Fill::Zero) }
     }
 
     #[inline]
@@ -50,15 +53,15 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Heaptide<A> {
         let state = STATE.load();
         if state.is(Phase::Recording) {
             // SAFETY: the caller's promise: `block` came from us with `layout`. Blocks carry
-            // records.
+            // trailers.
             return unsafe { exact::dealloc(&self.inner, state, block, layout) };
         }
         if state.is(Phase::Off) || sampled::is_plain(state, block, layout) {
-            // SAFETY: as above, and this one was made with `layout`.
+            // SAFETY: the caller's promise; a block without a trailer was made with `layout`.
             return unsafe { self.inner.dealloc(block, layout) };
         }
         // SAFETY: the caller's promise.
-        unsafe { dealloc_otherwise(&self.inner, state, block, layout) };
+        unsafe { dealloc_other_phase(&self.inner, state, block, layout) };
     }
 
     #[inline]
@@ -69,20 +72,20 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Heaptide<A> {
             return unsafe { self.inner.realloc(block, layout, new_size) };
         }
         if state.is_sampled() {
-            // SAFETY: as above, and some blocks are sampled.
+            // SAFETY: the caller's promise on all three; the process samples.
             return unsafe { sampled::realloc(&self.inner, state, block, layout, new_size) };
         }
-        // SAFETY: as above, and blocks carry records.
+        // SAFETY: the caller's promise on all three; blocks carry trailers.
         unsafe { exact::realloc(&self.inner, block, layout, new_size) }
     }
 }
 
-/// A block in any phase but those that the program's own call is made ready for.
+/// The slow path of an allocation: armed, sampling, or not decided yet.
 ///
 /// # Safety
 /// As [`GlobalAlloc::alloc`].
 #[inline(never)]
-unsafe fn make_otherwise<A: GlobalAlloc>(
+unsafe fn alloc_other_phase<A: GlobalAlloc>(
     heap: &Heaptide<A>,
     state: State,
     layout: Layout,
@@ -93,20 +96,20 @@ unsafe fn make_otherwise<A: GlobalAlloc>(
         // SAFETY: the caller's promise on `layout`.
         unsafe { sampled::alloc(&heap.inner, layout, fill) }
     } else if state.is(Phase::Armed) || state.is(Phase::Recording) {
-        // SAFETY: as above.
-        unsafe { exact::make_uncounted(&heap.inner, layout.size(), layout.align(), fill) }
+        // SAFETY: the caller's promise on `layout`.
+        unsafe { exact::alloc_uncounted(&heap.inner, layout.size(), layout.align(), fill) }
     } else {
-        // SAFETY: as above.
-        unsafe { take(&heap.inner, layout, fill) }
+        // SAFETY: the caller's promise on `layout`.
+        unsafe { alloc_inner(&heap.inner, layout, fill) }
     }
 }
 
-/// The end of a block in any phase but those that the program's own call is made ready for.
+/// The slow path of a free: armed, or of a block that may be a sampled one.
 ///
 /// # Safety
 /// As [`GlobalAlloc::dealloc`].
 #[inline(never)]
-unsafe fn dealloc_otherwise<A: GlobalAlloc>(
+unsafe fn dealloc_other_phase<A: GlobalAlloc>(
     inner: &A,
     state: State,
     block: *mut u8,
@@ -116,47 +119,8 @@ unsafe fn dealloc_otherwise<A: GlobalAlloc>(
         // SAFETY: the caller's promise; some blocks are sampled.
         return unsafe { sampled::dealloc(inner, block, layout) };
     }
-    // SAFETY: the caller's promise, and blocks carry records.
-    let padded = unsafe { padded(layout.size(), layout.align()) };
+    // SAFETY: the caller's promise, and blocks carry trailers.
+    let padded = unsafe { padded_as_made(layout) };
     // SAFETY: the layout it was made with.
     unsafe { inner.dealloc(block, padded) };
-}
-
-impl<A: GlobalAlloc> EntryTarget for A {
-    type Request = Request;
-
-    unsafe extern "C" fn alloc(
-        inner: &A,
-        size: usize,
-        align: usize,
-        sp: u64,
-        fp: u64,
-        ra: u64,
-    ) -> *mut u8 {
-        // SAFETY: the contract of the entry points is that of `make`.
-        unsafe { exact::make(inner, size, align, Caller { ra, sp, fp }, Fill::Any) }
-    }
-
-    unsafe extern "C" fn alloc_zeroed(
-        inner: &A,
-        size: usize,
-        align: usize,
-        sp: u64,
-        fp: u64,
-        ra: u64,
-    ) -> *mut u8 {
-        // SAFETY: as for `alloc`.
-        unsafe { exact::make(inner, size, align, Caller { ra, sp, fp }, Fill::Zero) }
-    }
-
-    unsafe extern "C" fn sample(
-        inner: &A,
-        request: &Request,
-        sp: u64,
-        fp: u64,
-        ra: u64,
-    ) -> *mut u8 {
-        // SAFETY: the contract of the entry points is that of `make_or_resize`.
-        unsafe { sampled::make_or_resize(inner, request, Caller { ra, sp, fp }) }
-    }
 }

@@ -1,25 +1,67 @@
-//! The hook of a process that records every block: each carries a trailer of eight bytes.
+//! The hook of a process that records every block: each carries a trailer.
+//!
+//! The quick way is one look-up, one call to the inner allocator and one count; it keeps the caller's
+//! registers and needs nothing on the stack. What leads off it is out of line, and gets the caller in
+//! registers, so that the quick way need not spill what only the others use.
 
 use core::alloc::{GlobalAlloc, Layout};
+use core::marker::PhantomData;
+use core::ptr;
 
-use super::layout::{Fill, can_exist, padded, read_record, take_padded, write_record};
-use crate::entry::{OwnStack, on_scratch_stack};
+use super::layout::{Fill, alloc_padded, padded, padded_as_made, read_trailer, write_trailer};
+use crate::entry::{AllocTarget, ThreadStack, on_scratch_stack};
 use crate::event::exact;
-use crate::event::lookup::{self, Expected, Search, Sought};
+use crate::event::lookup::{self, CacheSearch, CountTarget, SlotLookup};
 use crate::globals::STATE;
 use crate::shared::state::State;
-use crate::shared::trailer::{Birth, RECORD_BYTES, Record};
-use crate::thread::block::Hold;
-use crate::thread::stack_cache::Fork;
+use crate::shared::trailer::PaddableSize;
+use crate::thread::block::BlockGuard;
+use crate::thread::stack_cache::Divergence;
 use crate::unwind::Caller;
 
-/// A block that is recorded, if there is memory to do so.
+/// What stands behind the entry points while every block is recorded.
+///
+/// A type of this module, because the compiler puts a method where its type is. So the quick way is in
+/// one unit with what is off it, where it is seen that an allocator without a value is no argument: that
+/// saves the quick way a register.
+#[derive(Debug)]
+pub(super) struct ExactHook<A>(PhantomData<A>);
+
+impl<A: GlobalAlloc> AllocTarget for ExactHook<A> {
+    type Allocator = A;
+
+    unsafe extern "C" fn alloc(
+        inner: &A,
+        size: usize,
+        align: usize,
+        sp: u64,
+        fp: u64,
+        ra: u64,
+    ) -> *mut u8 {
+        // SAFETY: the contract of the entry points is that of `alloc`.
+        unsafe { alloc(inner, size, align, Caller { ra, sp, fp }, Fill::Any) }
+    }
+
+    unsafe extern "C" fn alloc_zeroed(
+        inner: &A,
+        size: usize,
+        align: usize,
+        sp: u64,
+        fp: u64,
+        ra: u64,
+    ) -> *mut u8 {
+        // SAFETY: as for `alloc`.
+        unsafe { alloc(inner, size, align, Caller { ra, sp, fp }, Fill::Zero) }
+    }
+}
+
+/// A block that is counted, if there is memory to do so.
 ///
 /// # Safety
 /// As [`GlobalAlloc::alloc`] for `size` and `align`; `caller` must be the frame that called the entry
 /// point.
 #[inline(always)]
-pub(super) unsafe fn make<A: GlobalAlloc>(
+unsafe fn alloc<A: GlobalAlloc>(
     inner: &A,
     size: usize,
     align: usize,
@@ -27,56 +69,55 @@ pub(super) unsafe fn make<A: GlobalAlloc>(
     fill: Fill,
 ) -> *mut u8 {
     let state = STATE.load();
-    // SAFETY: from here on only the walk and the memo ask, starting at `caller`.
-    let stack = unsafe { OwnStack::assume_walked() };
+    // SAFETY: from here on only the walk and the stack cache ask, starting at `caller`.
+    let stack = unsafe { ThreadStack::assume_walked() };
     let Caller { ra, sp, fp } = caller;
-    match lookup::expect(stack, caller, state, size) {
-        // SAFETY: the caller's promise; a block at least as large is known to have existed.
-        Sought::Found(expected) => unsafe { make_expected(inner, size, align, expected, fill) },
+    match lookup::find_slot_fast(stack, caller, state, size) {
+        // SAFETY: `align` is the caller's, of a block of the target's size.
+        SlotLookup::Hit(target) => unsafe { alloc_fast(inner, align, target, fill) },
         // SAFETY: the caller's promise.
-        Sought::Forked(hold, fork) => unsafe {
-            make_forked(inner, size, align, fill, ra, sp, fp, hold, fork)
+        SlotLookup::Diverged(guard, divergence) => unsafe {
+            alloc_diverged(inner, size, align, fill, ra, sp, fp, guard, divergence)
         },
         // SAFETY: the caller's promise.
-        Sought::Unknown => unsafe {
-            make_slowly(inner, size, align, fill, ra, sp, fp, Search::Due)
+        SlotLookup::Miss => unsafe {
+            alloc_slow(inner, size, align, fill, ra, sp, fp, CacheSearch::Due)
         },
     }
 }
 
-/// A block for which everything is known.
+/// A block for which nothing but counting is to be done.
 ///
 /// # Safety
-/// As [`make`]; [`can_exist`] must hold.
-// Not always, as `lookup::expect`.
+/// As [`GlobalAlloc::alloc`] for the target's size and `align`.
+// Not always, as `lookup::find_slot_fast`.
 #[cfg_attr(not(debug_assertions), inline(always))]
 #[cfg_attr(debug_assertions, inline)]
-unsafe fn make_expected<A: GlobalAlloc>(
+unsafe fn alloc_fast<A: GlobalAlloc>(
     inner: &A,
-    size: usize,
     align: usize,
-    expected: Expected<Hold>,
+    target: CountTarget,
     fill: Fill,
 ) -> *mut u8 {
+    let size = target.size();
     // SAFETY: the caller's promise.
-    let block = unsafe { take_padded(inner, size, align, fill) };
+    let block = unsafe { alloc_padded(inner, size, align, fill) };
     if block.is_null() {
         return block;
     }
-    let record = exact::born(expected, block.addr(), size);
-    // SAFETY: the block has `size` bytes and room for a record behind them.
-    unsafe { write_record(block, size, record) };
+    let trailer = exact::count_alloc_fast(target, block.addr());
+    // SAFETY: `alloc_padded` made room for a trailer behind the block's bytes.
+    unsafe { write_trailer(block, size.bytes(), trailer) };
     block
 }
 
-/// A block whose stack begins like one that is remembered. Out of line, so that the quick way need
-/// not keep for later what it has in registers.
+/// A block whose stack parts from one in the cache.
 ///
 /// # Safety
-/// As [`make`].
+/// As [`alloc`], for the caller whose registers these are.
 #[inline(never)]
 #[expect(clippy::too_many_arguments, reason = "a struct would be spilled on the quick way")]
-unsafe fn make_forked<A: GlobalAlloc>(
+unsafe fn alloc_diverged<A: GlobalAlloc>(
     inner: &A,
     size: usize,
     align: usize,
@@ -84,27 +125,28 @@ unsafe fn make_forked<A: GlobalAlloc>(
     ra: u64,
     sp: u64,
     fp: u64,
-    hold: Hold,
-    fork: Fork,
+    guard: BlockGuard,
+    divergence: Divergence,
 ) -> *mut u8 {
-    // SAFETY: from here on only the memo asks, which has followed this stack.
-    let stack = unsafe { OwnStack::assume_walked() };
-    match lookup::expect_rest(hold, stack, Caller { ra, sp, fp }, fork, STATE.load(), size) {
-        // SAFETY: the caller's promise; a block at least as large is known to have existed.
-        Ok(expected) => unsafe { make_expected(inner, size, align, expected, fill) },
+    let (state, caller) = (STATE.load(), Caller { ra, sp, fp });
+    // SAFETY: from here on only the stack cache asks, which has followed this stack.
+    let stack = unsafe { ThreadStack::assume_walked() };
+    match lookup::find_slot_diverged(guard, stack, caller, divergence, state, size) {
+        // SAFETY: `align` is the caller's, of a block of the target's size.
+        Ok(target) => unsafe { alloc_fast(inner, align, target, fill) },
         // SAFETY: the caller's promise.
-        Err(search) => unsafe { make_slowly(inner, size, align, fill, ra, sp, fp, search) },
+        Err(search) => unsafe { alloc_slow(inner, size, align, fill, ra, sp, fp, search) },
     }
 }
 
-/// Out of line, with the caller in registers: the quick way must not spill it for this one.
+/// A block whose stack is not in the cache, or for which more than counting is to be done.
 ///
 /// # Safety
-/// As [`make`].
+/// As [`alloc`], for the caller whose registers these are.
 #[cold]
 #[inline(never)]
 #[expect(clippy::too_many_arguments, reason = "a struct would be spilled on the quick way")]
-unsafe fn make_slowly<A: GlobalAlloc>(
+unsafe fn alloc_slow<A: GlobalAlloc>(
     inner: &A,
     size: usize,
     align: usize,
@@ -112,48 +154,45 @@ unsafe fn make_slowly<A: GlobalAlloc>(
     ra: u64,
     sp: u64,
     fp: u64,
-    search: Search,
+    search: CacheSearch,
 ) -> *mut u8 {
-    if !can_exist(size) {
-        return core::ptr::null_mut();
-    }
-    // SAFETY: from here on only the walk and the memo ask, starting at the caller.
-    let stack = unsafe { OwnStack::assume_walked() };
+    let Some(size) = PaddableSize::new(size) else { return ptr::null_mut() };
+    // SAFETY: from here on only the walk and the stack cache ask, starting at the caller.
+    let stack = unsafe { ThreadStack::assume_walked() };
     let caller = Caller { ra, sp, fp };
-    let expected = on_scratch_stack(|| lookup::expect_slowly(stack, caller, search));
-    let expected = expected.unwrap_or_else(lookup::without_memory);
-    // SAFETY: the caller's promise, and `can_exist`.
-    let block = unsafe { take_padded(inner, size, align, fill) };
+    let target = on_scratch_stack(|| lookup::find_slot_slow(stack, caller, search));
+    let target = target.unwrap_or_else(lookup::without_memory);
+    // SAFETY: the caller's promise.
+    let block = unsafe { alloc_padded(inner, size, align, fill) };
     if block.is_null() {
         return block;
     }
-    let record = match &expected {
-        Some(expected) => exact::born_slowly(expected, block.addr(), size),
-        None => Record::new(block.addr(), Birth::UNCOUNTED),
+    let trailer = match &target {
+        Some(target) => exact::count_alloc_slow(target, block.addr(), size),
+        None => exact::uncounted(block.addr()),
     };
-    // SAFETY: the block has `size` bytes and room for a record behind them.
-    unsafe { write_record(block, size, record) };
+    // SAFETY: `alloc_padded` made room for a trailer behind the block's bytes.
+    unsafe { write_trailer(block, size.bytes(), trailer) };
     block
 }
 
-/// A block that carries a record which says that it is not counted.
+/// A block whose trailer says that it is not counted.
 ///
 /// # Safety
 /// As [`GlobalAlloc::alloc`] for `size` and `align`.
-pub(super) unsafe fn make_uncounted<A: GlobalAlloc>(
+#[inline]
+pub(super) unsafe fn alloc_uncounted<A: GlobalAlloc>(
     inner: &A,
     size: usize,
     align: usize,
     fill: Fill,
 ) -> *mut u8 {
-    if !can_exist(size) {
-        return core::ptr::null_mut();
-    }
-    // SAFETY: the caller's promise, and `can_exist`.
-    let block = unsafe { take_padded(inner, size, align, fill) };
+    let Some(size) = PaddableSize::new(size) else { return ptr::null_mut() };
+    // SAFETY: the caller's promise.
+    let block = unsafe { alloc_padded(inner, size, align, fill) };
     if !block.is_null() {
-        // SAFETY: the block has `size` bytes and room for a record behind them.
-        unsafe { write_record(block, size, Record::new(block.addr(), Birth::UNCOUNTED)) };
+        // SAFETY: `alloc_padded` made room for a trailer behind the block's bytes.
+        unsafe { write_trailer(block, size.bytes(), exact::uncounted(block.addr())) };
     }
     block
 }
@@ -167,11 +206,11 @@ pub(super) unsafe fn dealloc<A: GlobalAlloc>(
     block: *mut u8,
     layout: Layout,
 ) {
-    // SAFETY: the block carries a record behind its `layout.size()` bytes.
-    let record = unsafe { read_record(block, layout.size()) };
-    exact::death(state, record, block.addr(), layout.size());
-    // SAFETY: it was made with this size and alignment, so this layout is valid.
-    let padded = unsafe { padded(layout.size(), layout.align()) };
+    // SAFETY: the block carries a trailer behind its `layout.size()` bytes.
+    let trailer = unsafe { read_trailer(block, layout.size()) };
+    exact::count_free_fast(state, trailer, block.addr(), layout.size());
+    // SAFETY: this module made it with this layout.
+    let padded = unsafe { padded_as_made(layout) };
     // SAFETY: the layout it was made with.
     unsafe { inner.dealloc(block, padded) };
 }
@@ -184,23 +223,23 @@ pub(super) unsafe fn realloc<A: GlobalAlloc>(
     layout: Layout,
     new_size: usize,
 ) -> *mut u8 {
-    let (old_size, align) = (layout.size(), layout.align());
-    if !can_exist(new_size) {
-        return core::ptr::null_mut();
-    }
-    // SAFETY: the block carries a record behind its `old_size` bytes.
-    let record = unsafe { read_record(block, old_size) };
+    let Some(new_size) = PaddableSize::new(new_size) else { return ptr::null_mut() };
+    // SAFETY: the block carries a trailer behind its `layout.size()` bytes.
+    let trailer = unsafe { read_trailer(block, layout.size()) };
     let old_addr = block.addr();
-    // SAFETY: it was made with this size and alignment.
-    let old_padded = unsafe { padded(old_size, align) };
-    // SAFETY: the layout it was made with, and a size that can exist. The record's place moves
-    // with the end; if this fails, block and record stay as they are.
-    let moved = unsafe { inner.realloc(block, old_padded, new_size + RECORD_BYTES) };
+    // SAFETY: this module made it with this layout.
+    let old_padded = unsafe { padded_as_made(layout) };
+    // SAFETY: the caller's promise, for the alignment and the new size.
+    let new_padded = unsafe { padded(new_size, layout.align()) };
+    // SAFETY: the layout it was made with, and a valid size. The trailer's place moves with the end; if
+    // this fails, block and trailer stay as they are.
+    let moved = unsafe { inner.realloc(block, old_padded, new_padded.size()) };
     if moved.is_null() {
         return moved;
     }
-    let record = exact::resize(record, (old_addr, old_size), (moved.addr(), new_size));
-    // SAFETY: the block has `new_size` bytes and room for a record behind them.
-    unsafe { write_record(moved, new_size, record) };
+    let (old, new) = ((old_addr, layout.size()), (moved.addr(), new_size));
+    let trailer = exact::count_resize(trailer, old, new);
+    // SAFETY: the block has its new bytes and room for a trailer behind them.
+    unsafe { write_trailer(moved, new_size.bytes(), trailer) };
     moved
 }

@@ -9,33 +9,34 @@
 //! table has the block. Both are the same at the block's birth and at its end.
 
 use core::alloc::{GlobalAlloc, Layout};
+use core::marker::PhantomData;
 
-use super::layout::{Fill, Standing, inner_layout, may_be_sampled, take};
-use crate::entry::{self, OwnStack, on_scratch_stack};
-use crate::event::sampled::{self as event, Drawn};
+use super::layout::{BlockKind, Fill, alloc_inner, inner_layout, may_be_sampled};
+use crate::entry::{self, RequestTarget, ThreadStack, on_scratch_stack};
+use crate::event::sampled::{self as event, PendingSample};
 use crate::globals::STATE;
 use crate::shared::state::{Phase, State};
-use crate::thread::counters::sampled::Origin;
+use crate::thread::counters::sampled::AllocKind;
 use crate::thread::sampler;
 use crate::unwind::Caller;
 
 /// What the program asked for in a call that is not passed by.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Request {
-    Make { layout: Layout, fill: Fill },
-    Resize { block: *mut u8, layout: Layout, new_size: usize },
+enum Request {
+    Alloc { layout: Layout, fill: Fill },
+    Realloc { block: *mut u8, layout: Layout, new_size: usize },
 }
 
 /// # Safety
 /// As [`GlobalAlloc::alloc`]; a sampled recording runs.
 #[inline(always)]
 pub(super) unsafe fn alloc<A: GlobalAlloc>(inner: &A, layout: Layout, fill: Fill) -> *mut u8 {
-    if sampler::passes(layout.size()) {
+    if sampler::skip_fast(layout.size()) {
         // SAFETY: the caller's promise.
-        return unsafe { take(inner, layout, fill) };
+        return unsafe { alloc_inner(inner, layout, fill) };
     }
     // SAFETY: the caller's promise.
-    unsafe { entry::sample(inner, &Request::Make { layout, fill }) }
+    unsafe { entry::request::<SampledHook<A>>(inner, &Request::Alloc { layout, fill }) }
 }
 
 /// Whether a block is surely not a sampled one. False if this process does not sample.
@@ -49,13 +50,13 @@ pub(super) fn is_plain(state: State, block: *const u8, layout: Layout) -> bool {
 /// # Safety
 /// As [`GlobalAlloc::dealloc`]; the process samples.
 pub(super) unsafe fn dealloc<A: GlobalAlloc>(inner: &A, block: *mut u8, layout: Layout) {
-    let Some(held) = event::hold(block.addr()) else {
+    let Some(taken) = event::take_out(block.addr()) else {
         // SAFETY: the caller's promise; a block that is not sampled was made with `layout`.
         return unsafe { inner.dealloc(block, layout) };
     };
-    event::died(held.release(), layout.size());
+    event::count_free(taken.release(), layout.size());
     // SAFETY: `layout` is valid.
-    let made_with = unsafe { inner_layout(layout.size(), layout.align(), Standing::Sampled) };
+    let made_with = unsafe { inner_layout(layout.size(), layout.align(), BlockKind::Sampled) };
     // SAFETY: the layout that a sampled block was made with.
     unsafe { inner.dealloc(block, made_with) };
 }
@@ -70,54 +71,63 @@ pub(super) unsafe fn realloc<A: GlobalAlloc>(
     layout: Layout,
     new_size: usize,
 ) -> *mut u8 {
-    let passes = state.is(Phase::SampledArmed) || sampler::passes(new_size);
+    let passes = state.is(Phase::SampledArmed) || sampler::skip_fast(new_size);
     if passes && !may_be_sampled(block.addr(), layout.size()) {
         // SAFETY: the caller's promise; a block that is not sampled was made with `layout`.
         return unsafe { inner.realloc(block, layout, new_size) };
     }
     // SAFETY: the caller's promise.
-    unsafe { entry::sample(inner, &Request::Resize { block, layout, new_size }) }
+    unsafe {
+        entry::request::<SampledHook<A>>(inner, &Request::Realloc { block, layout, new_size })
+    }
 }
 
-/// Every call that is not passed by.
-///
-/// # Safety
-/// As [`GlobalAlloc::alloc`] or [`GlobalAlloc::realloc`], whichever is requested; `caller` must be the
-/// frame that called the entry point.
-#[inline(always)]
-pub(super) unsafe fn make_or_resize<A: GlobalAlloc>(
-    inner: &A,
-    request: &Request,
-    caller: Caller,
-) -> *mut u8 {
-    let state = STATE.load();
-    match *request {
-        // SAFETY: the caller's promise.
-        Request::Make { layout, fill } => unsafe { make(inner, state, layout, fill, caller) },
-        // SAFETY: the caller's promise.
-        Request::Resize { block, layout, new_size } => unsafe {
-            resize(inner, state, (block, layout), new_size, caller)
-        },
+/// What stands behind the entry point of calls that are not passed by.
+#[derive(Debug)]
+struct SampledHook<A>(PhantomData<A>);
+
+impl<A: GlobalAlloc> RequestTarget for SampledHook<A> {
+    type Allocator = A;
+    type Request = Request;
+
+    unsafe extern "C" fn request(
+        inner: &A,
+        request: &Request,
+        sp: u64,
+        fp: u64,
+        ra: u64,
+    ) -> *mut u8 {
+        let (state, caller) = (STATE.load(), Caller { ra, sp, fp });
+        match *request {
+            // SAFETY: the contract of the entry point is that of `alloc_drawn`.
+            Request::Alloc { layout, fill } => unsafe {
+                alloc_drawn(inner, state, layout, fill, caller)
+            },
+            // SAFETY: the contract of the entry point is that of `realloc_drawn`.
+            Request::Realloc { block, layout, new_size } => unsafe {
+                realloc_drawn(inner, state, (block, layout), new_size, caller)
+            },
+        }
     }
 }
 
 /// # Safety
 /// As [`GlobalAlloc::alloc`]; `caller` must be the frame that called the entry point.
-unsafe fn make<A: GlobalAlloc>(
+unsafe fn alloc_drawn<A: GlobalAlloc>(
     inner: &A,
     state: State,
     layout: Layout,
     fill: Fill,
     caller: Caller,
 ) -> *mut u8 {
-    // SAFETY: only the walk and the memo ask, starting at `caller`.
-    let stack = unsafe { OwnStack::assume_walked() };
-    let drawn = draw(state, layout.size(), stack, caller);
+    // SAFETY: only the walk and the stack cache ask, starting at `caller`.
+    let stack = unsafe { ThreadStack::assume_walked() };
+    let pending = draw(state, layout.size(), stack, caller);
     // SAFETY: `layout` is valid.
-    let made_with = unsafe { inner_layout(layout.size(), layout.align(), standing(&drawn)) };
+    let made_with = unsafe { inner_layout(layout.size(), layout.align(), kind_of(&pending)) };
     // SAFETY: the size is the caller's, who promises that it is not zero.
-    let block = unsafe { take(inner, made_with, fill) };
-    settle(drawn, block, layout.size(), Origin::Made);
+    let block = unsafe { alloc_inner(inner, made_with, fill) };
+    settle(pending, block, layout.size(), AllocKind::New);
     block
 }
 
@@ -125,7 +135,7 @@ unsafe fn make<A: GlobalAlloc>(
 ///
 /// # Safety
 /// As [`GlobalAlloc::realloc`]; `caller` must be the frame that called the entry point.
-unsafe fn resize<A: GlobalAlloc>(
+unsafe fn realloc_drawn<A: GlobalAlloc>(
     inner: &A,
     state: State,
     (block, layout): (*mut u8, Layout),
@@ -133,16 +143,16 @@ unsafe fn resize<A: GlobalAlloc>(
     caller: Caller,
 ) -> *mut u8 {
     let (old_size, align) = (layout.size(), layout.align());
-    // SAFETY: only the walk and the memo ask, starting at `caller`.
-    let stack = unsafe { OwnStack::assume_walked() };
-    let drawn = draw(state, new_size, stack, caller);
+    // SAFETY: only the walk and the stack cache ask, starting at `caller`.
+    let stack = unsafe { ThreadStack::assume_walked() };
+    let pending = draw(state, new_size, stack, caller);
     // Out of the table before the old address can become somebody else's.
-    let held = event::hold(block.addr());
-    let was = if held.is_some() { Standing::Sampled } else { Standing::Plain };
+    let taken = event::take_out(block.addr());
+    let was = if taken.is_some() { BlockKind::Sampled } else { BlockKind::Plain };
     // SAFETY: `layout` is valid.
     let old = unsafe { inner_layout(old_size, align, was) };
     // SAFETY: the caller promises that the new size is valid with this alignment.
-    let new = unsafe { inner_layout(new_size, align, standing(&drawn)) };
+    let new = unsafe { inner_layout(new_size, align, kind_of(&pending)) };
     let moved = if old.align() == new.align() {
         // SAFETY: the layout it was made with; the new size is the caller's.
         unsafe { inner.realloc(block, old, new_size) }
@@ -150,19 +160,19 @@ unsafe fn resize<A: GlobalAlloc>(
         // SAFETY: both are the layouts of this block, before and after.
         unsafe { replace(inner, block, old, new) }
     };
-    settle(drawn, moved, new_size, Origin::Resized);
-    match held {
-        Some(held) if moved.is_null() => held.put_back(),
-        Some(held) => event::died(held.release(), old_size),
+    settle(pending, moved, new_size, AllocKind::Resized);
+    match taken {
+        Some(taken) if moved.is_null() => taken.put_back(),
+        Some(taken) => event::count_free(taken.release(), old_size),
         None => {}
     }
     moved
 }
 
-/// Decides on a block that was not passed by, on a stack of our own if it is one to be sampled.
-fn draw(state: State, size: usize, stack: OwnStack, caller: Caller) -> Option<Drawn> {
-    let weight = event::weigh(state, size)?;
-    on_scratch_stack(|| event::draw(weight, stack, caller)).unwrap_or_else(event::without_memory)
+/// Decides on a block that was not skipped, on a stack of our own if it is one to be sampled.
+fn draw(state: State, size: usize, stack: ThreadStack, caller: Caller) -> Option<PendingSample> {
+    let weight = event::draw_weight(state, size)?;
+    on_scratch_stack(|| event::prepare(weight, stack, caller)).unwrap_or_else(event::without_memory)
 }
 
 /// A `realloc` between two alignments, by hand.
@@ -183,15 +193,15 @@ unsafe fn replace<A: GlobalAlloc>(inner: &A, block: *mut u8, old: Layout, new: L
     moved
 }
 
-/// Makes of a block what was drawn for it, now that it is there or is not.
-fn settle(drawn: Option<Drawn>, block: *mut u8, size: usize, origin: Origin) {
-    if let Some(drawn) = drawn
+/// Makes of a block what was pending for it, now that it is there or is not.
+fn settle(pending: Option<PendingSample>, block: *mut u8, size: usize, kind: AllocKind) {
+    if let Some(pending) = pending
         && !block.is_null()
     {
-        event::born(drawn, block.addr(), size, origin);
+        event::count_alloc(pending, block.addr(), size, kind);
     }
 }
 
-fn standing(drawn: &Option<Drawn>) -> Standing {
-    if drawn.is_some() { Standing::Sampled } else { Standing::Plain }
+fn kind_of(pending: &Option<PendingSample>) -> BlockKind {
+    if pending.is_some() { BlockKind::Sampled } else { BlockKind::Plain }
 }

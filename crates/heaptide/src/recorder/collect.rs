@@ -2,7 +2,7 @@
 //!
 //! A site has a row in a snapshot if anything happened there since its last row: the number of
 //! events, summed over threads, tells. For a site that changed, all deaths are read before any
-//! birth, so that no sum is ever negative (see [`crate::shared::cell`]).
+//! birth, so that no sum is ever negative (see [`crate::shared::cohort`]).
 
 #![forbid(unsafe_code)]
 
@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use heaptide_format::{Growth, HeapTotals, SiteId, SiteRow, TagTotals};
 
 use super::sums::{Sum, Sums};
-use crate::globals::{REGISTRY, Tables};
+use crate::globals::{THREAD_BLOCKS, Tables};
 use crate::shared::sites::SiteTable;
 use crate::shared::state::{Phase, State};
 use crate::shared::trailer::SiteIndex;
@@ -150,7 +150,7 @@ impl Collector {
 
     fn n_events(&self, n_sites: usize) -> Vec<u64> {
         let mut sums = vec![0u64; n_sites];
-        for block in REGISTRY.all() {
+        for block in THREAD_BLOCKS.all() {
             for (site, view) in view::views(&block.slots, self.generation, n_sites) {
                 if let Some(sum) = sums.get_mut(site.0 as usize) {
                     *sum = sum.wrapping_add(view.n_events());
@@ -164,11 +164,11 @@ impl Collector {
     fn sum(&mut self, site: SiteIndex, state: State) -> (SiteRow, Vec<GrowthEvent>) {
         let (generation, end) = (self.generation, state.key().bucket());
         let views =
-            || REGISTRY.all().filter_map(|block| view::view(&block.slots, generation, site));
+            || THREAD_BLOCKS.all().filter_map(|block| view::view(&block.slots, generation, site));
         let sums = &mut self.sums;
         sums.clear();
         for view in views() {
-            view.deaths(end, |bucket, deaths, death_bytes| {
+            view.frees(end, |bucket, deaths, death_bytes| {
                 sums.add(bucket, Sum { deaths, death_bytes, ..Sum::default() });
             });
         }
@@ -178,7 +178,7 @@ impl Collector {
         let (mut reallocs, mut largest_bytes) = (0, 0);
         let (mut object_variance, mut byte_variance) = (0u64, 0u64);
         for view in views() {
-            view.births(end, |bucket, births, birth_bytes| {
+            view.allocs(end, |bucket, births, birth_bytes| {
                 sums.add(bucket, Sum { births, birth_bytes, ..Sum::default() });
             });
             ranges = add_ranges(ranges, view.ranges(state));

@@ -5,8 +5,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use heaptide_format::Names;
+
 use crate::globals::Unwinder;
-use crate::unwind;
+use crate::shared::sites::SiteEntry;
 
 /// What to record and where; see [`crate::Recorder::builder`].
 #[derive(Clone, Debug)]
@@ -15,7 +17,8 @@ pub struct Builder {
     pub(super) interval: Duration,
     pub(super) signal: Option<i32>,
     pub(super) on_termination: OnTermination,
-    pub(super) names: Names,
+    /// `None`: names are left to readers.
+    pub(super) name_sites: Option<NameSites>,
     pub(super) segment_bytes: u64,
     pub(super) total_bytes: u64,
     pub(super) unwinder: Unwinder,
@@ -27,24 +30,20 @@ pub(crate) enum OnTermination {
     Finish,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Names {
-    ByReader,
-    InProcess,
-}
+/// Looks names of functions up in the process itself.
+pub(super) type NameSites = fn(&mut dyn Iterator<Item = &'static SiteEntry>) -> Vec<Names>;
 
 impl Default for Builder {
     fn default() -> Self {
-        let walks = unwind::IS_KNOWN;
         Self {
             output: PathBuf::from("."),
             interval: Duration::ZERO,
             signal: None,
             on_termination: OnTermination::LeaveAlone,
-            names: Names::ByReader,
+            name_sites: None,
             segment_bytes: 64 << 20,
             total_bytes: 1 << 30,
-            unwinder: if walks { Unwinder::EhFrame } else { Unwinder::Backtrace },
+            unwinder: Unwinder::of_this_machine(),
         }
     }
 }
@@ -77,13 +76,18 @@ impl Builder {
         self
     }
 
+    #[cfg(feature = "names")]
     /// Writes names of functions into the recording when it finishes, for readers that have only
     /// the file. The first look-up costs tens of megabytes and a tenth of a second or more.
     pub fn names_in_process(mut self) -> Self {
-        self.names = Names::InProcess;
+        self.name_sites = Some(super::names::of_sites);
         self
     }
 
+    #[cfg(any(
+        feature = "names",
+        not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))
+    ))]
     /// Takes stacks with the `backtrace` crate, as on machines whose stacks we cannot walk:
     /// for comparison; about a hundred times slower.
     pub fn unwind_with_backtrace(mut self) -> Self {

@@ -12,7 +12,7 @@ use super::handle;
 use super::lifecycle::LIFECYCLE;
 use super::request::Handle;
 use super::signal_names::parse_signal;
-use crate::mode::{Choice, asked, complaint_about_mode};
+use crate::mode::{ProcessMode, asked, complaint_about_mode};
 use crate::sys;
 use crate::thread::block::InternalGuard;
 
@@ -53,7 +53,7 @@ fn start() -> Result<Option<Handle>, String> {
     if let Some(complaint) = complaint_about_mode() {
         return Err(complaint);
     }
-    if asked() == Ok(Some(Choice::Off)) {
+    if asked() == Ok(Some(ProcessMode::Off)) {
         return Ok(None);
     }
     let builder = configure(Builder::default())?;
@@ -82,9 +82,23 @@ fn configure(mut builder: Builder) -> Result<Builder, String> {
         builder = builder.finish_on_termination();
     }
     if flag("HEAPTIDE_NAMES")? {
-        builder = builder.names_in_process();
+        builder = with_names(builder);
     }
     Ok(builder)
+}
+
+#[cfg(feature = "names")]
+fn with_names(builder: Builder) -> Builder {
+    builder.names_in_process()
+}
+
+#[cfg(not(feature = "names"))]
+fn with_names(builder: Builder) -> Builder {
+    sys::complain(&[
+        b"heaptide: HEAPTIDE_NAMES=1 needs the feature `names` (cargo add heaptide --features names); ",
+        b"recording without names",
+    ]);
+    builder
 }
 
 fn var(name: &str) -> Result<Option<String>, String> {

@@ -193,7 +193,7 @@ extern "C" fn at_process_exit() {
 /// A forked child records nothing, and leaves the parent's file and pipe alone.
 extern "C" fn in_forked_child() {
     STATE.end();
-    sampler::part_ways(u64::from(sys::process_id()));
+    sampler::reseed_after_fork(u64::from(sys::process_id()));
     sys::forget_wake();
     LIFECYCLE.end();
 }
@@ -202,4 +202,48 @@ extern "C" fn in_forked_child() {
 pub(super) fn ended() {
     STATE.end();
     LIFECYCLE.end();
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    fn lifecycle() -> &'static Lifecycle {
+        Box::leak(Box::new(Lifecycle { word: AtomicU64::new(0), unclaimed: Mutex::new(None) }))
+    }
+
+    #[test]
+    fn there_is_one_recording_at_a_time_and_each_has_a_number() {
+        let lifecycle = lifecycle();
+        for generation in 1..4 {
+            drop(lifecycle.claim().expect("nothing is recorded"));
+            let claim = lifecycle.claim().expect("a start that failed makes way");
+            assert_eq!(claim.generation(), generation);
+            assert!(lifecycle.claim().is_none(), "another is being started");
+            assert_eq!(lifecycle.pid(), None);
+            claim.begin(7);
+            assert!(lifecycle.claim().is_none(), "another runs");
+            assert_eq!(lifecycle.pid(), Some(7));
+            lifecycle.end();
+            assert_eq!(lifecycle.pid(), None);
+        }
+    }
+
+    #[test]
+    fn a_recording_of_the_environment_is_taken_over_once_and_while_it_runs() {
+        let lifecycle = lifecycle();
+        let handle = || Handle { requests: mpsc::channel().0, pid: 7 };
+        lifecycle.claim().expect("nothing is recorded").begin(7);
+        assert!(lifecycle.take_over().is_none(), "code started it");
+        lifecycle.leave_unclaimed(handle());
+        assert_eq!(lifecycle.pid(), Some(7));
+        assert!(lifecycle.claim().is_none(), "it runs");
+        assert!(lifecycle.take_over().is_some());
+        assert!(lifecycle.take_over().is_none(), "it was taken over");
+        lifecycle.end();
+        lifecycle.leave_unclaimed(handle());
+        assert!(lifecycle.take_over().is_none(), "it has ended");
+    }
 }

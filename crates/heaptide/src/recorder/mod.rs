@@ -14,6 +14,7 @@ mod error;
 mod file;
 mod handle;
 mod lifecycle;
+#[cfg(feature = "names")]
 mod names;
 mod process;
 mod request;

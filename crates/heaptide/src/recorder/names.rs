@@ -16,7 +16,7 @@ use crate::sys;
 
 /// The names of the frames of `sites`, by module, in order of modules and offsets. What was in a
 /// module that is gone has no name any more.
-pub(crate) fn of_sites<'a>(sites: impl Iterator<Item = &'a SiteEntry>) -> Vec<Names> {
+pub(super) fn of_sites(sites: &mut dyn Iterator<Item = &'static SiteEntry>) -> Vec<Names> {
     let mut addresses = BTreeMap::<usize, (u64, BTreeSet<u64>)>::new();
     for site in sites {
         for frame in site.frames() {

@@ -11,13 +11,12 @@ use heaptide_format::{
 };
 
 use super::collect::Collector;
-use super::config::{Builder, Names};
+use super::config::{Builder, NameSites};
 use super::error::Error;
 use super::file::SegmentedFile;
-use super::names;
 use super::process::{self, Cgroup};
 use super::signal_names::signal_name;
-use crate::globals::{self, ARENA, MODULES, REGISTRY, STATE, Tables, UNHELD, Unwinder, WORK};
+use crate::globals::{self, ARENA, MODULES, STATE, THREAD_BLOCKS, Tables, UNHELD, WORK};
 use crate::mode;
 use crate::shared::labels::Labels;
 use crate::shared::sites::SiteEntry;
@@ -33,7 +32,7 @@ use crate::unwind::modules::LoadedModule;
 pub(crate) struct Session {
     header: Header,
     interval: Duration,
-    names: Names,
+    name_sites: Option<NameSites>,
     tables: &'static Tables,
     file: SegmentedFile,
     collector: Collector,
@@ -74,7 +73,7 @@ impl Session {
         let mut session = Self {
             header,
             interval: builder.interval,
-            names: builder.names,
+            name_sites: builder.name_sites,
             tables,
             file,
             collector: Collector::new(generation),
@@ -153,8 +152,8 @@ impl Session {
     pub(crate) fn finish(&mut self) -> Result<u64, Error> {
         let last = self.take_numbered(Reason::Exit);
         STATE.end();
-        if self.names == Names::InProcess {
-            self.write_names().map_err(Error::Write)?;
+        if let Some(name_sites) = self.name_sites {
+            self.write_names(name_sites).map_err(Error::Write)?;
         }
         self.file.sync().map_err(Error::Write)?;
         last
@@ -219,12 +218,12 @@ impl Session {
         }
     }
 
-    fn write_names(&mut self) -> std::io::Result<()> {
+    fn write_names(&mut self, name_sites: NameSites) -> std::io::Result<()> {
         let mut bytes = Vec::new();
-        let sites = (0..self.introduced.sites.len())
+        let mut sites = (0..self.introduced.sites.len())
             .filter(|&at| self.introduced.sites[at])
             .filter_map(|at| self.tables.sites.get(SiteIndex::of(SiteId(at as u32))));
-        for names in names::of_sites(sites) {
+        for names in name_sites(&mut sites) {
             Line::Names(names).write_to(&mut bytes);
         }
         self.file.append(&bytes)
@@ -278,7 +277,7 @@ fn note(list: &mut Vec<bool>, at: usize) -> bool {
 
 fn dropped_so_far() -> Dropped {
     let unheld = Dropped { blocks: UNHELD.load(Relaxed), ..Dropped::default() };
-    REGISTRY.all().fold(unheld, |sum, block| {
+    THREAD_BLOCKS.all().fold(unheld, |sum, block| {
         let tally = &block.tally;
         Dropped {
             samples: sum.samples + tally.unsampled.load(Relaxed),
@@ -290,7 +289,7 @@ fn dropped_so_far() -> Dropped {
 }
 
 fn unwinding_so_far() -> Unwinding {
-    REGISTRY.all().fold(Unwinding::default(), |sum, block| Unwinding {
+    THREAD_BLOCKS.all().fold(Unwinding::default(), |sum, block| Unwinding {
         misses: sum.misses + block.tally.misses.load(Relaxed),
         uncacheable: sum.uncacheable + block.tally.uncacheable.load(Relaxed),
     })
@@ -320,13 +319,22 @@ fn header(builder: &Builder) -> Header {
         interval_ns: u64::try_from(builder.interval.as_nanos()).unwrap_or(u64::MAX),
         signal: builder.signal.map(signal_name),
         inner: mode::inner_allocator().to_owned(),
-        unwinder: match builder.unwinder {
-            Unwinder::EhFrame => "eh_frame".to_owned(),
-            Unwinder::Backtrace => "backtrace".to_owned(),
-        },
+        unwinder: builder.unwinder.name().to_owned(),
+        shim_sources: shim_sources(),
         memory_limit_bytes: Cgroup::of_this_process().and_then(|group| group.limit_bytes()),
         machine_bytes: process::machine_bytes(),
     }
+}
+
+/// Where the shim's sources were when it was compiled. The compiler names them relative to where it
+/// ran, or by another path still if it was told to (`--remap-path-prefix`).
+fn shim_sources() -> Vec<String> {
+    let mut dirs = vec![concat!(env!("CARGO_MANIFEST_DIR"), "/src").to_owned()];
+    let here = file!().trim_end_matches("/recorder/session.rs");
+    if here.starts_with('/') && here != dirs[0] {
+        dirs.push(here.to_owned());
+    }
+    dirs
 }
 
 /// The same in all recordings of a process.

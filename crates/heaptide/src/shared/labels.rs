@@ -84,9 +84,11 @@ fn hash(name: &str) -> u64 {
     })
 }
 
-/// How many work counters a process may have; later names are counted together.
+/// How many work counters a process may have; later names are counted together. Each growth event
+/// carries all of them.
 pub(crate) const MAX_WORK: usize = 16;
-/// How many tags a process may have; later ones are counted together.
+/// How many tags a process may have; later ones are counted together. The stack cache has twelve bits
+/// for one.
 pub(crate) const MAX_TAGS: usize = 1024;
 
 /// Work counted by one thread, by number of the counter.

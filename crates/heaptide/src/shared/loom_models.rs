@@ -9,11 +9,11 @@ use loom::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use loom::thread;
 
 use crate::shared::arena::{Arena, Link};
-use crate::shared::cell::Cell;
-use crate::shared::pool::{self, Node, Registry};
+use crate::shared::cohort::CohortCounts;
+use crate::shared::pool::{self, Node, Pool};
 use crate::shared::samples::{Chunk, Sample, SampleTable};
 use crate::shared::sites::{SiteTable, StackRef};
-use crate::shared::state::Key;
+use crate::shared::state::CohortKey;
 use crate::shared::trailer::{Birth, SiteIndex};
 use crate::sync::{AtomicU32, AtomicU64, add};
 
@@ -81,9 +81,9 @@ impl Node for Block {
 #[test]
 fn a_node_has_one_owner_and_no_count_is_lost_when_it_changes_hands() {
     loom::model(|| {
-        let registry = Arc::new(Registry::<Block>::new());
-        let count_once = |registry: &Registry<Block>| {
-            let block = registry.claim(&Arena::new()).expect("memory");
+        let pool = Arc::new(Pool::<Block>::new());
+        let count_once = |pool: &Pool<Block>| {
+            let block = pool.claim(&Arena::new()).expect("memory");
             // Single writer: two owners at once, or an owner who does not see what the one before
             // counted, would lose a count.
             add(&block.count, 1);
@@ -91,15 +91,15 @@ fn a_node_has_one_owner_and_no_count_is_lost_when_it_changes_hands() {
         };
         let others: Vec<_> = (0..2)
             .map(|_| {
-                let registry = registry.clone();
-                thread::spawn(move || count_once(&registry))
+                let pool = pool.clone();
+                thread::spawn(move || count_once(&pool))
             })
             .collect();
-        count_once(&registry);
+        count_once(&pool);
         for other in others {
             other.join().expect("no panic");
         }
-        let sum: u64 = registry.all().map(|block| block.count.load(Relaxed)).sum();
+        let sum: u64 = pool.all().map(|block| block.count.load(Relaxed)).sum();
         assert_eq!(sum, 3);
     });
 }
@@ -107,33 +107,33 @@ fn a_node_has_one_owner_and_no_count_is_lost_when_it_changes_hands() {
 #[test]
 fn a_sum_read_while_threads_count_is_never_negative() {
     loom::model(|| {
-        let cells = Arc::new([Cell::default(), Cell::default()]);
+        let cohorts = Arc::new([CohortCounts::default(), CohortCounts::default()]);
         let handed_over = Arc::new(AtomicU32::new(0));
         let maker = {
-            let (cells, handed_over) = (cells.clone(), handed_over.clone());
+            let (cohorts, handed_over) = (cohorts.clone(), handed_over.clone());
             thread::spawn(move || {
-                cells[0].birth(8);
+                cohorts[0].add_alloc(8);
                 handed_over.store(1, Release);
             })
         };
         let freer = {
-            let cells = cells.clone();
+            let cohorts = cohorts.clone();
             thread::spawn(move || {
                 if handed_over.load(Acquire) == 1 {
-                    cells[1].death(8);
+                    cohorts[1].add_free(8);
                 }
             })
         };
-        let deaths = cells.iter().fold((0, 0), |sum, cell| plus(sum, cell.deaths()));
-        let births = cells.iter().fold((0, 0), |sum, cell| plus(sum, cell.births()));
-        assert!(births.0 >= deaths.0 && births.1 >= deaths.1, "{births:?} {deaths:?}");
+        let frees = cohorts.iter().fold((0, 0), |sum, cohort| plus(sum, cohort.frees()));
+        let allocs = cohorts.iter().fold((0, 0), |sum, cohort| plus(sum, cohort.allocs()));
+        assert!(allocs.0 >= frees.0 && allocs.1 >= frees.1, "{allocs:?} {frees:?}");
         maker.join().expect("no panic");
         freer.join().expect("no panic");
     });
 }
 
 fn sample(n: u32) -> Sample {
-    Sample { birth: Birth::new(SiteIndex(n), Key(n)), weight: u64::from(n) }
+    Sample { birth: Birth::new(SiteIndex(n), CohortKey(n)), weight: u64::from(n) }
 }
 
 /// What one thread brings to the table: a chunk in reserve.
@@ -158,12 +158,12 @@ fn entries_made_at_once_are_all_found_and_ended_by_whoever_got_the_block() {
         };
         enter(&table, &Link::default(), 2 << 12, 2);
         if handed_over.load(Acquire) == 1 {
-            let held = table.hold(1 << 12).expect("its maker entered it");
-            assert_eq!(held.release(), sample(1));
-            assert!(table.hold(1 << 12).is_none());
+            let taken = table.take_out(1 << 12).expect("its maker entered it");
+            assert_eq!(taken.release(), sample(1));
+            assert!(table.take_out(1 << 12).is_none());
         }
         maker.join().expect("no panic");
-        assert_eq!(table.hold(2 << 12).expect("it was entered").release(), sample(2));
+        assert_eq!(table.take_out(2 << 12).expect("it was entered").release(), sample(2));
     });
 }
 
@@ -179,18 +179,18 @@ fn an_address_that_is_used_again_has_the_new_blocks_entry() {
             thread::spawn(move || {
                 if free.load(Acquire) == 1 {
                     enter(&table, &Link::default(), 1 << 12, 2);
-                    assert_eq!(table.hold(1 << 12).expect("entered").release(), sample(2));
+                    assert_eq!(table.take_out(1 << 12).expect("entered").release(), sample(2));
                 } else {
                     // Another block, which may get the slot that is given up meanwhile.
                     enter(&table, &Link::default(), 3 << 12, 3);
-                    assert_eq!(table.hold(3 << 12).expect("entered").release(), sample(3));
+                    assert_eq!(table.take_out(3 << 12).expect("entered").release(), sample(3));
                 }
             })
         };
-        assert_eq!(table.hold(1 << 12).expect("entered").release(), sample(1));
+        assert_eq!(table.take_out(1 << 12).expect("entered").release(), sample(1));
         free.store(1, Release);
         next.join().expect("no panic");
-        assert!(table.hold(1 << 12).is_none() && table.hold(3 << 12).is_none());
+        assert!(table.take_out(1 << 12).is_none() && table.take_out(3 << 12).is_none());
     });
 }
 

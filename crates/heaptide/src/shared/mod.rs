@@ -4,7 +4,7 @@
 //! (`shared/loom_models.rs`).
 
 pub(crate) mod arena;
-pub(crate) mod cell;
+pub(crate) mod cohort;
 #[cfg(not(loom))]
 pub(crate) mod labels;
 pub(crate) mod pool;

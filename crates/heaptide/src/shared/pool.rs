@@ -28,11 +28,11 @@ pub(crate) fn release(node: &impl Node) {
 
 /// The list. One per process; tests make their own.
 #[derive(Debug)]
-pub(crate) struct Registry<N: 'static> {
+pub(crate) struct Pool<N: 'static> {
     newest: Link<N>,
 }
 
-impl<N: Node> Registry<N> {
+impl<N: Node> Pool<N> {
     #[cfg(not(loom))]
     pub(crate) const fn new() -> Self {
         Self { newest: Link::nothing() }

@@ -17,7 +17,9 @@ use crate::shared::trailer::Birth;
 use crate::sync::AtomicU64;
 use crate::sync::Ordering::{Acquire, Relaxed, Release};
 
+/// 64 KiB of heads: at 512 KiB a period, a heap of 64 GiB has sixteen entries to a head.
 const HEADS: usize = 1 << 13;
+/// Entries of a chunk, whose keys fill two cache lines; under loom few, so that chains grow.
 const SLOTS: usize = if cfg!(loom) { 2 } else { 16 };
 
 /// Keys that are no address.
@@ -52,7 +54,7 @@ pub(crate) struct SampleTable {
 /// An entry that was taken out, whose slot is still the holder's.
 #[derive(Debug)]
 #[must_use = "the slot is lost if it is neither put back nor released"]
-pub(crate) struct Held {
+pub(crate) struct TakenSample {
     chunk: &'static Chunk,
     at: usize,
     addr: usize,
@@ -95,14 +97,14 @@ impl SampleTable {
 
     /// Takes out the entry of the block at `addr`, if it is sampled. The caller must be the one
     /// who may free it.
-    pub(crate) fn hold(&self, addr: usize) -> Option<Held> {
-        let held = chain(self.head(addr)?.get()).find_map(|chunk| {
+    pub(crate) fn take_out(&self, addr: usize) -> Option<TakenSample> {
+        let taken = chain(self.head(addr)?.get()).find_map(|chunk| {
             let holds = |key: &AtomicU64| key.load(Acquire) == addr as u64;
             let at = chunk.keys.iter().position(holds)?;
-            Some(Held { chunk, at, addr })
+            Some(TakenSample { chunk, at, addr })
         })?;
-        held.set_key(CLAIMED);
-        Some(held)
+        taken.set_key(CLAIMED);
+        Some(taken)
     }
 
     fn head(&self, addr: usize) -> Option<&Link<Chunk>> {
@@ -136,7 +138,7 @@ impl Chunk {
     }
 }
 
-impl Held {
+impl TakenSample {
     /// The block ends, and the slot is free; what was noted of the block.
     pub(crate) fn release(self) -> Sample {
         let sample = self.sample();
@@ -172,11 +174,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::shared::state::Key;
+    use crate::shared::state::CohortKey;
     use crate::shared::trailer::SiteIndex;
 
     fn sample(n: u32) -> Sample {
-        Sample { birth: Birth::new(SiteIndex(n), Key(n + 1)), weight: u64::from(n) << 20 }
+        Sample { birth: Birth::new(SiteIndex(n), CohortKey(n + 1)), weight: u64::from(n) << 20 }
     }
 
     proptest! {
@@ -189,19 +191,19 @@ mod tests {
             let mut map = BTreeMap::new();
             for (page, what, n) in steps {
                 let (addr, n) = ((page + 1) * 4096, n >> 1);
-                let held = table.hold(addr);
-                prop_assert_eq!(held.as_ref().map(Held::sample), map.get(&addr).copied());
-                match (held, what) {
+                let taken = table.take_out(addr);
+                prop_assert_eq!(taken.as_ref().map(TakenSample::sample), map.get(&addr).copied());
+                match (taken, what) {
                     (None, 0) => {
                         prop_assert!(SampleTable::make_room(&spare, &arena));
                         table.insert(&spare, addr, sample(n));
                         map.insert(addr, sample(n));
                     }
-                    (Some(held), 1) => {
-                        held.release();
+                    (Some(taken), 1) => {
+                        taken.release();
                         map.remove(&addr);
                     }
-                    (Some(held), _) => held.put_back(),
+                    (Some(taken), _) => taken.put_back(),
                     (None, _) => {}
                 }
             }
@@ -216,7 +218,7 @@ mod tests {
             let addr = (round % 7 + 1) * 4096;
             assert!(SampleTable::make_room(&spare, &arena));
             table.insert(&spare, addr, sample(1));
-            table.hold(addr).expect("it was entered").release();
+            table.take_out(addr).expect("it was entered").release();
         }
         let chunks: usize = table.heads.iter().map(|head| chain(head.get()).count()).sum();
         assert!(chunks <= 7, "{chunks} chunks for at most one entry at a time");

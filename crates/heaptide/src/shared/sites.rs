@@ -11,6 +11,7 @@ use crate::shared::arena::{Arena, Link, RowLink, zeroed};
 use crate::shared::trailer::{MAX_SITES, SiteIndex};
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
 
+/// 128 KiB of heads: twenty thousand sites, the most that were seen, make chains of one or two.
 const HEADS: usize = 1 << 14;
 /// 0 is no site, 1 is the overflow site.
 const FIRST: u32 = SiteIndex::OVERFLOW.0 + 1;

@@ -3,13 +3,24 @@
 //! | bits | what |
 //! |---|---|
 //! | 0–4 | [`Phase`] |
-//! | 5–26 | the [`Key`]: which recording and which birth bucket a block born now belongs to |
+//! | 5–26 | the [`CohortKey`]: which recording and which birth bucket a block born now belongs to |
 //! | 27–39 | how many modules were unloaded so far, up to [`MAX_UNLOADS`] |
 //! | 40–63 | the tick: changes with every epoch and every recording, and begins again after 2^24 |
 //!
-//! What a thread keeps for a site ([`crate::thread::counters`]) carries the word of its last use: one
+//! What a thread keeps for a site ([`crate::thread::counters`]) says for which word it is valid: one
 //! compare then tells that the same recording runs, that no epoch went by, and that what was
-//! learned of the program's code still holds.
+//! learned of the program's code still holds. That is the seam *epoch*.
+//!
+//! | from | to | when |
+//! |---|---|---|
+//! | undecided | off, armed or sampled-armed | the first allocation of the process; for ever |
+//! | armed, sampled-armed | recording, sampling | a recording begins |
+//! | recording, sampling | the same, a tick later | an epoch begins |
+//! | recording, sampling | armed, sampled-armed | the recording ends; a fork, in the child |
+//! | any | the same, with more unloads | a snapshot or a walk finds that a module is gone |
+//!
+//! The hook reads the word once per call, relaxed: who acts on an old one counts in the epoch before,
+//! which is where the event was when it began.
 
 #![forbid(unsafe_code)]
 
@@ -19,16 +30,16 @@ use crate::sync::AtomicU64;
 use crate::sync::Ordering::{Relaxed, Release};
 
 /// What the shim is doing. Off is for the process's life, and so is whether every block carries a
-/// record or some are sampled; armed and recording alternate.
+/// trailer or some are sampled; armed and recording alternate.
 ///
 /// Each has a bit of its own, so that the hook tests one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
     /// No allocation has been seen yet; the environment has not been read.
     Undecided = 0,
-    /// Blocks are the inner allocator's own, without a record.
+    /// Blocks are the inner allocator's own, without a trailer.
     Off = 1,
-    /// Blocks carry a record that says "before recording".
+    /// Blocks carry a trailer that says "before recording".
     Armed = 2,
     /// Blocks are recorded.
     Recording = 4,
@@ -38,13 +49,16 @@ pub(crate) enum Phase {
     Sampling = 16,
 }
 
+/// 8,191 recordings in one process: one every ten seconds for most of a day.
 const GENERATION_BITS: u32 = 13;
+/// As many buckets as a recording has.
 const BUCKET_BITS: u32 = 9;
-/// Bits of a [`Key`].
-pub(crate) const KEY_BITS: u32 = GENERATION_BITS + BUCKET_BITS;
+/// Bits of a [`CohortKey`].
+pub(crate) const COHORT_KEY_BITS: u32 = GENERATION_BITS + BUCKET_BITS;
 const PHASE_BITS: u32 = 5;
 const KEY_SHIFT: u32 = PHASE_BITS;
-const UNLOADS_SHIFT: u32 = KEY_SHIFT + KEY_BITS;
+const UNLOADS_SHIFT: u32 = KEY_SHIFT + COHORT_KEY_BITS;
+/// What is left beside 24 bits of tick.
 const UNLOADS_BITS: u32 = 13;
 const TICK_SHIFT: u32 = UNLOADS_SHIFT + UNLOADS_BITS;
 
@@ -58,9 +72,9 @@ pub(crate) const MAX_UNLOADS: u32 = (1 << UNLOADS_BITS) - 1;
 
 /// Recording and birth bucket of a block. The generation is never 0, so no key is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Key(pub(crate) u32);
+pub(crate) struct CohortKey(pub(crate) u32);
 
-impl Key {
+impl CohortKey {
     pub(crate) fn new(generation: u32, bucket: Bucket) -> Self {
         Self((generation & MAX_GENERATION) << BUCKET_BITS | bucket.0 & ((1 << BUCKET_BITS) - 1))
     }
@@ -118,8 +132,8 @@ impl State {
     }
 
     #[inline]
-    pub(crate) fn key(self) -> Key {
-        Key((self.0 >> KEY_SHIFT) as u32 & ((1 << KEY_BITS) - 1))
+    pub(crate) fn key(self) -> CohortKey {
+        CohortKey((self.0 >> KEY_SHIFT) as u32 & ((1 << COHORT_KEY_BITS) - 1))
     }
 
     /// How many modules were unloaded, up to [`MAX_UNLOADS`].
@@ -145,7 +159,7 @@ impl State {
     }
 
     /// The next state: in this phase, under this key, a tick later.
-    fn next(self, phase: Phase, key: Option<Key>) -> Self {
+    fn next(self, phase: Phase, key: Option<CohortKey>) -> Self {
         let tick = u64::from(self.tick().wrapping_add(1)) << TICK_SHIFT;
         let unloads = u64::from(self.unloads()) << UNLOADS_SHIFT;
         Self(tick | unloads | u64::from(key.map_or(0, |key| key.0)) << KEY_SHIFT | phase as u64)
@@ -176,7 +190,7 @@ impl StateCell {
 
     /// Starts counting under `generation`, at epoch 0.
     pub(crate) fn begin(&self, generation: u32) {
-        let key = Key::new(generation, Bucket::of(Epoch(0)));
+        let key = CohortKey::new(generation, Bucket::of(Epoch(0)));
         self.update(|now| {
             let phase = if now.is_sampled() { Phase::Sampling } else { Phase::Recording };
             Some(now.next(phase, Some(key)))
@@ -186,7 +200,7 @@ impl StateCell {
     /// Moves on to `epoch`.
     pub(crate) fn advance(&self, epoch: Epoch) {
         self.update(|now| {
-            let key = Key::new(now.key().generation(), Bucket::of(epoch));
+            let key = CohortKey::new(now.key().generation(), Bucket::of(epoch));
             // In a forked child the state was set back to armed; it must stay so.
             now.is_recording().then_some(now.next(now.phase(), Some(key)))
         });

@@ -1,35 +1,106 @@
-//! The record of a block: eight bytes right behind it.
+//! The trailer of a block: eight bytes right behind it that say where it counts.
 //!
 //! | bits | what |
 //! |---|---|
 //! | 0–17 | site; 0 means "not counted" (allocated before the recording, or by the recorder) |
-//! | 18–39 | [`Key`]: recording and birth bucket |
+//! | 18–39 | [`CohortKey`]: recording and birth bucket |
 //! | 40–63 | check pattern |
 //!
-//! That is a [`Birth`]. What stands in memory is a [`Record`]: the birth with the block's address
+//! That is a [`Birth`]. What stands in memory is a [`Trailer`]: the birth with the block's address
 //! mixed in, so that it is true of this block only. The pointer stays the inner allocator's own, so
-//! alignment costs nothing and a stray `free()` from C still works. A record whose pattern comes
-//! out wrong was overwritten by the program, or the block was never ours: it is passed through and
-//! counted.
+//! alignment costs nothing and a stray `free()` from C still works.
+//!
+//! The contract: whoever makes a block writes its trailer before anybody else has the block; whoever
+//! ends it reads the trailer while it still has the block. A trailer whose pattern comes out wrong was
+//! overwritten by the program, or the block was never ours: it is passed through and counted. Where
+//! the eight bytes are (behind the size asked for, or at the end of what the allocator gave) is the
+//! affair of whoever reads and writes them.
 
 #![forbid(unsafe_code)]
 
 use heaptide_format::SiteId;
 
-use crate::shared::state::{KEY_BITS, Key};
+use crate::shared::arena::zeroed;
+use crate::shared::state::{COHORT_KEY_BITS, CohortKey};
+use crate::sync::AtomicU64;
+use crate::sync::Ordering::Relaxed;
 
-/// Bytes that a record adds to a block.
-pub(crate) const RECORD_BYTES: usize = 8;
+/// Bytes that a trailer adds to a block.
+pub(crate) const TRAILER_BYTES: usize = 8;
 
+/// 262,144 sites: the most that leave room for a pattern of 24 bits. The largest services that were
+/// recorded here have some twenty thousand.
 const SITE_BITS: u32 = 18;
-const PATTERN_SHIFT: u32 = SITE_BITS + KEY_BITS;
-/// Odd, so that zeroes behind a block aligned to 16 bytes never look like a record.
+const PATTERN_SHIFT: u32 = SITE_BITS + COHORT_KEY_BITS;
+/// Odd, so that zeroes behind a block aligned to 16 bytes never look like a trailer: the address puts
+/// a zero where the pattern has its lowest one.
 const PATTERN: u64 = 0x005b_e3a7 << PATTERN_SHIFT;
 /// Moves the address bits that differ between blocks, all but the lowest three, to the pattern.
 const ADDRESS_SHIFT: u32 = PATTERN_SHIFT - 3;
 
-/// How many sites a record can tell apart.
+/// How many sites a trailer can tell apart.
 pub(crate) const MAX_SITES: usize = 1 << SITE_BITS;
+
+/// The size of a block to which a trailer can be added, whatever its alignment.
+///
+/// Unsafe code makes layouts of such sizes unchecked, so this is made by a check ([`Self::new`]) or by
+/// comparison with one that was checked ([`LargestSize::covers`]), and by nothing else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PaddableSize(usize);
+
+impl PaddableSize {
+    /// No block is larger: machines with 64-bit addresses have less than 2^57 bytes of them, and the
+    /// allocator is right to refuse. Far enough from `isize::MAX` that no alignment and no trailer
+    /// brings a size there.
+    const MAX: usize = 1 << 61;
+
+    /// `None` for a size that no block can have.
+    #[inline(always)]
+    pub(crate) fn new(bytes: usize) -> Option<Self> {
+        (bytes <= Self::MAX).then_some(Self(bytes))
+    }
+
+    #[inline(always)]
+    pub(crate) fn bytes(self) -> usize {
+        self.0
+    }
+}
+
+zeroed! {
+    /// The largest size that was noted in one place. Only [`PaddableSize`]s are, so any size that is
+    /// not larger is one as well.
+    #[derive(Debug)]
+    pub(crate) struct LargestSize {
+        bytes: AtomicU64,
+    }
+}
+
+impl LargestSize {
+    /// `bytes`, if so many or more were noted.
+    #[inline(always)]
+    pub(crate) fn covers(&self, bytes: usize) -> Option<PaddableSize> {
+        (bytes as u64 <= self.bytes()).then_some(PaddableSize(bytes))
+    }
+
+    /// Notes a size; whether it is larger than all before it. Only one thread may.
+    pub(crate) fn note(&self, size: PaddableSize) -> bool {
+        let is_larger = size.0 as u64 > self.bytes();
+        if is_larger {
+            self.bytes.store(size.0 as u64, Relaxed);
+        }
+        is_larger
+    }
+
+    /// Back to nothing.
+    pub(crate) fn clear(&self) {
+        self.bytes.store(0, Relaxed);
+    }
+
+    #[inline(always)]
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes.load(Relaxed)
+    }
+}
 
 /// Index of a site in this process. 0 is no site.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -52,7 +123,7 @@ impl SiteIndex {
     }
 }
 
-/// Where and when a counted block was born, as its record says; or [`Birth::UNCOUNTED`].
+/// Where and when a counted block was born, as its trailer says; or [`Birth::UNCOUNTED`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Birth(u64);
 
@@ -61,7 +132,7 @@ impl Birth {
     pub(crate) const UNCOUNTED: Self = Self(PATTERN);
 
     #[inline]
-    pub(crate) fn new(site: SiteIndex, key: Key) -> Self {
+    pub(crate) fn new(site: SiteIndex, key: CohortKey) -> Self {
         Self(PATTERN | u64::from(key.0) << SITE_BITS | u64::from(site.0))
     }
 
@@ -71,8 +142,8 @@ impl Birth {
     }
 
     #[inline]
-    pub(crate) fn key(self) -> Key {
-        Key((self.0 >> SITE_BITS) as u32 & ((1 << KEY_BITS) - 1))
+    pub(crate) fn key(self) -> CohortKey {
+        CohortKey((self.0 >> SITE_BITS) as u32 & ((1 << COHORT_KEY_BITS) - 1))
     }
 
     /// Whether the pattern is right: if not, this was never written by us.
@@ -95,10 +166,10 @@ impl Birth {
 
 /// The eight bytes, read or to be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Record(u64);
+pub(crate) struct Trailer(u64);
 
-impl Record {
-    /// The record of the block at `addr`.
+impl Trailer {
+    /// The trailer of the block at `addr`.
     #[inline]
     pub(crate) fn new(addr: usize, birth: Birth) -> Self {
         Self(birth.0 ^ (addr as u64) << ADDRESS_SHIFT)
@@ -116,7 +187,7 @@ impl Record {
         self.0.to_be()
     }
 
-    /// What the record says of the block at `addr`; to be believed if [`Birth::is_intact`].
+    /// What the trailer says of the block at `addr`; to be believed if [`Birth::is_intact`].
     #[inline]
     pub(crate) fn read(self, addr: usize) -> Birth {
         Birth(self.0 ^ (addr as u64) << ADDRESS_SHIFT)
@@ -136,23 +207,23 @@ mod tests {
             addr: u32, other: u32, site in 0..MAX_SITES as u32, generation in 1..8191u32,
             bucket in 0..heaptide_format::BUCKETS,
         ) {
-            let key = Key::new(generation, Bucket(bucket));
+            let key = CohortKey::new(generation, Bucket(bucket));
             let birth = Birth::new(SiteIndex(site), key);
             let (addr, other) = (addr as usize * 8, other as usize * 8);
-            let record = Record::from_memory(Record::new(addr, birth).to_memory());
-            let read = record.read(addr);
+            let trailer = Trailer::from_memory(Trailer::new(addr, birth).to_memory());
+            let read = trailer.read(addr);
             prop_assert!(read.is_intact());
             prop_assert_eq!((read, read.site(), read.key()), (birth, SiteIndex(site), key));
             // Blocks farther apart than 128 MiB may be taken for each other.
             let near = other % (1 << 27);
-            prop_assert_eq!(record.read(near).is_intact(), near == addr % (1 << 27));
+            prop_assert_eq!(trailer.read(near).is_intact(), near == addr % (1 << 27));
         }
     }
 
     #[test]
-    fn zeroed_and_filled_memory_is_no_record() {
+    fn zeroed_and_filled_memory_is_no_trailer() {
         let misread =
-            |bits: u64| (1..100_000).filter(move |i| Record(bits).read(i * 16).is_intact());
+            |bits: u64| (1..100_000).filter(move |i| Trailer(bits).read(i * 16).is_intact());
         assert_eq!(misread(0).count(), 0);
         assert_eq!(misread(u64::MAX).count(), 0);
     }

@@ -13,13 +13,13 @@ use core::mem::ManuallyDrop;
 use core::ops::Deref;
 
 use crate::shared::arena::{Arena, Link, zeroed};
-use crate::shared::pool::{self, Node, Registry};
+use crate::shared::pool::{self, Node, Pool};
 use crate::shared::samples::Chunk;
 use crate::shared::state::{MAX_UNLOADS, State};
 use crate::sync::Ordering::Relaxed;
 use crate::sync::{AtomicU32, AtomicU64, signal_fence};
 use crate::thread::counters::slot::SlotChunks;
-use crate::thread::stack_cache::Memo;
+use crate::thread::stack_cache::StackCache;
 use crate::unwind::{FrameBuffer, RuleCache};
 
 const IDLE: u32 = 0;
@@ -32,12 +32,12 @@ zeroed! {
         owner: AtomicU32,
         /// Whether the hook is at work on this block; a second entry comes from a signal handler.
         busy: AtomicU32,
-        /// Unloaded modules that `rules` and `memo` know of.
+        /// Unloaded modules that `rules` and `stack_cache` know of.
         unloads_seen: AtomicU32,
         next: Link<ThreadBlock>,
         pub(crate) tally: Tally,
         pub(crate) slots: SlotChunks,
-        memo: UnsafeCell<Memo>,
+        stack_cache: UnsafeCell<StackCache>,
         pub(crate) rules: RuleCache,
         pub(crate) frames: FrameBuffer,
         /// For the next sampled block, should its bucket of the side table be full.
@@ -57,13 +57,13 @@ zeroed! {
         pub(crate) uncounted: AtomicU64,
         /// Sampled blocks that found no room in the side table.
         pub(crate) unsampled: AtomicU64,
-        /// Blocks whose record was not intact.
+        /// Blocks whose trailer was not intact.
         pub(crate) overruns: AtomicU64,
     }
 }
 
-// SAFETY: `memo`, all that is not made for sharing, is reached through a `Hold` only, and a block
-// has one at a time.
+// SAFETY: `stack_cache`, all that is not made for sharing, is reached through a `BlockGuard` only, and a
+// block has one at a time.
 unsafe impl Sync for ThreadBlock {}
 
 impl ThreadBlock {
@@ -71,13 +71,13 @@ impl ThreadBlock {
     ///
     /// Only the thread that owns the block may ask.
     #[inline(always)]
-    fn enter(&'static self) -> Option<Hold> {
+    fn enter(&'static self) -> Option<BlockGuard> {
         if self.busy.load(Relaxed) != IDLE {
             return None;
         }
         self.busy.store(IN_USE, Relaxed);
         signal_fence();
-        Some(Hold { block: self })
+        Some(BlockGuard { block: self })
     }
 
     /// Whether the next unload would be noticed: they are not counted without end.
@@ -98,11 +98,11 @@ impl ThreadBlock {
 /// Three things make it the only one of its block: a block has one owner ([`crate::shared::pool`]),
 /// [`BLOCK`] is the owner's alone, and `busy` keeps out the hook that a signal handler calls.
 #[derive(Debug)]
-pub(crate) struct Hold {
+pub(crate) struct BlockGuard {
     block: &'static ThreadBlock,
 }
 
-impl Deref for Hold {
+impl Deref for BlockGuard {
     type Target = ThreadBlock;
 
     #[inline(always)]
@@ -111,7 +111,7 @@ impl Deref for Hold {
     }
 }
 
-impl Drop for Hold {
+impl Drop for BlockGuard {
     #[inline(always)]
     fn drop(&mut self) {
         signal_fence();
@@ -119,21 +119,21 @@ impl Drop for Hold {
     }
 }
 
-impl Hold {
+impl BlockGuard {
     /// The block itself, for what is made for sharing.
     pub(crate) fn block(&self) -> &'static ThreadBlock {
         self.block
     }
 
     #[inline(always)]
-    pub(crate) fn memo(&self) -> &Memo {
-        // SAFETY: a block has one `Hold`, and it is borrowed for as long as the memo.
-        unsafe { &*self.block.memo.get() }
+    pub(crate) fn stack_cache(&self) -> &StackCache {
+        // SAFETY: a block has one `BlockGuard`, and it is borrowed for as long as the stack cache.
+        unsafe { &*self.block.stack_cache.get() }
     }
 
-    pub(crate) fn memo_mut(&mut self) -> &mut Memo {
-        // SAFETY: a block has one `Hold`, and it is borrowed mutably for as long as the memo.
-        unsafe { &mut *self.block.memo.get() }
+    pub(crate) fn stack_cache_mut(&mut self) -> &mut StackCache {
+        // SAFETY: a block has one `BlockGuard`, and it is borrowed mutably for as long as the stack cache.
+        unsafe { &mut *self.block.stack_cache.get() }
     }
 
     /// Drops what was learned of addresses that may mean something else since modules were
@@ -141,7 +141,7 @@ impl Hold {
     pub(crate) fn forget_unloaded(&mut self, state: State) {
         if self.unloads_seen.load(Relaxed) < state.unloads() {
             self.rules.clear();
-            self.memo_mut().clear();
+            self.stack_cache_mut().clear();
             self.unloads_seen.store(state.unloads(), Relaxed);
         }
     }
@@ -149,26 +149,26 @@ impl Hold {
 
 /// A block borrowed for one call by a thread that has none to use.
 #[derive(Debug)]
-pub(crate) struct Loan {
-    hold: ManuallyDrop<Hold>,
+pub(crate) struct BorrowedGuard {
+    guard: ManuallyDrop<BlockGuard>,
 }
 
-impl Loan {
-    pub(crate) fn hold(&self) -> &Hold {
-        &self.hold
+impl BorrowedGuard {
+    pub(crate) fn guard(&self) -> &BlockGuard {
+        &self.guard
     }
 
-    pub(crate) fn hold_mut(&mut self) -> &mut Hold {
-        &mut self.hold
+    pub(crate) fn guard_mut(&mut self) -> &mut BlockGuard {
+        &mut self.guard
     }
 }
 
-impl Drop for Loan {
+impl Drop for BorrowedGuard {
     fn drop(&mut self) {
-        let block = self.hold.block;
-        // SAFETY: `hold` is dropped here and nowhere else. First, so that whoever claims the block
+        let block = self.guard.block;
+        // SAFETY: `guard` is dropped here and nowhere else. First, so that whoever claims the block
         // next finds it idle.
-        unsafe { ManuallyDrop::drop(&mut self.hold) };
+        unsafe { ManuallyDrop::drop(&mut self.guard) };
         block.release();
     }
 }
@@ -185,23 +185,23 @@ impl Node for ThreadBlock {
 
 /// What the calling thread is to the hook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Standing {
+enum ThreadRole {
     /// It has not been seen, or it has a block.
-    Ordinary,
+    Program,
     /// It works for the recorder: what it allocates is not the program's.
-    Internal,
+    Recorder,
     /// It is past its end: its block was released.
-    Gone,
+    Ended,
 }
 
 thread_local! {
     static BLOCK: Cell<Option<&'static ThreadBlock>> = const { Cell::new(None) };
-    static STANDING: Cell<Standing> = const { Cell::new(Standing::Ordinary) };
+    static ROLE: Cell<ThreadRole> = const { Cell::new(ThreadRole::Program) };
 }
 
 /// The calling thread's block, if it has one and no other call of the hook is at work on it.
 #[inline(always)]
-pub(crate) fn hold_own() -> Option<Hold> {
+pub(crate) fn own_guard() -> Option<BlockGuard> {
     own_block()?.enter()
 }
 
@@ -212,37 +212,37 @@ fn own_block() -> Option<&'static ThreadBlock> {
 
 /// Whether the calling thread works for the recorder.
 pub(crate) fn is_internal() -> bool {
-    STANDING.try_with(Cell::get) == Ok(Standing::Internal)
+    ROLE.try_with(Cell::get) == Ok(ThreadRole::Recorder)
 }
 
 /// Gives an ordinary thread that has none a block of its own; `None` for all others and without
 /// memory.
-pub(crate) fn adopt(registry: &Registry<ThreadBlock>, arena: &Arena) -> Option<Hold> {
-    if own_block().is_some() || STANDING.try_with(Cell::get) != Ok(Standing::Ordinary) {
+pub(crate) fn adopt(pool: &Pool<ThreadBlock>, arena: &Arena) -> Option<BlockGuard> {
+    if own_block().is_some() || ROLE.try_with(Cell::get) != Ok(ThreadRole::Program) {
         return None;
     }
-    let block = registry.claim(arena)?;
-    let mut hold = block.enter()?;
+    let block = pool.claim(arena)?;
+    let mut guard = block.enter()?;
     if own_block().is_some() {
         // A signal handler came first.
-        drop(hold);
+        drop(guard);
         block.release();
         return None;
     }
     // The hook may be on a stack of its own; but what is a thread's own lies at the same distance
     // from its stack in every thread, or at least stays where it is.
     let near = BLOCK.try_with(|own| core::ptr::from_ref(own).addr()).ok()?;
-    hold.memo_mut().hand_over(near as u64);
+    guard.stack_cache_mut().reset_for_thread(near as u64);
     BLOCK.try_with(|own| own.set(Some(block))).ok()?;
     crate::sys::at_thread_exit(block);
-    Some(hold)
+    Some(guard)
 }
 
 /// Lends any free block; `None` without memory.
-pub(crate) fn borrow(registry: &Registry<ThreadBlock>, arena: &Arena) -> Option<Loan> {
-    let mut hold = registry.claim(arena)?.enter()?;
-    hold.memo_mut().set_tag(0);
-    Some(Loan { hold: ManuallyDrop::new(hold) })
+pub(crate) fn borrow(pool: &Pool<ThreadBlock>, arena: &Arena) -> Option<BorrowedGuard> {
+    let mut guard = pool.claim(arena)?.enter()?;
+    guard.stack_cache_mut().set_tag(0);
+    Some(BorrowedGuard { guard: ManuallyDrop::new(guard) })
 }
 
 /// The end of a thread, called by the C library with what [`adopt`] left there.
@@ -256,7 +256,7 @@ pub(crate) unsafe extern "C" fn thread_ended(block: *mut c_void) {
 
 /// Called when a thread ends, with its block.
 fn retire(block: &ThreadBlock) {
-    let _ = STANDING.try_with(|standing| standing.set(Standing::Gone));
+    let _ = ROLE.try_with(|role| role.set(ThreadRole::Ended));
     let _ = BLOCK.try_with(|own| own.set(None));
     block.release();
 }
@@ -265,21 +265,21 @@ fn retire(block: &ThreadBlock) {
 #[derive(Debug)]
 pub(crate) struct InternalGuard {
     block: Option<&'static ThreadBlock>,
-    standing: Standing,
+    role: ThreadRole,
 }
 
 impl InternalGuard {
     pub(crate) fn enter() -> Self {
         // In this order, and back in the other: a signal handler in between must not adopt a block.
-        let standing = STANDING.try_with(|standing| standing.replace(Standing::Internal));
+        let role = ROLE.try_with(|role| role.replace(ThreadRole::Recorder));
         let block = BLOCK.try_with(|own| own.replace(None)).ok().flatten();
-        Self { block, standing: standing.unwrap_or(Standing::Gone) }
+        Self { block, role: role.unwrap_or(ThreadRole::Ended) }
     }
 }
 
 impl Drop for InternalGuard {
     fn drop(&mut self) {
         let _ = BLOCK.try_with(|own| own.set(self.block));
-        let _ = STANDING.try_with(|standing| standing.set(self.standing));
+        let _ = ROLE.try_with(|role| role.set(self.role));
     }
 }

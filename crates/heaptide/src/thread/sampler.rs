@@ -35,11 +35,11 @@ static SEED: AtomicU64 = AtomicU64::new(0);
 #[derive(Debug)]
 struct Countdown {
     /// Bytes to go; always less than a period, so that a block of a period gets below zero.
-    left: Cell<i64>,
+    bytes_left: Cell<i64>,
     /// And then as many more.
-    rest: Cell<i64>,
+    bytes_beyond: Cell<i64>,
     /// State of the generator; 0 before the first draw.
-    dice: Cell<u64>,
+    rng_state: Cell<u64>,
 }
 
 thread_local! {
@@ -48,15 +48,15 @@ thread_local! {
 
 /// Settles the period, and where the randomness of this process begins. Called once, before
 /// anything is sampled.
-pub(crate) fn settle(period_bytes: u64, entropy: u64) {
+pub(crate) fn set_period(period_bytes: u64, entropy: u64) {
     PERIOD_BYTES.store(period_bytes, Relaxed);
     SEED.store(entropy, Relaxed);
 }
 
 /// In a forked child: what it draws is not what its parent draws.
-pub(crate) fn part_ways(entropy: u64) {
+pub(crate) fn reseed_after_fork(entropy: u64) {
     SEED.store(mix(SEED.load(Relaxed) ^ entropy), Relaxed);
-    let _ = COUNTDOWN.try_with(|own| own.dice.set(0));
+    let _ = COUNTDOWN.try_with(|own| own.rng_state.set(0));
 }
 
 /// The mean distance between two points.
@@ -64,19 +64,19 @@ pub(crate) fn period_bytes() -> u64 {
     PERIOD_BYTES.load(Relaxed)
 }
 
-/// Counts down a block of so many bytes. False: it may be sampled, and [`draw`] says.
+/// Counts down a block of so many bytes. False: it may be sampled, and [`draw_weight`] says.
 #[inline(always)]
-pub(crate) fn passes(bytes: usize) -> bool {
+pub(crate) fn skip_fast(bytes: usize) -> bool {
     let left = COUNTDOWN.try_with(|own| {
-        let left = own.left.get().wrapping_sub(bytes as i64);
-        own.left.set(left);
+        let left = own.bytes_left.get().wrapping_sub(bytes as i64);
+        own.bytes_left.set(left);
         left
     });
     left.unwrap_or(0) >= 0
 }
 
 /// For a block that did not pass: for how many blocks it stands; `None` if it is not sampled.
-pub(crate) fn draw(bytes: usize) -> Option<u64> {
+pub(crate) fn draw_weight(bytes: usize) -> Option<u64> {
     let seed = || {
         // Every thread has a stream of its own.
         mix(SEED.fetch_add(GOLDEN, Relaxed))
@@ -86,33 +86,33 @@ pub(crate) fn draw(bytes: usize) -> Option<u64> {
 
 impl Countdown {
     const fn new() -> Self {
-        Self { left: Cell::new(0), rest: Cell::new(0), dice: Cell::new(0) }
+        Self { bytes_left: Cell::new(0), bytes_beyond: Cell::new(0), rng_state: Cell::new(0) }
     }
 
     fn draw(&self, bytes: u64, period: u64, seed: impl FnOnce() -> u64) -> Option<u64> {
-        let before = if self.dice.get() == 0 {
-            self.dice.set(seed() | 1);
+        let before = if self.rng_state.get() == 0 {
+            self.rng_state.set(seed() | 1);
             self.gap(period)
         } else {
-            self.left.get().wrapping_add(bytes as i64).saturating_add(self.rest.get())
+            self.bytes_left.get().wrapping_add(bytes as i64).saturating_add(self.bytes_beyond.get())
         };
         if bytes >= period {
-            self.go_on(before, period);
+            self.start_next(before, period);
             return Some(1);
         }
         let left = before.saturating_sub(bytes as i64);
         if left >= 0 {
-            self.go_on(left, period);
+            self.start_next(left, period);
             return None;
         }
-        self.go_on(self.gap(period), period);
+        self.start_next(self.gap(period), period);
         Some(self.weight(bytes, period))
     }
 
-    fn go_on(&self, gap: i64, period: u64) {
+    fn start_next(&self, gap: i64, period: u64) {
         let left = gap.clamp(0, period as i64 - 1);
-        self.left.set(left);
-        self.rest.set(gap.saturating_sub(left).max(0));
+        self.bytes_left.set(left);
+        self.bytes_beyond.set(gap.saturating_sub(left).max(0));
     }
 
     /// Whole bytes before the next point: at least `s` with probability e^(−s/p).
@@ -131,9 +131,9 @@ impl Countdown {
 
     /// In [0, 1), in steps of 2^-53.
     fn uniform(&self) -> f64 {
-        let state = self.dice.get().wrapping_add(GOLDEN);
+        let state = self.rng_state.get().wrapping_add(GOLDEN);
         // 0 means that nothing was drawn yet.
-        self.dice.set(state.max(1));
+        self.rng_state.set(state.max(1));
         (mix(state) >> 11) as f64 / (1u64 << 53) as f64
     }
 }
@@ -161,8 +161,8 @@ mod tests {
         let own = Countdown::new();
         let mut sums = Sums::default();
         for &bytes in sizes {
-            own.left.set(own.left.get() - bytes as i64);
-            if own.left.get() < 0
+            own.bytes_left.set(own.bytes_left.get() - bytes as i64);
+            if own.bytes_left.get() < 0
                 && let Some(weight) = own.draw(bytes, period, || mix(seed))
             {
                 sums.taken += 1.0;
@@ -231,16 +231,16 @@ mod tests {
 
     #[test]
     fn threads_draw_differently_and_a_child_unlike_its_parent() {
-        settle(1024, 7);
+        set_period(1024, 7);
         let gap = || {
             let own = Countdown::new();
             own.draw(1, 1 << 20, || mix(SEED.fetch_add(GOLDEN, Relaxed)));
-            own.left.get() + own.rest.get()
+            own.bytes_left.get() + own.bytes_beyond.get()
         };
         let (a, b) = (gap(), gap());
         assert_ne!(a, b);
-        settle(1024, 7);
-        part_ways(4711);
+        set_period(1024, 7);
+        reseed_after_fork(4711);
         assert_ne!(a, gap());
     }
 }

@@ -9,7 +9,7 @@
 #![forbid(unsafe_code)]
 
 use crate::shared::arena::{Arena, Link, zeroed};
-use crate::shared::pool::{self, Node, Registry};
+use crate::shared::pool::{self, Node, Pool};
 use crate::sync::Ordering::Relaxed;
 use crate::sync::{AtomicU32, AtomicU64};
 use crate::sys;
@@ -45,7 +45,7 @@ pub(crate) struct Claimed(&'static ScratchStack);
 
 impl Claimed {
     /// Takes a stack; `None` without memory.
-    pub(crate) fn claim(stacks: &Registry<ScratchStack>, arena: &Arena) -> Option<Self> {
+    pub(crate) fn claim(stacks: &Pool<ScratchStack>, arena: &Arena) -> Option<Self> {
         let claimed = Self(stacks.claim(arena)?);
         let top = &claimed.0.top;
         if top.load(Relaxed) == 0 {

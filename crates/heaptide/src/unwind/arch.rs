@@ -85,10 +85,6 @@ pub(crate) const ALL: [Arch; 2] = [X86_64, AARCH64];
 /// This machine; on one that is not known it is never asked.
 pub(crate) const HERE: Arch = if cfg!(target_arch = "aarch64") { AARCH64 } else { X86_64 };
 
-/// Whether this machine's stacks can be walked by its tables, as `dl_iterate_phdr` finds them.
-pub(crate) const IS_KNOWN: bool =
-    cfg!(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")));
-
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;

@@ -18,6 +18,10 @@
 //! over made-up stacks; only [`modules`] and the hook touch real memory.
 
 mod arch;
+#[cfg(any(
+    feature = "names",
+    not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))
+))]
 pub(crate) mod fallback;
 pub(crate) mod modules;
 mod observer;
@@ -28,7 +32,6 @@ pub(crate) mod synthetic;
 mod tables;
 mod walk;
 
-pub(crate) use arch::IS_KNOWN;
 pub(crate) use observer::WalkObserver;
 pub(crate) use rule::{Rule, RuleCache};
 pub(crate) use stack::{Caller, FrameBuffer, MAX_CHECKS, StackMemory};

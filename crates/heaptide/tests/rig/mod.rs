@@ -11,7 +11,9 @@ pub(crate) mod checking;
 pub(crate) mod counting;
 pub(crate) mod proc;
 pub(crate) mod recording;
+pub(crate) mod stacks;
 pub(crate) mod tally;
+pub(crate) mod zeroed;
 
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};

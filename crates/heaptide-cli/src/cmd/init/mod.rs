@@ -8,11 +8,17 @@ use anyhow::{Context, bail};
 
 use crate::args::Init;
 use crate::exit::Exit;
+use crate::output::text_out;
 
 const FILES: [(&str, &str); 2] = [
     ("heaptide.toml", include_str!("heaptide.toml")),
     (".github/workflows/heaptide.yml", include_str!("workflow.yml")),
 ];
+
+const NEXT: &str = "
+Next: set the program and its load in the workflow, then try it here:
+  heaptide run --load './ci/load.sh' -- ./target/release/YOUR-SERVICE
+";
 
 pub(crate) fn run(args: &Init) -> anyhow::Result<Exit> {
     if !args.dir.is_dir() {
@@ -23,14 +29,13 @@ pub(crate) fn run(args: &Init) -> anyhow::Result<Exit> {
         let path = args.dir.join(name);
         if write_new(&path, text).with_context(|| format!("cannot write {}", path.display()))? {
             written += 1;
-            println!("wrote {}", path.display());
+            text_out(&format!("wrote {}\n", path.display()))?;
         } else {
-            println!("left {} as it is", path.display());
+            text_out(&format!("left {} as it is\n", path.display()))?;
         }
     }
     if written > 0 {
-        println!("\nNext: set the program and its load in the workflow, then try it here:");
-        println!("  heaptide run --load './ci/load.sh' -- ./target/release/YOUR-SERVICE");
+        text_out(NEXT)?;
     }
     Ok(Exit::Clean)
 }
@@ -64,5 +69,17 @@ mod tests {
         let policy = Policy::parse(&all).unwrap();
         assert_eq!((policy.allow.len(), policy.lifetime.len(), policy.workspace.len()), (1, 1, 2));
         assert!(policy.memory_limit_bytes.is_some() && policy.least_snapshots.is_some());
+    }
+
+    #[test]
+    fn a_file_is_written_once() -> std::io::Result<()> {
+        let dir = tempfile::tempdir()?;
+        let path = dir.path().join("a/b/c.toml");
+        assert!(super::write_new(&path, "first")?);
+        assert!(!super::write_new(&path, "second")?);
+        assert_eq!(std::fs::read_to_string(&path)?, "first");
+        // Below a file nothing can be written.
+        assert!(super::write_new(&path.join("d"), "third").is_err());
+        Ok(())
     }
 }

@@ -105,7 +105,7 @@ impl<T: Sync> Row<T> {
     pub(crate) fn get(self) -> &'static [T] {
         // SAFETY: `Arena::row`, the only maker, put the length in the eight bytes before.
         let len_at = unsafe { self.first.cast::<u64>().sub(1) };
-        // SAFETY: as above.
+        // SAFETY: the same eight bytes, which were written before the row was handed out.
         let len = unsafe { len_at.read() };
         // SAFETY: `Arena::row` made `len` valid elements, which live as long as the process.
         unsafe { core::slice::from_raw_parts(self.first.as_ptr(), len as usize) }
@@ -139,7 +139,8 @@ fn as_ptr<T>(to: Option<&'static T>) -> *mut T {
     to.map_or(core::ptr::null_mut(), |to| core::ptr::from_ref(to).cast_mut())
 }
 
-/// Size of the regions that small things are cut from.
+/// Size of the regions that small things are cut from: few system calls, and no more than this is
+/// mapped in vain.
 const REGION_BYTES: usize = 256 << 10;
 /// Things from this size on get a mapping of their own.
 const LARGE_BYTES: usize = REGION_BYTES / 4;

@@ -9,7 +9,8 @@ use crate::shared::labels::WorkCounters;
 use crate::sync::Ordering::{Acquire, Relaxed, Release};
 use crate::sync::{AtomicU32, AtomicU64, fence};
 
-/// Growth events kept per site and thread.
+/// Growth events kept per site and thread. Each is a fifth larger than the one before, so eight cover
+/// growth to more than four times.
 const GROWTH_EVENTS: usize = 8;
 /// Blocks below this size are not watched for growth: no container worth a finding is smaller.
 pub(super) const GROWTH_FLOOR_BYTES: u64 = 256;

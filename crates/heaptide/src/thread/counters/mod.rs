@@ -2,7 +2,7 @@
 //!
 //! Every counter has one writer, the thread that owns it, and is read by the recorder thread while
 //! it is written. Nothing here is a read-modify-write. How the recorder gets sums that never go
-//! negative stands in [`crate::shared::cell`].
+//! negative stands in [`crate::shared::cohort`].
 
 #![forbid(unsafe_code)]
 

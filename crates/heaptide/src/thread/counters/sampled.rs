@@ -1,11 +1,11 @@
-//! The same slots and cells in a sampled recording: a sampled block counts for as many as it
+//! The same slots and cohorts in a sampled recording: a sampled block counts for as many as it
 //! stands for, and its end takes back exactly that.
 
 #![forbid(unsafe_code)]
 
-use super::slot::{SiteSlot, SlotChunks, Surroundings, current, lower, raise};
+use super::slot::{CountContext, SiteSlot, SlotChunks, lower, raise, valid_slot};
 use crate::shared::state::State;
-use crate::shared::trailer::Birth;
+use crate::shared::trailer::{Birth, PaddableSize};
 use crate::sync::Ordering::Relaxed;
 use crate::sync::add;
 
@@ -33,26 +33,26 @@ impl Weighted {
 
 /// How a sampled block came about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Origin {
-    Made,
+pub(crate) enum AllocKind {
+    New,
     Resized,
 }
 
 impl SiteSlot {
     /// Counts a sampled block born now; `None` if there is no memory to count it in.
-    pub(crate) fn sampled_birth(
+    pub(crate) fn count_sampled_alloc(
         &self,
-        around: Surroundings,
+        context: CountContext,
         state: State,
         sample: Weighted,
-        origin: Origin,
+        kind: AllocKind,
     ) -> Option<Birth> {
-        self.catch_up(around.arena, state)?;
-        let (cell, detail) = (self.birth_cell.get()?, self.detail(around.arena)?);
+        self.make_valid_for(context.arena, state)?;
+        let (cohort, detail) = (self.alloc_cohort.get()?, self.detail(context.arena)?);
         let (object_variance, byte_variance) = sample.variances();
-        cell.births_of(sample.weight, sample.bytes());
+        cohort.add_allocs(sample.weight, sample.bytes());
         add(&self.allocs, sample.weight);
-        if origin == Origin::Resized {
+        if kind == AllocKind::Resized {
             add(&self.reallocs, sample.weight);
         }
         add(&self.net_bytes, sample.bytes());
@@ -60,24 +60,26 @@ impl SiteSlot {
         add(&detail.byte_variance, byte_variance);
         raise(&self.max_objects, self.net_objects());
         raise(&self.max_bytes, self.net_bytes.load(Relaxed));
-        self.note_size(around, state.key().bucket(), sample.size_bytes);
-        Some(Birth::from_bits(self.birth.load(Relaxed)))
+        if let Some(size) = PaddableSize::new(sample.size_bytes as usize) {
+            self.note_size(context, state.key().bucket(), size);
+        }
+        Some(Birth::from_bits(self.alloc_birth.load(Relaxed)))
     }
 }
 
 /// Counts the end of a sampled block of this recording. False without memory.
-pub(crate) fn death(
+pub(crate) fn count_sampled_free(
     chunks: &SlotChunks,
-    around: Surroundings,
+    context: CountContext,
     state: State,
     birth: Birth,
     sample: Weighted,
 ) -> bool {
-    let Some(slot) = current(chunks, around, state, birth.site()) else { return false };
-    let Some(cell) = slot.death_cell(around.arena, birth) else { return false };
-    let Some(detail) = slot.detail(around.arena) else { return false };
+    let Some(slot) = valid_slot(chunks, context, state, birth.site()) else { return false };
+    let Some(cohort) = slot.cohort_of_freed(context.arena, birth) else { return false };
+    let Some(detail) = slot.detail(context.arena) else { return false };
     let (object_variance, byte_variance) = sample.variances();
-    cell.deaths_of(sample.weight, sample.bytes());
+    cohort.add_frees(sample.weight, sample.bytes());
     add(&slot.frees, sample.weight);
     add(&slot.net_bytes, sample.bytes().wrapping_neg());
     add(&detail.object_variance, object_variance.wrapping_neg());

@@ -1,4 +1,15 @@
 //! All that one thread counted at one site, and where its slots are found.
+//!
+//! What a count costs depends on what is already in the slot:
+//!
+//! | the slot | the allocation | the free |
+//! |---|---|---|
+//! | is valid for the state word, and the size or birth is as before | counters only (`…_fast`) | counters only (`…_fast`) |
+//! | is valid; the block is the largest yet, or born in another bucket | and notes the size | and finds its cohort |
+//! | is valid for an earlier epoch | and begins new ranges, in a new cohort | the same |
+//! | is valid for an earlier recording, or new | and first voids what is there | the same |
+//!
+//! In all but the first row the `…_slow` functions do it.
 
 #![forbid(unsafe_code)]
 
@@ -6,36 +17,41 @@ use heaptide_format::{BUCKETS, Bucket};
 
 use super::growth::{GROWTH_FLOOR_BYTES, GrowthRing};
 use crate::shared::arena::{Arena, Link, zeroed};
-use crate::shared::cell::Cell;
+use crate::shared::cohort::CohortCounts;
 use crate::shared::labels::WorkCounters;
 use crate::shared::state::State;
-use crate::shared::trailer::{Birth, MAX_SITES, SiteIndex};
+use crate::shared::trailer::{Birth, LargestSize, MAX_SITES, PaddableSize, SiteIndex};
 use crate::sync::Ordering::{Relaxed, Release};
 use crate::sync::{AtomicU32, AtomicU64, add};
 
+/// Slots are made 32 at a time, a page of them: sites that a thread meets together have neighbouring
+/// numbers.
 pub(super) const SLOTS_PER_CHUNK: usize = 32;
-pub(super) const CELLS_PER_CHUNK: usize = 8;
-const CELL_CHUNKS: usize = (BUCKETS as usize).div_ceil(CELLS_PER_CHUNK);
+/// Cohorts are made 8 at a time, 256 bytes: most sites have blocks in few buckets.
+pub(super) const COHORTS_PER_CHUNK: usize = 8;
+const COHORT_CHUNKS: usize = (BUCKETS as usize).div_ceil(COHORTS_PER_CHUNK);
 
 zeroed! {
-    /// All that one thread counted at one site. The first cache line is what a birth touches.
+    /// All that one thread counted at one site. The first cache line is what an allocation touches.
     #[derive(Debug)]
     #[repr(C, align(128))]
     pub(crate) struct SiteSlot {
-        /// The [`State`] for which all this is current.
-        pub(super) stamp: AtomicU64,
-        /// What the records of blocks born now say, and where they count.
-        pub(super) birth: AtomicU64,
-        pub(super) birth_cell: Link<Cell>,
+        /// The [`State`] for which all this is valid; only states of a recording are.
+        pub(super) valid_for: AtomicU64,
+        /// The birth of blocks made now, and the cohort that they count in.
+        pub(super) alloc_birth: AtomicU64,
+        pub(super) alloc_cohort: Link<CohortCounts>,
         pub(super) allocs: AtomicU64,
         pub(super) net_bytes: AtomicU64,
         pub(super) max_objects: AtomicU64,
         pub(super) max_bytes: AtomicU64,
-        /// Size of the largest block so far.
-        pub(super) largest_bytes: AtomicU64,
-        /// What the record of the block said that ended last, and where it counted; 0 if there is none.
-        pub(super) death: AtomicU64,
-        pub(super) death_cell: Link<Cell>,
+        /// Size of the largest block so far. The hook makes a layout unchecked of a size that this
+        /// covers.
+        pub(super) largest: LargestSize,
+        /// The birth of the block that was freed last, and the cohort that it counted in; 0 if there is
+        /// none. An equal birth is intact, of this recording and in that cohort.
+        pub(super) last_freed_birth: AtomicU64,
+        pub(super) last_freed_cohort: Link<CohortCounts>,
         pub(super) frees: AtomicU64,
         pub(super) min_objects: AtomicU64,
         pub(super) min_bytes: AtomicU64,
@@ -51,7 +67,7 @@ zeroed! {
     /// The rarely touched part of a slot.
     #[derive(Debug)]
     pub(crate) struct SlotDetail {
-        pub(super) cells: [Link<[Cell; CELLS_PER_CHUNK]>; CELL_CHUNKS],
+        pub(super) cohorts: [Link<[CohortCounts; COHORTS_PER_CHUNK]>; COHORT_CHUNKS],
         pub(super) growth: Link<GrowthRing>,
         /// In a sampled recording, the variances of live objects and bytes.
         pub(super) object_variance: AtomicU64,
@@ -61,7 +77,7 @@ zeroed! {
 
 /// Where a count goes that needs more than the slot: memory, and the work done so far.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Surroundings {
+pub(crate) struct CountContext {
     pub(crate) arena: &'static Arena,
     pub(crate) work: &'static WorkCounters,
 }
@@ -75,15 +91,15 @@ pub(super) fn find(chunks: &SlotChunks, site: SiteIndex) -> Option<&'static Site
     chunks.get(site / SLOTS_PER_CHUNK)?.get()?.get(site % SLOTS_PER_CHUNK)
 }
 
-/// The current slot of `site`; `None` without memory.
-pub(super) fn current(
+/// The slot of `site`, made valid for `state`; `None` without memory.
+pub(super) fn valid_slot(
     chunks: &SlotChunks,
-    around: Surroundings,
+    context: CountContext,
     state: State,
     site: SiteIndex,
 ) -> Option<&'static SiteSlot> {
-    let slot = slot(chunks, around.arena, site)?;
-    slot.catch_up(around.arena, state)?;
+    let slot = slot(chunks, context.arena, site)?;
+    slot.make_valid_for(context.arena, state)?;
     Some(slot)
 }
 
@@ -105,46 +121,47 @@ pub(crate) fn slot(
 /// Counts the end of a block of `bytes`, if nothing but counting is to be done; says whether it
 /// was.
 #[inline(always)]
-pub(crate) fn death_again(chunks: &SlotChunks, state: State, birth: Birth, bytes: u64) -> bool {
+pub(crate) fn count_free_fast(chunks: &SlotChunks, state: State, birth: Birth, bytes: u64) -> bool {
     let Some(slot) = find(chunks, birth.site()) else { return false };
-    // The same birth as the last that was looked at: so the record is intact and counts.
-    if slot.death.load(Relaxed) != birth.to_bits() || !slot.is_current(state) {
+    // The same birth as the last that was looked at: so the trailer is intact, and its block counts.
+    if slot.last_freed_birth.load(Relaxed) != birth.to_bits() || !slot.is_valid_for(state) {
         return false;
     }
-    let Some(cell) = slot.death_cell.get() else { return false };
-    slot.add_death(cell, bytes);
+    let Some(cohort) = slot.last_freed_cohort.get() else { return false };
+    slot.add_free(cohort, bytes);
     true
 }
 
-/// Counts the end of a block of `bytes` of this recording, whose record is `birth`. False without
+/// Counts the end of a block of `bytes` of this recording, whose trailer is `birth`. False without
 /// memory.
-pub(crate) fn death(
+pub(crate) fn count_free_slow(
     chunks: &SlotChunks,
-    around: Surroundings,
+    context: CountContext,
     state: State,
     birth: Birth,
     bytes: u64,
 ) -> bool {
-    let Some(slot) = current(chunks, around, state, birth.site()) else { return false };
-    let Some(cell) = slot.death_cell(around.arena, birth) else { return false };
-    slot.add_death(cell, bytes);
+    let Some(slot) = valid_slot(chunks, context, state, birth.site()) else { return false };
+    let Some(cohort) = slot.cohort_of_freed(context.arena, birth) else { return false };
+    slot.add_free(cohort, bytes);
     true
 }
 
 /// Counts a block that was resized: it keeps its site and its birth. False without memory.
-pub(crate) fn resize(
+pub(crate) fn count_resize(
     chunks: &SlotChunks,
-    around: Surroundings,
+    context: CountContext,
     state: State,
     birth: Birth,
     old_bytes: u64,
-    new_bytes: u64,
+    new_size: PaddableSize,
 ) -> bool {
-    let Some(slot) = current(chunks, around, state, birth.site()) else { return false };
-    let Some(cell) = slot.death_cell(around.arena, birth) else { return false };
-    cell.resize(old_bytes, new_bytes);
+    let Some(slot) = valid_slot(chunks, context, state, birth.site()) else { return false };
+    let Some(cohort) = slot.cohort_of_freed(context.arena, birth) else { return false };
+    let new_bytes = new_size.bytes() as u64;
+    cohort.resize(old_bytes, new_bytes);
     // Before the event is counted: whoever has seen all events has seen the size.
-    slot.note_size(around, state.key().bucket(), new_bytes);
+    slot.note_size(context, state.key().bucket(), new_size);
     add(&slot.reallocs, 1);
     add(&slot.net_bytes, new_bytes.wrapping_sub(old_bytes));
     raise(&slot.max_bytes, slot.net_bytes.load(Relaxed));
@@ -157,40 +174,46 @@ impl SiteSlot {
         SiteIndex(self.site.load(Relaxed))
     }
 
-    /// Whether `state` is the one that the slot was brought up to.
+    /// Whether `state` is the one that the slot was made valid for last.
     ///
-    /// Slots are brought up to states of the running recording only.
+    /// Slots are made valid for states of the running recording only.
     #[inline(always)]
-    fn is_current(&self, state: State) -> bool {
-        self.stamp.load(Relaxed) == state.to_bits()
+    fn is_valid_for(&self, state: State) -> bool {
+        self.valid_for.load(Relaxed) == state.to_bits()
     }
 
-    /// Whether a block of `bytes` born now can be counted by [`SiteSlot::birth_again`].
+    /// `bytes`, if a block of so many that is born now can be counted by
+    /// [`SiteSlot::count_alloc_fast`].
     #[inline(always)]
-    pub(crate) fn is_ready(&self, state: State, bytes: u64) -> bool {
-        self.is_current(state) && bytes <= self.largest_bytes.load(Relaxed)
+    pub(crate) fn takes_fast_way(&self, state: State, bytes: usize) -> Option<PaddableSize> {
+        if self.is_valid_for(state) { self.largest.covers(bytes) } else { None }
     }
 
-    /// Counts a block of `bytes` for which the slot is ready; its birth.
+    /// Counts a block for which [`SiteSlot::takes_fast_way`] gave its size; its birth.
     #[inline(always)]
-    pub(crate) fn birth_again(&self, bytes: u64) -> Birth {
-        if let Some(cell) = self.birth_cell.get() {
-            self.add_birth(cell, bytes);
+    pub(crate) fn count_alloc_fast(&self, size: PaddableSize) -> Birth {
+        if let Some(cohort) = self.alloc_cohort.get() {
+            self.add_alloc(cohort, size.bytes() as u64);
         }
-        Birth::from_bits(self.birth.load(Relaxed))
+        Birth::from_bits(self.alloc_birth.load(Relaxed))
     }
 
-    /// Counts a block of `bytes` born now; `None` if there is no memory to count it in.
-    pub(crate) fn birth(&self, around: Surroundings, state: State, bytes: u64) -> Option<Birth> {
-        self.catch_up(around.arena, state)?;
-        let cell = self.birth_cell.get()?;
+    /// Counts a block born now; `None` if there is no memory to count it in.
+    pub(crate) fn count_alloc_slow(
+        &self,
+        context: CountContext,
+        state: State,
+        size: PaddableSize,
+    ) -> Option<Birth> {
+        self.make_valid_for(context.arena, state)?;
+        let cohort = self.alloc_cohort.get()?;
         // Before the event is counted: whoever has seen all events has seen the size.
-        self.note_size(around, state.key().bucket(), bytes);
-        self.add_birth(cell, bytes);
-        Some(Birth::from_bits(self.birth.load(Relaxed)))
+        self.note_size(context, state.key().bucket(), size);
+        self.add_alloc(cohort, size.bytes() as u64);
+        Some(Birth::from_bits(self.alloc_birth.load(Relaxed)))
     }
 
-    /// Blocks born less blocks ended, as this thread saw them: negative (in two's complement)
+    /// Blocks made less blocks freed, as this thread saw them: negative (in two's complement)
     /// when it frees what others allocate.
     #[inline]
     pub(super) fn net_objects(&self) -> u64 {
@@ -198,8 +221,8 @@ impl SiteSlot {
     }
 
     #[inline(always)]
-    fn add_birth(&self, cell: &Cell, bytes: u64) {
-        cell.birth(bytes);
+    fn add_alloc(&self, cohort: &CohortCounts, bytes: u64) {
+        cohort.add_alloc(bytes);
         add(&self.allocs, 1);
         add(&self.net_bytes, bytes);
         raise(&self.max_objects, self.net_objects());
@@ -207,31 +230,31 @@ impl SiteSlot {
     }
 
     #[inline(always)]
-    fn add_death(&self, cell: &Cell, bytes: u64) {
-        cell.death(bytes);
+    fn add_free(&self, cohort: &CohortCounts, bytes: u64) {
+        cohort.add_free(bytes);
         add(&self.frees, 1);
         add(&self.net_bytes, bytes.wrapping_neg());
         lower(&self.min_objects, self.net_objects());
         lower(&self.min_bytes, self.net_bytes.load(Relaxed));
     }
 
-    /// Brings the slot up to `state`: voids counts of an earlier recording; in a new epoch, opens
-    /// the birth cell and starts new ranges. `None` without memory.
-    pub(super) fn catch_up(&self, arena: &Arena, state: State) -> Option<()> {
-        if self.is_current(state) {
+    /// Makes the slot valid for `state`: voids counts of an earlier recording; in a new epoch, opens the
+    /// cohort of blocks made now and starts new ranges. `None` without memory.
+    pub(super) fn make_valid_for(&self, arena: &Arena, state: State) -> Option<()> {
+        if self.is_valid_for(state) {
             return Some(());
         }
-        let (seen, key) = (State::from_bits(self.stamp.load(Relaxed)), state.key());
+        let (seen, key) = (State::from_bits(self.valid_for.load(Relaxed)), state.key());
         if (seen.key(), seen.tick()) != (key, state.tick()) {
             if self.generation.load(Relaxed) != key.generation() {
                 self.clear();
             }
-            self.birth_cell.set(Some(self.cell(arena, key.bucket())?));
-            self.birth.store(Birth::new(self.site(), key).to_bits(), Relaxed);
+            self.alloc_cohort.set(Some(self.cohort(arena, key.bucket())?));
+            self.alloc_birth.store(Birth::new(self.site(), key).to_bits(), Relaxed);
             self.start_ranges();
             self.generation.store(key.generation(), Release);
         }
-        self.stamp.store(state.to_bits(), Release);
+        self.valid_for.store(state.to_bits(), Release);
         Some(())
     }
 
@@ -249,14 +272,13 @@ impl SiteSlot {
 
     fn clear(&self) {
         // The recorder of the new recording passes over this slot until the generation is set.
-        for counter in
-            [&self.allocs, &self.frees, &self.reallocs, &self.net_bytes, &self.largest_bytes]
-        {
+        for counter in [&self.allocs, &self.frees, &self.reallocs, &self.net_bytes] {
             counter.store(0, Relaxed);
         }
-        self.death.store(0, Relaxed);
+        self.largest.clear();
+        self.last_freed_birth.store(0, Relaxed);
         let Some(detail) = self.detail.get() else { return };
-        detail.cells.iter().filter_map(Link::get).flatten().for_each(Cell::clear);
+        detail.cohorts.iter().filter_map(Link::get).flatten().for_each(CohortCounts::clear);
         if let Some(growth) = detail.growth.get() {
             growth.written.store(0, Relaxed);
         }
@@ -264,23 +286,27 @@ impl SiteSlot {
         detail.byte_variance.store(0, Relaxed);
     }
 
-    pub(super) fn death_cell(&self, arena: &Arena, birth: Birth) -> Option<&'static Cell> {
-        if self.death.load(Relaxed) == birth.to_bits() {
-            return self.death_cell.get();
+    pub(super) fn cohort_of_freed(
+        &self,
+        arena: &Arena,
+        birth: Birth,
+    ) -> Option<&'static CohortCounts> {
+        if self.last_freed_birth.load(Relaxed) == birth.to_bits() {
+            return self.last_freed_cohort.get();
         }
-        let cell = self.cell(arena, birth.key().bucket())?;
-        self.death_cell.set(Some(cell));
-        self.death.store(birth.to_bits(), Relaxed);
-        Some(cell)
+        let cohort = self.cohort(arena, birth.key().bucket())?;
+        self.last_freed_cohort.set(Some(cohort));
+        self.last_freed_birth.store(birth.to_bits(), Relaxed);
+        Some(cohort)
     }
 
-    fn cell(&self, arena: &Arena, bucket: Bucket) -> Option<&'static Cell> {
+    fn cohort(&self, arena: &Arena, bucket: Bucket) -> Option<&'static CohortCounts> {
         let at = bucket.0 as usize;
-        let link = self.detail(arena)?.cells.get(at / CELLS_PER_CHUNK)?;
+        let link = self.detail(arena)?.cohorts.get(at / COHORTS_PER_CHUNK)?;
         if link.get().is_none() {
             link.set(Some(arena.one()?));
         }
-        link.get()?.get(at % CELLS_PER_CHUNK)
+        link.get()?.get(at % COHORTS_PER_CHUNK)
     }
 
     pub(super) fn detail(&self, arena: &Arena) -> Option<&'static SlotDetail> {
@@ -290,24 +316,21 @@ impl SiteSlot {
         self.detail.get()
     }
 
-    pub(super) fn note_size(&self, around: Surroundings, bucket: Bucket, bytes: u64) {
-        if bytes <= self.largest_bytes.load(Relaxed) {
+    pub(super) fn note_size(&self, context: CountContext, bucket: Bucket, size: PaddableSize) {
+        let bytes = size.bytes() as u64;
+        if !self.largest.note(size) || bytes < GROWTH_FLOOR_BYTES {
             return;
         }
-        self.largest_bytes.store(bytes, Relaxed);
-        if bytes < GROWTH_FLOOR_BYTES {
-            return;
-        }
-        let Some(detail) = self.detail(around.arena) else { return };
+        let Some(detail) = self.detail(context.arena) else { return };
         if detail.growth.get().is_none() {
-            let Some(ring) = around.arena.one() else { return };
+            let Some(ring) = context.arena.one() else { return };
             detail.growth.set(Some(ring));
         }
         let Some(ring) = detail.growth.get() else { return };
         // A fifth more than the last is what counts as growth.
         let last = ring.last_bytes();
         if bytes >= last.saturating_add(last / 5) {
-            ring.push(bucket, bytes, around.work);
+            ring.push(bucket, bytes, context.work);
         }
     }
 }
@@ -341,11 +364,13 @@ mod tests {
     fn a_slot_is_ready_for_one_state_only() {
         static ARENA: Arena = Arena::new();
         static WORK: WorkCounters = [const { AtomicU64::new(0) }; MAX_WORK];
-        let around = Surroundings { arena: &ARENA, work: &WORK };
+        let context = CountContext { arena: &ARENA, work: &WORK };
         let slot: &SiteSlot = ARENA.one().expect("memory");
+        let size = |bytes| PaddableSize::new(bytes).expect("a size that can be");
+        let fast = |state: &StateCell, bytes| slot.takes_fast_way(state.load(), bytes).is_some();
         let state = StateCell::new();
         state.decide(Phase::Armed);
-        assert!(!slot.is_ready(state.load(), 8), "nothing is recorded");
+        assert!(!fast(&state, 8), "nothing is recorded");
         state.begin(1);
         let changes: [(&str, Change); 4] = [
             ("an epoch", |state| state.advance(Epoch(1))),
@@ -355,12 +380,12 @@ mod tests {
         ];
         for (change, happens) in changes {
             if state.load().is_recording() {
-                slot.birth(around, state.load(), 8).expect("memory");
-                assert!(slot.is_ready(state.load(), 8), "before {change}");
-                assert!(!slot.is_ready(state.load(), 9), "larger than any before {change}");
+                slot.count_alloc_slow(context, state.load(), size(8)).expect("memory");
+                assert!(fast(&state, 8), "before {change}");
+                assert!(!fast(&state, 9), "larger than any before {change}");
             }
             happens(&state);
-            assert!(!slot.is_ready(state.load(), 8), "after {change}");
+            assert!(!fast(&state, 8), "after {change}");
         }
     }
 }

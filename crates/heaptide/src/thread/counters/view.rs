@@ -5,8 +5,8 @@
 use heaptide_format::Bucket;
 
 use super::growth::{GrowthEvent, GrowthRing};
-use super::slot::{CELLS_PER_CHUNK, SLOTS_PER_CHUNK, SiteSlot, SlotChunks, find};
-use crate::shared::cell::Cell;
+use super::slot::{COHORTS_PER_CHUNK, SLOTS_PER_CHUNK, SiteSlot, SlotChunks, find};
+use crate::shared::cohort::CohortCounts;
 use crate::shared::state::State;
 use crate::shared::trailer::SiteIndex;
 use crate::sync::AtomicU64;
@@ -59,29 +59,29 @@ impl SlotView {
     }
 
     pub(crate) fn largest_bytes(self) -> u64 {
-        self.0.largest_bytes.load(Relaxed)
+        self.0.largest.bytes()
     }
 
     pub(crate) fn n_reallocs(self) -> u64 {
         self.0.reallocs.load(Acquire)
     }
 
-    /// Deaths by bucket up to `end`, where there are any: objects and bytes. To be read, over all
-    /// threads, before the births.
-    pub(crate) fn deaths(self, end: Bucket, each: impl FnMut(Bucket, u64, u64)) {
-        self.counts(end, Cell::deaths, each);
+    /// Frees by bucket up to `end`, where there are any: objects and bytes. To be read, over all
+    /// threads, before the allocations.
+    pub(crate) fn frees(self, end: Bucket, each: impl FnMut(Bucket, u64, u64)) {
+        self.counts(end, CohortCounts::frees, each);
     }
 
-    /// Births by bucket up to `end`, where there are any: objects and bytes.
-    pub(crate) fn births(self, end: Bucket, each: impl FnMut(Bucket, u64, u64)) {
-        self.counts(end, Cell::births, each);
+    /// Allocations by bucket up to `end`, where there are any: objects and bytes.
+    pub(crate) fn allocs(self, end: Bucket, each: impl FnMut(Bucket, u64, u64)) {
+        self.counts(end, CohortCounts::allocs, each);
     }
 
     /// The ranges since the epoch of `state` began.
     pub(crate) fn ranges(self, state: State) -> Ranges {
         let slot = self.0;
         let (objects, bytes) = (slot.net_objects() as i64, slot.net_bytes.load(Relaxed) as i64);
-        if State::from_bits(slot.stamp.load(Acquire)).tick() != state.tick() {
+        if State::from_bits(slot.valid_for.load(Acquire)).tick() != state.tick() {
             return Ranges { objects: (objects, objects), bytes: (bytes, bytes) };
         }
         let at = |range: &AtomicU64| range.load(Relaxed) as i64;
@@ -109,16 +109,16 @@ impl SlotView {
     fn counts(
         self,
         end: Bucket,
-        of: impl Fn(&Cell) -> (u64, u64),
+        of: impl Fn(&CohortCounts) -> (u64, u64),
         mut each: impl FnMut(Bucket, u64, u64),
     ) {
         let Some(detail) = self.0.detail.get() else { return };
-        let chunks = end.0 as usize / CELLS_PER_CHUNK + 1;
-        for (at, chunk) in detail.cells.iter().take(chunks).enumerate() {
-            for (i, cell) in chunk.get().into_iter().flatten().enumerate() {
-                let (objects, bytes) = of(cell);
+        let chunks = end.0 as usize / COHORTS_PER_CHUNK + 1;
+        for (at, chunk) in detail.cohorts.iter().take(chunks).enumerate() {
+            for (i, cohort) in chunk.get().into_iter().flatten().enumerate() {
+                let (objects, bytes) = of(cohort);
                 if (objects, bytes) != (0, 0) {
-                    each(Bucket((at * CELLS_PER_CHUNK + i) as u32), objects, bytes);
+                    each(Bucket((at * COHORTS_PER_CHUNK + i) as u32), objects, bytes);
                 }
             }
         }

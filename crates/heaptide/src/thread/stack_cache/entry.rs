@@ -1,16 +1,16 @@
-//! An entry under construction: while the unwinder walks, it says what it relies on; what other
-//! stacks have in common with this one is then left out.
+//! Building an entry: it observes a walk, and keeps what the walk relied on. What other stacks have in
+//! common with this one is then left out.
 
 #![forbid(unsafe_code)]
 
-use super::{Comparison, Entry, GROUP, Group, Key, LOG, Memo, WORD_BYTES};
+use super::{Comparison, Entry, EntryKey, GROUP, Group, LOG, StackCache, WORD_BYTES};
 use crate::thread::counters::slot::SiteSlot;
 use crate::unwind::{Caller, WalkObserver};
 
 /// The comparisons of one walk, innermost first.
 #[derive(Debug)]
-pub(crate) struct Draft<'a> {
-    memo: &'a mut Memo,
+pub(crate) struct EntryBuilder<'a> {
+    cache: &'a mut StackCache,
     caller: Caller,
     /// Comparisons so far.
     len: usize,
@@ -20,18 +20,18 @@ pub(crate) struct Draft<'a> {
     pub(crate) usable: bool,
 }
 
-impl<'a> Draft<'a> {
+impl<'a> EntryBuilder<'a> {
     /// Starts an entry for the stack of `caller`.
-    pub(crate) fn new(memo: &'a mut Memo, caller: Caller) -> Self {
-        if memo.end >= LOG {
-            memo.clear();
+    pub(crate) fn new(cache: &'a mut StackCache, caller: Caller) -> Self {
+        if cache.end >= LOG {
+            cache.clear();
         }
-        Self { memo, caller, len: 0, fp: 0, usable: true }
+        Self { cache, caller, len: 0, fp: 0, usable: true }
     }
 
     /// What the walk has relied on so far.
     pub(super) fn comparisons(&self) -> &[Comparison] {
-        self.memo.draft.get(..self.len).unwrap_or(&[])
+        self.cache.relied_on.get(..self.len).unwrap_or(&[])
     }
 
     /// Makes the entry findable: its stack counts at `slot`.
@@ -39,37 +39,39 @@ impl<'a> Draft<'a> {
         if !self.usable {
             return;
         }
-        let Some((key, rest)) = self.parting() else { return };
-        let Self { memo, len, fp, .. } = self;
-        let rest = memo.draft.get(rest..len).unwrap_or(&[]).chunks(GROUP);
-        let (start, context) = (memo.end as u16, memo.context);
+        let Some((key, rest)) = self.divergence() else { return };
+        let Self { cache, len, fp, .. } = self;
+        let rest = cache.relied_on.get(rest..len).unwrap_or(&[]).chunks(GROUP);
+        let (start, context) = (cache.end as u16, cache.context);
         let entry = Entry { key, fp, context, start, len: rest.len() as u16, slot: Some(slot) };
-        let Some(log) = memo.log.get_mut(memo.end..) else { return };
-        // Entries without a run take room too: stacks that put each other out fill the log at last.
-        memo.end += rest.len().max(1);
+        let Some(log) = cache.log.get_mut(cache.end..) else { return };
+        // An entry without a run takes room too: entries that keep evicting one another must still
+        // fill the log, so that it is cleared.
+        cache.end += rest.len().max(1);
         for (group, comparisons) in log.iter_mut().zip(rest) {
             group.expect(comparisons);
         }
-        memo.insert(entry);
+        cache.insert(entry);
     }
 
-    /// Where this stack parts from all that are remembered: the key of what is left of it, and how
+    /// Where this stack diverges from all that are in the cache: the key of what is left of it, and how
     /// many comparisons lead there. `None` if it does not.
-    fn parting(&self) -> Option<(Key, usize)> {
+    fn divergence(&self) -> Option<(EntryKey, usize)> {
         let mut left = self.comparisons().iter();
-        let mut key = Key::of(self.caller);
-        while let Some((run, _)) = self.memo.entry(key, self.caller.fp) {
-            key = fork(run, &mut left)?;
+        let mut key = EntryKey::of(self.caller);
+        while let Some((run, _)) = self.cache.entry(key, self.caller.fp) {
+            key = diverging_key(run, &mut left)?;
         }
         Some((key, self.len - left.len()))
     }
 }
 
-impl WalkObserver for Draft<'_> {
+impl WalkObserver for EntryBuilder<'_> {
+    #[inline]
     fn relied_on_stack(&mut self, at: u64, word: u64) {
         let distance = at.checked_sub(self.caller.sp).filter(|bytes| bytes % WORD_BYTES == 0);
         let distance = distance.and_then(|bytes| u32::try_from(bytes / WORD_BYTES).ok());
-        match (distance, self.memo.draft.get_mut(self.len)) {
+        match (distance, self.cache.relied_on.get_mut(self.len)) {
             (Some(distance), Some(to)) => {
                 *to = Comparison { word, distance };
                 self.len += 1;
@@ -89,14 +91,17 @@ impl WalkObserver for Draft<'_> {
     }
 }
 
-/// The key of what is left of a stack that parts from this run.
-fn fork<'a>(run: &[Group], left: &mut impl Iterator<Item = &'a Comparison>) -> Option<Key> {
+/// The key of what is left of a stack that diverges from this run.
+fn diverging_key<'a>(
+    run: &[Group],
+    left: &mut impl Iterator<Item = &'a Comparison>,
+) -> Option<EntryKey> {
     for group in run {
         for (expected, distance) in group.comparisons() {
             // What led here is the same, so the walk looked in the same place next.
             let found = left.next().filter(|found| found.distance == distance)?;
             if found.word != *expected {
-                return Some(Key::at_fork(expected, found.word));
+                return Some(EntryKey::at_divergence(expected, found.word));
             }
         }
     }

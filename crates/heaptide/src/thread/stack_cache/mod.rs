@@ -1,4 +1,4 @@
-//! The memo: stacks that a thread has unwound before, recognised without unwinding.
+//! The stack cache: stacks that a thread has unwound before, recognised without unwinding.
 //!
 //! The same call path allocates again and again with the same *shape*: the same stack pointer, the
 //! same return address, and at fixed distances above it the same chain of return addresses. An
@@ -7,8 +7,8 @@
 //! `docs/SAFETY.md`, "Why a match is exact"); at the first difference the comparison ends, so no
 //! word is read whose frame has not been shown to be there.
 //!
-//! Many stacks begin with the same call in the same place. Where one parts from another that is
-//! remembered, its entry goes on from there: it is found by the comparison that fails and the word
+//! Many stacks begin with the same call in the same place. Where one diverges from another that is in
+//! the cache, its entry goes on from there: it is found by the comparison that fails and the word
 //! that stands there instead, and lists the rest. So each way on is one look-up, however many there
 //! are, and what stacks have in common is compared and kept once.
 //!
@@ -26,36 +26,40 @@ use crate::shared::labels::MAX_TAGS;
 use crate::thread::counters::slot::SiteSlot;
 use crate::unwind::{Caller, MAX_CHECKS, StackMemory};
 
-/// Entries are found by hash in a set of a few, the latest first.
+/// Entries are found by hash in a set of a few, the latest first: three of 40 bytes fill two cache
+/// lines, of which most look-ups read the first.
 const WAYS: usize = 3;
-/// Sets that a thread begins with, and the most it gets.
+/// Sets that a thread begins with: 64 KiB, so that a thread which does little touches little.
 const FIRST_SETS: usize = 512;
+/// The most sets that a thread gets: entries for 49,152 stacks, three for each run that the log can
+/// hold at the usual length.
 const MOST_SETS: usize = 1 << 14;
-/// Comparisons are made in groups that fill a cache line; a run is padded with copies of its last.
+/// Comparisons are made in groups of five words and five distances, which fill a cache line; a run is
+/// padded with copies of its last.
 const GROUP: usize = 5;
-/// Groups in the log: room for 16,000 stacks of 20 frames that have nothing in common. Memory that
-/// was never written is not there.
+/// Groups in the log, as many as an entry's 16 bits can name: room for 16,000 stacks of 20 frames that
+/// have nothing in common. Memory that was never written is not there.
 const LOG: usize = u16::MAX as usize - MAX_RUN;
 /// Groups in the longest run.
 const MAX_RUN: usize = MAX_CHECKS.div_ceil(GROUP);
 const WORD_BYTES: u64 = 8;
 
 zeroed! {
-    /// The memo of one thread.
+    /// The stack cache of one thread.
     #[derive(Debug)]
-    pub(crate) struct Memo {
+    pub(crate) struct StackCache {
         sets: [Set; MOST_SETS],
         /// Which bits of a hash name a set: one less than the number of sets in use.
         mask: usize,
-        /// Entries made in this era.
+        /// Entries of the present version.
         n_entries: usize,
         log: [Group; LOG + MAX_RUN],
         /// End of the log, in groups; a run begins below `LOG`.
         end: usize,
         /// What the walk that is under way has relied on so far.
-        draft: [Comparison; MAX_CHECKS],
-        /// What entries depend on beside the stack: the tag in force (bits 0–11) and the era (12–31).
-        /// Entries of an earlier era are void: that is how everything is forgotten at once, without
+        relied_on: [Comparison; MAX_CHECKS],
+        /// What entries depend on beside the stack: the tag in force (bits 0–11) and the version (12–31).
+        /// Entries of an earlier version are void: that is how everything is forgotten at once, without
         /// touching it.
         context: u32,
         /// Where depth is measured from, so that threads that do the same on other stacks use the same
@@ -77,12 +81,12 @@ zeroed! {
 }
 
 impl Group {
-    /// Where the stack above `sp` parts from these words.
+    /// The key of the entry that goes on where the stack above `sp` diverges from these words.
     #[inline(always)]
-    fn fork(&self, stack: impl StackMemory, sp: u64) -> Option<Key> {
+    fn diverging_key(&self, stack: impl StackMemory, sp: u64) -> Option<EntryKey> {
         self.comparisons().find_map(|(expected, distance)| {
             let word = stack.word(sp + u64::from(distance) * WORD_BYTES);
-            (word != *expected).then(|| Key::at_fork(expected, word))
+            (word != *expected).then(|| EntryKey::at_divergence(expected, word))
         })
     }
 
@@ -134,11 +138,11 @@ zeroed! {
 }
 
 zeroed! {
-    /// One remembered stack, or the rest of one. Zeroed, it is that of no key.
+    /// One stack, or the rest of one. Zeroed, it is that of no key.
     #[derive(Debug)]
     #[repr(C)]
     pub(crate) struct Entry {
-        key: Key,
+        key: EntryKey,
         /// What the base pointer's register must hold; 0 if that does not matter.
         fp: u64,
         context: u32,
@@ -150,8 +154,8 @@ zeroed! {
 }
 
 impl Entry {
-    fn is_of(&self, era: u32) -> bool {
-        self.context >> TAG_BITS == era && self.slot.is_some()
+    fn is_of(&self, version: u32) -> bool {
+        self.context >> TAG_BITS == version && self.slot.is_some()
     }
 }
 
@@ -163,13 +167,13 @@ fn origin(base: u64, context: u32) -> u64 {
 zeroed! {
     /// What an entry is found by: a place, and the word that stands there.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    pub(crate) struct Key {
+    pub(crate) struct EntryKey {
         place: u64,
         word: u64,
     }
 }
 
-impl Key {
+impl EntryKey {
     /// A stack from its innermost call on.
     #[inline(always)]
     fn of(caller: Caller) -> Self {
@@ -189,31 +193,31 @@ impl Key {
     /// The rest of a stack that holds `word` where this word of the log is expected. The log is
     /// nobody's stack, so its places are no stack pointers.
     #[inline(always)]
-    fn at_fork(expected: &u64, word: u64) -> Self {
+    fn at_divergence(expected: &u64, word: u64) -> Self {
         Self { place: ptr::from_ref(expected).addr() as u64, word }
     }
 }
 
-/// What the memo knows of a stack without following it further than one run.
+/// What the stack cache knows of a stack without following it further than one run.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Found {
+pub(crate) enum Lookup {
     /// It counts here.
-    Slot(&'static SiteSlot),
+    Hit(&'static SiteSlot),
     /// It begins like one that is remembered; the rest may be.
-    Fork(Fork),
+    Diverged(Divergence),
     /// It is not remembered.
-    Nothing,
+    Miss,
 }
 
 /// A group of which the stack does not hold all words: its address in the log.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Fork(usize);
+pub(crate) struct Divergence(usize);
 
 const TAG_BITS: u32 = 12;
 const TAG_MASK: u32 = (1 << TAG_BITS) - 1;
 const _: () = assert!(MAX_TAGS <= TAG_MASK as usize);
 
-impl Memo {
+impl StackCache {
     /// The tag in force; 0 is none.
     pub(crate) fn tag(&self) -> u32 {
         self.context & TAG_MASK
@@ -230,33 +234,33 @@ impl Memo {
         stack: impl StackMemory,
         caller: Caller,
     ) -> Option<&'static SiteSlot> {
-        self.follow(stack, caller, Key::of(caller))
+        self.follow(stack, caller, EntryKey::of(caller))
     }
 
     /// The same, as far as one look-up goes.
     #[inline(always)]
-    pub(crate) fn find_first(&self, stack: impl StackMemory, caller: Caller) -> Found {
-        let key = Key::of(caller);
+    pub(crate) fn look_up(&self, stack: impl StackMemory, caller: Caller) -> Lookup {
+        let key = EntryKey::of(caller);
         let Some((run, slot)) = self.entry_in(self.set_of(key), key, caller.fp) else {
-            return Found::Nothing;
+            return Lookup::Miss;
         };
         match first_not_held(run, stack, caller.sp) {
-            Some(group) => Found::Fork(Fork(ptr::from_ref(group).addr())),
-            None => Found::Slot(slot),
+            Some(group) => Lookup::Diverged(Divergence(ptr::from_ref(group).addr())),
+            None => Lookup::Hit(slot),
         }
     }
 
-    /// Where a stack counts that parts here from what [`Self::find_first`] found.
+    /// Where a stack counts that diverges here from what [`Self::look_up`] found.
     #[inline]
-    pub(crate) fn find_rest(
+    pub(crate) fn look_up_diverged(
         &self,
         stack: impl StackMemory,
         caller: Caller,
-        fork: Fork,
+        divergence: Divergence,
     ) -> Option<&'static SiteSlot> {
-        let bytes = fork.0.checked_sub(ptr::from_ref(&self.log).addr())?;
+        let bytes = divergence.0.checked_sub(ptr::from_ref(&self.log).addr())?;
         let group = self.log.get(bytes / size_of::<Group>())?;
-        self.follow(stack, caller, group.fork(stack, caller.sp)?)
+        self.follow(stack, caller, group.diverging_key(stack, caller.sp)?)
     }
 
     /// Where a stack counts, if what is left of it is remembered under `key`.
@@ -265,19 +269,19 @@ impl Memo {
         &self,
         stack: impl StackMemory,
         caller: Caller,
-        mut key: Key,
+        mut key: EntryKey,
     ) -> Option<&'static SiteSlot> {
-        // This ends: a run is younger, so further up in the log, than any that forks to it.
+        // This ends: a run is younger, so further up in the log, than any that leads to it.
         loop {
             let (run, slot) = self.entry(key, caller.fp)?;
             let Some(group) = first_not_held(run, stack, caller.sp) else { return Some(slot) };
-            key = group.fork(stack, caller.sp)?;
+            key = group.diverging_key(stack, caller.sp)?;
         }
     }
 
     /// The run and the slot of a key, for a caller whose base pointer's register holds `fp`.
     #[inline]
-    fn entry(&self, key: Key, fp: u64) -> Option<(&[Group], &'static SiteSlot)> {
+    fn entry(&self, key: EntryKey, fp: u64) -> Option<(&[Group], &'static SiteSlot)> {
         let set = self.set_of(key);
         self.entry_in(set, key, fp).or_else(|| self.entry_in_next(set, key, fp))
     }
@@ -286,14 +290,19 @@ impl Memo {
     fn entry_in_next(
         &self,
         set: usize,
-        key: Key,
+        key: EntryKey,
         fp: u64,
     ) -> Option<(&[Group], &'static SiteSlot)> {
         self.entry_in(self.next_to(set), key, fp)
     }
 
     #[inline(always)]
-    fn entry_in(&self, set: usize, key: Key, fp: u64) -> Option<(&[Group], &'static SiteSlot)> {
+    fn entry_in(
+        &self,
+        set: usize,
+        key: EntryKey,
+        fp: u64,
+    ) -> Option<(&[Group], &'static SiteSlot)> {
         let is = |entry: &&Entry| {
             entry.key == key && entry.context == self.context && (entry.fp == 0 || entry.fp == fp)
         };
@@ -309,7 +318,7 @@ impl Memo {
 
     /// Which set an entry of the tag in force belongs to.
     #[inline(always)]
-    fn set_of(&self, key: Key) -> usize {
+    fn set_of(&self, key: EntryKey) -> usize {
         key.hash(self.origin) & self.mask
     }
 
@@ -332,22 +341,22 @@ impl Memo {
         *first = entry;
     }
 
-    /// The first way of a set that holds no entry of this era.
+    /// The first way of a set that holds no entry of the present version.
     fn room_in(&self, set: usize) -> Option<usize> {
-        let era = self.context >> TAG_BITS;
-        self.sets.get(set)?.ways.iter().position(|entry| !entry.is_of(era))
+        let version = self.context >> TAG_BITS;
+        self.sets.get(set)?.ways.iter().position(|entry| !entry.is_of(version))
     }
 
     /// Doubles the number of sets, if there may be more: what is in each goes on to two.
     fn split_sets(&mut self) {
-        let (base, era, n_sets) = (self.base, self.context >> TAG_BITS, self.mask + 1);
+        let (base, version, n_sets) = (self.base, self.context >> TAG_BITS, self.mask + 1);
         let Some((lower, upper)) = self.sets.split_at_mut_checked(n_sets) else { return };
         let pairs = lower
             .iter_mut()
             .zip(upper)
             .flat_map(|(from, to)| from.ways.iter_mut().zip(&mut to.ways));
         for (from, to) in pairs {
-            if from.is_of(era) && from.key.hash(origin(base, from.context)) & n_sets != 0 {
+            if from.is_of(version) && from.key.hash(origin(base, from.context)) & n_sets != 0 {
                 mem::swap(from, to);
             }
         }
@@ -358,7 +367,7 @@ impl Memo {
     pub(crate) fn clear(&mut self) {
         let next = self.context.checked_add(1 << TAG_BITS);
         if next.is_none() {
-            // After a million eras their numbers begin again: now the entries must really go. There
+            // After a million versions their numbers begin again: now the entries must really go. There
             // are none in sets that were never in use.
             let sets = self.sets.get_mut(..=self.mask).unwrap_or_default();
             for entry in sets.iter_mut().flat_map(|set| &mut set.ways) {
@@ -369,8 +378,8 @@ impl Memo {
         (self.end, self.n_entries) = (0, 0);
     }
 
-    /// Makes ready for another thread, whose stack is near `base` now.
-    pub(crate) fn hand_over(&mut self, base: u64) {
+    /// Forgets everything for another thread, whose stack is near `base` now.
+    pub(crate) fn reset_for_thread(&mut self, base: u64) {
         self.clear();
         self.mask = self.mask.max(FIRST_SETS - 1);
         self.base = base;

@@ -1,4 +1,4 @@
-//! The memo over made-up stacks: it recognises what a walk would find, and nothing else, and reads
+//! The stack cache over made-up stacks: it recognises what a walk would find, and nothing else, and reads
 //! no word beyond the first that differs.
 
 #![forbid(unsafe_code)]
@@ -7,49 +7,49 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 
-use super::entry::Draft;
-use super::{Comparison, Found, Key, Memo};
+use super::entry::EntryBuilder;
+use super::{Comparison, EntryKey, Lookup, StackCache};
 use crate::shared::arena::Arena;
-use crate::shared::pool::Registry;
+use crate::shared::pool::Pool;
 use crate::shared::state::{Phase, StateCell};
 use crate::shared::trailer::SiteIndex;
-use crate::thread::block::{self, Hold, Loan};
+use crate::thread::block::{self, BlockGuard, BorrowedGuard};
 use crate::thread::counters::slot as counters;
 use crate::unwind::synthetic::{Made, Reads, SP, Shape, any_stack, based, plain};
 use crate::unwind::{Caller, Outcome};
 
 /// A thread that learns and recognises stacks.
 struct Thread {
-    loan: Loan,
+    borrowed: BorrowedGuard,
     arena: Arena,
 }
 
 impl Thread {
     fn new() -> Self {
         let mut thread = Self {
-            loan: block::borrow(&Registry::new(), &Arena::new()).expect("memory for a test"),
+            borrowed: block::borrow(&Pool::new(), &Arena::new()).expect("memory for a test"),
             arena: Arena::new(),
         };
-        thread.memo().hand_over(SP);
+        thread.stack_cache().reset_for_thread(SP);
         thread
     }
 
-    fn hold(&mut self) -> &mut Hold {
-        self.loan.hold_mut()
+    fn guard(&mut self) -> &mut BlockGuard {
+        self.borrowed.guard_mut()
     }
 
-    fn memo(&mut self) -> &mut Memo {
-        self.hold().memo_mut()
+    fn stack_cache(&mut self) -> &mut StackCache {
+        self.guard().stack_cache_mut()
     }
 
     /// Walks the stack and remembers it as this site; whether it can be remembered.
     fn learn(&mut self, made: &Made, site: u32) -> bool {
-        let slots = &self.loan.hold().block().slots;
+        let slots = &self.borrowed.guard().block().slots;
         let slot = counters::slot(slots, &self.arena, SiteIndex(site)).expect("memory");
-        let mut draft = Draft::new(self.memo(), made.caller);
-        made.walk(&mut draft);
-        let usable = draft.usable;
-        draft.commit(slot);
+        let mut entry = EntryBuilder::new(self.stack_cache(), made.caller);
+        made.walk(&mut entry);
+        let usable = entry.usable;
+        entry.commit(slot);
         usable
     }
 
@@ -57,12 +57,14 @@ impl Thread {
     fn look(&mut self, made: &Made) -> (Option<u32>, Vec<u64>) {
         let reads = Reads::default();
         let stack = made.memory(&reads);
-        let slot = self.memo().find(stack, made.caller);
-        let quickly = match self.memo().find_first(stack, made.caller) {
-            Found::Slot(slot) => Some(slot),
-            Found::Fork(fork) => self.memo().find_rest(stack, made.caller, fork),
+        let slot = self.stack_cache().find(stack, made.caller);
+        let quickly = match self.stack_cache().look_up(stack, made.caller) {
+            Lookup::Hit(slot) => Some(slot),
+            Lookup::Diverged(divergence) => {
+                self.stack_cache().look_up_diverged(stack, made.caller, divergence)
+            }
             // Or it was moved to another set.
-            Found::Nothing => slot,
+            Lookup::Miss => slot,
         };
         assert_eq!(quickly.map(core::ptr::from_ref), slot.map(core::ptr::from_ref));
         let mut seen = BTreeSet::new();
@@ -90,9 +92,9 @@ fn stack() -> Vec<Shape> {
 
 /// The words that the walk relies on, in its order: with each base pointer, the word it is from.
 fn relied_on(thread: &mut Thread, made: &Made) -> Vec<u64> {
-    let mut draft = Draft::new(thread.memo(), made.caller);
-    made.walk(&mut draft);
-    draft.comparisons().iter().map(|it| made.caller.sp + u64::from(it.distance) * 8).collect()
+    let mut entry = EntryBuilder::new(thread.stack_cache(), made.caller);
+    made.walk(&mut entry);
+    entry.comparisons().iter().map(|it| made.caller.sp + u64::from(it.distance) * 8).collect()
 }
 
 #[test]
@@ -178,12 +180,12 @@ fn the_base_pointer_matters_only_where_a_rule_needs_it() {
 fn a_stack_counts_under_its_tag() {
     let (mut thread, made) = (Thread::new(), Made::of(&stack()));
     for tag in [0, 3, 4] {
-        thread.memo().set_tag(tag);
+        thread.stack_cache().set_tag(tag);
         assert_eq!(thread.recognises(&made), None, "tag {tag}");
         thread.learn(&made, 20 + tag);
     }
     for tag in [4, 0, 3] {
-        thread.memo().set_tag(tag);
+        thread.stack_cache().set_tag(tag);
         assert_eq!(thread.recognises(&made), Some(20 + tag));
     }
 }
@@ -194,10 +196,10 @@ fn an_unloaded_module_voids_what_was_remembered() {
     thread.learn(&made, 7);
     let state = StateCell::new();
     state.decide(Phase::Armed);
-    thread.hold().forget_unloaded(state.load());
+    thread.guard().forget_unloaded(state.load());
     assert_eq!(thread.recognises(&made), Some(7));
     state.note_unloads(1);
-    thread.hold().forget_unloaded(state.load());
+    thread.guard().forget_unloaded(state.load());
     assert_eq!(thread.recognises(&made), None);
     thread.learn(&made, 8);
     assert_eq!(thread.recognises(&made), Some(8));
@@ -206,28 +208,28 @@ fn an_unloaded_module_voids_what_was_remembered() {
 #[test]
 fn another_thread_takes_over_nothing() {
     let (mut thread, made) = (Thread::new(), Made::of(&stack()));
-    thread.memo().set_tag(5);
+    thread.stack_cache().set_tag(5);
     thread.learn(&made, 7);
-    thread.memo().hand_over(SP + 4096);
-    assert_eq!(thread.memo().tag(), 0);
+    thread.stack_cache().reset_for_thread(SP + 4096);
+    assert_eq!(thread.stack_cache().tag(), 0);
     for tag in [0, 5] {
-        thread.memo().set_tag(tag);
+        thread.stack_cache().set_tag(tag);
         assert_eq!(thread.recognises(&made), None);
     }
 }
 
-/// Eras are numbered, and their numbers begin again.
+/// Versions are numbered, and their numbers begin again.
 #[test]
 #[cfg_attr(miri, ignore = "a million steps")]
-fn an_era_is_not_taken_for_an_earlier_one() {
+fn a_version_is_not_taken_for_an_earlier_one() {
     let (mut thread, made) = (Thread::new(), Made::of(&stack()));
-    thread.memo().set_tag(5);
+    thread.stack_cache().set_tag(5);
     thread.learn(&made, 7);
     for _ in 0..=1u32 << (32 - super::TAG_BITS) {
-        thread.memo().clear();
+        thread.stack_cache().clear();
         assert_eq!(thread.recognises(&made), None);
     }
-    assert_eq!(thread.memo().tag(), 5);
+    assert_eq!(thread.stack_cache().tag(), 5);
 }
 
 /// More stacks than there is room for, of all lengths: what was learnt last is always known, and
@@ -266,7 +268,7 @@ fn what_does_not_fit_is_forgotten_and_never_mistaken() {
 #[test]
 fn a_full_set_takes_one_more() {
     let (mut thread, home) = (Thread::new(), Made::of(&stack()));
-    let set = |made: &Made| thread.loan.hold().memo().set_of(Key::of(made.caller));
+    let set = |made: &Made| thread.borrowed.guard().stack_cache().set_of(EntryKey::of(made.caller));
     let crowd: Vec<Made> = (1..)
         .map(|n| home.clone().moved_by(n * 16))
         .filter(|made| set(made) == set(&home))
@@ -394,10 +396,10 @@ type Walked = ((Outcome, Vec<u64>), (u64, u64, u64, Vec<Comparison>));
 /// `None`: the stack is damaged, and leads a walk astray.
 fn walked(thread: &mut Thread, made: &Made) -> Option<Walked> {
     let walk = || {
-        let mut draft = Draft::new(thread.memo(), made.caller);
-        let (outcome, addresses) = made.walk(&mut draft);
-        let run = draft.comparisons().to_vec();
-        ((outcome, addresses), (made.caller.ra, made.caller.sp, draft.fp, run))
+        let mut entry = EntryBuilder::new(thread.stack_cache(), made.caller);
+        let (outcome, addresses) = made.walk(&mut entry);
+        let run = entry.comparisons().to_vec();
+        ((outcome, addresses), (made.caller.ra, made.caller.sp, entry.fp, run))
     };
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(walk)).ok()
 }

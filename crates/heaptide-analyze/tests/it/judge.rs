@@ -1,0 +1,178 @@
+//! From the text of recordings to a report: what is doubted, what is said, how it ends.
+
+use heaptide_analyze::policy::{Date, Policy};
+use heaptide_analyze::symbols::RecordedOnly;
+use heaptide_analyze::{Outcome, Report, Terms, judge};
+use heaptide_format::{Dropped, Mode, Reason};
+use heaptide_synthetic::{Born, Process};
+
+use crate::recording::Dir;
+
+fn judged(test: &str, process: &Process, policy: &str) -> Report {
+    let dir = Dir::new(test);
+    let file = dir.write("a.jsonl", process.recording());
+    let policy = Policy::parse(policy).expect("a policy");
+    let terms = Terms { policy, today: Date::constant(2027, 1, 15), ..Terms::default() };
+    judge(&[file], &mut RecordedOnly, &terms).expect("a readable recording")
+}
+
+/// A shop that keeps ten blocks a snapshot.
+fn leaking(n_snapshots: u32) -> Process {
+    let mut process = Process::of_snapshots(n_snapshots);
+    process.site("shop::login", |_| vec![Born::for_ever(10), Born::living(50, 1)]);
+    process
+}
+
+/// A shop in which nothing lives for longer than a snapshot.
+fn healthy(n_snapshots: u32) -> Process {
+    let mut process = Process::of_snapshots(n_snapshots);
+    process.site("shop::login", |_| vec![Born::living(60, 1)]);
+    process
+}
+
+#[test]
+fn a_recording_is_judged_from_its_text() {
+    let cases = [
+        ("leak", leaking(40), "", Outcome::Growth, 1),
+        ("healthy", healthy(40), "", Outcome::Clean, 0),
+        ("short", leaking(12), "", Outcome::Inconclusive, 1),
+        ("short-but-enough", leaking(12), "inconclusive = 'pass'", Outcome::Clean, 1),
+        ("allowed", leaking(40), "allow = [{ site = 'shop::*' }]", Outcome::Clean, 1),
+        (
+            "expired",
+            leaking(40),
+            "allow = [{ site = 'shop::*', expires = 2027-01-14 }]",
+            Outcome::Error,
+            1,
+        ),
+        ("in-budget", leaking(40), "budget.finding = '1 KiB/op'", Outcome::Clean, 1),
+    ];
+    for (name, process, policy, outcome, n_findings) in cases {
+        let report = judged(name, &process, policy);
+        assert_eq!(report.outcome, outcome, "{name}: {:?}", report.undecided);
+        assert_eq!(report.findings().count(), n_findings, "{name}");
+    }
+    let report = judged("named", &leaking(40), "");
+    let finding = report.findings().next().expect("a leak");
+    assert_eq!(finding.blamed.place().as_deref(), Some("src/main.rs:1"));
+    assert_eq!((finding.rate.objects_per_op, finding.rate.bytes_per_op), (0.1, 10.0));
+}
+
+#[test]
+fn errors_come_before_growth_and_growth_before_doubt() {
+    let codes = [Outcome::Clean, Outcome::Growth, Outcome::Error, Outcome::Inconclusive];
+    assert_eq!(codes.map(Outcome::exit_code), [0, 1, 2, 3]);
+    // A leak that fails, an entry that has expired, and a build too short to say.
+    let expired = "allow = [{ site = 'shop::cart', expires = 2027-01-14 }]";
+    assert_eq!(judged("error-first", &leaking(40), expired).outcome, Outcome::Error);
+    let mut process = leaking(40);
+    process.header.mode = Mode::Sampled { period_bytes: 1 << 30 };
+    let report = judged("growth-first", &process, "");
+    assert!(!report.undecided.is_empty());
+    assert_eq!(report.outcome, Outcome::Growth);
+}
+
+/// A process, and what is said of its recording.
+type Defect = (&'static str, fn(&mut Process), &'static str);
+
+#[test]
+fn what_a_recording_lacks_is_said() {
+    fn dropped(process: &mut Process) -> &mut Dropped {
+        &mut process.points.last_mut().expect("a snapshot").dropped
+    }
+    let cases: &[Defect] = &[
+        ("whole", |_| {}, ""),
+        (
+            "holes",
+            |process| drop(process.points.drain(10..13)),
+            "3 snapshots are missing; their neighbours were judged together",
+        ),
+        (
+            "blocks",
+            |process| dropped(process).blocks = 7,
+            "7 blocks were not counted: the shim's tables were full",
+        ),
+        (
+            "samples",
+            |process| dropped(process).samples = 7,
+            "7 samples were not kept: the shim had no memory",
+        ),
+        (
+            "sites",
+            |process| dropped(process).sites = 7,
+            "7 blocks have no site of their own: the site table was full",
+        ),
+        (
+            "overruns",
+            |process| dropped(process).overruns = 7,
+            "7 blocks were overrun by the program: look for a buffer overflow",
+        ),
+        (
+            "teardown",
+            |process| {
+                for point in &mut process.points[57..] {
+                    point.work.insert("requests".into(), 5_700);
+                }
+                process.points[59].reason = Reason::Exit;
+            },
+            "the program was already dropping all it held before it exited; snapshots left out at \
+             the end: 1",
+        ),
+    ];
+    for (name, change, said) in cases {
+        let mut process = Process::of_snapshots(60);
+        let dying = |k: u32| match *name {
+            "teardown" => vec![Born::living(20, 58_u32.saturating_sub(k).max(1))],
+            _ => vec![Born::living(20, 3)],
+        };
+        process.site("shop::login", dying);
+        change(&mut process);
+        let warnings = judged(&format!("lacks-{name}"), &process, "").warnings;
+        let found = warnings.iter().any(|warning| warning == said);
+        assert!(found || said.is_empty() && warnings.is_empty(), "{name}: {warnings:?}");
+    }
+}
+
+#[test]
+fn work_that_nobody_counted_is_said() {
+    for (policy, said) in [
+        ("work = 'requests'", None),
+        (
+            "work = 'logins'",
+            Some("no work was counted as `logins`, only as requests; growth is judged per second"),
+        ),
+    ] {
+        let warnings = judged("work", &leaking(40), policy).warnings;
+        assert_eq!(warnings.first().map(String::as_str), said, "{policy}");
+    }
+}
+
+/// A name, the bytes of the cgroup's limit and of the machine, the policy, and the bytes expected.
+type MemoryCase<'a> = (&'a str, Option<u64>, Option<u64>, &'a str, Option<u64>);
+
+#[test]
+fn the_memory_that_runs_out_is_the_least_that_is_known() {
+    const GIB: u64 = 1 << 30;
+    let cases: &[MemoryCase<'_>] = &[
+        ("none", None, None, "", None),
+        ("cgroup", Some(GIB), None, "", Some(GIB)),
+        ("machine", None, Some(2 * GIB), "", Some(2 * GIB)),
+        ("less", Some(3 * GIB), Some(2 * GIB), "", Some(2 * GIB)),
+        ("policy", Some(GIB), Some(GIB), "memory_limit = '4 GiB'", Some(4 * GIB)),
+    ];
+    for &(name, cgroup, machine, policy, limit) in cases {
+        let mut process = leaking(40);
+        process.header.memory_limit_bytes = cgroup;
+        process.header.machine_bytes = machine;
+        let report = judged(&format!("memory-{name}"), &process, policy);
+        assert_eq!(report.runs[0].memory_limit_bytes, limit, "{name}");
+        let runs_out = report.runs[0].runs_out;
+        assert_eq!(runs_out.map(|projection| projection.limit_bytes), limit, "{name}");
+        // 100 bytes per ten requests at 20 requests a second: 200 bytes a second.
+        if let (Some(limit), Some(projection)) = (limit, runs_out) {
+            let used = process.points[39].rss_bytes;
+            let expected = (limit - used) as f64 / 200.0;
+            assert!((projection.seconds / expected - 1.0).abs() < 0.05, "{name}: {projection:?}");
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! The analyzer from the outside: recordings and made-up sites in, verdicts and reports out.
+
+mod axis;
+mod baseline;
+mod calltree;
+mod compare;
+mod diff;
+mod gates;
+mod identity;
+mod inputs;
+mod judge;
+mod limits;
+mod load;
+mod policy;
+mod rebuilds;
+mod recording;
+mod series;
+mod sites;
+mod symbols;
+mod verdict;

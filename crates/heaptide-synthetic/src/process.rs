@@ -1,0 +1,130 @@
+//! One run of one process: snapshots at an even pace, work, and sites with names.
+
+use std::collections::BTreeMap;
+
+use heaptide_analyze::load::{Point, Timeline};
+use heaptide_format::{
+    Epoch, Frame, Header, HeapTotals, Line, Module, ModuleId, ModuleOffset, Name, NamedOffset,
+    Names, Site, SiteId, SiteRow, Snapshot,
+};
+
+use crate::rows::{Born, container_rows, rows};
+
+const INTERVAL_NS: u64 = 5_000_000_000;
+const REQUESTS_PER_SNAPSHOT: u64 = 100;
+/// Where the first function of the program lies; each has as many bytes.
+const FUNCTION_BYTES: u64 = 0x100;
+
+/// A made-up process.
+#[derive(Clone, Debug)]
+pub struct Process {
+    /// What the recording begins with; `shop`, recorded exactly, unless it is changed.
+    pub header: Header,
+    /// The snapshots: every five seconds, a hundred requests in each, unless they are changed.
+    pub points: Vec<Point>,
+    sites: Vec<(Site, Vec<Name>, Vec<SiteRow>)>,
+}
+
+impl Process {
+    /// A process without sites of which so many snapshots were taken.
+    pub fn of_snapshots(n_snapshots: u32) -> Self {
+        let point = |k: u32| Point {
+            seq: u64::from(k),
+            elapsed_ns: u64::from(k + 1) * INTERVAL_NS,
+            epoch: Epoch(k),
+            work: BTreeMap::from([(
+                "requests".to_owned(),
+                u64::from(k + 1) * REQUESTS_PER_SNAPSHOT,
+            )]),
+            rss_bytes: 1 << 20,
+            ..Point::default()
+        };
+        let header = Header {
+            recording: "made-up".into(),
+            exe: "/opt/shop".into(),
+            pid: 7,
+            build_id: Some("00ff".into()),
+            ..Header::default()
+        };
+        Self { header, points: (0..n_snapshots).map(point).collect(), sites: Vec::new() }
+    }
+
+    /// Adds a site in this function that bears `born(epoch)` in each epoch.
+    pub fn site(&mut self, function: &str, born: impl Fn(u32) -> Vec<Born>) {
+        let made = rows(self.next_site(), self.n_epochs(), born);
+        self.site_with_rows(function, made);
+    }
+
+    /// Adds a site in this function that holds one block of `bytes_at(epoch)` bytes.
+    pub fn container(&mut self, function: &str, bytes_at: impl Fn(u32) -> u64) {
+        let made = container_rows(self.next_site(), self.n_epochs(), bytes_at);
+        self.site_with_rows(function, made);
+    }
+
+    /// Adds a site in this function with these rows, one for each epoch.
+    pub fn site_with_rows(&mut self, function: &str, rows: Vec<SiteRow>) {
+        let id = self.next_site();
+        let offset = ModuleOffset(u64::from(id.0) * FUNCTION_BYTES);
+        let frames = vec![Frame { module: Some(ModuleId(0)), offset }];
+        let name = Name {
+            function: function.to_owned(),
+            file: Some("src/main.rs".into()),
+            line: Some(id.0),
+        };
+        let site = Site { id, tag: None, frames, truncated: false };
+        self.sites.push((site, vec![name], rows));
+    }
+
+    /// The run as the analyzer sees it before it reads rows.
+    pub fn timeline(&self) -> Timeline {
+        Timeline { header: self.header.clone(), points: self.points.clone() }
+    }
+
+    /// The text of its recording.
+    pub fn recording(&self) -> Vec<u8> {
+        let path = self.header.exe.clone();
+        let build_id = self.header.build_id.clone();
+        let module = Module { id: ModuleId(0), path, build_id, bias: ModuleOffset(0) };
+        let mut lines = vec![Line::Header(self.header.clone()), Line::Module(module)];
+        lines.extend(self.sites.iter().map(|(site, ..)| Line::Site(site.clone())));
+        let named = |(site, names, _): &(Site, Vec<Name>, _)| NamedOffset {
+            offset: site.frames[0].offset,
+            names: names.clone(),
+        };
+        let offsets = self.sites.iter().map(named).collect();
+        lines.push(Line::Names(Names { module: ModuleId(0), offsets }));
+        lines.extend(self.points.iter().map(|point| Line::Snapshot(self.snapshot(point))));
+        let mut text = Vec::new();
+        lines.iter().for_each(|line| line.write_to(&mut text));
+        text
+    }
+
+    fn snapshot(&self, point: &Point) -> Snapshot {
+        let row = |(_, _, rows): &(_, _, Vec<SiteRow>)| rows.get(point.epoch.0 as usize).cloned();
+        let sites: Vec<SiteRow> = self.sites.iter().filter_map(row).collect();
+        let heap = sites.iter().fold(HeapTotals::default(), |heap, row| heap + row.counts());
+        Snapshot {
+            seq: point.seq,
+            mono_ns: self.header.start_mono_ns + point.elapsed_ns,
+            epoch: point.epoch,
+            reason: point.reason,
+            work: point.work.clone(),
+            heap,
+            rss_bytes: point.rss_bytes,
+            cgroup_bytes: point.cgroup_bytes,
+            dropped: point.dropped,
+            own_bytes: point.own_bytes,
+            sites,
+            ..Snapshot::default()
+        }
+    }
+
+    fn next_site(&self) -> SiteId {
+        SiteId(self.sites.len() as u32 + 1)
+    }
+
+    /// Snapshots may be taken away afterwards; epochs go on.
+    fn n_epochs(&self) -> u32 {
+        self.points.last().map_or(0, |last| last.epoch.0 + 1)
+    }
+}
