@@ -19,17 +19,11 @@ mod other;
 mod x86_64;
 
 #[cfg(target_arch = "aarch64")]
-use aarch64::switch_stack;
-#[cfg(target_arch = "aarch64")]
 pub(crate) use aarch64::{alloc, alloc_zeroed, request};
-#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-use other::switch_stack;
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 pub(crate) use other::{alloc, alloc_zeroed, request};
 pub(crate) use stack::ThreadStack;
 pub(crate) use switch::on_scratch_stack;
 pub(crate) use target::{AllocTarget, RequestTarget};
-#[cfg(target_arch = "x86_64")]
-use x86_64::switch_stack;
 #[cfg(target_arch = "x86_64")]
 pub(crate) use x86_64::{alloc, alloc_zeroed, request};

@@ -2,7 +2,12 @@
 
 use core::ffi::c_void;
 
-use super::switch_stack;
+#[cfg(target_arch = "aarch64")]
+use super::aarch64::switch_stack;
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+use super::other::switch_stack;
+#[cfg(target_arch = "x86_64")]
+use super::x86_64::switch_stack;
 use crate::globals::{ARENA, SCRATCH_STACKS};
 use crate::sys;
 use crate::thread::scratch_stack::Claimed;
