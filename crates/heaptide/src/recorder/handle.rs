@@ -123,8 +123,7 @@ fn start_alone(builder: &Builder, claim: Claim) -> Result<Handle, Error> {
     sys::listen();
     STATE.begin(generation);
     let spawned = sys::with_all_signals_blocked(|| {
-        let thread = std::thread::Builder::new().name("heaptide".into());
-        thread.spawn(move || thread::run(session, &waker, &inbox))
+        sys::start_thread(c"heaptide", move || thread::run(session, &waker, &inbox))
     });
     if let Err(err) = spawned {
         sys::listen_no_more();

@@ -8,6 +8,7 @@ mod process;
 mod raw;
 mod signals;
 mod stack_start;
+mod threads;
 mod wake;
 
 pub(crate) use loader::{
@@ -22,6 +23,7 @@ pub(crate) use process::{
 pub(crate) use raw::{block_signals, is_readable, restore_signals};
 pub(crate) use signals::{OnSignal, die_of, handle_signal, with_all_signals_blocked};
 pub(crate) use stack_start::{note_first_stack, note_thread_locals, stack_begins_near};
+pub(crate) use threads::start_thread;
 pub(crate) use wake::{
     Call, Waker, forget_wake, listen, listen_no_more, terminated_by, wake, wake_for_exit,
 };
