@@ -17,6 +17,7 @@ use crate::sync::Ordering::Relaxed;
 use crate::sync::{AtomicU32, AtomicU64};
 use crate::thread::block::ThreadBlock;
 use crate::thread::counters::slot::CountContext;
+use crate::thread::scratch_stack::ScratchStack;
 use crate::unwind::modules::LoadedModules;
 
 /// What the shim is doing; see [`crate::shared::state`].
@@ -25,6 +26,8 @@ pub(crate) static STATE: StateCell = StateCell::new();
 pub(crate) static ARENA: Arena = Arena::new();
 /// All thread blocks.
 pub(crate) static THREAD_BLOCKS: Pool<ThreadBlock> = Pool::new();
+/// All stacks of our own.
+pub(crate) static SCRATCH_STACKS: Pool<ScratchStack> = Pool::new();
 /// All modules.
 pub(crate) static MODULES: LoadedModules = LoadedModules::new();
 /// Work counted, by number of the counter less one; cumulative over the process's life.
@@ -120,9 +123,14 @@ pub(crate) fn count_context() -> CountContext {
     CountContext { arena: &ARENA, work: &WORK }
 }
 
-/// Asks the loader what is loaded; the state afterwards.
+/// Asks the loader what is loaded; the state afterwards. Not called from the hook.
 pub(crate) fn refresh_modules() -> State {
     MODULES.refresh(&ARENA);
+    note_unloads()
+}
+
+/// The state, with all unloads in it that were noticed so far.
+pub(crate) fn note_unloads() -> State {
     STATE.note_unloads(MODULES.unloads());
     STATE.load()
 }

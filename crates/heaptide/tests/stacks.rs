@@ -28,12 +28,16 @@ fn main() -> ExitCode {
         &[
             ("an_ordinary_stack_is_seen_whole", an_ordinary_stack_is_seen_whole),
             ("a_coroutine_may_lie_where_another_lay", a_coroutine_may_lie_where_another_lay),
+            ("a_trampoline_is_no_signal_frame", a_trampoline_is_no_signal_frame),
+            ("a_stack_ends_where_its_pages_end", a_stack_ends_where_its_pages_end),
+            ("what_lay_above_a_coroutine_may_go", what_lay_above_a_coroutine_may_go),
             ("a_handler_on_its_own_stack_is_followed_out", a_handler_is_followed_out),
             ("code_without_tables_cuts_the_stack", code_without_tables_cuts_the_stack),
             ("assembly_without_tables_cuts_the_stack", assembly_without_tables_cuts_the_stack),
             ("tables_that_lie_cut_the_stack", tables_that_lie_cut_the_stack),
             ("a_deep_recursion_keeps_its_inner_frames", a_deep_recursion_keeps_its_inner_frames),
             ("a_reloaded_module_keeps_its_sites_apart", a_reloaded_module_keeps_its_sites_apart),
+            ("a_walk_knows_which_module_is_there_now", a_walk_knows_which_module_is_there_now),
         ],
         &[],
     )
@@ -198,7 +202,6 @@ extern "C" fn far() {
 /// are alike, and where the first went on, nothing is mapped any more.
 fn a_coroutine_may_lie_where_another_lay() {
     const LARGE: usize = 1 << 20;
-    const PAGE: usize = 4096;
     let (recorder, path) = record("coroutines");
     let bottom = map(0, LARGE);
     on_stack(bottom + LARGE, near);
@@ -219,6 +222,68 @@ fn a_coroutine_may_lie_where_another_lay() {
     let seq = recorder.snapshot().expect("a snapshot");
     recorder.finish().expect("the end");
     check(&path, seq, false);
+}
+
+/// Runs `body` on a stack of one page, through such a trampoline.
+fn on_one_page(trampoline: unsafe extern "C" fn(usize, extern "C" fn()), body: extern "C" fn()) {
+    let stack = map(0, 3 * PAGE);
+    // Nothing is above it, nor below.
+    unmap(stack, PAGE);
+    unmap(stack + 2 * PAGE, PAGE);
+    // SAFETY: the stack is mapped, and nobody else's.
+    unsafe { trampoline(stack + 2 * PAGE, body) };
+    unmap(stack + PAGE, PAGE);
+}
+
+const PAGE: usize = 4096;
+
+/// `.cfi_signal_frame` says that the caller goes on at the very address. Coroutines use it where a
+/// stack begins, and there is no register area of a signal above.
+fn a_trampoline_is_no_signal_frame() {
+    let (recorder, path) = record("trampoline");
+    (0..3).for_each(|_| on_one_page(on_stack_below_exactly, allocate));
+    let seq = recorder.snapshot().expect("a snapshot");
+    recorder.finish().expect("the end");
+    let recording = Recording::read(&path);
+    let recorded = recorded(&recording, seq);
+    assert!(recorded.iter().all(|&(_, cut, _)| !cut), "{recorded:x?}");
+    assert_eq!(recorded.iter().map(|&(.., n)| n).sum::<u64>(), 3);
+}
+
+/// A table that leads above the highest page of a stack: that is where it is cut.
+fn a_stack_ends_where_its_pages_end() {
+    let (recorder, path) = record("pages");
+    (0..3).for_each(|_| on_one_page(on_stack_below_with_a_lie, allocate));
+    let seq = recorder.snapshot().expect("a snapshot");
+    recorder.finish().expect("the end");
+    let recording = Recording::read(&path);
+    let recorded = recorded(&recording, seq);
+    assert!(recorded.iter().all(|&(_, cut, _)| cut), "{recorded:x?}");
+    assert_eq!(recorded.iter().map(|&(.., n)| n).sum::<u64>(), 3);
+    assert_eq!(recording.at(seq).dropped.frames, 3);
+}
+
+/// The same table, while there is memory above the stack, and then again when that has gone: what
+/// lay there is not looked at as if it had been shown to be there.
+fn what_lay_above_a_coroutine_may_go() {
+    let (recorder, path) = record("above");
+    let stack = map(0, 2 * PAGE);
+    let top = stack + PAGE;
+    let run = || {
+        // SAFETY: the stack is mapped, and nobody else's.
+        (0..3).for_each(|_| unsafe { on_stack_below_with_a_lie(top, allocate) });
+    };
+    // What it leads to is a null, like the end of a stack.
+    run();
+    unmap(top, PAGE);
+    run();
+    let seq = recorder.snapshot().expect("a snapshot");
+    recorder.finish().expect("the end");
+    let recording = Recording::read(&path);
+    let mut cut: Vec<_> =
+        recorded(&recording, seq).into_iter().map(|(_, cut, allocs)| (cut, allocs)).collect();
+    cut.sort_unstable();
+    assert_eq!(cut, [(false, 3), (true, 3)]);
 }
 
 // --- signals -----------------------------------------------------------------------------------
@@ -262,9 +327,8 @@ fn a_handler_is_followed_out() {
     if cfg!(target_arch = "x86_64") {
         check(&path, seq, false);
     } else {
-        // The kernel's frame is not in the tables there.
+        // Emulators have a frame of their own, in no module.
         let recording = Recording::read(&path);
-        assert!(recorded(&recording, seq).iter().all(|&(_, truncated, _)| truncated));
         assert_eq!(recording.at(seq).dropped.frames, n_cut(&recording, seq));
     }
 }
@@ -273,7 +337,15 @@ fn a_handler_is_followed_out() {
 
 /// Calls what it is given, from a frame of its own.
 const THROUGH: &str = "
-    void through(void (*call)(void)) { call(); __asm__ volatile(\"\" ::: \"memory\"); }
+    #ifndef FRAME_BYTES
+    #define FRAME_BYTES 16
+    #endif
+    void through(void (*call)(void)) {
+        volatile char frame[FRAME_BYTES];
+        frame[0] = 0;
+        call();
+        __asm__ volatile(\"\" ::: \"memory\");
+    }
 ";
 
 type Through = extern "C" fn(extern "C" fn());
@@ -361,8 +433,47 @@ fn a_reloaded_module_keeps_its_sites_apart() {
     assert!(in_one_place || cfg!(target_arch = "aarch64"), "no place is used again");
     recorder.finish().expect("the end");
 
+    let name = |path: &Path| path.to_string_lossy().into_owned();
+    let expected = BTreeMap::from([(name(&one), calls[0]), (name(&two), calls[1])]);
+    assert_eq!(blocks_by_plugin(&out, last), expected);
+}
+
+/// No snapshot shows that the one has gone before the other is there, and both are of the same size.
+/// Their frames are not, so the first block under the other is unwound.
+fn a_walk_knows_which_module_is_there_now() {
+    let folder = scratch_folder("successors");
+    let [one, two] = [("one", "16"), ("two", "80")]
+        .map(|(name, bytes)| build(&folder, name, &[&format!("-DFRAME_BYTES={bytes}")]));
+    let out = folder.join("out");
+    let recorder = Recorder::builder().output(out.join("successors.jsonl")).segment_bytes(1);
+    let recorder = recorder.start().expect("a recording starts");
+    let (mut calls, mut in_one_place) = ([0, 0], false);
+    for _ in 0..20 {
+        let places = [(&one, 0, 3), (&two, 1, 5), (&one, 0, 2)].map(|(object, at, n_calls)| {
+            let loaded = Loaded::open(object);
+            (0..n_calls).for_each(|_| (loaded.through)(land));
+            calls[at] += n_calls;
+            let place = loaded.through as *const () as usize;
+            loaded.close();
+            place
+        });
+        in_one_place = places == [places[0]; 3];
+        if in_one_place {
+            break;
+        }
+    }
+    assert!(in_one_place || cfg!(target_arch = "aarch64"), "no place is used again");
+    let last = recorder.snapshot().expect("a snapshot");
+    recorder.finish().expect("the end");
+    let name = |path: &Path| path.to_string_lossy().into_owned();
+    let expected = BTreeMap::from([(name(&one), calls[0]), (name(&two), calls[1])]);
+    assert_eq!(blocks_by_plugin(&out, last), expected);
+}
+
+/// Observed blocks by the shared object on their stacks, as the segment says that holds a snapshot.
+fn blocks_by_plugin(out: &Path, last: u64) -> BTreeMap<String, u64> {
     let mut blocks = BTreeMap::<String, u64>::new();
-    for segment in std::fs::read_dir(&out).expect("a folder") {
+    for segment in std::fs::read_dir(out).expect("a folder") {
         let segment = Recording::read(&segment.expect("an entry").path());
         if segment.snapshots.iter().all(|snapshot| snapshot.seq != last) {
             continue;
@@ -377,8 +488,7 @@ fn a_reloaded_module_keeps_its_sites_apart() {
             *blocks.entry(plugin.path.clone()).or_default() += row.allocs;
         }
     }
-    let name = |path: &Path| path.to_string_lossy().into_owned();
-    assert_eq!(blocks, BTreeMap::from([(name(&one), calls[0]), (name(&two), calls[1])]));
+    blocks
 }
 
 // --- assembly ----------------------------------------------------------------------------------
@@ -389,10 +499,36 @@ std::arch::global_asm!(
     ".globl without_tables",
     ".globl with_a_lie",
     ".globl on_stack_below",
+    ".globl on_stack_below_exactly",
+    ".globl on_stack_below_with_a_lie",
     // The new stack begins here: this frame has no caller there.
     "on_stack_below:",
     ".cfi_startproc",
     ".cfi_undefined rip",
+    "push rbp",
+    "mov rbp, rsp",
+    "mov rsp, rdi",
+    "call rsi",
+    "mov rsp, rbp",
+    "pop rbp",
+    "ret",
+    ".cfi_endproc",
+    "on_stack_below_exactly:",
+    ".cfi_startproc",
+    ".cfi_signal_frame",
+    ".cfi_undefined rip",
+    "push rbp",
+    "mov rbp, rsp",
+    "mov rsp, rdi",
+    "call rsi",
+    "nop",
+    "mov rsp, rbp",
+    "pop rbp",
+    "ret",
+    ".cfi_endproc",
+    // Its table says that the return address lies above the new stack.
+    "on_stack_below_with_a_lie:",
+    ".cfi_startproc",
     "push rbp",
     "mov rbp, rsp",
     "mov rsp, rdi",
@@ -426,6 +562,8 @@ std::arch::global_asm!(
     ".globl without_tables",
     ".globl with_a_lie",
     ".globl on_stack_below",
+    ".globl on_stack_below_exactly",
+    ".globl on_stack_below_with_a_lie",
     // The new stack begins here: this frame has no caller there.
     "on_stack_below:",
     ".cfi_startproc",
@@ -433,6 +571,31 @@ std::arch::global_asm!(
     "stp x29, x30, [sp, #-16]!",
     "mov x29, sp",
     "mov sp, x0",
+    "blr x1",
+    "mov sp, x29",
+    "ldp x29, x30, [sp], #16",
+    "ret",
+    ".cfi_endproc",
+    "on_stack_below_exactly:",
+    ".cfi_startproc",
+    ".cfi_signal_frame",
+    ".cfi_undefined x30",
+    "stp x29, x30, [sp, #-16]!",
+    "mov x29, sp",
+    "mov sp, x0",
+    "blr x1",
+    "mov sp, x29",
+    "ldp x29, x30, [sp], #16",
+    "ret",
+    ".cfi_endproc",
+    // Its table says that the return address lies above the new stack.
+    "on_stack_below_with_a_lie:",
+    ".cfi_startproc",
+    "stp x29, x30, [sp, #-16]!",
+    "mov x29, sp",
+    "mov sp, x0",
+    ".cfi_def_cfa sp, 16",
+    ".cfi_offset x30, -16",
     "blr x1",
     "mov sp, x29",
     "ldp x29, x30, [sp], #16",
@@ -461,6 +624,8 @@ unsafe extern "C" {
     safe fn without_tables(call: extern "C" fn());
     safe fn with_a_lie(call: extern "C" fn());
     fn on_stack_below(top: usize, body: extern "C" fn());
+    fn on_stack_below_exactly(top: usize, body: extern "C" fn());
+    fn on_stack_below_with_a_lie(top: usize, body: extern "C" fn());
 }
 
 fn assembly_without_tables_cuts_the_stack() {

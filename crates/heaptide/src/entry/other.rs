@@ -1,5 +1,7 @@
 //! Any other machine: no registers; stacks are taken by the `backtrace` crate instead.
 
+use core::ffi::c_void;
+
 use super::target::{AllocTarget, RequestTarget};
 
 /// Calls [`AllocTarget::alloc`].
@@ -38,4 +40,18 @@ pub(crate) unsafe fn request<T: RequestTarget>(
 ) -> *mut u8 {
     // SAFETY: the caller's promise; nothing will be read through the zeroes.
     unsafe { T::request(inner, request, 0, 0, 0) }
+}
+
+/// Calls `body` with `argument` on the stack that it finds: stacks are only taken apart by other
+/// unwinders here, which need the program's own.
+///
+/// # Safety
+/// As `body` demands of `argument`.
+pub(super) unsafe extern "C" fn switch_stack(
+    _top: u64,
+    body: unsafe extern "C" fn(*mut c_void),
+    argument: *mut c_void,
+) {
+    // SAFETY: the caller's promise.
+    unsafe { body(argument) };
 }

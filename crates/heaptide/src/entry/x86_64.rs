@@ -2,6 +2,7 @@
 //! address.
 
 use core::arch::naked_asm;
+use core::ffi::c_void;
 
 use super::target::{AllocTarget, RequestTarget};
 
@@ -58,5 +59,36 @@ pub(crate) unsafe extern "C" fn request<T: RequestTarget>(
         "mov r8, [rsp]",
         "jmp {body}",
         body = sym T::request,
+    )
+}
+
+/// Calls `body` with `argument` on the stack that begins below `top`, and comes back.
+///
+/// The table says where the caller's frame is in terms of the base pointer, so debuggers, and
+/// profilers in a signal handler, find their way from the one stack to the other.
+///
+/// # Safety
+/// `top` must be the end of a stack that nobody uses, a multiple of 16, and `body` must not unwind.
+#[unsafe(naked)]
+pub(super) unsafe extern "C" fn switch_stack(
+    top: u64,
+    body: unsafe extern "C" fn(*mut c_void),
+    argument: *mut c_void,
+) {
+    naked_asm!(
+        ".cfi_startproc",
+        "push rbp",
+        ".cfi_def_cfa_offset 16",
+        ".cfi_offset rbp, -16",
+        "mov rbp, rsp",
+        ".cfi_def_cfa_register rbp",
+        "mov rsp, rdi",
+        "mov rdi, rdx",
+        "call rsi",
+        "mov rsp, rbp",
+        "pop rbp",
+        ".cfi_def_cfa rsp, 8",
+        "ret",
+        ".cfi_endproc",
     )
 }

@@ -49,13 +49,19 @@ pub(super) fn any_guard() -> Option<AnyGuard> {
     let own = block::own_guard().or_else(|| block::adopt(&THREAD_BLOCKS, &ARENA));
     let lent = || block::borrow(&THREAD_BLOCKS, &ARENA).map(Owner::Lent);
     let Some(owner) = own.map(Owner::Own).or_else(lent) else {
-        UNHELD.fetch_add(1, Relaxed);
+        note_unheld();
         return None;
     };
     let mut any = AnyGuard { owner, state: STATE.load() };
     let state = any.state;
     any.get_mut().forget_unloaded(state);
     Some(any)
+}
+
+/// An event for which there is no memory at all.
+#[cold]
+pub(super) fn note_unheld() {
+    UNHELD.fetch_add(1, Relaxed);
 }
 
 #[cold]

@@ -16,7 +16,7 @@
 
 #![forbid(unsafe_code)]
 
-use super::guard::{AnyGuard, any_guard};
+use super::guard::{AnyGuard, any_guard, note_unheld};
 use super::miss::resolve_miss;
 #[cfg(feature = "verify")]
 use super::verify;
@@ -70,7 +70,9 @@ pub(crate) enum CacheSearch {
 }
 
 /// Looks for the slot of a block of `bytes` in the cache, one comparison of words long.
-#[inline(always)]
+// A debug build would keep room for all that is inlined on the caller's stack (rule 11).
+#[cfg_attr(not(debug_assertions), inline(always))]
+#[cfg_attr(debug_assertions, inline)]
 pub(crate) fn find_slot_fast(
     stack: impl StackMemory,
     caller: Caller,
@@ -139,4 +141,11 @@ fn fast_target(
     #[cfg(not(feature = "verify"))]
     let _ = (stack, caller);
     Some(CountTarget { _guard: guard, slot, size })
+}
+
+/// A block of which nobody could find out where it counts, for want of memory.
+#[cold]
+pub(crate) fn without_memory() -> Option<SlowCountTarget> {
+    note_unheld();
+    None
 }

@@ -1,11 +1,11 @@
 //! A stack that the thread's cache does not know: it is unwound, interned and entered there.
 //!
-//! This is the only place where a stack is walked. It holds no lock of ours and allocates nothing, but
-//! asks the loader for its modules, under the loader's own lock.
+//! This is the only place where a stack is walked. It holds no lock, of ours, of the loader or of the C
+//! library, and allocates nothing.
 
 #![forbid(unsafe_code)]
 
-use crate::globals::{ARENA, MODULES, Unwinder, refresh_modules, tables, unwinder};
+use crate::globals::{ARENA, MODULES, Unwinder, note_unloads, tables, unwinder};
 use crate::shared::sites::StackRef;
 use crate::shared::trailer::SiteIndex;
 use crate::sync::Ordering::Acquire;
@@ -13,7 +13,8 @@ use crate::sync::{add, fence};
 use crate::thread::block::{BlockGuard, ThreadBlock};
 use crate::thread::counters::slot::{self as counters, SiteSlot};
 use crate::thread::stack_cache::entry::EntryBuilder;
-use crate::unwind::{Caller, Outcome, StackMemory, walk};
+use crate::unwind::modules::ModuleFinder;
+use crate::unwind::{Caller, Outcome, Rule, StackMemory, walk};
 
 /// The slot of a stack, after a walk; `None` without memory.
 #[cold]
@@ -26,12 +27,20 @@ pub(super) fn resolve_miss(
     // The tables were set before the state said so.
     fence(Acquire);
     tables()?;
-    // Before any table is looked at: is it still there?
-    guard.forget_unloaded(refresh_modules());
-    let block = guard.block();
-    let tag = guard.stack_cache().tag();
+    // Before anything that was learned of an address is used: is its module still there?
+    MODULES.look_for_unloads();
+    guard.forget_unloaded(note_unloads());
+    let (block, tag) = (guard.block(), guard.stack_cache().tag());
+    let unloads = MODULES.unloads();
     let mut entry = EntryBuilder::new(guard.stack_cache_mut(), caller);
-    let outcome = unwind(block, stack, caller, &mut entry);
+    let mut outcome = unwind(block, stack, caller, &mut entry);
+    if MODULES.unloads() != unloads {
+        // The walk came through a module that is where another had been, and may have used what was
+        // learned of that one. All modules on this stack are known now.
+        guard.forget_unloaded(note_unloads());
+        entry = EntryBuilder::new(guard.stack_cache_mut(), caller);
+        outcome = unwind(block, stack, caller, &mut entry);
+    }
     let tally = &block.tally;
     add(&tally.misses, 1);
     add(&tally.uncacheable, u64::from(!entry.usable));
@@ -53,21 +62,25 @@ pub(super) fn unwind(
     entry: &mut EntryBuilder<'_>,
 ) -> Outcome {
     match unwinder() {
-        Unwinder::EhFrame => walk(stack, caller, &block.scratch, entry, |address| {
-            let rule = || MODULES.rule_of(address);
-            if block.can_tell_unloads() { block.rules.rule(address, rule) } else { rule() }
-        }),
+        Unwinder::EhFrame => {
+            let mut modules = ModuleFinder::new(&MODULES, &ARENA);
+            walk(stack, caller, &block.frames, entry, |address| {
+                let Some(module) = modules.module_at(address) else { return Rule::Unknown };
+                let rule = || module.rule_of(address);
+                if block.can_tell_unloads() { block.rules.rule(address, rule) } else { rule() }
+            })
+        }
         #[cfg(any(
             feature = "names",
             not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))
         ))]
-        Unwinder::Backtrace => crate::unwind::fallback::walk(&block.scratch, entry),
+        Unwinder::Backtrace => crate::unwind::fallback::walk(&block.frames, entry),
     }
 }
 
 /// The site of the stack that was just unwound.
 pub(super) fn intern(block: &ThreadBlock, outcome: Outcome, tag: u32) -> SiteIndex {
-    let frames = block.scratch.get(..outcome.n_frames).unwrap_or(&[]);
+    let frames = block.frames.get(..outcome.n_frames).unwrap_or(&[]);
     let layout = MODULES.layout_of(frames);
     let stack = StackRef { frames, tag, truncated: outcome.truncated, layout };
     tables().map_or(SiteIndex::OVERFLOW, |tables| tables.sites.intern(&ARENA, stack))

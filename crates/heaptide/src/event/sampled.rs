@@ -6,7 +6,7 @@
 
 #![forbid(unsafe_code)]
 
-use super::guard::with_guard_for;
+use super::guard::{note_unheld, with_guard_for};
 use super::lookup::{CacheSearch, SlowCountTarget, find_slot_slow};
 use crate::globals::{ARENA, Tables, count_context, tables};
 use crate::shared::samples::{Sample, SampleTable, TakenSample};
@@ -26,22 +26,29 @@ pub(crate) struct PendingSample {
     weight: u64,
 }
 
-/// Decides on a block for which [`sampler::skip_fast`] said no. `None`: it is not sampled.
-pub(crate) fn draw(
-    state: State,
-    size: usize,
+/// For how many blocks one stands for which [`sampler::skip_fast`] said no. `None`: it is not sampled.
+pub(crate) fn draw_weight(state: State, size: usize) -> Option<u64> {
+    state.is(Phase::Sampling).then(|| sampler::draw_weight(size)).flatten()
+}
+
+/// Prepares for a block that stands for `weight`. `None`: it is not sampled after all.
+pub(crate) fn prepare(
+    weight: u64,
     stack: impl StackMemory,
     caller: Caller,
 ) -> Option<PendingSample> {
-    if !state.is(Phase::Sampling) {
-        return None;
-    }
-    let weight = sampler::draw_weight(size)?;
     let target = find_slot_slow(stack, caller, CacheSearch::Due)?;
     let guard = target.guard.get();
     let tables = tables().filter(|_| SampleTable::make_room(&guard.spare, &ARENA));
     add(&guard.tally.unsampled, u64::from(tables.is_none()));
     Some(PendingSample { target, tables: tables?, weight })
+}
+
+/// A block that would have been sampled, if there were memory to find out where it counts.
+#[cold]
+pub(crate) fn without_memory() -> Option<PendingSample> {
+    note_unheld();
+    None
 }
 
 /// Counts the block that was drawn, now that it is at `addr`, and enters it into the table.

@@ -9,7 +9,7 @@ use core::marker::PhantomData;
 use core::ptr;
 
 use super::layout::{Fill, alloc_padded, padded, padded_as_made, read_trailer, write_trailer};
-use crate::entry::{AllocTarget, ThreadStack};
+use crate::entry::{AllocTarget, ThreadStack, on_scratch_stack};
 use crate::event::exact;
 use crate::event::lookup::{self, CacheSearch, CountTarget, SlotLookup};
 use crate::globals::STATE;
@@ -90,7 +90,9 @@ unsafe fn alloc<A: GlobalAlloc>(
 ///
 /// # Safety
 /// As [`GlobalAlloc::alloc`] for the target's size and `align`.
-#[inline(always)]
+// Not always, as `lookup::find_slot_fast`.
+#[cfg_attr(not(debug_assertions), inline(always))]
+#[cfg_attr(debug_assertions, inline)]
 unsafe fn alloc_fast<A: GlobalAlloc>(
     inner: &A,
     align: usize,
@@ -157,7 +159,9 @@ unsafe fn alloc_slow<A: GlobalAlloc>(
     let Some(size) = PaddableSize::new(size) else { return ptr::null_mut() };
     // SAFETY: from here on only the walk and the stack cache ask, starting at the caller.
     let stack = unsafe { ThreadStack::assume_walked() };
-    let target = lookup::find_slot_slow(stack, Caller { ra, sp, fp }, search);
+    let caller = Caller { ra, sp, fp };
+    let target = on_scratch_stack(|| lookup::find_slot_slow(stack, caller, search));
+    let target = target.unwrap_or_else(lookup::without_memory);
     // SAFETY: the caller's promise.
     let block = unsafe { alloc_padded(inner, size, align, fill) };
     if block.is_null() {

@@ -12,7 +12,7 @@ use core::alloc::{GlobalAlloc, Layout};
 use core::marker::PhantomData;
 
 use super::layout::{BlockKind, Fill, alloc_inner, inner_layout, may_be_sampled};
-use crate::entry::{self, RequestTarget, ThreadStack};
+use crate::entry::{self, RequestTarget, ThreadStack, on_scratch_stack};
 use crate::event::sampled::{self as event, PendingSample};
 use crate::globals::STATE;
 use crate::shared::state::{Phase, State};
@@ -122,7 +122,7 @@ unsafe fn alloc_drawn<A: GlobalAlloc>(
 ) -> *mut u8 {
     // SAFETY: only the walk and the stack cache ask, starting at `caller`.
     let stack = unsafe { ThreadStack::assume_walked() };
-    let pending = event::draw(state, layout.size(), stack, caller);
+    let pending = draw(state, layout.size(), stack, caller);
     // SAFETY: `layout` is valid.
     let made_with = unsafe { inner_layout(layout.size(), layout.align(), kind_of(&pending)) };
     // SAFETY: the size is the caller's, who promises that it is not zero.
@@ -145,7 +145,7 @@ unsafe fn realloc_drawn<A: GlobalAlloc>(
     let (old_size, align) = (layout.size(), layout.align());
     // SAFETY: only the walk and the stack cache ask, starting at `caller`.
     let stack = unsafe { ThreadStack::assume_walked() };
-    let pending = event::draw(state, new_size, stack, caller);
+    let pending = draw(state, new_size, stack, caller);
     // Out of the table before the old address can become somebody else's.
     let taken = event::take_out(block.addr());
     let was = if taken.is_some() { BlockKind::Sampled } else { BlockKind::Plain };
@@ -167,6 +167,12 @@ unsafe fn realloc_drawn<A: GlobalAlloc>(
         None => {}
     }
     moved
+}
+
+/// Decides on a block that was not skipped, on a stack of our own if it is one to be sampled.
+fn draw(state: State, size: usize, stack: ThreadStack, caller: Caller) -> Option<PendingSample> {
+    let weight = event::draw_weight(state, size)?;
+    on_scratch_stack(|| event::prepare(weight, stack, caller)).unwrap_or_else(event::without_memory)
 }
 
 /// A `realloc` between two alignments, by hand.

@@ -139,8 +139,7 @@ fn start_alone(builder: &Builder, claim: Claim, asker: Asker) -> Result<Handle, 
     let spawned = sys::with_all_signals_blocked(|| {
         let open = move || Session::open(&builder, tables, generation, before);
         let answer = (asker == Asker::Code).then_some(opened);
-        let thread = std::thread::Builder::new().name("heaptide".into());
-        thread.spawn(move || thread::run(open, answer, &inbox))
+        sys::start_thread(c"heaptide", move || thread::run(open, answer, &inbox))
     });
     if let Err(err) = spawned {
         sys::listen_no_more();

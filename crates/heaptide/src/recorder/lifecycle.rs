@@ -198,8 +198,7 @@ pub(super) fn bound_termination() -> std::io::Result<()> {
         return Ok(());
     }
     sys::with_all_signals_blocked(|| {
-        let thread = std::thread::Builder::new().name("heaptide-end".into());
-        thread.stack_size(STACK_BYTES).spawn(|| {
+        sys::start_thread(c"heaptide-end", || {
             let _internal = InternalGuard::enter();
             let signal = sys::wait_for_termination();
             std::thread::sleep(END_PATIENCE);
@@ -209,9 +208,6 @@ pub(super) fn bound_termination() -> std::io::Result<()> {
     *bounded = Some(this);
     Ok(())
 }
-
-/// Of a thread that only sleeps.
-const STACK_BYTES: usize = 64 << 10;
 
 /// In the thread that forks.
 extern "C" fn before_fork() {

@@ -12,6 +12,7 @@ use heaptide_format::{ModuleId, ModuleOffset, Name, NamedOffset, Names};
 use crate::globals::MODULES;
 use crate::shared::sites::SiteEntry;
 use crate::sync::Ordering::Relaxed;
+use crate::sys;
 
 /// The names of the frames of `sites`, by module, in order of modules and offsets. What was in a
 /// module that is gone has no name any more.
@@ -44,7 +45,7 @@ fn named(bias: u64, address: u64) -> Option<NamedOffset> {
 fn names_of(address: u64) -> Vec<Name> {
     let mut names = Vec::new();
     let call = (address - 1) as usize;
-    backtrace::resolve(core::ptr::without_provenance_mut(call), |symbol| {
+    let note = |symbol: &backtrace::Symbol| {
         if let Some(function) = symbol.name() {
             names.push(Name {
                 function: format!("{function:#}"),
@@ -52,6 +53,8 @@ fn names_of(address: u64) -> Vec<Name> {
                 line: symbol.lineno(),
             });
         }
-    });
+    };
+    // It asks the loader for all modules, under its lock.
+    sys::while_nobody_forks(|| backtrace::resolve(core::ptr::without_provenance_mut(call), note));
     names
 }

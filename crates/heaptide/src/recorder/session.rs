@@ -232,7 +232,7 @@ impl Session {
         let path = String::from_utf8_lossy(module.path());
         Module {
             id: ModuleId(at as u32),
-            path: module_path(&path, at == 0, &self.header.exe).to_owned(),
+            path: module_path(&path, module.is_executable(), &self.header.exe).to_owned(),
             build_id: module.build_id().map(hex),
             bias: ModuleOffset(module.bias()),
         }
@@ -282,9 +282,9 @@ impl Session {
 
 /// What the loader calls a module; of the executable, whose name it may not know or may give as a link
 /// that leads every process to itself (static programs), the file.
-fn module_path<'a>(path: &'a str, is_first: bool, exe: &'a str) -> &'a str {
+fn module_path<'a>(path: &'a str, is_executable: bool, exe: &'a str) -> &'a str {
     match path {
-        "" if is_first => exe,
+        "" if is_executable => exe,
         "/proc/self/exe" => exe,
         path => path,
     }
@@ -337,7 +337,11 @@ fn header(builder: &Builder) -> Header {
         segment: 0,
         pid,
         exe: exe.to_string_lossy().into_owned(),
-        build_id: MODULES.all().next().and_then(LoadedModule::build_id).map(hex),
+        build_id: MODULES
+            .all()
+            .find(|module| module.is_executable())
+            .and_then(LoadedModule::build_id)
+            .map(hex),
         host: process::host(),
         arch: std::env::consts::ARCH.to_owned(),
         start_unix_ns,

@@ -58,6 +58,45 @@ pub(crate) fn map_zeroed(bytes: usize) -> Option<NonNull<u8>> {
     NonNull::new(at.cast())
 }
 
+/// The top of a fresh stack of `bytes`, below which it grows down to pages that are not there;
+/// `None` if the system refuses. Memory that is never touched is never there.
+pub(crate) fn map_stack(bytes: usize) -> Option<NonNull<u8>> {
+    let before = errno();
+    let top = try_map_stack(bytes);
+    set_errno(before);
+    top
+}
+
+fn try_map_stack(bytes: usize) -> Option<NonNull<u8>> {
+    // A page of the machine with the largest.
+    const GUARD_BYTES: usize = 64 << 10;
+    // SAFETY: as for `map_zeroed`; what has no rights takes no memory, locked or not.
+    let guard = unsafe {
+        libc::mmap(
+            core::ptr::null_mut(),
+            GUARD_BYTES + bytes,
+            libc::PROT_NONE,
+            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE | libc::MAP_STACK,
+            -1,
+            0,
+        )
+    };
+    if guard == libc::MAP_FAILED {
+        return None;
+    }
+    // SAFETY: inside the mapping.
+    let stack = unsafe { guard.byte_add(GUARD_BYTES) };
+    // SAFETY: the upper part of a mapping that nobody else knows.
+    let set = unsafe { libc::mprotect(stack, bytes, libc::PROT_READ | libc::PROT_WRITE) };
+    if set != 0 {
+        // SAFETY: as above.
+        unsafe { libc::munmap(guard, GUARD_BYTES + bytes) };
+        return None;
+    }
+    // SAFETY: the end of the mapping.
+    NonNull::new(unsafe { stack.byte_add(bytes) }.cast())
+}
+
 /// How many bytes of a mapping are in memory; 0 if the kernel does not say.
 pub(crate) fn resident_bytes(start: usize, bytes: usize) -> u64 {
     if cfg!(miri) {

@@ -3,25 +3,36 @@
 mod copies;
 mod descriptors;
 mod errno;
+mod loader;
 mod memory;
 mod privilege;
 mod process;
+mod raw;
 mod signals;
+mod stack_start;
 mod standard_error;
 mod streams;
+mod threads;
 mod wake;
 
 pub(crate) use copies::{ProcessCopy, is_owner};
 pub(crate) use descriptors::{leave_descriptors_of_process, raised};
-pub(crate) use memory::{SharedNumbers, map_zeroed, resident_bytes, shared_numbers};
+pub(crate) use loader::{
+    Answer, LoadedObject, UNLOADS, address_in_executable, can_find_objects, look_up_find_object,
+    object_at, path_and_bias_of, while_nobody_forks,
+};
+pub(crate) use memory::{SharedNumbers, map_stack, map_zeroed, resident_bytes, shared_numbers};
 pub(crate) use privilege::effective_user_id;
 pub(crate) use process::{
     at_thread_exit, environment, monotonic_ns, n_threads, process_id, start_up_entropy,
     watch_forks, watch_process_exit, watch_thread_exits,
 };
+pub(crate) use raw::{block_signals, is_readable, restore_signals};
 pub(crate) use signals::{OnSignal, die_of, handle_signal, with_all_signals_blocked};
+pub(crate) use stack_start::{note_first_stack, note_thread_locals, stack_begins_near};
 pub(crate) use standard_error::{complain, complain_for_process};
 pub(crate) use streams::wait_until_writable;
+pub(crate) use threads::start_thread;
 pub(crate) use wake::{
     Want, forget as forget_wants, listen, listen_no_more, terminated_by, wait,
     wait_for_termination, wake,

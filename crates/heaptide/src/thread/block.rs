@@ -20,7 +20,7 @@ use crate::sync::Ordering::Relaxed;
 use crate::sync::{AtomicU32, AtomicU64, signal_fence};
 use crate::thread::counters::slot::SlotChunks;
 use crate::thread::stack_cache::StackCache;
-use crate::unwind::{RuleCache, Scratch};
+use crate::unwind::{FrameBuffer, RuleCache};
 
 const IDLE: u32 = 0;
 const IN_USE: u32 = 1;
@@ -39,7 +39,7 @@ zeroed! {
         pub(crate) slots: SlotChunks,
         stack_cache: UnsafeCell<StackCache>,
         pub(crate) rules: RuleCache,
-        pub(crate) scratch: Scratch,
+        pub(crate) frames: FrameBuffer,
         /// For the next sampled block, should its bucket of the side table be full.
         pub(crate) spare: Link<Chunk>,
     }
@@ -229,8 +229,10 @@ pub(crate) fn adopt(pool: &Pool<ThreadBlock>, arena: &Arena) -> Option<BlockGuar
         block.release();
         return None;
     }
-    let here = 0u8;
-    guard.stack_cache_mut().reset_for_thread(core::ptr::from_ref(&here).addr() as u64);
+    // The hook may be on a stack of its own; but what is a thread's own lies at the same distance
+    // from its stack in every thread, or at least stays where it is.
+    let near = BLOCK.try_with(|own| core::ptr::from_ref(own).addr()).ok()?;
+    guard.stack_cache_mut().reset_for_thread(near as u64);
     BLOCK.try_with(|own| own.set(Some(block))).ok()?;
     crate::sys::at_thread_exit(block);
     Some(guard)

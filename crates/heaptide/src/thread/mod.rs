@@ -5,4 +5,5 @@
 pub(crate) mod block;
 pub(crate) mod counters;
 pub(crate) mod sampler;
+pub(crate) mod scratch_stack;
 pub(crate) mod stack_cache;

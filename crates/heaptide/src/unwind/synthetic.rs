@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use super::arch::{self, Arch};
 use super::observer::WalkObserver;
 use super::rule::{Base, Rule};
-use super::stack::{Caller, MAX_FRAMES, Scratch, StackMemory};
+use super::stack::{Caller, FrameBuffer, MAX_FRAMES, PAGE_BYTES, StackMemory};
 use super::walk::{Outcome, walk_on};
 use crate::sync::AtomicU64;
 use crate::sync::Ordering::Relaxed;
@@ -132,11 +132,11 @@ impl Made {
         arch: Arch,
         observer: &mut impl WalkObserver,
     ) -> (Outcome, Vec<u64>) {
-        let (scratch, reads) = (scratch(), Reads::default());
+        let (buffer, reads) = (frame_buffer(), Reads::default());
         let rule_of = |call| self.rule_of(call);
         let memory = self.memory(&reads);
-        let outcome = walk_on(arch, memory, self.caller, &scratch, observer, rule_of);
-        (outcome, found(&scratch, outcome))
+        let outcome = walk_on(arch, memory, self.caller, &buffer, observer, rule_of);
+        (outcome, found(&buffer, outcome))
     }
 }
 
@@ -155,13 +155,13 @@ impl WalkObserver for Repeatable {
 }
 
 /// Room for the frames of one walk.
-pub(crate) fn scratch() -> Scratch {
+pub(crate) fn frame_buffer() -> FrameBuffer {
     [const { AtomicU64::new(0) }; MAX_FRAMES]
 }
 
 /// The frames that a walk wrote.
-pub(crate) fn found(scratch: &Scratch, outcome: Outcome) -> Vec<u64> {
-    scratch[..outcome.n_frames].iter().map(|frame| frame.load(Relaxed)).collect()
+pub(crate) fn found(buffer: &FrameBuffer, outcome: Outcome) -> Vec<u64> {
+    buffer[..outcome.n_frames].iter().map(|frame| frame.load(Relaxed)).collect()
 }
 
 /// Addresses of words that were read, in order.
@@ -178,6 +178,15 @@ impl StackMemory for Watched<'_> {
     fn word(self, at: u64) -> u64 {
         self.reads.borrow_mut().push(at);
         *self.words.get(&at).unwrap_or_else(|| panic!("{at:#x} is not on the stack, but was read"))
+    }
+
+    /// On the pages of the stack, the words that are not of it can be read as well.
+    fn is_readable(self, page: u64) -> bool {
+        self.words.range(page..page + PAGE_BYTES).next().is_some()
+    }
+
+    fn begins_near(self, _: u64) -> bool {
+        false
     }
 }
 

@@ -11,7 +11,7 @@ use gimli::{
 };
 
 use super::arch::Arch;
-use super::rule::{Base, Rule};
+use super::rule::{Base, Resumes, Rule};
 
 type Bytes<'a> = EndianSlice<'a, NativeEndian>;
 
@@ -85,12 +85,11 @@ fn find(arch: Arch, sections: Sections<'_>, address: u64) -> Option<Rule> {
     if !entry.contains(address) {
         return None;
     }
-    if entry.is_signal_trampoline() {
-        return Some(Rule::Signal);
-    }
+    let resumes =
+        if entry.is_signal_trampoline() { Resumes::AtAddress } else { Resumes::AfterCall };
     let mut context = UnwindContext::<usize, OnStack>::new_in();
     let row = entry.unwind_info_for_address(&frames, &bases, &mut context, address).ok()?;
-    Some(simplify(arch, row))
+    Some(simplify(arch, row).resuming(resumes))
 }
 
 /// What the walk can use of a row.

@@ -83,7 +83,7 @@ const REMEMBER: [u8; 1] = [0x0a];
 const LATER: [u8; 2] = [0x02, 0x80];
 
 fn frame(base: Base, cfa_words: u32, ra_words: i16, fp_words: Option<i16>) -> Rule {
-    Rule::Frame { base, cfa_words, ra_words, fp_words }
+    Rule::Frame { base, cfa_words, ra_words, fp_words, resumes: Resumes::AfterCall }
 }
 
 /// What is said of a function, and the rule it comes down to.
@@ -176,12 +176,15 @@ fn a_rule_holds_where_the_table_says() {
     }
 }
 
+/// What the augmentation `S` says, and no more.
 #[test]
-fn a_signal_frame_is_told_from_others() {
+fn where_the_caller_goes_on_is_told_beside_the_rule() {
     for arch in arch::ALL {
-        let instructions = [cfa(arch.sp, 8), saved(arch.ra, 1)].concat();
-        let tables = Tables::new(arch, b"zRS", &instructions);
-        assert_eq!(tables.rule_of(arch, CODE_AT), Rule::Signal);
+        for (name, instructions, rule) in cases(arch) {
+            let tables = Tables::new(arch, b"zRS", &instructions.concat());
+            let expected = rule.resuming(Resumes::AtAddress);
+            assert_eq!(tables.rule_of(arch, CODE_AT), expected, "{name}: {arch:?}");
+        }
     }
 }
 

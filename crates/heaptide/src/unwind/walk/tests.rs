@@ -5,10 +5,10 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use super::super::arch;
-use super::super::rule::{Base, Rule};
-use super::super::stack::{Caller, MAX_FRAMES};
+use super::super::rule::{Base, Resumes, Rule};
+use super::super::stack::{Caller, MAX_FRAMES, PAGE_BYTES};
 use super::super::synthetic::{
-    Made, Reads, Repeatable, SP, Shape, any_stack, based, plain, scratch,
+    Made, Reads, Repeatable, SP, Shape, any_stack, based, frame_buffer, plain,
 };
 use super::{Outcome, walk_on};
 use proptest::prelude::*;
@@ -135,27 +135,168 @@ fn a_signal_frame_leads_to_what_it_interrupted() {
     for arch in arch::ALL {
         let mut made = interrupted.clone();
         made.words.insert(handler_sp + 8, 0x9000);
-        let mut n_frames = 2;
-        if let Some(context) = arch.signal {
-            n_frames += 3;
-            for (at, value) in [
-                // What is interrupted is looked up at its very address, not one before.
-                (context.pc, made.caller.ra - 1),
-                (context.sp, made.caller.sp),
-                (context.fp, made.caller.fp),
-            ] {
-                made.words.insert(handler_sp + 16 + at, value);
-            }
+        let context = arch.signal;
+        for (at, value) in [
+            // What is interrupted is looked up at its very address, not one before.
+            (context.pc, made.caller.ra - 1),
+            (context.sp, made.caller.sp),
+            (context.fp, made.caller.fp),
+        ] {
+            made.words.insert(handler_sp + 16 + at, value);
         }
         made.rules.insert(0x8000 - 1, Rule::frame(Base::Sp, 16, -8, None));
         made.rules.insert(0x9000 - 1, Rule::Signal);
         made.caller = Caller { ra: 0x8000, sp: handler_sp, fp: 7 };
         let mut observer = Repeatable(true);
         let (outcome, addresses) = made.walk_as(arch, &mut observer);
-        assert_eq!(outcome, Outcome { n_frames, truncated: arch.signal.is_none() });
+        assert_eq!(outcome, Outcome { n_frames: 5, truncated: false });
         let expected = [&[0x8000, 0x9000], &made.addresses[..]].concat();
-        assert_eq!(addresses, expected[..n_frames]);
+        assert_eq!(addresses, expected);
         assert!(!observer.0, "a stack through a signal is not remembered");
+    }
+}
+
+/// The augmentation `S` means that the caller goes on at the very address, not after a call, and no
+/// more: a trampoline of coroutines has it, and is no signal frame.
+#[test]
+fn a_frame_whose_caller_goes_on_at_its_address_is_an_ordinary_one() {
+    let mut made = Made::of(&[plain(0x2000, 4), based(0x3000, 6), plain(0x4000, 2), ROOT]);
+    let trampoline = made.rules[&(0x3000 - 1)].resuming(Resumes::AtAddress);
+    made.rules.insert(0x3000 - 1, trampoline);
+    // At this address a function begins: one before is another's.
+    let rule = made.rules.remove(&(0x4000 - 1)).expect("its rule");
+    made.rules.insert(0x4000, rule);
+    let mut observer = Repeatable(true);
+    let (outcome, addresses) = made.walk(&mut observer);
+    assert_eq!(outcome, Outcome { n_frames: 4, truncated: false });
+    assert_eq!(addresses, [0x2000, 0x3000, 0x4001, 0x1000], "readers subtract one");
+    assert!(observer.0);
+}
+
+/// Pages of a stack; reading on another is a crash.
+#[derive(Clone, Copy)]
+struct Pages<'a> {
+    words: &'a BTreeMap<u64, u64>,
+    readable: &'a [u64],
+    asked: &'a Cell<u32>,
+    /// Stack pointer of start-up code without tables; 0 without such code.
+    begins_at: u64,
+}
+
+impl super::StackMemory for Pages<'_> {
+    fn word(self, at: u64) -> u64 {
+        assert!(self.readable.contains(&(at / PAGE_BYTES)), "a read of {at:#x} outside the stack");
+        self.words.get(&at).copied().unwrap_or(0xdead)
+    }
+
+    fn is_readable(self, page: u64) -> bool {
+        self.asked.set(self.asked.get() + 1);
+        self.readable.contains(&(page / PAGE_BYTES))
+    }
+
+    fn begins_near(self, sp: u64) -> bool {
+        sp == self.begins_at
+    }
+}
+
+/// Walks `made` where only so many pages are there, from that of the stack pointer on; and whether
+/// the walk can be repeated.
+fn walk_in_pages(made: &Made, readable: &[u64]) -> (Outcome, bool, u32) {
+    let asked = Cell::new(0);
+    let memory = Pages { words: &made.words, readable, asked: &asked, begins_at: 0 };
+    let rules = |call| made.rules.get(&call).copied().unwrap_or(Rule::Unknown);
+    let mut observer = Repeatable(true);
+    let outcome = walk_on(arch::HERE, memory, made.caller, &frame_buffer(), &mut observer, rules);
+    (outcome, observer.0, asked.get())
+}
+
+const FIRST_PAGE: u64 = SP / PAGE_BYTES;
+
+/// A hole in the pages is the end of the stack, even if there is memory above it.
+#[test]
+fn a_walk_reads_no_page_that_is_not_there() {
+    let large = plain(0x3000, 2 * PAGE_BYTES as u32 / 8);
+    let made = Made::of(&[plain(0x2000, 4), large, large, plain(0x4000, 2), ROOT]);
+    let all: Vec<u64> = (FIRST_PAGE..FIRST_PAGE + 5).collect();
+    assert_eq!(walk_in_pages(&made, &all).0, Outcome { n_frames: 5, truncated: false });
+    for hole in 0..5 {
+        let readable: Vec<u64> = all.iter().copied().filter(|p| *p != FIRST_PAGE + hole).collect();
+        let (outcome, repeatable, _) = walk_in_pages(&made, &readable);
+        let n_frames = [1, 2, 2, 3, 3][hole as usize];
+        assert_eq!(outcome, Outcome { n_frames, truncated: true }, "page {hole}");
+        assert!(!repeatable, "what was not there may be the next time");
+    }
+}
+
+/// A page is asked for once, and that of the stack pointer not at all, if the hook's own frames lie
+/// on it too.
+#[test]
+fn pages_are_asked_for_once() {
+    let check = |moved_by: u64, asked: u32| {
+        let shapes =
+            [plain(0x2000, 4), plain(0x3000, 40), plain(0x4000, 600), plain(0x5000, 9), ROOT];
+        let made = Made::of(&shapes).moved_by(moved_by);
+        let pages: Vec<u64> = (FIRST_PAGE..FIRST_PAGE + 4).collect();
+        assert_eq!(
+            walk_in_pages(&made, &pages),
+            (Outcome { n_frames: 5, truncated: false }, true, asked)
+        );
+    };
+    check(0, 2);
+    check(8, 1);
+    check(PAGE_BYTES - 8, 2);
+}
+
+/// A table that lies, and leads above the stack: that is the end, whatever is there.
+#[test]
+fn a_table_that_leads_elsewhere_is_not_followed() {
+    let check = |cfa, ra| {
+        let mut made = Made::of(&[plain(0x2000, 4), ROOT]);
+        made.rules.insert(0x2000 - 1, Rule::frame(Base::Sp, cfa, ra, None));
+        let (outcome, repeatable, _) = walk_in_pages(&made, &[FIRST_PAGE, FIRST_PAGE - 1]);
+        assert_eq!((outcome, repeatable), (Outcome { n_frames: 1, truncated: true }, false));
+    };
+    // A page up, where there is none.
+    check(4096, 0);
+    check(8 * 513, -8);
+    check(1 << 20, 8);
+    // Below the stack pointer, where there are no frames of callers.
+    check(8, -16);
+    check(8, -4104);
+}
+
+/// A word that leads to no known code proves nothing. It is relied on only where reading it again is
+/// safe because a word before it is on the same page.
+#[test]
+fn a_last_word_on_a_page_of_its_own_is_not_relied_on() {
+    let check = |words: u32, last: u64, repeatable: bool| {
+        let mut made = Made::of(&[plain(0x2000, 4), plain(0x3000, words), ROOT]);
+        made.words.insert(SP + 8 * (u64::from(words) + 3), last);
+        let (outcome, seen, _) = walk_in_pages(&made, &[FIRST_PAGE, FIRST_PAGE + 1]);
+        assert_eq!(outcome.truncated, last != 0);
+        assert_eq!(seen, repeatable, "{words} words, {last:#x}");
+    };
+    check(6, 0x7777, true);
+    check(6, 0, true);
+    check(508, 0x7777, true);
+    check(509, 0x7777, false);
+    check(509, 0, false);
+}
+
+/// Code without tables that stands where the stack begins is the root, though nobody says so.
+#[test]
+fn code_without_tables_at_the_beginning_is_the_root() {
+    let mut made = Made::of(&[plain(0x2000, 4), plain(0x3000, 6), ROOT]);
+    made.rules.remove(&(0x1000 - 1));
+    for (begins_at, truncated) in [(SP + 8 * 10, false), (SP + 8 * 4, true)] {
+        let asked = Cell::new(0);
+        let memory =
+            Pages { words: &made.words, readable: &[FIRST_PAGE], asked: &asked, begins_at };
+        let rules = |call| made.rules.get(&call).copied().unwrap_or(Rule::Unknown);
+        let mut observer = Repeatable(true);
+        let outcome =
+            walk_on(arch::HERE, memory, made.caller, &frame_buffer(), &mut observer, rules);
+        assert_eq!(outcome, Outcome { n_frames: 3, truncated });
     }
 }
 
@@ -163,10 +304,10 @@ fn a_signal_frame_leads_to_what_it_interrupted() {
 #[test]
 fn rules_are_asked_for_the_calls() {
     let made = Made::of(&[plain(0x2000, 4), based(0x3000, 6), plain(0x4000, 2), ROOT]);
-    let (scratch, reads, asked) = (scratch(), Reads::default(), Cell::new(0));
+    let (buffer, reads, asked) = (frame_buffer(), Reads::default(), Cell::new(0));
     let mut rules: BTreeMap<_, _> = made.rules.clone();
     let memory = made.memory(&reads);
-    walk_on(arch::HERE, memory, made.caller, &scratch, &mut Repeatable(true), |call| {
+    walk_on(arch::HERE, memory, made.caller, &buffer, &mut Repeatable(true), |call| {
         assert_eq!(call + 1, made.addresses[asked.get()]);
         asked.set(asked.get() + 1);
         rules.remove(&call).expect("asked once")
@@ -199,7 +340,7 @@ proptest! {
         let memory = Everywhere(&made.words);
         let mut observer = Repeatable(true);
         let outcome =
-            walk_on(arch::HERE, memory, made.caller, &scratch(), &mut observer, rules);
+            walk_on(arch::HERE, memory, made.caller, &frame_buffer(), &mut observer, rules);
         prop_assert!(outcome.n_frames <= MAX_FRAMES);
     }
 }
@@ -210,5 +351,13 @@ struct Everywhere<'a>(&'a BTreeMap<u64, u64>);
 impl super::StackMemory for Everywhere<'_> {
     fn word(self, at: u64) -> u64 {
         self.0.get(&at).copied().unwrap_or(0)
+    }
+
+    fn is_readable(self, _: u64) -> bool {
+        true
+    }
+
+    fn begins_near(self, _: u64) -> bool {
+        false
     }
 }

@@ -1,0 +1,48 @@
+//! Onto a stack of our own, and back.
+
+use core::ffi::c_void;
+
+#[cfg(target_arch = "aarch64")]
+use super::aarch64::switch_stack;
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+use super::other::switch_stack;
+#[cfg(target_arch = "x86_64")]
+use super::x86_64::switch_stack;
+use crate::globals::{ARENA, SCRATCH_STACKS};
+use crate::sys;
+use crate::thread::scratch_stack::Claimed;
+
+/// Does `work` on a stack of our own, with every signal blocked, so that no handler of the program
+/// finds itself there; `None` if there is no memory for one.
+///
+/// Two system calls, and none in a handler that comes meanwhile: it runs when we are back. `work`
+/// must not call what is the program's, such as its allocator: that may use the stack as it likes, and
+/// look at where it is.
+pub(crate) fn on_scratch_stack<R>(work: impl FnOnce() -> R) -> Option<R> {
+    let mask = sys::block_signals();
+    let claimed = Claimed::claim(&SCRATCH_STACKS, &ARENA);
+    let result = claimed.as_ref().and_then(|stack| work_on(stack, work));
+    drop(claimed);
+    sys::restore_signals(mask);
+    result
+}
+
+/// What is to be done, and what came of it.
+struct Job<F, R> {
+    work: Option<F>,
+    result: Option<R>,
+}
+
+fn work_on<F: FnOnce() -> R, R>(stack: &Claimed, work: F) -> Option<R> {
+    let mut job = Job { work: Some(work), result: None };
+    // SAFETY: a mapped stack that is ours alone while it is claimed, and a function that takes what
+    // it is given here. Nothing unwinds through it.
+    unsafe { switch_stack(stack.top(), perform::<F, R>, (&raw mut job).cast()) };
+    job.result
+}
+
+unsafe extern "C" fn perform<F: FnOnce() -> R, R>(job: *mut c_void) {
+    // SAFETY: `work_on` passes a job of this type, and waits.
+    let job = unsafe { &mut *job.cast::<Job<F, R>>() };
+    job.result = job.work.take().map(|work| work());
+}
