@@ -22,8 +22,10 @@ pub(crate) fn start_thread(
     work: impl FnOnce() + Send + 'static,
 ) -> Result<(), std::io::Error> {
     let named = move || {
+        // SAFETY: always succeeds.
+        let this = unsafe { libc::pthread_self() };
         // SAFETY: this thread's own handle, and a C string.
-        unsafe { libc::pthread_setname_np(libc::pthread_self(), name.as_ptr()) };
+        unsafe { libc::pthread_setname_np(this, name.as_ptr()) };
         work();
     };
     // SAFETY: all zero is a place for attributes.
