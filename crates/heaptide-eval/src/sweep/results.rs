@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::thread;
 
 use anyhow::Result;
-use heaptide_analyze::recorded::{self, Terms};
+use heaptide_analyze::Terms;
 use heaptide_analyze::symbols::RecordedOnly;
 use heaptide_analyze::verdict::{Channel, Class};
 
@@ -47,7 +47,7 @@ pub(super) fn judge_all(programs: &[Program], seeds: Range<u64>, n: usize) -> Re
 
 fn worst(program: &Program, n: usize, seed: u64) -> Result<Option<Found>> {
     let recording = recordings::path(program, n, seed);
-    let report = recorded::judge(&[recording], &mut RecordedOnly, &Terms::default())?;
+    let report = heaptide_analyze::judge(&[recording], &mut RecordedOnly, &Terms::default())?;
     Ok(report.findings().next().map(|finding| Found {
         class: finding.class,
         channel: finding.lead().verdict.channel,

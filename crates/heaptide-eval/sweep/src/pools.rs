@@ -26,7 +26,9 @@ impl Pool {
             self.lent.push_back(buffer);
         }
         while self.lent.len() > wanted {
-            self.idle.extend(self.lent.pop_front());
+            if let Some(buffer) = self.lent.pop_front() {
+                self.idle.push(buffer);
+            }
         }
     }
 }
@@ -86,7 +88,9 @@ impl Played for Queued {
         let buffer = self.idle.pop().unwrap_or_else(|| Box::new([0; BUFFER_BYTES]));
         self.lent.push_back(buffer);
         while self.lent.len() > wanted {
-            self.lent.pop_front().map(|buffer| self.idle.push(buffer));
+            if let Some(buffer) = self.lent.pop_front() {
+                self.idle.push(buffer);
+            }
         }
     }
 }
