@@ -94,12 +94,6 @@ impl Page<'_> {
         self.wrapped("  ", "  ", &phrase::growth(&finding.rate));
     }
 
-    fn never_freed(&mut self, finding: &Finding) {
-        if let Some(never_freed) = phrase::never_freed(finding) {
-            self.wrapped("  ", "    ", &never_freed);
-        }
-    }
-
     fn change(&mut self, finding: &Finding) {
         if let Some(change) = phrase::change(finding) {
             self.wrapped("  ", "    ", &change);
@@ -352,7 +346,6 @@ type Part = fn(&mut Page<'_>, &Finding);
 const PARTS: &[(Rank, Part)] = &[
     (Rank::Always, |page, finding| page.headline(finding)),
     (Rank::Always, |page, finding| page.growth(finding)),
-    (Rank::Always, |page, finding| page.never_freed(finding)),
     (Rank::Always, |page, finding| page.change(finding)),
     (Rank::Detail, |page, finding| page.counted_per(finding)),
     (Rank::Always, |page, finding| page.place(finding)),

@@ -105,12 +105,7 @@ fn write_details(out: &mut String, finding: &Finding, view: &View) -> std::fmt::
     let sure = phrase::confidence(finding.confidence);
     writeln!(out, "<details><summary>{id}: {word}, {sure}</summary>\n")?;
     let evidence = &phrase::evidence_site(finding).verdict.evidence;
-    let about = [
-        phrase::never_freed(finding),
-        phrase::change(finding),
-        phrase::counted_per(finding),
-        phrase::needs(finding),
-    ];
+    let about = [phrase::change(finding), phrase::counted_per(finding), phrase::needs(finding)];
     let about = about.into_iter().flatten();
     for sentence in about.chain(phrase::excluded(finding)) {
         writeln!(out, "- {}", escaped(&sentence))?;
