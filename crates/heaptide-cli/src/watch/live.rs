@@ -87,16 +87,20 @@ impl LiveRecording {
 }
 
 /// The newest segment that a process has open; `None` if it records nothing.
+///
+/// Each thread is looked at, because the one that records has descriptors of its own.
 fn open_segment(pid: i32) -> anyhow::Result<Option<Segment>> {
-    let dir = PathBuf::from(format!("/proc/{pid}/fd"));
-    let entries = match fs::read_dir(&dir) {
+    let dir = PathBuf::from(format!("/proc/{pid}/task"));
+    let threads = match fs::read_dir(&dir) {
         Ok(entries) => entries,
         Err(_) if !Path::new(&format!("/proc/{pid}")).exists() => bail!("no process {pid}"),
         Err(cause) => {
             return Err(cause).with_context(|| format!("cannot see what process {pid} has open"));
         }
     };
-    let open = entries.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
+    let descriptors =
+        threads.filter_map(|thread| fs::read_dir(thread.ok()?.path().join("fd")).ok());
+    let open = descriptors.flatten().filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
     // Reading from anything but a file could wait for ever.
     let files = open.filter(|path| path.is_file());
     let own = files.filter_map(|path| recordings::segment(&path));
