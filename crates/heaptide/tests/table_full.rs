@@ -37,7 +37,9 @@ fn a_full_table_is_said() {
     let path = scratch("table_full");
     let recorder = Recorder::builder()
         .output(&path)
+        // All in one file: a segment is at most half of all.
         .segment_bytes(1 << 30)
+        .total_bytes(4 << 30)
         .start()
         .expect("a recording starts");
     tally::leave_out_recorder();

@@ -37,7 +37,8 @@ pub(crate) fn start_thread(
     // SAFETY: as above.
     unsafe { libc::pthread_attr_setdetachstate(&mut attributes, libc::PTHREAD_CREATE_DETACHED) };
     let work: *mut Work = Box::into_raw(Box::new(Box::new(named)));
-    let mut thread = 0;
+    // SAFETY: all zero is a place for a handle, a number or a pointer.
+    let mut thread: libc::pthread_t = unsafe { core::mem::zeroed() };
     // SAFETY: `begin` takes what is handed over here, and nobody else has it.
     let failed = unsafe { libc::pthread_create(&mut thread, &attributes, begin, work.cast()) };
     // SAFETY: initialised above, and used for the last time.

@@ -136,7 +136,8 @@ mod futex {
 
     pub(super) fn wait_while_zero(word: *const u32, timeout: Option<Duration>) {
         let timeout = timeout.map(|timeout| libc::timespec {
-            tv_sec: libc::time_t::try_from(timeout.as_secs()).unwrap_or(libc::time_t::MAX),
+            // As long as any clock is ever waited for, on systems with small clocks too.
+            tv_sec: timeout.as_secs().min(i32::MAX as u64) as _,
             tv_nsec: timeout.subsec_nanos().into(),
         });
         let timeout = timeout.as_ref().map_or(core::ptr::null(), core::ptr::from_ref);
