@@ -10,6 +10,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
+use crate::sys;
+
 /// Recordings name functions and files of a service: nobody else's business.
 const OWNER_ONLY: u32 = 0o600;
 
@@ -42,10 +44,10 @@ pub(crate) fn sync(file: &File) -> io::Result<()> {
     fault::before_sync(|| file.sync_all())
 }
 
-/// A second name, unless somebody has it.
-pub(crate) fn link(old: &Path, new: &Path) -> io::Result<()> {
+/// Another name, unless somebody has it.
+pub(crate) fn rename_if_free(old: &Path, new: &Path) -> io::Result<()> {
     fault::before()?;
-    fs::hard_link(old, new)
+    sys::rename_if_free(old, new)
 }
 
 /// Another name, in place of whoever has it.

@@ -133,7 +133,7 @@ impl NameGuard {
 fn take_name(new: &Path, path: &Path, pid: u32) -> io::Result<PathBuf> {
     let mut path = path.to_owned();
     for _ in 0..MOST_NAMES {
-        match disk::link(new, &path) {
+        match disk::rename_if_free(new, &path) {
             Ok(()) => return Ok(path),
             Err(err) if has_no_links(&err) && !path.exists() => {
                 return disk::rename(new, &path).map(|()| path);

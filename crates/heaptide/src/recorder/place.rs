@@ -165,8 +165,8 @@ fn before_ending(path: &Path, part: &str) -> PathBuf {
 pub(crate) fn set_aside(path: &Path) -> io::Result<()> {
     for n in 1.. {
         let free = beside(path, &format!(".{n}"));
-        match disk::link(path, &free) {
-            Ok(()) => return disk::remove(path),
+        match disk::rename_if_free(path, &free) {
+            Ok(()) => return Ok(()),
             Err(err) if err.kind() == io::ErrorKind::AlreadyExists => {}
             Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(err) if !has_no_links(&err) => return Err(err),

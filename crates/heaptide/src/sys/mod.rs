@@ -5,6 +5,7 @@ mod descriptors;
 mod errno;
 mod loader;
 mod memory;
+mod names;
 mod privilege;
 mod process;
 mod raw;
@@ -22,6 +23,7 @@ pub(crate) use loader::{
     object_at, path_and_bias_of, while_nobody_forks,
 };
 pub(crate) use memory::{SharedNumbers, map_stack, map_zeroed, resident_bytes, shared_numbers};
+pub(crate) use names::rename_if_free;
 pub(crate) use privilege::effective_user_id;
 pub(crate) use process::{
     at_thread_exit, environment, monotonic_ns, n_threads, process_id, start_up_entropy,
