@@ -2,7 +2,7 @@
 //! every machine.
 //!
 //! A [`Trace`] is every block that one site ever allocates; [`record`] shows it as a recording would,
-//! in one [`Rhythm`] or another. [`write`] makes whole files, of any size, for whoever measures how
+//! in one [`Rhythm`] or another. [`write()`] makes whole files, of any size, for whoever measures how
 //! fast they are read. What the sites are *like* is the business of who makes them.
 
 mod recording;
