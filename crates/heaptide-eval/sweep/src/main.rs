@@ -13,6 +13,7 @@ mod caches;
 mod crowd;
 mod generator;
 mod growing;
+mod list;
 mod pools;
 mod tables;
 
@@ -22,7 +23,8 @@ use std::path::Path;
 
 use fastrand::Rng;
 
-use generator::{GENERATORS, Generator, Now, Run};
+use generator::{Generator, Now, Run};
+use list::GENERATORS;
 
 #[global_allocator]
 static HEAP: heaptide::Heaptide = heaptide::Heaptide::new();
