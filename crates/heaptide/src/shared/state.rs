@@ -166,7 +166,7 @@ impl State {
     }
 }
 
-/// The cell that holds the word. One per process ([`crate::heap::STATE`]); tests make their own.
+/// The cell that holds the word. One per process ([`crate::globals::STATE`]); tests make their own.
 #[derive(Debug)]
 pub(crate) struct StateCell(AtomicU64);
 
