@@ -1,6 +1,6 @@
 //! Recordings in, named and judged findings out.
 //!
-//! [`judge`] goes the whole way: it loads recordings, sums up what each call site did over its run,
+//! [`judge()`] goes the whole way: it loads recordings, sums up what each call site did over its run,
 //! gives the sites names, decides which of them leak, and rules on what was found by policy,
 //! baseline and the build before. What comes out is a [`Report`]; `heaptide-report` writes it.
 //!
