@@ -12,7 +12,12 @@ use core::ptr::NonNull;
 use super::process::monotonic_ns;
 use crate::sync::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 
-/// A module, as [`object_at`] finds it.
+/// What a module says of one of its segments (`Phdr`, see `elf(5)`).
+#[cfg(target_pointer_width = "64")]
+pub(crate) type ProgramHeader = libc::Elf64_Phdr;
+
+/// A module, as [`object_at`] finds it: all of it, or of an executable the part around the address,
+/// because the kernel leaves a hole between two segments that are not next to each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct LoadedObject {
     pub(crate) start: u64,
@@ -120,6 +125,20 @@ pub(crate) unsafe fn path_and_bias_of(object: &LoadedObject) -> Option<(&'static
 pub(crate) fn address_in_executable() -> u64 {
     // SAFETY: a pure query.
     unsafe { libc::getauxval(libc::AT_PHDR) }
+}
+
+/// The program headers of the executable, as the kernel (or a loader that was called as a command)
+/// gave them to it.
+pub(crate) fn headers_of_executable() -> &'static [ProgramHeader] {
+    // SAFETY: a pure query.
+    let count = unsafe { libc::getauxval(libc::AT_PHNUM) };
+    let at = address_in_executable();
+    if at == 0 {
+        return &[];
+    }
+    let first = core::ptr::with_exposed_provenance::<ProgramHeader>(at as usize);
+    // SAFETY: the kernel says that there are so many, and the executable is never unloaded.
+    unsafe { core::slice::from_raw_parts(first, count as usize) }
 }
 
 // --- the lock, where there is no other way -------------------------------------------------------

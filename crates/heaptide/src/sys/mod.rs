@@ -19,8 +19,8 @@ mod wake;
 pub(crate) use copies::{ProcessCopy, is_owner};
 pub(crate) use descriptors::{leave_descriptors_of_process, raised};
 pub(crate) use loader::{
-    Answer, LoadedObject, UNLOADS, address_in_executable, can_find_objects, look_up_find_object,
-    object_at, path_and_bias_of, while_nobody_forks,
+    Answer, LoadedObject, ProgramHeader, UNLOADS, address_in_executable, can_find_objects,
+    headers_of_executable, look_up_find_object, object_at, path_and_bias_of, while_nobody_forks,
 };
 pub(crate) use memory::{SharedNumbers, map_stack, map_zeroed, resident_bytes, shared_numbers};
 pub(crate) use names::rename_if_free;

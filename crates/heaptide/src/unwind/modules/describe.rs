@@ -2,12 +2,10 @@
 
 use core::ffi::CStr;
 
-use crate::sys::{self, LoadedObject};
+use crate::sys::{self, Answer, LoadedObject, ProgramHeader};
 
 #[cfg(target_pointer_width = "64")]
 type FileHeader = libc::Elf64_Ehdr;
-#[cfg(target_pointer_width = "64")]
-type Header = libc::Elf64_Phdr;
 
 /// One module, as it was found.
 #[derive(Debug, Default)]
@@ -55,21 +53,34 @@ pub(super) unsafe fn iterated(info: &libc::dl_phdr_info) -> Seen {
 /// The module must be loaded and stay so during the call. The slices in the result are good for as
 /// long.
 pub(super) unsafe fn found(object: &LoadedObject) -> Option<Seen> {
-    // SAFETY: the caller's promise.
-    let headers = unsafe { headers_of(object) }?;
-    // SAFETY: as above.
-    let (path, bias) = unsafe { sys::path_and_bias_of(object) }?;
-    // SAFETY: as above; the headers are the module's.
-    let seen = unsafe { described_by(headers, bias) };
     let LoadedObject { start, end, link_map, header_at } = *object;
-    (seen.header_at == header_at).then_some(Seen { start, end, link_map, path, ..seen })
+    // SAFETY: the caller's promise.
+    let (path, bias) = unsafe { sys::path_and_bias_of(object) }?;
+    let seen = if is_executable(object) {
+        // SAFETY: the headers are the executable's, which stays.
+        unsafe { described_by(sys::headers_of_executable(), bias) }
+    } else {
+        // SAFETY: the caller's promise.
+        let headers = unsafe { headers_of(object) }?;
+        // SAFETY: as above; the headers are the module's.
+        Seen { start, end, ..unsafe { described_by(headers, bias) } }
+    };
+    (seen.header_at == header_at).then_some(Seen { link_map, path, ..seen })
+}
+
+/// Whether the loader means the executable, though it may have found another part of it.
+fn is_executable(object: &LoadedObject) -> bool {
+    match sys::object_at(sys::address_in_executable()) {
+        Answer::Module(executable) => executable.link_map == object.link_map,
+        Answer::Nothing | Answer::CannotSay => false,
+    }
 }
 
 /// The program headers behind the file header that a module begins with.
 ///
 /// # Safety
 /// As [`found`].
-unsafe fn headers_of(object: &LoadedObject) -> Option<&'static [Header]> {
+unsafe fn headers_of(object: &LoadedObject) -> Option<&'static [ProgramHeader]> {
     let bytes = object.end.checked_sub(object.start)?;
     if bytes < size_of::<FileHeader>() as u64 || !are_readable(object.start, 64) {
         return None;
@@ -78,14 +89,14 @@ unsafe fn headers_of(object: &LoadedObject) -> Option<&'static [Header]> {
     // SAFETY: readable, as was just seen, and every bit pattern is a file header.
     let file = unsafe { at.read_unaligned() };
     let (n_headers, size) = (u64::from(file.e_phnum), u64::from(file.e_phentsize));
-    let headers_bytes = n_headers * size_of::<Header>() as u64;
-    let is_elf = file.e_ident.starts_with(b"\x7fELF") && size == size_of::<Header>() as u64;
+    let headers_bytes = n_headers * size_of::<ProgramHeader>() as u64;
+    let is_elf = file.e_ident.starts_with(b"\x7fELF") && size == size_of::<ProgramHeader>() as u64;
     let fits = file.e_phoff % 8 == 0 && file.e_phoff.checked_add(headers_bytes)? <= bytes;
     let headers_at = object.start + file.e_phoff;
     if !is_elf || !fits || !are_readable(headers_at, headers_bytes) {
         return None;
     }
-    let first = core::ptr::with_exposed_provenance::<Header>(headers_at as usize);
+    let first = core::ptr::with_exposed_provenance::<ProgramHeader>(headers_at as usize);
     // SAFETY: inside the module, aligned and readable, as was just seen; the module stays.
     Some(unsafe { core::slice::from_raw_parts(first, file.e_phnum.into()) })
 }
@@ -103,7 +114,7 @@ pub(super) fn are_readable(at: u64, bytes: u64) -> bool {
 /// # Safety
 /// They must be those of a module that is loaded and stays so during the call. The slices in the
 /// result are good for as long.
-unsafe fn described_by(headers: &[Header], bias: u64) -> Seen {
+unsafe fn described_by(headers: &[ProgramHeader], bias: u64) -> Seen {
     let mut seen = Seen { bias, start: u64::MAX, ..Seen::default() };
     for header in headers {
         let at = bias.wrapping_add(header.p_vaddr);
@@ -133,13 +144,13 @@ unsafe fn described_by(headers: &[Header], bias: u64) -> Seen {
 }
 
 /// Whether what `part` describes lies inside a loaded segment.
-fn is_loaded(headers: &[Header], part: &Header) -> bool {
+fn is_loaded(headers: &[ProgramHeader], part: &ProgramHeader) -> bool {
     let end = part.p_vaddr.checked_add(part.p_filesz);
     segment_end(headers, part.p_vaddr).is_some_and(|limit| end.is_some_and(|end| end <= limit))
 }
 
 /// Where the loaded segment around `address` ends (both before relocation).
-fn segment_end(headers: &[Header], address: u64) -> Option<u64> {
+fn segment_end(headers: &[ProgramHeader], address: u64) -> Option<u64> {
     headers
         .iter()
         .filter(|header| header.p_type == libc::PT_LOAD)

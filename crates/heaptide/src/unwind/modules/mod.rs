@@ -98,12 +98,14 @@ impl LoadedModule {
             && self.build_id() == seen.build_id
     }
 
-    /// Whether the loader means this module, or one that is very much like it.
+    /// Whether the loader means this module, or one that is very much like it. Of the executable, it
+    /// may have found a part only ([`LoadedObject`]).
     fn is_object(&self, object: &LoadedObject) -> bool {
-        self.start.load(Relaxed) == object.start
-            && self.end.load(Relaxed) == object.end
-            && self.link_map.load(Relaxed) == object.link_map
+        let has_its_bounds =
+            self.start.load(Relaxed) == object.start && self.end.load(Relaxed) == object.end;
+        self.link_map.load(Relaxed) == object.link_map
             && self.header_at.load(Relaxed) == object.header_at
+            && (has_its_bounds || self.is_executable())
     }
 
     /// Whether the build id in memory is that of this module: the loader may have put another into the

@@ -1,5 +1,6 @@
-//! Programs without a loader: linked statically with glibc, and with musl, whose own code has no
-//! unwind tables. Their modules are known, and their stacks are whole.
+//! Programs as linkers lay them out. Without a loader: linked statically with glibc, and with musl,
+//! whose own code has no unwind tables. And with holes between the segments, where the loader finds
+//! the executable in parts. Their modules are known, and their stacks are whole.
 //!
 //! Each is a program of its own, built for its target by the compiler that builds this test. A
 //! target that is not installed is said to be left out.
@@ -13,23 +14,48 @@ use rig::recording::Recording;
 use rig::scratch;
 
 fn main() -> ExitCode {
-    rig::main(&[("static_glibc", || check(&GLIBC)), ("static_musl", || check(&MUSL))], &[])
+    rig::main(
+        &[
+            ("static_glibc", || check(&GLIBC)),
+            ("static_musl", || check(&MUSL)),
+            ("holes_between_the_segments", || check(&HOLES)),
+        ],
+        &[],
+    )
 }
 
-struct Target {
+struct Layout {
+    name: &'static str,
     triple: &'static str,
     rustflags: &'static str,
+    /// Whether the executable is the only module.
+    is_static: bool,
     /// Whether the C library's own code is without unwind tables.
     has_bare_library: bool,
 }
 
-const GLIBC: Target = Target {
+const GLIBC: Layout = Layout {
+    name: "static-glibc",
     triple: "x86_64-unknown-linux-gnu",
     rustflags: "-C target-feature=+crt-static",
+    is_static: true,
     has_bare_library: false,
 };
-const MUSL: Target =
-    Target { triple: "x86_64-unknown-linux-musl", rustflags: "", has_bare_library: true };
+const MUSL: Layout = Layout {
+    name: "static-musl",
+    triple: "x86_64-unknown-linux-musl",
+    rustflags: "",
+    is_static: true,
+    has_bare_library: true,
+};
+/// Each segment begins on a page of 64 KiB of its own, and what is between them is not mapped.
+const HOLES: Layout = Layout {
+    name: "holes",
+    triple: "x86_64-unknown-linux-gnu",
+    rustflags: "-C link-arg=-Wl,-z,max-page-size=65536,-z,separate-code",
+    is_static: false,
+    has_bare_library: false,
+};
 
 /// Allocates in the first thread, in another, and below the C library's own code.
 const PROGRAM: &str = r#"
@@ -59,22 +85,22 @@ fn main() {
 }
 "#;
 
-fn build(target: &Target) -> Option<PathBuf> {
+fn build(layout: &Layout) -> Option<PathBuf> {
     let library = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()))
-        .args(["--print", "target-libdir", "--target", target.triple])
+        .args(["--print", "target-libdir", "--target", layout.triple])
         .output()
         .expect("the compiler that built this test");
     let folder = String::from_utf8(library.stdout).expect("a path");
     if !Path::new(folder.trim()).is_dir() {
-        eprintln!("left out: the target {} is not installed", target.triple);
+        eprintln!("left out: the target {} is not installed", layout.triple);
         return None;
     }
-    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("static").join(target.triple);
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("layouts").join(layout.name);
     let source = folder.join("src");
     std::fs::create_dir_all(&source).expect("the target directory is ours to write");
     std::fs::write(source.join("main.rs"), PROGRAM).expect("a file");
     let manifest = format!(
-        "[package]\nname = \"static-program\"\nedition = \"2024\"\n[workspace]\n[dependencies]\n\
+        "[package]\nname = \"laid-out\"\nedition = \"2024\"\n[workspace]\n[dependencies]\n\
          heaptide = {{ path = {:?} }}\n",
         env!("CARGO_MANIFEST_DIR"),
     );
@@ -83,19 +109,19 @@ fn build(target: &Target) -> Option<PathBuf> {
     let lock = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../Cargo.lock");
     std::fs::copy(lock, folder.join("Cargo.lock")).expect("the workspace has a lock file");
     let built = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-        .args(["build", "--offline", "--target", target.triple, "--manifest-path"])
+        .args(["build", "--offline", "--target", layout.triple, "--manifest-path"])
         .arg(folder.join("Cargo.toml"))
         .env("CARGO_TARGET_DIR", folder.join("target"))
-        .env("RUSTFLAGS", target.rustflags)
+        .env("RUSTFLAGS", layout.rustflags)
         .output()
         .expect("cargo");
     assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
-    Some(folder.join("target").join(target.triple).join("debug/static-program"))
+    Some(folder.join("target").join(layout.triple).join("debug/laid-out"))
 }
 
-fn check(target: &Target) {
-    let Some(program) = build(target) else { return };
-    let path = scratch(target.triple);
+fn check(layout: &Layout) {
+    let Some(program) = build(layout) else { return };
+    let path = scratch(layout.name);
     let status = Command::new(&program).env("HEAPTIDE_OUT", &path).status();
     assert!(status.expect("it starts").success());
     let recording = Recording::read(&path);
@@ -106,12 +132,13 @@ fn check(target: &Target) {
         for row in rows {
             let site = recording.sites.iter().find(|site| site.id == row.site).expect("its line");
             // In the middle of a stack, code without tables is where it is cut, and said to be.
-            let is_cut = target.has_bare_library && tag == "called back";
+            let is_cut = layout.has_bare_library && tag == "called back";
             assert_eq!(site.truncated, is_cut, "{tag}: {site:?}");
             assert!(site.frames.len() > 4, "{tag}: {site:?}");
             assert!(site.frames.iter().all(|frame| frame.module.is_some()), "{tag}: {site:?}");
         }
     }
-    let [executable] = &recording.modules[..] else { panic!("{:?}", recording.modules) };
+    let [executable, others @ ..] = &recording.modules[..] else { panic!("no module") };
+    assert_eq!(others.is_empty(), layout.is_static, "{others:?}");
     assert_eq!(Path::new(&executable.path), std::fs::canonicalize(program).expect("a path"));
 }
