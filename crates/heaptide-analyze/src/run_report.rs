@@ -10,6 +10,9 @@ use crate::finding::{Finding, Projection};
 use crate::site::Subject;
 use crate::verdict::{self, Class, Rate};
 
+/// Units of work done per hour, by counter; `"seconds"` is one of them.
+pub(crate) type Pace = BTreeMap<String, f64>;
+
 /// What is known of a run, and what was found in it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RunReport {
@@ -41,7 +44,12 @@ pub struct RunReport {
     pub sites: usize,
     /// How many sites are of each class.
     pub classes: BTreeMap<Class, usize>,
-    /// When all that leaks fills the memory together.
+    /// How fast all sites that leak grow together, suspects aside, in the unit of the fastest; absent
+    /// if none leaks.
+    pub leaking: Option<Rate>,
+    /// How many sites those are.
+    pub leaking_sites: usize,
+    /// When they fill the memory together.
     pub runs_out: Option<Projection>,
     /// The smallest subtree of calls that explains most of what leaks; of what is suspect, where
     /// nothing leaks for sure.
@@ -61,11 +69,16 @@ pub struct RunReport {
 }
 
 impl RunReport {
-    /// Units of work done per hour, by counter.
-    pub fn pace(&self) -> BTreeMap<String, f64> {
+    /// Whether nothing grows, neither for sure nor perhaps, nor as much as it did before.
+    pub(crate) fn is_clean(&self) -> bool {
+        self.findings.is_empty() && self.as_before.is_empty()
+    }
+
+    /// Units of work done per hour.
+    pub fn pace(&self) -> Pace {
         let hours = self.elapsed_ns as f64 / 3.6e12;
         let pace = |(name, done): (&String, &u64)| (name.clone(), *done as f64 / hours);
-        let mut pace: BTreeMap<String, f64> = self.work.iter().map(pace).collect();
+        let mut pace: Pace = self.work.iter().map(pace).collect();
         pace.insert(verdict::SECONDS.to_owned(), 3600.0);
         pace
     }

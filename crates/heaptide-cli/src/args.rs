@@ -131,6 +131,9 @@ pub(crate) struct JudgingOptions {
     /// What an inconclusive result exits with [default: as the policy says, else fail].
     #[arg(long, value_enum, value_name = "WHAT")]
     pub(crate) inconclusive: Option<Inconclusive>,
+    /// Whose growth fails [default: as the policy says, else any].
+    #[arg(long, value_enum, value_name = "WHOSE")]
+    pub(crate) fail_on: Option<FailOn>,
     /// Where else to look for executables and debug files.
     #[arg(long, value_name = "DIR", value_parser = directory, value_hint = ValueHint::DirPath)]
     pub(crate) symbol_path: Vec<PathBuf>,
@@ -267,6 +270,15 @@ pub(crate) enum Format {
     Github,
     /// Test Anything Protocol.
     Tap,
+}
+
+/// Whose growth fails a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FailOn {
+    /// Anybody's: memory that a dependency keeps is as much lost.
+    Any,
+    /// That of your own crates; a dependency's is a warning.
+    Workspace,
 }
 
 /// What an inconclusive result counts as.
@@ -434,6 +446,7 @@ mod tests {
         };
         check("check a", |it| it.format == Format::Human && it.inconclusive.is_none());
         check("check a --inconclusive pass", |it| it.inconclusive == Some(Inconclusive::Pass));
+        check("check a --fail-on workspace", |it| it.fail_on == Some(FailOn::Workspace));
         check("check a --before b c", |it| it.before == [Path::new("b"), Path::new("c")]);
         check("check a --threads 3", |it| it.threads.is_some_and(|n| n.get() == 3));
         check("check a --symbol-path / --symbol-path .", |it| it.symbol_path.len() == 2);

@@ -14,7 +14,7 @@ use heaptide_analyze::baseline::Baseline;
 use heaptide_analyze::compare::Before;
 use heaptide_analyze::identity::WorkspaceCrates;
 use heaptide_analyze::load::{self, Threads};
-use heaptide_analyze::policy::{Inconclusive, Policy};
+use heaptide_analyze::policy::{Dependencies, Inconclusive, Policy};
 use heaptide_analyze::symbols;
 use heaptide_format::{Line, Names};
 
@@ -39,6 +39,11 @@ impl Judge {
         match judging.inconclusive {
             Some(args::Inconclusive::Pass) => policy.inconclusive = Inconclusive::Pass,
             Some(args::Inconclusive::Fail) => policy.inconclusive = Inconclusive::Fail,
+            None => {}
+        }
+        match judging.fail_on {
+            Some(args::FailOn::Any) => policy.budget.dependencies = Dependencies::Fail,
+            Some(args::FailOn::Workspace) => policy.budget.dependencies = Dependencies::Warn,
             None => {}
         }
         if judging.work.is_some() {

@@ -71,7 +71,7 @@ pub(crate) fn tell(text: &str) {
 
 pub(crate) fn exit(outcome: Outcome) -> Exit {
     match outcome {
-        Outcome::Clean => Exit::Clean,
+        Outcome::Clean | Outcome::Passes => Exit::Clean,
         Outcome::Growth => Exit::Growth,
         Outcome::Error => Exit::Failed,
         Outcome::Inconclusive => Exit::Inconclusive,

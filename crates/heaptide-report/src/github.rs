@@ -28,7 +28,7 @@ pub fn write(report: &Report, view: &View) -> String {
     lines
         .extend(report.errors.iter().map(|text| format!("::error title=heaptide::{}", data(text))));
     let level = match report.outcome {
-        Outcome::Clean => "notice",
+        Outcome::Clean | Outcome::Passes => "notice",
         Outcome::Inconclusive => "warning",
         Outcome::Growth | Outcome::Error => "error",
     };
@@ -49,7 +49,7 @@ fn annotation(finding: &Finding, view: &View) -> String {
     if let Some(line) = finding.blamed.line {
         properties.push(format!("line={line}"));
     }
-    let title = format!("{} in {}", finding.class.word(), finding.blamed.function);
+    let title = format!("{} in {}", finding.class.word(), phrase::name(finding));
     properties.push(format!("title={}", property(&title)));
     let change = phrase::change(finding).unwrap_or_else(|| finding.ruling.because.clone());
     let text = format!("{}\n{change}", phrase::growth(&finding.rate));

@@ -46,18 +46,32 @@ struct Page<'a> {
 impl Page<'_> {
     fn run(&mut self, run: &RunReport) {
         self.wrapped("", "  ", &phrase::run(run));
-        self.wrapped("  ", "  ", &format!("classes: {}", phrase::classes(run)));
-        if let Some(projection) = &run.runs_out {
-            self.wrapped("  ", "  ", &format!("at this pace {}", phrase::runs_out(projection)));
+        self.wrapped("  ", "  ", &format!("call sites: {}", phrase::classes(run)));
+        if let Some(leaking) = phrase::leaking(run) {
+            self.wrapped("  ", "  ", &leaking);
         }
         if let Some(tree) = run.grows_under.as_ref().filter(|tree| !tree.calls.is_empty()) {
             self.call_tree(tree);
         }
         self.blank();
-        for finding in &run.findings {
+        let (passing, open): (Vec<&Finding>, Vec<&Finding>) =
+            run.findings.iter().partition(|finding| phrase::is_let_pass(finding));
+        for finding in &passing {
+            self.let_pass(finding);
+        }
+        if !passing.is_empty() {
+            self.blank();
+        }
+        for finding in open {
             self.finding(finding);
             self.blank();
         }
+    }
+
+    fn let_pass(&mut self, finding: &Finding) {
+        let word = phrase::gate(finding.ruling.gate);
+        let style = if finding.ruling.gate == Gate::Warn { DOUBTFUL } else { FAINT };
+        self.note(word, style, &phrase::let_pass(finding));
     }
 
     /// Where the growth comes from, largest branches first.
@@ -107,8 +121,8 @@ impl Page<'_> {
     }
 
     fn projection(&mut self, finding: &Finding) {
-        if let Some(projection) = &finding.runs_out {
-            self.wrapped("  ", "  ", &format!("by itself, {}", phrase::runs_out(projection)));
+        if let Some(runs_out) = finding.runs_out.as_ref().and_then(phrase::runs_out) {
+            self.wrapped("  ", "  ", &format!("by itself, {runs_out}"));
         }
     }
 
@@ -134,7 +148,7 @@ impl Page<'_> {
 
     fn place(&mut self, finding: &Finding) {
         let blamed = &finding.blamed;
-        let function = self.view.paint(STRONG, blamed.plain());
+        let function = self.view.paint(STRONG, &phrase::name(finding));
         self.line(&format!("  {function}"));
         if let Some(place) = self.view.place(blamed) {
             self.line(&format!("      at {place}"));
@@ -288,7 +302,7 @@ impl Page<'_> {
 
     fn conclusion(&mut self, report: &Report) {
         let style = match report.outcome {
-            Outcome::Clean => GOOD,
+            Outcome::Clean | Outcome::Passes => GOOD,
             Outcome::Growth | Outcome::Error => BAD,
             Outcome::Inconclusive => DOUBTFUL,
         };

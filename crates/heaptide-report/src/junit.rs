@@ -7,8 +7,8 @@ use heaptide_analyze::{Outcome, Report, RunReport};
 use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesText, Event};
 
-use crate::phrase;
 use crate::view::View;
+use crate::{fields, phrase};
 
 /// Writes the report.
 pub fn write(report: &Report, view: &View) -> String {
@@ -58,29 +58,37 @@ fn case(xml: &mut Xml, finding: &Finding, view: &View) -> io::Result<()> {
     if let Some(line) = finding.blamed.line {
         element = element.with_attribute(("line", line.to_string().as_str()));
     }
-    let growth = phrase::growth(&finding.rate);
     let tag = match finding.ruling.gate {
         Gate::Fail => "failure",
         Gate::Undecided => "skipped",
         Gate::Warn | Gate::Pass => "system-out",
     };
     element.write_inner_content(|xml| {
+        properties(xml, finding, view)?;
+        let growth = phrase::growth(&finding.rate);
+        let because = BytesText::new(&finding.ruling.because);
         let mut element = xml.create_element(tag);
         if tag != "system-out" {
             element = element.with_attribute(("message", growth.as_str()));
         }
-        element.write_text_content(BytesText::new(&evidence(finding)))?;
+        if tag == "failure" {
+            element = element.with_attribute(("type", finding.class.word()));
+        }
+        element.write_text_content(because)?;
         Ok(())
     })?;
     Ok(())
 }
 
-fn evidence(finding: &Finding) -> String {
-    let mut lines =
-        vec![format!("{}: {}", phrase::gate(finding.ruling.gate), finding.ruling.because)];
-    lines.extend(phrase::change(finding));
-    lines.extend(phrase::excluded(finding));
-    lines.join("\n")
+fn properties(xml: &mut Xml, finding: &Finding, view: &View) -> io::Result<()> {
+    xml.create_element("properties").write_inner_content(|xml| {
+        fields::of(finding, view).into_iter().try_for_each(|(name, value)| {
+            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            let property = xml.create_element("property").with_attribute(("name", name));
+            property.with_attribute(("value", value.as_str())).write_empty().map(|_| ())
+        })
+    })?;
+    Ok(())
 }
 
 /// What belongs to no finding: a suite of one case that tells the outcome.
@@ -88,7 +96,7 @@ fn overall(xml: &mut Xml, report: &Report) -> io::Result<()> {
     let (tag, notes) = match report.outcome {
         Outcome::Error => (Some("error"), &report.errors),
         Outcome::Inconclusive => (Some("skipped"), &report.undecided),
-        Outcome::Clean | Outcome::Growth => (None, &report.warnings),
+        Outcome::Clean | Outcome::Passes | Outcome::Growth => (None, &report.warnings),
     };
     let message = phrase::conclusion(report);
     let count = |wanted: &str| u8::from(tag == Some(wanted)).to_string();

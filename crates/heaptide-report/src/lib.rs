@@ -35,6 +35,7 @@ mod sentence;
 mod phrase;
 
 mod call_tree;
+mod fields;
 
 // One output each.
 pub mod human;

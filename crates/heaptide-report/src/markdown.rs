@@ -1,146 +1,229 @@
 //! The report for a job summary or a pull request comment.
 
-use std::fmt::Write;
-
 use heaptide_analyze::finding::{Finding, Gate};
-use heaptide_analyze::{Outcome, Report, RunReport};
+use heaptide_analyze::identity::{Origin, SharedFrame};
+use heaptide_analyze::{CallTree, Outcome, Report, RunReport};
 
-use crate::number::{objects, significant};
+use crate::number::{objects, plural, significant};
 use crate::view::View;
 use crate::{call_tree, phrase, sentence, sparkline};
 
 /// Columns of the sparkline in the table of findings: GitHub lays six columns side by side, and a
 /// wider one would break the numbers beside it.
 const SPARKLINE_COLUMNS: usize = 24;
+/// GitHub refuses comments of more than 65,536 characters; people write something above the report.
+const MOST_BYTES: usize = 60_000;
+/// What tables and notes may take of it, so that there is room for evidence.
+const MOST_SUMMARY_BYTES: usize = 30_000;
+/// Kept for saying what did not fit.
+const RESERVED_BYTES: usize = 500;
 
-/// Writes the report.
+/// Writes the report. It fits a pull request comment: what does not is counted.
 pub fn write(report: &Report, view: &View) -> String {
-    let mut text = String::new();
-    // Writing to a string cannot fail.
-    let _ = page(&mut text, report, view);
-    text
-}
-
-fn page(out: &mut String, report: &Report, view: &View) -> std::fmt::Result {
-    let mark = match report.outcome {
-        Outcome::Clean => "✅",
-        Outcome::Growth | Outcome::Error => "❌",
-        Outcome::Inconclusive => "❔",
-    };
-    writeln!(out, "## {mark} heaptide: {}\n", phrase::outcome(report.outcome))?;
-    writeln!(out, "{}\n", escaped(&phrase::conclusion(report)))?;
+    let mut page = Page { text: String::new(), view, n_left_out: 0 };
+    page.head(report);
     for run in &report.runs {
-        write_run(out, run, view)?;
+        page.run(run);
     }
-    if let Some(comparison) = &report.comparison {
-        writeln!(out, "{}\n", phrase::comparison(comparison))?;
-        for (word, function, growth) in phrase::known(comparison) {
-            writeln!(out, "- {word}: {} {}", code(function), escaped(&growth))?;
-        }
-        writeln!(out)?;
+    page.comparison(report);
+    page.notes(report);
+    for run in &report.runs {
+        page.evidence(run);
     }
-    let notes = [
-        ("error", &report.errors),
-        ("warning", &report.warnings),
-        ("undecided", &report.undecided),
-    ];
-    for (word, sentences) in notes {
-        for sentence in sentences {
-            writeln!(out, "- **{word}**: {}", escaped(sentence))?;
-        }
-    }
-    Ok(())
+    page.foot();
+    page.text
 }
 
-fn write_run(out: &mut String, run: &RunReport, view: &View) -> std::fmt::Result {
-    writeln!(out, "### {}\n", escaped(&phrase::run(run)))?;
-    if let Some(projection) = &run.runs_out {
-        writeln!(out, "At this pace {}.\n", escaped(&phrase::runs_out(projection)))?;
-    }
-    if !run.findings.is_empty() {
-        writeln!(out, "| finding | objects/op | bytes/op | per hour | alive by birth | result |")?;
-        writeln!(out, "|---|--:|--:|--:|---|---|")?;
-        for finding in &run.findings {
-            write_row(out, finding, view)?;
-        }
-        writeln!(out)?;
-    }
-    if let Some(tree) = run.grows_under.as_ref().filter(|tree| !tree.calls.is_empty()) {
-        writeln!(out, "{}\n\n```text", escaped(&call_tree::headline(tree)))?;
-        call_tree::lines(tree, view, usize::MAX)
-            .iter()
-            .try_for_each(|line| writeln!(out, "{line}"))?;
-        writeln!(out, "```\n")?;
-    }
-    for finding in &run.findings {
-        write_details(out, finding, view)?;
-    }
-    writeln!(out, "{}\n", escaped(&phrase::classes(run)))
+struct Page<'a> {
+    text: String,
+    view: &'a View,
+    /// Findings whose evidence did not fit.
+    n_left_out: u64,
 }
 
-fn write_row(out: &mut String, finding: &Finding, view: &View) -> std::fmt::Result {
+impl Page<'_> {
+    fn head(&mut self, report: &Report) {
+        let mark = match report.outcome {
+            Outcome::Clean | Outcome::Passes => "✅",
+            Outcome::Growth | Outcome::Error => "❌",
+            Outcome::Inconclusive => "❔",
+        };
+        let (word, conclusion) = (phrase::outcome(report.outcome), phrase::conclusion(report));
+        self.text += &format!("## {mark} heaptide: {word}\n\n{}\n\n", escaped(&conclusion));
+    }
+
+    fn run(&mut self, run: &RunReport) {
+        self.text += &format!("### {}\n\n", escaped(&phrase::run(run)));
+        self.text += &format!("Call sites: {}.\n\n", escaped(&phrase::classes(run)));
+        if let Some(leaking) = phrase::leaking(run) {
+            self.text += &format!("{}.\n\n", escaped(&leaking));
+        }
+        if run.findings.is_empty() {
+            return;
+        }
+        self.text += "| finding | objects/op | bytes/op | per hour | alive by birth | result |\n\
+                      |---|--:|--:|--:|---|---|\n";
+        let rows = run.findings.iter().map(|finding| row(finding, self.view));
+        let n_more = self.add_all(rows.collect());
+        if n_more > 0 {
+            let more = plural(n_more, "more finding", "more findings");
+            self.text += &format!("| {more} | | | | | |\n");
+        }
+        self.text.push('\n');
+    }
+
+    fn comparison(&mut self, report: &Report) {
+        let Some(comparison) = &report.comparison else { return };
+        self.text += &format!("{}\n\n", phrase::comparison(comparison));
+        let known = phrase::known(comparison).into_iter().map(|(word, function, growth)| {
+            format!("- {word}: {} {}\n", code(function), escaped(&growth))
+        });
+        self.list(known.collect());
+        self.text.push('\n');
+    }
+
+    fn notes(&mut self, report: &Report) {
+        let notes = [
+            ("error", &report.errors),
+            ("warning", &report.warnings),
+            ("undecided", &report.undecided),
+        ];
+        let lines = notes.iter().flat_map(|(word, sentences)| {
+            sentences.iter().map(move |text| format!("- **{word}**: {}\n", escaped(text)))
+        });
+        self.list(lines.collect());
+        self.text.push('\n');
+    }
+
+    fn list(&mut self, lines: Vec<String>) {
+        let n_more = self.add_all(lines);
+        if n_more > 0 {
+            self.text += &format!("- and {n_more} more\n");
+        }
+    }
+
+    /// Adds what there is room for above the evidence; how many there is none for.
+    fn add_all(&mut self, blocks: Vec<String>) -> u64 {
+        let n_blocks = blocks.len();
+        let n_added = blocks.iter().take_while(|block| self.add(block, MOST_SUMMARY_BYTES)).count();
+        (n_blocks - n_added) as u64
+    }
+
+    fn add(&mut self, block: &str, most_bytes: usize) -> bool {
+        let fits = self.text.len() + block.len() + RESERVED_BYTES <= most_bytes;
+        if fits {
+            self.text += block;
+        }
+        fits
+    }
+
+    /// Where a run grows, and why to believe it: for findings that somebody has to act on.
+    fn evidence(&mut self, run: &RunReport) {
+        if let Some(tree) = run.grows_under.as_ref().filter(|tree| !tree.calls.is_empty()) {
+            self.add(&call_tree(tree, self.view), MOST_BYTES);
+        }
+        for finding in run.findings.iter().filter(|finding| finding.ruling.gate != Gate::Pass) {
+            if !self.add(&details(finding, self.view), MOST_BYTES) {
+                self.n_left_out += 1;
+            }
+        }
+    }
+
+    fn foot(&mut self) {
+        if self.n_left_out > 0 {
+            let findings = plural(self.n_left_out, "finding", "findings");
+            self.text += &format!(
+                "The evidence of {findings} is left out here: \
+                 `heaptide check --format json` has it all.\n"
+            );
+        }
+    }
+}
+
+fn call_tree(tree: &CallTree, view: &View) -> String {
+    let lines = call_tree::lines(tree, view, usize::MAX).join("\n");
+    format!("{}\n\n```text\n{lines}\n```\n\n", escaped(&call_tree::headline(tree)))
+}
+
+fn row(finding: &Finding, view: &View) -> String {
     let rate = &finding.rate;
-    let cohorts: Vec<u64> = phrase::evidence_site(finding)
-        .verdict
-        .evidence
-        .cohorts
-        .iter()
-        .map(|bar| bar.objects)
-        .collect();
-    writeln!(
-        out,
-        "| {}<br>{} | {} | {} | {} | {} | {} |",
-        code(&finding.blamed.function),
+    let bars = phrase::evidence_site(finding).verdict.evidence.cohorts.iter();
+    let cohorts: Vec<u64> = bars.map(|bar| bar.objects).collect();
+    let result = match finding.ruling.gate {
+        Gate::Warn | Gate::Pass => {
+            let (word, because) = (phrase::gate(finding.ruling.gate), &finding.ruling.because);
+            format!("{word}: {}", escaped(because))
+        }
+        gate => phrase::gate(gate).to_owned(),
+    };
+    format!(
+        "| {}<br>{} | {} | {} | {} | {} | {result} |\n",
+        code(&phrase::name(finding)),
         code(&view.place(&finding.blamed).unwrap_or_default()),
         significant(rate.objects_per_op),
         phrase::bytes_per_op(rate),
         phrase::bytes_per_hour(rate),
         code(&sparkline::draw(&cohorts, SPARKLINE_COLUMNS)),
-        phrase::gate(finding.ruling.gate),
     )
 }
 
-fn write_details(out: &mut String, finding: &Finding, view: &View) -> std::fmt::Result {
-    let (id, word) = (&finding.id, finding.class.word());
+fn details(finding: &Finding, view: &View) -> String {
+    let word = finding.class.word();
     let sure = phrase::confidence(finding.confidence);
-    writeln!(out, "<details><summary>{id}: {word}, {sure}</summary>\n")?;
+    let name = html(&phrase::name(finding));
+    let mut text = format!("<details><summary>{word}, {sure}: <code>{name}</code></summary>\n\n");
+    let mut item = |sentence: &str| text += &format!("- {}\n", escaped(sentence));
+    item(&format!("site {}", finding.id));
     let evidence = &phrase::evidence_site(finding).verdict.evidence;
     let about = [phrase::change(finding), phrase::counted_per(finding), phrase::needs(finding)];
-    let about = about.into_iter().flatten();
-    for sentence in about.chain(phrase::excluded(finding)) {
-        writeln!(out, "- {}", escaped(&sentence))?;
-    }
+    about.iter().flatten().for_each(|sentence| item(sentence));
+    phrase::excluded(finding).iter().for_each(|sentence| item(sentence));
     for condition in evidence.would_change.iter().filter_map(sentence::condition) {
-        writeln!(out, "- would look different if {}", escaped(&condition))?;
+        item(&format!("would look different if {condition}"));
     }
-    writeln!(
-        out,
-        "- {}: {}\n",
-        phrase::gate(finding.ruling.gate),
-        escaped(&finding.ruling.because)
-    )?;
-    writeln!(out, "```text")?;
-    for frame in &finding.lead().subject.stack {
-        let place = view.place(frame).map(|place| format!("  {place}")).unwrap_or_default();
-        writeln!(out, "{}{place}", frame.function)?;
+    item(&format!("{}: {}", phrase::gate(finding.ruling.gate), finding.ruling.because));
+    let stack = stack(finding, view).join("\n");
+    text += &format!("\n```text\n{stack}\n```\n\n{}</details>\n\n", allow_entry(finding));
+    text
+}
+
+/// The frames that say something: the user's, and the dependency's that allocates. What stands
+/// between them is counted.
+fn stack(finding: &Finding, view: &View) -> Vec<String> {
+    let subject = &finding.lead().subject;
+    let says = |frame: &SharedFrame| {
+        matches!(frame.origin, Origin::Workspace | Origin::Unknown)
+            || *frame == subject.blamed
+            || Some(frame) == subject.via.as_ref()
+    };
+    let mut lines = Vec::new();
+    for frames in subject.stack.chunk_by(|a, b| says(a) == says(b)) {
+        match frames {
+            [first, rest @ ..] if !says(first) => {
+                let name = first.package().unwrap_or_else(|| first.module.clone());
+                lines.push(match rest.len() {
+                    0 => format!("  (1 frame of {name})"),
+                    more => format!("  ({} frames, the first of {name})", more + 1),
+                });
+            }
+            frames => lines.extend(frames.iter().map(|frame| {
+                let place = view.place(frame).map(|place| format!("  {place}"));
+                format!("{}{}", frame.plain(), place.unwrap_or_default())
+            })),
+        }
     }
-    writeln!(out, "```\n")?;
-    if finding.ruling.gate != Gate::Pass {
-        write_allow(out, finding)?;
-    }
-    writeln!(out, "</details>\n")
+    lines
 }
 
 /// What to paste into the policy if this growth is meant to be.
-fn write_allow(out: &mut String, finding: &Finding) -> std::fmt::Result {
-    let site = &finding.lead().subject.path;
+fn allow_entry(finding: &Finding) -> String {
+    let site = toml_string(&finding.lead().subject.path);
     let most = finding.lead().verdict.evidence.live_objects.saturating_mul(2);
-    writeln!(out, "If this is meant to be, say so in `heaptide.toml`:\n")?;
-    writeln!(out, "```toml\n[[allow]]\nsite = {}", toml_string(site))?;
-    writeln!(
-        out,
-        "limit = \"{}\"\nreason = \"WHY\"\nexpires = \"YYYY-MM-DD\"\n```\n",
-        objects(most).replace(',', "")
+    let most = objects(most).replace(',', "");
+    format!(
+        "If this is meant to be, say so in `heaptide.toml`:\n\n\
+         ```toml\n[[allow]]\nsite = {site}\nlimit = \"{most}\"\n\
+         reason = \"WHY\"\nexpires = \"YYYY-MM-DD\"\n```\n\n"
     )
 }
 
@@ -159,6 +242,11 @@ fn escaped(text: &str) -> String {
         escaped.push(character);
     }
     escaped
+}
+
+/// Text inside an HTML element, where Markdown has no say.
+fn html(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 /// Text as code, also inside a table.

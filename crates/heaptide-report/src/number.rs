@@ -1,6 +1,7 @@
 //! Numbers as people read them.
 
 use bytesize::ByteSize;
+use heaptide_analyze::verdict::unit_of;
 
 /// `0 B`, `184 B`, `63.2 MiB`.
 pub(crate) fn bytes(bytes: u64) -> String {
@@ -67,11 +68,6 @@ pub(crate) fn significant(x: f64) -> String {
     }
 }
 
-/// An exponent to two decimals: `0.96`, `1.2`, `0`.
-pub(crate) fn power(exponent: f64) -> String {
-    significant((exponent * 100.0).round() / 100.0 + 0.0)
-}
-
 const NS_PER_SECOND: u64 = 1_000_000_000;
 
 /// `0.4 s`, `12 s`, `4m 10s`, `3h 5m`, `2d 4h`.
@@ -102,11 +98,10 @@ pub(crate) fn about(seconds: f64) -> String {
 }
 
 /// One unit of a work counter: `requests` gives `request`, `seconds` gives `s`.
-pub(crate) fn unit(work: &str) -> &str {
+pub(crate) fn unit(work: &str) -> String {
     match work {
-        "seconds" => "s",
-        "queries" => "query",
-        work => work.strip_suffix('s').filter(|one| one.len() > 1).unwrap_or(work),
+        "seconds" => "s".to_owned(),
+        work => unit_of(work),
     }
 }
 
@@ -147,9 +142,6 @@ mod tests {
         ] {
             assert_eq!(significant(x), text);
         }
-        for (exponent, text) in [(0.961, "0.96"), (1.204, "1.2"), (2.5e-15, "0"), (-1e-9, "0")] {
-            assert_eq!(power(exponent), text);
-        }
         assert_eq!(rate_bytes(0.25), "0.25 B");
         assert_eq!(rate_bytes(184.4), "184 B");
         assert_eq!(rate_bytes(2_048.0), "2.0 KiB");
@@ -184,7 +176,16 @@ mod tests {
 
     #[test]
     fn a_unit_of_work_is_singular() {
-        for (work, one) in [("requests", "request"), ("seconds", "s"), ("s", "s"), ("ops", "op")] {
+        for (work, one) in [
+            ("requests", "request"),
+            ("seconds", "s"),
+            ("s", "s"),
+            ("ops", "op"),
+            ("queries", "query"),
+            ("searches", "search"),
+            ("batches", "batch"),
+            ("tick", "tick"),
+        ] {
             assert_eq!(unit(work), one);
         }
     }

@@ -52,21 +52,27 @@ pub(crate) fn counted_per(finding: &Finding) -> Option<String> {
     let only_time = others.iter().all(|fit| fit.work == "seconds");
     let name = |fit: &Fit| if fit.work == "seconds" { "time".to_owned() } else { fit.work.clone() };
     let names: Vec<_> = others.iter().map(name).collect();
-    let per = per(&best.work);
+    let per = one_of(&best.work);
     (!only_time)
         .then(|| format!("counted per {per}, which fits better than {}", names.join(" or ")))
 }
 
 /// `request`, `second`
-fn per(work: &str) -> &str {
-    match unit(work) {
-        "s" => "second",
-        unit => unit,
+fn one_of(work: &str) -> String {
+    match work {
+        "seconds" => "second".to_owned(),
+        work => unit(work),
     }
 }
 
-/// `memory runs out in about 9 h (limit 512.0 MiB, 12.0 MiB used)`
-pub(crate) fn runs_out(projection: &Projection) -> String {
+/// A forecast further away than this is no news: the program will have been started anew.
+const FAR_SECONDS: f64 = 365.0 * 86_400.0;
+
+/// `memory runs out in about 9 h (limit 512.0 MiB, 12.0 MiB used)`; nothing of what is far away.
+pub(crate) fn runs_out(projection: &Projection) -> Option<String> {
+    if projection.seconds > FAR_SECONDS {
+        return None;
+    }
     let (limit, used) = (bytes(projection.limit_bytes), bytes(projection.used_bytes));
     let limit = match projection.limit_of {
         LimitOf::Policy | LimitOf::Cgroup => format!("limit {limit}"),
@@ -76,7 +82,38 @@ pub(crate) fn runs_out(projection: &Projection) -> String {
         seconds if seconds < 1.0 => "memory has run out".to_owned(),
         seconds => format!("memory runs out in {}", about(seconds)),
     };
-    format!("{when} ({limit}, {used} used)")
+    Some(format!("{when} ({limit}, {used} used)"))
+}
+
+/// What all that leaks in a run comes to: `3 call sites leak +67.6 MiB/h together`.
+pub(crate) fn leaking(run: &RunReport) -> Option<String> {
+    let per_hour = bytes_per_hour(run.leaking.as_ref()?);
+    let mut text = match run.leaking_sites {
+        1 => format!("1 call site leaks {per_hour}"),
+        n => format!("{n} call sites leak {per_hour} together"),
+    };
+    if let Some(runs_out) = run.runs_out.as_ref().and_then(runs_out) {
+        text += &format!("; at this pace {runs_out}");
+    }
+    Some(text)
+}
+
+/// Whether a finding is let pass: it takes a line, for nobody has to act on it now.
+pub(crate) fn is_let_pass(finding: &Finding) -> bool {
+    matches!(finding.ruling.gate, Gate::Warn | Gate::Pass)
+}
+
+/// A finding that is let pass: what, how fast, and why it may.
+pub(crate) fn let_pass(finding: &Finding) -> String {
+    format!("{} {}, {}", name(finding), bytes_per_hour(&finding.rate), finding.ruling.because)
+}
+
+/// The function to blame, or the site if its stack is not known.
+pub(crate) fn name(finding: &Finding) -> String {
+    match finding.blamed.plain() {
+        "" => format!("site {}, of which no stack is known", finding.id),
+        name => name.to_owned(),
+    }
 }
 
 /// For a suspect: what it takes to decide.
@@ -178,6 +215,7 @@ pub(crate) fn gate(gate: Gate) -> &'static str {
 pub(crate) fn outcome(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Clean => "clean",
+        Outcome::Passes => "passes",
         Outcome::Growth => "growth over budget",
         Outcome::Error => "cannot be judged as asked",
         Outcome::Inconclusive => "inconclusive",
@@ -221,7 +259,7 @@ pub(crate) fn program(run: &RunReport) -> &str {
     run.exe.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or("program")
 }
 
-/// `1 leak, 2 turnover, 211 stable`, the classes that occur.
+/// `1 leak, 2 turnover, 211 stable`: how many call sites are of which class.
 pub(crate) fn classes(run: &RunReport) -> String {
     let found = run.classes.iter().filter(|(_, n)| **n > 0);
     let parts: Vec<_> =
@@ -244,13 +282,14 @@ pub(crate) fn conclusion(report: &Report) -> String {
             Some(first) => format!("It is too early to say: {first}."),
             None => "It is too early to say.".into(),
         },
-        Outcome::Clean if report.comparison.is_some() => {
+        Outcome::Clean => "Nothing was found: no old objects pile up anywhere.".into(),
+        Outcome::Passes if !report.undecided.is_empty() => {
+            "It is too early to say, and the policy lets that pass.".into()
+        }
+        Outcome::Passes if report.findings().next().is_none() => {
             "Nothing grows that did not grow as much before.".into()
         }
-        Outcome::Clean => match report.findings().count() {
-            0 => "Nothing leaks: no old objects pile up anywhere.".into(),
-            _ => "What grows is within what the policy accepts.".into(),
-        },
+        Outcome::Passes => "What grows is within what the policy accepts.".into(),
     }
 }
 
@@ -265,8 +304,8 @@ fn others(report: &Report) -> String {
 
 fn leaks(finding: &Finding) -> String {
     let rate = &finding.rate;
-    let function = finding.blamed.plain();
-    let each = per(&rate.work);
+    let function = name(finding);
+    let each = one_of(&rate.work);
     let size = rate_bytes(rate.bytes_per_op);
     let what = match rate.objects_per_op > 0.0 {
         true => {

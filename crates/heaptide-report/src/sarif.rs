@@ -7,10 +7,10 @@ use heaptide_analyze::Report;
 use heaptide_analyze::finding::{Change, Finding, Gate};
 use heaptide_analyze::identity::NamedFrame;
 use heaptide_analyze::verdict::Class;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::view::View;
-use crate::{json, phrase};
+use crate::{fields, json, phrase};
 
 /// Validators look the version up by this address.
 const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
@@ -74,6 +74,8 @@ fn result(finding: &Finding, view: &View) -> Value {
     let lead = finding.lead();
     let frames: Vec<Value> =
         lead.subject.stack.iter().map(|frame| stack_frame(frame, view)).collect();
+    let path = ("path", Value::from(lead.subject.path.as_str()));
+    let fields = fields::of(finding, view).into_iter().chain([path]);
     let mut result = json!({
         "ruleId": rule_id(finding.class),
         "level": level,
@@ -81,7 +83,7 @@ fn result(finding: &Finding, view: &View) -> Value {
         "locations": locations(&finding.blamed, view),
         "partialFingerprints": { "heaptideSite/v1": finding.id },
         "stacks": [{ "message": { "text": "allocated here" }, "frames": frames }],
-        "properties": { "rate": finding.rate, "site": lead.subject.path },
+        "properties": Map::from_iter(fields.map(|(name, value)| (name.to_owned(), value))),
     });
     if let Some(change) = &finding.change {
         let is_new = matches!(change, Change::New { .. });
@@ -91,14 +93,10 @@ fn result(finding: &Finding, view: &View) -> Value {
 }
 
 fn message(finding: &Finding) -> String {
-    let mut sentences = vec![format!(
-        "{} leaves memory behind: {}.",
-        finding.blamed.function,
-        phrase::growth(&finding.rate)
-    )];
-    sentences.extend(phrase::change(finding).map(|change| change + "."));
-    sentences.extend(phrase::excluded(finding).into_iter().map(|excluded| excluded + "."));
-    sentences.join("\n")
+    let growth = phrase::growth(&finding.rate);
+    let says = format!("{} leaves memory behind: {growth}.", phrase::name(finding));
+    let change = phrase::change(finding).map(|change| format!("\n{change}."));
+    says + &change.unwrap_or_default()
 }
 
 fn locations(frame: &NamedFrame, view: &View) -> Vec<Value> {

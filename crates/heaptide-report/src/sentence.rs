@@ -4,7 +4,7 @@
 
 use heaptide_analyze::verdict::{Condition, Excluded};
 
-use crate::number::{count, duration, objects, plural, power, significant};
+use crate::number::{count, duration, objects, plural, significant};
 
 /// Why the growth is not something harmless.
 pub(crate) fn excluded(excluded: &Excluded) -> String {
@@ -28,23 +28,34 @@ pub(crate) fn excluded(excluded: &Excluded) -> String {
         }
         Excluded::Chance { ups, of, e_value } => {
             let e_value = significant(e_value);
-            format!("not chance: the old population rose in {ups} of {of} steps (E = {e_value})")
-        }
-        Excluded::Settled { steps, steady_steps, exponent } => {
-            let (times, power) = (plural(steps as u64, "time", "times"), power(exponent));
-            let on_schedule = match steady_steps {
-                all if all == steps => "each time".to_owned(),
-                last => format!("the last {last}"),
-            };
             format!(
-                "not large enough yet: it grew {times}, {on_schedule} when due (bytes ~ work^{power})"
+                "not chance: the old population rose in {ups} of {of} steps (by chance \
+                 less than once in {e_value} runs)"
             )
         }
+        Excluded::Settled { steps, steady_steps, exponent } => {
+            let times = plural(steps as u64, "time", "times");
+            let in_step = match steady_steps {
+                0 => String::new(),
+                all if all == steps => ", each time when it was due".to_owned(),
+                1 => ", the last time when it was due".to_owned(),
+                last => format!(", the last {last} times when it was due"),
+            };
+            let growth = twice_the_work(exponent);
+            format!("not large enough yet: it grew {times}{in_step} ({growth} the bytes)")
+        }
         Excluded::Peak { load_exponent, .. } => {
-            let power = power(load_exponent);
-            format!("not sized for its load: the peak load grew like work^{power} only")
+            let growth = twice_the_work(load_exponent);
+            format!(
+                "not sized for its load: it grew on, and the load hardly ({growth} the peak load)"
+            )
         }
     }
+}
+
+/// A power of the work as people count: `twice the work, 1.9 times`.
+fn twice_the_work(exponent: f64) -> String {
+    format!("twice the work, {} times", significant((exponent.exp2() * 100.0).round() / 100.0))
 }
 
 /// What would have to be true of the program for the verdict to change.

@@ -2,9 +2,10 @@
 
 use heaptide_analyze::finding::{Finding, Gate};
 use heaptide_analyze::{Outcome, Report};
+use serde_json::Value;
 
-use crate::phrase;
 use crate::view::View;
+use crate::{fields, phrase};
 
 /// Writes the report.
 pub fn write(report: &Report, view: &View) -> String {
@@ -28,34 +29,29 @@ fn point(finding: &Finding, view: &View) -> String {
         Gate::Fail | Gate::Warn | Gate::Pass => "",
     };
     let name = description(&finding.blamed.function);
-    let mut diagnostics = vec![("growth", phrase::growth(&finding.rate))];
-    diagnostics.extend(view.place(&finding.blamed).map(|place| ("at", place)));
-    diagnostics.extend(phrase::change(finding).map(|change| ("change", change)));
-    diagnostics.push(("site", finding.id.clone()));
-    diagnostics.push((phrase::gate(finding.ruling.gate), finding.ruling.because.clone()));
-    diagnostics.push(("excluded", phrase::excluded(finding).join("; ")));
-    format!("{result} {{}} - {name}{directive}\n{}", yaml(&diagnostics))
+    let growth = ("growth", Value::from(phrase::growth(&finding.rate)));
+    let diagnostics = [growth].into_iter().chain(fields::of(finding, view));
+    format!("{result} {{}} - {name}{directive}\n{}", yaml(diagnostics))
 }
 
 fn overall(report: &Report) -> String {
     let result = match report.outcome {
         Outcome::Growth | Outcome::Error => "not ok",
-        Outcome::Clean | Outcome::Inconclusive => "ok",
+        Outcome::Clean | Outcome::Passes | Outcome::Inconclusive => "ok",
     };
     let directive = match report.outcome {
         Outcome::Inconclusive => " # SKIP inconclusive",
-        Outcome::Clean | Outcome::Growth | Outcome::Error => "",
+        Outcome::Clean | Outcome::Passes | Outcome::Growth | Outcome::Error => "",
     };
     let name = phrase::outcome(report.outcome);
-    let diagnostics = yaml(&[("conclusion", phrase::conclusion(report))]);
+    let diagnostics = yaml([("conclusion", phrase::conclusion(report).into())]);
     format!("{result} {{}} - {name}{directive}\n{diagnostics}")
 }
 
-fn yaml(entries: &[(&str, String)]) -> String {
-    // A JSON string is a YAML string.
-    let quoted = |text: &String| serde_json::Value::from(text.as_str()).to_string();
+/// JSON values are YAML values.
+fn yaml(entries: impl IntoIterator<Item = (&'static str, Value)>) -> String {
     let lines: String =
-        entries.iter().map(|(key, text)| format!("  {key}: {}\n", quoted(text))).collect();
+        entries.into_iter().map(|(key, value)| format!("  {key}: {value}\n")).collect();
     format!("  ---\n{lines}  ...\n")
 }
 

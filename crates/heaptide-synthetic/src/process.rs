@@ -114,6 +114,7 @@ impl Process {
             cgroup_bytes: point.cgroup_bytes,
             dropped: point.dropped,
             own_bytes: point.own_bytes,
+            children: point.children,
             sites,
             ..Snapshot::default()
         }

@@ -6,6 +6,7 @@ use bytesize::ByteSize;
 use heaptide_format::{HeapTotals, Mode};
 use jiff::SignedDuration;
 
+use crate::axis::WarmUp;
 use crate::policy::Policy;
 use crate::site::Run;
 use crate::verdict::Rule;
@@ -24,6 +25,9 @@ const LEAST_SAMPLES: u64 = 32;
 /// A sampling period below this is not advised: most blocks would be sampled anyway, so that it saves
 /// nothing over recording every block.
 const LEAST_PERIOD_BYTES: u64 = 256;
+/// A run of so many warm-ups has something to judge: what is born after [`OLD_FOR_THE_RUN`] of it is
+/// too young to count.
+const WARM_UPS_PER_RUN: i32 = 2;
 /// A run of so many lifetimes shows what outlives them: one to fill what may be held, and one in
 /// which what is held should be replaced.
 const LIFETIMES_PER_RUN: i32 = 2;
@@ -31,7 +35,8 @@ const LIFETIMES_PER_RUN: i32 = 2;
 /// Why a run as a whole is too short to judge: one sentence each.
 pub(super) fn of_length(run: &Run<'_>, heap: &HeapTotals, policy: &Policy) -> Vec<String> {
     let thin = too_thin(run.timeline.header.mode, heap);
-    too_short(run, policy).into_iter().chain(thin).chain(too_young(run, policy)).collect()
+    let short = too_short(run, policy).or_else(|| all_warm_up(run, policy));
+    short.into_iter().chain(thin).chain(too_young(run, policy)).collect()
 }
 
 /// What is wrong with the recording itself.
@@ -51,28 +56,61 @@ pub(super) fn of_recording(run: &Run<'_>, policy: &Policy) -> Vec<String> {
     doubt(dropped.samples, "samples were not kept: the shim had no memory");
     doubt(dropped.sites, "blocks have no site of their own: the site table was full");
     doubt(dropped.overruns, "blocks were overrun by the program: look for a buffer overflow");
+    doubt(
+        unrecorded_children(run),
+        "forked children have no recording: what they hold was not seen",
+    );
     let teardown = run.axis.teardown();
     if teardown > 0 {
         doubts.push(format!(
-            "the program was already dropping all it held before it exited; \
+            "shortly before the exit no more work was done and most of the heap was freed; \
              snapshots left out at the end: {teardown}"
         ));
     }
-    if let Some(name) = &policy.work {
-        let known = points.last().is_some_and(|point| point.work.contains_key(name));
-        if !known {
-            let counted = points.iter().flat_map(|point| point.work.keys().map(|name| &**name));
-            let counted: BTreeSet<&str> = counted.collect();
-            let others = match counted.is_empty() {
-                true => String::new(),
-                false => format!(", only as {}", Vec::from_iter(counted).join(", ")),
-            };
-            doubts.push(format!(
-                "no work was counted as `{name}`{others}; growth is judged per second"
-            ));
-        }
+    if let Some(name) = policy.work.as_ref().filter(|name| !counts(run, name)) {
+        let exe = &run.timeline.header.exe;
+        doubts.push(format!("{exe} counted no work as `{name}`; its growth is judged per second"));
     }
     doubts
+}
+
+/// What is wrong with the counter that the policy judges by: no run has it.
+pub(super) fn of_work(runs: &[Run<'_>], policy: &Policy) -> Option<WrongWork> {
+    let name = policy.work.as_ref()?;
+    if runs.is_empty() || runs.iter().any(|run| counts(run, name)) {
+        return None;
+    }
+    let points = runs.iter().flat_map(|run| &run.timeline.points);
+    let counted: BTreeSet<&str> =
+        points.flat_map(|point| point.work.keys().map(String::as_str)).collect();
+    Some(match counted.is_empty() {
+        true => WrongWork::Nothing(format!(
+            "no work was counted, and growth was to be judged by `{name}`: did the run do any?"
+        )),
+        false => WrongWork::Misspelt(format!(
+            "no work is counted as `{name}`, only as {}: correct the name to judge by",
+            Vec::from_iter(counted).join(", ")
+        )),
+    })
+}
+
+/// Why growth cannot be judged by the work that was asked for: one sentence.
+#[derive(Debug)]
+pub(super) enum WrongWork {
+    /// No work was counted at all.
+    Nothing(String),
+    /// Other work was counted.
+    Misspelt(String),
+}
+
+fn counts(run: &Run<'_>, work: &str) -> bool {
+    run.timeline.points.last().is_some_and(|point| point.work.contains_key(work))
+}
+
+/// Children that may have held memory for longer than a moment, and that no recording shows.
+fn unrecorded_children(run: &Run<'_>) -> u64 {
+    let children = run.timeline.points.last().and_then(|point| point.children).unwrap_or_default();
+    children.forked.saturating_sub(children.recorded).saturating_sub(children.brief)
 }
 
 fn too_short(run: &Run<'_>, policy: &Policy) -> Option<String> {
@@ -84,8 +122,40 @@ fn too_short(run: &Run<'_>, policy: &Policy) -> Option<String> {
             _ => format!(" (of {snapshots}, joined where little work or time had passed)"),
         };
         let (noun, verb) = if slots == 1 { ("snapshot", "is") } else { ("snapshots", "are") };
-        format!("{slots} {noun}{joined} {verb} too few to judge; it takes {least_slots}")
+        let enough = longer(run, least_slots, slots).map(|it| format!(", at this pace {it}"));
+        let enough = enough.unwrap_or_default();
+        format!("{slots} {noun}{joined} {verb} too few to judge; it takes {least_slots}{enough}")
     })
+}
+
+/// How long the run would be with `wanted` of what it has `n` of; `None` if that cannot be told.
+fn longer(run: &Run<'_>, wanted: usize, n: usize) -> Option<String> {
+    let elapsed_ns = run.timeline.points.last()?.elapsed_ns;
+    let seconds = elapsed_ns as f64 / 1e9 * wanted as f64 / n as f64;
+    let is_known = seconds.is_finite() && seconds >= 1.0;
+    is_known.then(|| format!("{:#}", SignedDuration::from_secs(seconds.ceil() as i64)))
+}
+
+/// A warm-up, set by the user, that leaves nothing to judge.
+fn all_warm_up(run: &Run<'_>, policy: &Policy) -> Option<String> {
+    let warm_up = run.axis.warm_up();
+    let n_judged = run.axis.between(0.0, OLD_FOR_THE_RUN).end.saturating_sub(warm_up);
+    if n_judged >= LEAST_MATURE_SLOTS {
+        return None;
+    }
+    let advice = match policy.warm_up {
+        WarmUp::Quarter => return None,
+        WarmUp::Nanoseconds(ns) => {
+            let ns = i64::try_from(ns).unwrap_or(i64::MAX);
+            let enough = SignedDuration::from_nanos(ns).saturating_mul(WARM_UPS_PER_RUN);
+            format!("a run of {enough:#}")
+        }
+        WarmUp::Snapshots(n) => format!("{} snapshots", i64::from(n) * i64::from(WARM_UPS_PER_RUN)),
+    };
+    Some(format!(
+        "the warm-up that the policy sets leaves too little of this run to judge; \
+         it takes {advice}, or a shorter warm-up"
+    ))
 }
 
 /// A sampled recording of so small a heap that no leak could have been seen.

@@ -12,14 +12,17 @@ use crate::finding::{Finding, Gate, Ruling};
 use crate::policy::{Date, Inconclusive, Policy, PolicyUse};
 use crate::run_report::RunReport;
 use crate::site::Run;
+use adequacy::WrongWork;
 use run::report_run;
 
 /// How the command ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
-    /// No growth over budget.
+    /// Nothing grows.
     Clean,
+    /// What grows, or may grow, is within what the policy accepts.
+    Passes,
     /// Growth over budget.
     Growth,
     /// The policy or the baseline does not hold.
@@ -32,7 +35,7 @@ impl Outcome {
     /// The exit code of every command.
     pub fn exit_code(self) -> u8 {
         match self {
-            Self::Clean => 0,
+            Self::Clean | Self::Passes => 0,
             Self::Growth => 1,
             Self::Error => 2,
             Self::Inconclusive => 3,
@@ -103,6 +106,11 @@ pub fn judge_runs(runs: &[Run<'_>], criteria: &Criteria<'_>) -> Report {
     let mut errors = policy_use.errors.clone();
     warnings.extend(policy_use.warnings.iter().cloned());
     errors.extend(baseline.iter().filter_map(BaselineMatch::error));
+    match adequacy::of_work(runs, policy) {
+        Some(WrongWork::Nothing(why)) => undecided.push(why),
+        Some(WrongWork::Misspelt(why)) => errors.push(why),
+        None => {}
+    }
     errors.extend(before.zip(comparison.as_ref()).and_then(|(before, c)| before.error(c)));
     if runs.is_empty() {
         undecided.push("there is no run to judge".into());
@@ -135,7 +143,7 @@ fn rule_on(run: &mut RunReport, criteria: &Criteria<'_>) {
             &|ruling| baseline?.amended(finding, ruling, &pace),
             &|ruling| before?.amended(ruling),
         ];
-        let by_policy = policy.ruling(finding, today);
+        let by_policy = policy.ruling(finding, &pace, today);
         let ruled =
             amendments.iter().fold(by_policy, |ruling, amend| amend(&ruling).unwrap_or(ruling));
         finding.ruling = ruled;
@@ -155,8 +163,10 @@ fn outcome(
         Outcome::Growth
     } else if !undecided.is_empty() && policy.inconclusive == Inconclusive::Fail {
         Outcome::Inconclusive
-    } else {
+    } else if undecided.is_empty() && runs.iter().all(RunReport::is_clean) {
         Outcome::Clean
+    } else {
+        Outcome::Passes
     }
 }
 

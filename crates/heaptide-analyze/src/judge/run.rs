@@ -33,8 +33,8 @@ pub(super) fn report_run(run: &Run<'_>, policy: &Policy, before: Option<&Before>
     for finding in &mut findings {
         finding.runs_out = memory.runs_out(finding.rate.bytes_per_hour());
     }
-    let leaks = findings.iter().filter(|finding| finding.class == Class::Leak);
-    let runs_out = memory.runs_out(leaks.map(|leak| leak.rate.bytes_per_hour()).sum());
+    let (leaking, leaking_sites) = leaking(&findings);
+    let runs_out = leaking.as_ref().and_then(|rate| memory.runs_out(rate.bytes_per_hour()));
     RunReport {
         exe: header.exe.clone(),
         pid: header.pid,
@@ -50,6 +50,8 @@ pub(super) fn report_run(run: &Run<'_>, policy: &Policy, before: Option<&Before>
         dropped: points.last().map(|point| point.dropped).unwrap_or_default(),
         sites: run.sites.len(),
         classes,
+        leaking,
+        leaking_sites,
         runs_out,
         grows_under: grows_under(&findings),
         findings,
@@ -75,6 +77,18 @@ fn grown(
     let known = growing.filter(|site| !changes.contains_key(site));
     let known = known.map(|site| (path(site), verdicts[site].rate.clone())).collect();
     (changes.into_iter().map(|(site, change)| (site, Some(change))).collect(), known)
+}
+
+/// How fast the sites that leak grow together, and how many they are.
+fn leaking(findings: &[Finding]) -> (Option<Rate>, usize) {
+    let sites = || findings.iter().flat_map(|finding| &finding.sites);
+    let leaks = || sites().map(|site| &site.verdict).filter(|it| it.class == Class::Leak);
+    let mut rates = leaks().map(|verdict| &verdict.rate);
+    let total = rates.next().cloned().map(|mut total| {
+        rates.for_each(|rate| total.add(rate));
+        total
+    });
+    (total, leaks().count())
 }
 
 fn classes_by_id(run: &Run<'_>, verdicts: &[Verdict]) -> BTreeMap<String, Class> {

@@ -6,7 +6,8 @@ use std::str::FromStr;
 use bytesize::ByteSize;
 use serde::{Deserialize, Serialize};
 
-use crate::verdict::{Evidence, Rate};
+use crate::run_report::Pace;
+use crate::verdict::{Evidence, Rate, unit_of};
 
 /// What is limited.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -20,11 +21,16 @@ enum Amount {
 enum Per {
     /// Per unit of work, whatever it is called.
     Op,
+    /// Per unit of the work that is called so.
+    Work(String),
     /// Per this many seconds.
     Seconds(f64),
     /// Alive at the end of the run.
     Run,
 }
+
+/// A shorter beginning of a counter's name could be anything: `h` is an hour, and `hr` is a slip.
+const LEAST_ABBREVIATION: usize = 3;
 
 /// One or more bounds, all of which hold.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -39,6 +45,8 @@ pub struct Limit {
 pub struct Growth<'a> {
     /// Growth per unit of work.
     pub rate: &'a Rate,
+    /// Units of work done per hour, by counter.
+    pub pace: &'a Pace,
     /// Live blocks at the end.
     pub live_objects: u64,
     /// Live bytes at the end.
@@ -47,8 +55,16 @@ pub struct Growth<'a> {
 
 impl<'a> Growth<'a> {
     /// Growth at one site.
-    pub(crate) fn of_site(rate: &'a Rate, evidence: &Evidence) -> Self {
-        Self { rate, live_objects: evidence.live_objects, live_bytes: evidence.live_bytes }
+    pub(crate) fn of_site(rate: &'a Rate, pace: &'a Pace, evidence: &Evidence) -> Self {
+        let Evidence { live_objects, live_bytes, .. } = *evidence;
+        Self { rate, pace, live_objects, live_bytes }
+    }
+
+    /// Growth per unit of a work counter; per whatever it was judged by if no counter is called so,
+    /// which is an error of the policy ([`Limit::unknown_unit`]).
+    fn per(&self, unit: &str) -> Rate {
+        let counter = self.pace.iter().find(|(counter, _)| is_unit_of(unit, counter));
+        counter.map_or_else(|| self.rate.clone(), |(counter, pace)| self.rate.per(counter, *pace))
     }
 }
 
@@ -70,11 +86,27 @@ impl Limit {
         Self { text: "0 objects/op, 0 B/op".into(), bounds: nothing.into() }
     }
 
+    /// A unit of work in it that no counter of `counters` has.
+    pub(crate) fn unknown_unit<'a>(
+        &self,
+        counters: impl Iterator<Item = &'a str> + Clone,
+    ) -> Option<&str> {
+        let mut units = self.bounds.iter().filter_map(|(_, per)| match per {
+            Per::Work(unit) => Some(unit.as_str()),
+            Per::Op | Per::Seconds(_) | Per::Run => None,
+        });
+        units.find(|unit| !counters.clone().any(|counter| is_unit_of(unit, counter)))
+    }
+
     /// Growth stays within all bounds.
     pub(crate) fn admits(&self, growth: Growth<'_>) -> bool {
         self.bounds.iter().all(|(amount, per)| {
             let (objects, bytes) = match per {
                 Per::Op => (growth.rate.objects_per_op, growth.rate.bytes_per_op),
+                Per::Work(unit) => {
+                    let rate = growth.per(unit);
+                    (rate.objects_per_op, rate.bytes_per_op)
+                }
                 Per::Seconds(seconds) => {
                     let hours = seconds / 3600.0;
                     (growth.rate.objects_per_hour() * hours, growth.rate.bytes_per_hour() * hours)
@@ -139,9 +171,18 @@ fn bound(text: &str) -> Result<(Amount, Per), String> {
         Some("m" | "min" | "minute") => Per::Seconds(60.0),
         Some("h" | "hour") => Per::Seconds(3600.0),
         Some("d" | "day") => Per::Seconds(86_400.0),
-        Some(_) => Per::Op,
+        Some("op") => Per::Op,
+        Some(unit) => Per::Work(unit.to_owned()),
     };
     Ok((amount, per))
+}
+
+/// Whether a limit that says `unit` means this counter: `request`, `requests` and `req` mean
+/// `requests`.
+fn is_unit_of(unit: &str, counter: &str) -> bool {
+    unit == counter
+        || unit == unit_of(counter)
+        || unit.len() >= LEAST_ABBREVIATION && counter.starts_with(unit)
 }
 
 fn amount(text: &str) -> Option<Amount> {

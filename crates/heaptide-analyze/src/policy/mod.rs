@@ -12,7 +12,7 @@
 //! [budget]
 //! finding = "0 objects/op"     # for every finding in the workspace
 //! process = "10 MiB/h"         # for all of them together
-//! dependencies = "warn"        # or "fail", or "ignore"
+//! dependencies = "fail"        # or "warn", or "ignore"
 //! crates = { hyper = "1 KiB/op" }
 //!
 //! [[lifetime]]                 # instead of max_lifetime, for some sites

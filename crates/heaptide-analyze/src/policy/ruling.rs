@@ -11,9 +11,9 @@ use super::limit::{Growth, Limit};
 use super::schema::{Dependencies, Policy};
 use crate::finding::{Finding, Gate, JudgedSite, Ruling};
 use crate::identity::Origin;
-use crate::run_report::RunReport;
+use crate::run_report::{Pace, RunReport};
 use crate::site::{Run, Subject};
-use crate::verdict::{Class, Rate};
+use crate::verdict::Class;
 
 /// An entry is announced this long before it expires.
 const NOTICE_DAYS: i32 = 14;
@@ -37,13 +37,13 @@ pub struct PolicyUse {
 
 impl Policy {
     /// What it makes of a finding by itself.
-    pub(crate) fn ruling(&self, finding: &Finding, today: Date) -> Ruling {
+    pub(crate) fn ruling(&self, finding: &Finding, pace: &Pace, today: Date) -> Ruling {
         let rule = |gate, because: String| Ruling { gate, because };
         let budget = self.budget_of(finding);
-        if budget.admits(whole(finding)) {
+        if budget.admits(whole(finding, pace)) {
             return rule(Gate::Pass, format!("within the budget of {budget}"));
         }
-        if let Some(entry) = self.allowed(finding, today) {
+        if let Some(entry) = self.allowed(finding, pace, today) {
             return rule(Gate::Pass, allowance(&self.allow[entry]));
         }
         let has_own_budget = self.crate_budget(finding).is_some();
@@ -81,14 +81,17 @@ impl Policy {
     /// How the allow-list was used, and what is about nothing in these runs.
     pub(crate) fn usage(&self, reports: &[RunReport], runs: &[Run<'_>], today: Date) -> PolicyUse {
         let mut used = vec![0; self.allow.len()];
-        for finding in reports.iter().flat_map(|run| &run.findings) {
-            if !self.budget_of(finding).admits(whole(finding))
-                && let Some(entry) = self.allowed(finding, today)
-            {
-                used[entry] += 1;
-            }
+        for run in reports {
+            let pace = run.pace();
+            let over = run
+                .findings
+                .iter()
+                .filter(|finding| !self.budget_of(finding).admits(whole(finding, &pace)));
+            over.filter_map(|finding| self.allowed(finding, &pace, today))
+                .for_each(|entry| used[entry] += 1);
         }
         let mut policy_use = PolicyUse::default();
+        self.report_units(reports, &mut policy_use);
         for (entry, count) in self.allow.iter().zip(used) {
             self.report_use(entry, count, runs, today, &mut policy_use);
         }
@@ -114,14 +117,14 @@ impl Policy {
 
     /// The entry that allows a finding: it names the finding as a whole, or else each of its sites is
     /// named by an entry that still holds.
-    fn allowed(&self, finding: &Finding, today: Date) -> Option<usize> {
+    fn allowed(&self, finding: &Finding, pace: &Pace, today: Date) -> Option<usize> {
         let allows = |entry: &Allow, growth: Growth<'_>| {
             entry.holds(today) && entry.limit.as_ref().is_none_or(|limit| limit.admits(growth))
         };
-        let all = whole(finding);
+        let all = whole(finding, pace);
         let names_it = |entry: &Allow| entry.site.get_ref().names(finding) && allows(entry, all);
         let entry_for = |site: &JudgedSite| {
-            let growth = Growth::of_site(&site.verdict.rate, &site.verdict.evidence);
+            let growth = Growth::of_site(&site.verdict.rate, pace, &site.verdict.evidence);
             self.allow.iter().position(|entry| {
                 entry.site.get_ref().matches(&site.subject) && allows(entry, growth)
             })
@@ -193,6 +196,32 @@ impl Policy {
         }
     }
 
+    /// Says which limits are per a unit of work that none of these runs counts.
+    fn report_units(&self, reports: &[RunReport], policy_use: &mut PolicyUse) {
+        let file = &self.source.file;
+        let of_all = [Some(&self.budget.finding), self.budget.process.as_ref()];
+        let of_all = of_all.into_iter().flatten().map(|limit| (file.clone(), limit));
+        let crates = self.budget.crates.values();
+        let of_crates = crates.map(|limit| (self.source.place(limit), limit.get_ref()));
+        let of_entries = self
+            .allow
+            .iter()
+            .filter_map(|entry| Some((self.source.place(&entry.site), entry.limit.as_ref()?)));
+        let counters: BTreeSet<&str> =
+            reports.iter().flat_map(|run| run.work.keys().map(String::as_str)).collect();
+        for (place, limit) in of_all.chain(of_crates).chain(of_entries) {
+            let Some(unit) = limit.unknown_unit(counters.iter().copied()) else { continue };
+            let counted = match counters.is_empty() {
+                true => "no work is counted at all".to_owned(),
+                false => format!("only {} is", Vec::from_iter(counters.clone()).join(", ")),
+            };
+            policy_use.errors.push(format!(
+                "{place}: `{limit}` is per `{unit}`, which is not counted: {counted}; \
+                 `op` is any work, and time is `s`, `min`, `h` or `d`"
+            ));
+        }
+    }
+
     /// Says which lifetimes and crate budgets are about nothing in these runs.
     fn report_idle(&self, runs: &[Run<'_>], policy_use: &mut PolicyUse) {
         for entry in self.lifetime.iter().filter(|entry| !occurs(entry.site.get_ref(), runs)) {
@@ -224,18 +253,9 @@ impl Policy {
 }
 
 fn process_within(limit: &Limit, run: &RunReport) -> bool {
-    let leaks = || run.findings.iter().filter(|finding| finding.class == Class::Leak);
-    let Some(first) = leaks().next() else { return true };
-    let per_hour = |of: fn(&Rate) -> f64| leaks().map(|leak| of(&leak.rate)).sum::<f64>();
-    let ops_per_hour = first.rate.ops_per_hour;
-    let per_op = |per_hour: f64| if ops_per_hour > 0.0 { per_hour / ops_per_hour } else { 0.0 };
-    let rate = Rate {
-        objects_per_op: per_op(per_hour(Rate::objects_per_hour)),
-        bytes_per_op: per_op(per_hour(Rate::bytes_per_hour)),
-        ..first.rate.clone()
-    };
+    let Some(rate) = &run.leaking else { return true };
     let (live_objects, live_bytes) = (run.heap.live_objects, run.heap.live_bytes);
-    limit.admits(Growth { rate: &rate, live_objects, live_bytes })
+    limit.admits(Growth { rate, pace: &run.pace(), live_objects, live_bytes })
 }
 
 fn subjects<'a>(runs: &[Run<'a>]) -> impl Iterator<Item = &'a Subject> {
@@ -270,10 +290,11 @@ fn allowance(entry: &Allow) -> String {
     because
 }
 
-fn whole(finding: &Finding) -> Growth<'_> {
+fn whole<'a>(finding: &'a Finding, pace: &'a Pace) -> Growth<'a> {
     let sites = || finding.sites.iter().map(|site| &site.verdict.evidence);
     Growth {
         rate: &finding.rate,
+        pace,
         live_objects: sites().fold(0, |sum, e| e.live_objects.saturating_add(sum)),
         live_bytes: sites().fold(0, |sum, e| e.live_bytes.saturating_add(sum)),
     }

@@ -29,11 +29,11 @@ pub enum Inconclusive {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Dependencies {
-    /// Said, but never fatal.
+    /// As bad as in the workspace: the process runs out of memory all the same.
     #[default]
-    Warn,
-    /// As bad as in the workspace.
     Fail,
+    /// Said, but never fatal.
+    Warn,
     /// Nothing.
     Ignore,
 }

@@ -22,7 +22,7 @@ pub use counter::Fit;
 pub use eprocess::e_value;
 pub use evidence::{CohortBar, Condition, Evidence, Excluded, Stage};
 pub use objects::Objects;
-pub use rate::Rate;
+pub use rate::{Rate, unit_of};
 pub use rule::Rule;
 
 use crate::axis::Axis;

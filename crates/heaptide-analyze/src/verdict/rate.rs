@@ -8,6 +8,14 @@ pub(crate) const WORSE_FACTOR: f64 = 1.25;
 /// nothing is still next to nothing.
 pub(crate) const LEAST_WORSE_BYTES_PER_OP: f64 = 1.0;
 
+/// One unit of a work counter: `request` of `requests`, `query` of `queries`.
+pub fn unit_of(work: &str) -> String {
+    match pluralizer::pluralize(work, 1, false) {
+        nothing if nothing.is_empty() => work.to_owned(),
+        one => one,
+    }
+}
+
 /// How fast a site, or sites together, grow.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Rate {

@@ -3,7 +3,7 @@
 use heaptide_analyze::policy::{Date, Policy};
 use heaptide_analyze::symbols::RecordedOnly;
 use heaptide_analyze::{Outcome, Report, Terms, judge};
-use heaptide_format::{Dropped, Mode, Reason};
+use heaptide_format::{Children, Dropped, Mode, Reason};
 use heaptide_synthetic::{Born, Process};
 
 use crate::recording::Dir;
@@ -36,8 +36,8 @@ fn a_recording_is_judged_from_its_text() {
         ("leak", leaking(40), "", Outcome::Growth, 1),
         ("healthy", healthy(40), "", Outcome::Clean, 0),
         ("short", leaking(12), "", Outcome::Inconclusive, 1),
-        ("short-but-enough", leaking(12), "inconclusive = 'pass'", Outcome::Clean, 1),
-        ("allowed", leaking(40), "allow = [{ site = 'shop::*' }]", Outcome::Clean, 1),
+        ("short-but-enough", leaking(12), "inconclusive = 'pass'", Outcome::Passes, 1),
+        ("allowed", leaking(40), "allow = [{ site = 'shop::*' }]", Outcome::Passes, 1),
         (
             "expired",
             leaking(40),
@@ -45,7 +45,7 @@ fn a_recording_is_judged_from_its_text() {
             Outcome::Error,
             1,
         ),
-        ("in-budget", leaking(40), "budget.finding = '1 KiB/op'", Outcome::Clean, 1),
+        ("in-budget", leaking(40), "budget.finding = '1 KiB/op'", Outcome::Passes, 1),
     ];
     for (name, process, policy, outcome, n_findings) in cases {
         let report = judged(name, &process, policy);
@@ -108,6 +108,14 @@ fn what_a_recording_lacks_is_said() {
             "7 blocks were overrun by the program: look for a buffer overflow",
         ),
         (
+            "children",
+            |process| {
+                let children = Children { forked: 9, recorded: 4, finished: 3, brief: 2 };
+                process.points.last_mut().unwrap().children = Some(children);
+            },
+            "3 forked children have no recording: what they hold was not seen",
+        ),
+        (
             "teardown",
             |process| {
                 for point in &mut process.points[57..] {
@@ -115,8 +123,8 @@ fn what_a_recording_lacks_is_said() {
                 }
                 process.points[59].reason = Reason::Exit;
             },
-            "the program was already dropping all it held before it exited; snapshots left out at \
-             the end: 1",
+            "shortly before the exit no more work was done and most of the heap was freed; \
+             snapshots left out at the end: 1",
         ),
     ];
     for (name, change, said) in cases {
@@ -133,17 +141,58 @@ fn what_a_recording_lacks_is_said() {
     }
 }
 
+/// A misspelt counter judged by time, and passed with a warning.
 #[test]
 fn work_that_nobody_counted_is_said() {
-    for (policy, said) in [
-        ("work = 'requests'", None),
+    for (name, policy, counts, outcome, said) in [
+        ("counted", "work = 'requests'", true, Outcome::Growth, None),
         (
+            "misspelt",
             "work = 'logins'",
-            Some("no work was counted as `logins`, only as requests; growth is judged per second"),
+            true,
+            Outcome::Error,
+            Some("no work is counted as `logins`, only as requests: correct the name to judge by"),
+        ),
+        (
+            "idle",
+            "work = 'logins'",
+            false,
+            Outcome::Inconclusive,
+            Some(
+                "no work was counted, and growth was to be judged by `logins`: did the run do any?",
+            ),
         ),
     ] {
-        let warnings = judged("work", &leaking(40), policy).warnings;
-        assert_eq!(warnings.first().map(String::as_str), said, "{policy}");
+        let mut process = if counts { leaking(40) } else { healthy(40) };
+        if !counts {
+            process.points.iter_mut().for_each(|point| point.work.clear());
+        }
+        let report = judged(&format!("work-{name}"), &process, policy);
+        let sentences = report.errors.iter().chain(&report.undecided);
+        assert_eq!(report.outcome, outcome, "{name}");
+        assert_eq!(sentences.map(String::as_str).next(), said, "{name}");
+    }
+}
+
+/// A warm-up that took the whole run left nothing to find, and passed as clean.
+#[test]
+fn a_warm_up_as_long_as_the_run_decides_nothing() {
+    for (policy, said) in [
+        ("", None),
+        ("warm_up = 5", None),
+        ("warm_up = 40", Some("80 snapshots")),
+        ("warm_up = '1h'", Some("a run of 2h")),
+    ] {
+        let report = judged("warm-up", &healthy(40), policy);
+        let says = said.map(|it| {
+            format!(
+                "the warm-up that the policy sets leaves too little of this run to judge; \
+                 it takes {it}, or a shorter warm-up"
+            )
+        });
+        assert_eq!(report.undecided.first(), says.as_ref(), "{policy}");
+        let outcome = if said.is_some() { Outcome::Inconclusive } else { Outcome::Clean };
+        assert_eq!(report.outcome, outcome, "{policy}");
     }
 }
 

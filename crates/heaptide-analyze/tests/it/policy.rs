@@ -44,9 +44,11 @@ fn gate(report: &Report, function: &str) -> Gate {
 fn budgets_and_exceptions() {
     let (ours, theirs) = ("shop::session::create", "hyper::client::connect");
     let cases = [
-        ("", Outcome::Growth, Gate::Fail, Gate::Warn),
+        ("work = 'requests'", Outcome::Growth, Gate::Fail, Gate::Warn),
+        ("budget.dependencies = 'ignore'", Outcome::Growth, Gate::Fail, Gate::Pass),
         ("budget.dependencies = 'fail'", Outcome::Growth, Gate::Fail, Gate::Fail),
-        ("budget.finding = '1 object/op'", Outcome::Clean, Gate::Pass, Gate::Pass),
+        ("", Outcome::Growth, Gate::Fail, Gate::Fail),
+        ("budget.finding = '1 object/op'", Outcome::Passes, Gate::Pass, Gate::Pass),
         ("budget.finding = '6 B/op'", Outcome::Growth, Gate::Fail, Gate::Warn),
         ("budget.finding = '6 KiB/op, 1 KiB/h'", Outcome::Growth, Gate::Fail, Gate::Warn),
         (
@@ -61,7 +63,7 @@ fn budgets_and_exceptions() {
             Gate::Pass,
             Gate::Fail,
         ),
-        ("allow = [{ site = 'shop::session::*' }]", Outcome::Clean, Gate::Pass, Gate::Warn),
+        ("allow = [{ site = 'shop::session::*' }]", Outcome::Passes, Gate::Pass, Gate::Warn),
         (
             "allow = [{ site = 'shop::*', limit = '9 objects' }]",
             Outcome::Growth,
@@ -70,20 +72,20 @@ fn budgets_and_exceptions() {
         ),
         (
             "allow = [{ site = 'shop::*', limit = '0.2 objects/req' }]",
-            Outcome::Clean,
+            Outcome::Passes,
             Gate::Pass,
             Gate::Warn,
         ),
-        ("allow = [{ site = '0002899b' }]", Outcome::Clean, Gate::Pass, Gate::Warn),
+        ("allow = [{ site = '0002899b' }]", Outcome::Passes, Gate::Pass, Gate::Warn),
         (
             "allow = [{ site = 'shop::session::create<u64>::{{closure}}' }]",
-            Outcome::Clean,
+            Outcome::Passes,
             Gate::Pass,
             Gate::Warn,
         ),
         (
             "allow = [{ site = 'shop::*', expires = 2027-01-15 }]",
-            Outcome::Clean,
+            Outcome::Passes,
             Gate::Pass,
             Gate::Warn,
         ),
@@ -95,10 +97,40 @@ fn budgets_and_exceptions() {
         ),
     ];
     for (policy, outcome, our_gate, their_gate) in cases {
-        let report = report(policy, None, 10);
+        // What is about ours only: theirs is not to decide the outcome.
+        let policy = match their_gate {
+            Gate::Warn => format!("budget.dependencies = 'warn'\n{policy}"),
+            _ => policy.to_owned(),
+        };
+        let report = report(&policy, None, 10);
         assert_eq!(report.outcome, outcome, "{policy}");
         assert_eq!(gate(&report, ours), our_gate, "{policy}");
         assert_eq!(gate(&report, theirs), their_gate, "{policy}");
+    }
+}
+
+/// `1 MiB/hr` passed as a megabyte per request.
+#[test]
+fn a_unit_that_is_not_counted_is_an_error() {
+    let check = |policy: &str, outcome: Outcome, says: &str| {
+        let found = report(policy, None, 10);
+        let error = found.errors.first().map_or("", String::as_str);
+        assert_eq!((found.outcome, error), (outcome, says), "{policy}");
+    };
+    let units = "`op` is any work, and time is `s`, `min`, `h` or `d`";
+    let wrong = |place: &str, limit: &str, unit: &str| {
+        format!(
+            "heaptide.toml{place}: `{limit}` is per `{unit}`, which is not counted: only requests is; {units}"
+        )
+    };
+    let hr = wrong("", "1 MiB/hr", "hr");
+    check("budget.finding = '1 MiB/hr'", Outcome::Error, &hr);
+    check("budget.process = '1 MiB/hr'", Outcome::Error, &hr);
+    let entry = wrong(":1:19", "9 objects/login", "login");
+    check("allow = [{ site = 'shop::*', limit = '9 objects/login' }]", Outcome::Error, &entry);
+    for unit in ["op", "request", "requests", "req"] {
+        check(&format!("budget.finding = '1 KiB/{unit}'"), Outcome::Passes, "");
+        check(&format!("budget.finding = '6 B/{unit}'"), Outcome::Growth, "");
     }
 }
 
@@ -163,9 +195,9 @@ fn a_finding_is_allowed_by_what_the_report_calls_it() {
         assert_eq!((findings.len(), report.outcome), (1, outcome), "{entry}");
         assert_eq!(findings[0].ruling.because, because);
     };
-    check("site = 'shop::handle'", Outcome::Clean, "allowed");
-    check(&format!("site = '{id}'"), Outcome::Clean, "allowed");
-    check("site = 'shop::*'", Outcome::Clean, "allowed");
+    check("site = 'shop::handle'", Outcome::Passes, "allowed");
+    check(&format!("site = '{id}'"), Outcome::Passes, "allowed");
+    check("site = 'shop::*'", Outcome::Passes, "allowed");
     let over = |but: &str| format!("over the budget of 0 objects/op, 0 B/op; {but}");
     let some = over("`shop::user` allows 1 of its 2 call sites only");
     check("site = 'shop::user'", Outcome::Growth, &some);
@@ -223,10 +255,10 @@ fn a_baseline_lets_old_growth_pass() {
             matched.fixed.len(),
         )
     };
-    assert_eq!(judged("", 10), (Outcome::Clean, 2, 0, 0, 0));
-    assert_eq!(judged("", 11), (Outcome::Clean, 2, 0, 0, 0), "a little worse");
+    assert_eq!(judged("", 10), (Outcome::Passes, 2, 0, 0, 0));
+    assert_eq!(judged("", 11), (Outcome::Passes, 2, 0, 0, 0), "a little worse");
     assert_eq!(judged("", 30), (Outcome::Growth, 2, 1, 0, 0), "worse");
-    assert_eq!(judged("", 0), (Outcome::Clean, 2, 0, 0, 1), "fixed");
+    assert_eq!(judged("", 0), (Outcome::Passes, 2, 0, 0, 1), "fixed");
 
     let foreign = text.replace("\"0", "\"f");
     let foreign = Baseline::parse(&foreign).unwrap();
@@ -284,7 +316,7 @@ fn a_baseline_knows_sites_that_share_a_path_apart() {
 fn a_baseline_keeps_to_its_unit() {
     let accepted = Baseline::of(report("work = 'none'", None, 10).findings());
     assert!(accepted.accepted.values().all(|accepted| accepted.work == "seconds"));
-    assert_eq!(report("", Some(&accepted), 10).outcome, Outcome::Clean);
+    assert_eq!(report("", Some(&accepted), 10).outcome, Outcome::Passes);
     assert_eq!(report("", Some(&accepted), 30).outcome, Outcome::Growth);
     let unknown = accepted.to_json().replace("\"seconds\"", "\"logins\"");
     let unknown = Baseline::parse(&unknown).unwrap();
@@ -347,7 +379,7 @@ fn too_short_a_run_is_inconclusive() {
     assert_eq!(judged("inconclusive = 'pass'").outcome.exit_code(), 0);
     assert_eq!(
         judged("least_snapshots = 13").undecided[0],
-        "12 snapshots are too few to judge; it takes 13"
+        "12 snapshots are too few to judge; it takes 13, at this pace 1m 5s"
     );
     assert!(!judged("least_snapshots = 12").undecided[0].contains("too few"));
     assert_eq!(judge_by(&[], &Policy::default(), None).outcome, Outcome::Inconclusive);

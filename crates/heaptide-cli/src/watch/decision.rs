@@ -45,14 +45,19 @@ impl InterimVerdict {
         match report.outcome {
             Outcome::Growth => Self::Settled("growth over budget"),
             Outcome::Error => Self::Settled("it cannot be judged as asked"),
-            Outcome::Clean if missing == 0 && report.undecided.is_empty() => Self::Settled("clean"),
-            Outcome::Clean | Outcome::Inconclusive => match report.findings().find(open) {
-                Some(finding) => Self::Open {
-                    what: finding.blamed.function.clone(),
-                    more: finding.lead().verdict.needs_snapshots.unwrap_or(missing),
-                },
-                None => Self::Open { what: "a clean result".into(), more: missing },
-            },
+            Outcome::Clean if missing == 0 => Self::Settled("clean"),
+            Outcome::Passes if missing == 0 && report.undecided.is_empty() => {
+                Self::Settled("what grows is accepted")
+            }
+            Outcome::Clean | Outcome::Passes | Outcome::Inconclusive => {
+                match report.findings().find(open) {
+                    Some(finding) => Self::Open {
+                        what: finding.blamed.function.clone(),
+                        more: finding.lead().verdict.needs_snapshots.unwrap_or(missing),
+                    },
+                    None => Self::Open { what: "a clean result".into(), more: missing },
+                }
+            }
         }
     }
 }

@@ -8,6 +8,7 @@ use heaptide_report::{Colour, View, github, human, json, junit, markdown, sarif,
 
 use heaptide_analyze::diff::Diff;
 use heaptide_analyze::dump::Dump;
+use heaptide_analyze::finding::Gate;
 use heaptide_analyze::identity::{NamedFrame, Origin, SharedFrame};
 use heaptide_format::Mode;
 
@@ -58,6 +59,32 @@ fn too_short_in_every_format() {
     check("short.xml", &junit::write(&report, &view()));
     check("short.github", &github::write(&report, &view()));
     check("short.tap", &tap::write(&report, &view()));
+}
+
+/// A finding in a service is a stack of sixty frames of its runtime: three of them were more than a
+/// comment may hold.
+#[test]
+fn markdown_fits_a_comment() {
+    for (n_findings, n_details) in [(10, 10), (1_000, 0)] {
+        let report = sample::of_deep_stacks(n_findings);
+        let page = markdown::write(&report, &view());
+        assert!(page.len() <= 60_000, "{n_findings} findings: {} bytes", page.len());
+        let shown = page.matches("<details>").count();
+        let closed = page.matches("</details>").count();
+        assert!(shown >= n_details && shown == closed, "{n_findings} findings: {shown} in detail");
+        assert_eq!(page.contains("is left out here"), shown < n_findings, "{n_findings} findings");
+        assert!(page.contains("(59 frames, the first of tokio)"), "{page}");
+    }
+}
+
+/// What was accepted took twenty lines each, every time.
+#[test]
+fn what_is_let_pass_takes_a_line() {
+    let page = human::write(&sample::let_pass(), &View { width: 100, ..view() });
+    let lines: Vec<&str> = page.lines().filter(|line| line.contains("hyper::Pool")).collect();
+    assert_eq!(lines.len(), 3, "{page}");
+    assert!(page.ends_with("What grows is within what the policy accepts.\n"), "{page}");
+    assert!(page.contains("passes (exit 0)"), "{page}");
 }
 
 #[test]
@@ -137,7 +164,8 @@ fn no_path_is_broken_at_its_hyphens() {
 
 #[test]
 fn a_finding_takes_twelve_lines() {
-    for report in [sample::growth(), sample::compared()] {
+    for mut report in [sample::growth(), sample::compared()] {
+        report.runs[0].findings.iter_mut().for_each(|finding| finding.ruling.gate = Gate::Fail);
         for width in [80, 120] {
             let page = human::write(&report, &View { width, ..view() });
             let is_finding = |part: &&str| part.starts_with("LEAK") || part.starts_with("SUSPECT");
@@ -164,6 +192,7 @@ fn a_dependency_that_allocates_is_named() {
     findings[0].sites[0].subject.via = Some(store);
     let theirs = findings[2].blamed.clone();
     findings[2].sites[0].subject.stack = vec![theirs];
+    findings[2].ruling.gate = Gate::Fail;
     let page = human::write(&report, &view());
     for line in [
         "      via minijinja::vm::Closure::store  minijinja-2.0.0/src/vm.rs:31\n",

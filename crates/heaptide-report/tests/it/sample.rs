@@ -66,6 +66,37 @@ pub(crate) fn compared() -> Report {
     Report { runs: vec![run(vec![new, worse])], comparison, outcome: Outcome::Growth, ..clean() }
 }
 
+/// Services run under a runtime: between a handler and what it calls stand sixty frames of it.
+pub(crate) fn of_deep_stacks(n_findings: usize) -> Report {
+    let finding = |k: usize| {
+        let mut finding = sessions();
+        finding.id = format!("{k:08x}");
+        let runtime: SharedFrame = NamedFrame {
+            function: "tokio::runtime::task::harness::Harness<T, S>::poll_future".into(),
+            file: Some("/cargo/registry/src/index/tokio-1.47.1/src/runtime/task/harness.rs".into()),
+            line: Some(500),
+            origin: Origin::Dependency("tokio".into()),
+            ..NamedFrame::default()
+        }
+        .into();
+        finding.sites[0].subject.stack.splice(2..2, vec![runtime; 59]);
+        finding
+    };
+    let findings = (0..n_findings).map(finding).collect();
+    Report { runs: vec![run(findings)], outcome: Outcome::Growth, ..clean() }
+}
+
+/// Three times the same, let pass for different reasons.
+pub(crate) fn let_pass() -> Report {
+    let because = |gate, because: &str| Finding { ruling: ruling(gate, because), ..pool() };
+    let findings = vec![
+        because(Gate::Warn, "in a dependency"),
+        because(Gate::Pass, "allowed: bounded by its capacity"),
+        because(Gate::Pass, "accepted in the baseline"),
+    ];
+    Report { runs: vec![run(findings)], outcome: Outcome::Passes, ..clean() }
+}
+
 pub(crate) fn too_short() -> Report {
     let undecided = vec!["7 snapshots are too few to judge; it takes 20".into()];
     let run = RunReport { snapshots: 7, slots: 7, ..run(Vec::new()) };
@@ -75,6 +106,8 @@ pub(crate) fn too_short() -> Report {
 fn run(findings: Vec<Finding>) -> RunReport {
     let n_leaks = findings.len();
     let runs_out = findings.first().and_then(|first| first.runs_out);
+    let leaks = findings.iter().filter(|finding| finding.class == Class::Leak);
+    let leaking = leaks.clone().next().map(|first| first.rate.clone());
     RunReport {
         exe: "/build/shop/target/release/shop".into(),
         pid: 4711,
@@ -89,7 +122,12 @@ fn run(findings: Vec<Finding>) -> RunReport {
         memory_limit_bytes: Some(512 << 20),
         dropped: Dropped::default(),
         sites: 214,
-        classes: BTreeMap::from([(Class::Leak, n_leaks), (Class::Stable, 214 - n_leaks)]),
+        classes: BTreeMap::from([
+            (Class::Leak, n_leaks),
+            (Class::Stable, 214_usize.saturating_sub(n_leaks)),
+        ]),
+        leaking,
+        leaking_sites: leaks.map(|leak| leak.sites.len()).sum(),
         runs_out,
         grows_under: attribute(findings.iter().flat_map(|finding| &finding.sites)),
         findings,
