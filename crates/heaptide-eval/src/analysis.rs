@@ -13,10 +13,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use heaptide_format::Line;
+use heaptide_synthetic::{Extent, write_service};
 
 use ci::program::{self, cargo, program, target_dir};
-
-use crate::synthetic::{self, Extent};
 
 const DEFAULT_MB: u64 = 256;
 const ROUNDS: usize = 5;
@@ -34,15 +33,14 @@ pub fn run() -> Result<()> {
         Ok(text) => text.parse().context("ANALYSIS_MB is a number of megabytes")?,
         Err(_) => DEFAULT_MB,
     };
-    let bytes = mb * 1_000_000;
-    for extent in [
-        Extent { name: "long run", sites: 3_000, bytes },
-        Extent { name: "many sites", sites: 10_000, bytes },
-        Extent { name: "very many sites", sites: 40_000, bytes },
-    ] {
+    let total_bytes = mb * 1_000_000;
+    for (name, n_sites) in
+        [("long run", 3_000), ("many sites", 10_000), ("very many sites", 40_000)]
+    {
         let dir = target_dir("analysis");
-        let (first, bytes) = synthetic::write(&dir, &extent)?;
-        println!("\n{}: {} sites, {:.0} MB", extent.name, extent.sites, bytes as f64 / 1e6);
+        let (first, bytes) = write_service(&dir, Extent { n_sites, total_bytes })
+            .with_context(|| dir.display().to_string())?;
+        println!("\n{name}: {n_sites} sites, {:.0} MB", bytes as f64 / 1e6);
         let measured = measure(&dir, &first, bytes);
         let judged_alike = same_on_any_number_of_threads(&first);
         fs::remove_dir_all(&dir)?;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use heaptide_analyze::load::Recording;
 use heaptide_format::{Reason, SiteId, SiteRow};
+use heaptide_synthetic::SeenSite;
 
 /// The live curve of one site, without the exit snapshot.
 #[derive(Clone, Debug, Default)]
@@ -44,8 +45,14 @@ impl Curve {
         Ok(curves)
     }
 
-    /// Takes the next snapshot's row.
-    pub(crate) fn push(&mut self, row: &SiteRow) {
+    /// The curve of a made-up site.
+    pub(crate) fn of_site(site: &SeenSite) -> Self {
+        let mut curve = Self { work: site.work.clone(), ..Self::default() };
+        site.rows.iter().for_each(|row| curve.push(row));
+        curve
+    }
+
+    fn push(&mut self, row: &SiteRow) {
         self.live.push(row.live_objects as f64);
         self.bytes.push(row.live_bytes as f64);
         self.generations.push(row.cohorts.len() as f64);

@@ -17,7 +17,6 @@
 #![forbid(unsafe_code)]
 
 mod curve;
-mod synthetic;
 
 pub mod verdict;
 

@@ -1,8 +1,13 @@
-//! Made-up sites and recordings with known answers, for tests.
+//! Made-up sites and recordings with known answers, for tests and for `heaptide-eval`.
 //!
 //! A test says which blocks a site bears and how long they live, or how large its one container is;
 //! the kit says what each snapshot shows of that, as rows, as a series, or as the text of a
 //! recording written by the format's own writer. All is counted, nothing is drawn by lot.
+//!
+//! Experiments need chance and size instead, from seeds, so that they are the same on every machine.
+//! A [`Trace`] is every block that one site ever allocates; [`record`] shows it as a recording would,
+//! in one [`Rhythm`] or another. [`write_service`] makes whole files, of any size, for whoever
+//! measures how fast they are read.
 //!
 //! ```
 //! use heaptide_synthetic::{Born, Process};
@@ -20,5 +25,10 @@
 mod process;
 mod rows;
 
+mod service;
+mod trace;
+
 pub use process::Process;
 pub use rows::{Born, container_rows, rows, series};
+pub use service::{Extent, write_service};
+pub use trace::{Block, Rhythm, Seen, SeenSite, Trace, record};

@@ -10,14 +10,13 @@ use heaptide_analyze::Site;
 use heaptide_analyze::Subject;
 use heaptide_analyze::finding::{self, GrowingSites};
 use heaptide_analyze::identity::NamedFrame;
-use heaptide_analyze::series::SiteSeries;
 use heaptide_analyze::verdict::{Class, Rule, classify_site, classify_sites, e_value};
+use heaptide_synthetic::{Rhythm, Seen, SeenSite, Trace, record};
 
 use super::peers::PEERS;
 use super::score::{Ranks, Score};
 use super::shapes::{self, Label, Shape};
 use crate::curve::Curve;
-use crate::synthetic::{Rhythm, Seen, Trace, record};
 
 /// Snapshots in a recording: a short run and one of twice its length.
 pub(super) const LENGTHS: [usize; 2] = [40, 80];
@@ -104,9 +103,10 @@ impl Results {
         let verdicts = classify_sites(
             &seen.axis,
             &Rule::default(),
-            seen.sites.iter().map(|it| (&*seen.axis, &it.0)),
+            seen.sites.iter().map(|site| (&*seen.axis, &site.series)),
         );
-        for ((&shape, verdict), (_, curve)) in chosen.iter().zip(&verdicts).zip(&seen.sites) {
+        let curves: Vec<Curve> = seen.sites.iter().map(Curve::of_site).collect();
+        for ((&shape, verdict), curve) in chosen.iter().zip(&verdicts).zip(&curves) {
             let label = shapes[shape].label;
             self.ours.count(label, verdict.class == Class::Leak);
             *self.classes.entry((shape, verdict.class)).or_default() += 1;
@@ -121,20 +121,19 @@ impl Results {
             let findings = finding::group(&named(&seen), &verdicts, &grown);
             let is_first = findings.first().is_some_and(|it| it.lead().subject.id == "0");
             self.rank.count(is_first);
-            let growth = |(_, curve): &(SiteSeries, Curve)| curve.grown_bytes();
-            let most = seen.sites.iter().map(growth).fold(0.0, f64::max);
-            self.rank_by_growth.count(growth(&seen.sites[0]) == most);
+            let most = curves.iter().map(Curve::grown_bytes).fold(0.0, f64::max);
+            self.rank_by_growth.count(curves[0].grown_bytes() == most);
         }
     }
 }
 
 /// Sites with functions of their own.
 fn named(seen: &Seen) -> Vec<Site> {
-    let name = |(index, (series, _)): (usize, &(SiteSeries, Curve))| {
+    let name = |(index, site): (usize, &SeenSite)| {
         let blamed = NamedFrame { function: format!("site {index}"), ..NamedFrame::default() };
         let subject =
             Subject { id: index.to_string(), blamed: blamed.into(), ..Subject::default() };
-        Site { subject, axis: Arc::clone(&seen.axis), series: series.clone() }
+        Site { subject, axis: Arc::clone(&seen.axis), series: site.series.clone() }
     };
     seen.sites.iter().enumerate().map(name).collect()
 }
@@ -145,7 +144,7 @@ pub(super) fn decided_after(seeds: u64) -> usize {
         let mut rng = Rng::with_seed(seed);
         let trace = shapes::arrivals(n as f64, &mut rng, |_| 40.0, |_, _| shapes::FOREVER);
         let seen = record(&[trace], n, Rhythm::Even, &mut rng);
-        classify_site(&seen.axis, &Rule::default(), &seen.sites[0].0).class == Class::Leak
+        classify_site(&seen.axis, &Rule::default(), &seen.sites[0].series).class == Class::Leak
     };
     let first = |seed| (4..=80).find(|&n| is_leak(n, seed)).unwrap_or(usize::MAX);
     let mut decided: Vec<usize> = (0..seeds).map(first).collect();

@@ -23,12 +23,11 @@ use std::fs;
 use anyhow::{Context, Result, bail, ensure};
 use ci::program::root;
 use heaptide_analyze::verdict::Rule;
+use heaptide_synthetic::Rhythm;
 
 use made_up::{Figures, LENGTHS, judge_all};
 use tuning::TUNING;
 use untouched::UNTOUCHED;
-
-use crate::synthetic::Rhythm;
 
 /// Runs of each shape and length.
 const TUNING_SEEDS: u64 = 40;

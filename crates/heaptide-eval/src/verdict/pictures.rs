@@ -7,9 +7,10 @@ use std::fs;
 use anyhow::{Context, Result, ensure};
 use fastrand::Rng;
 use heaptide_analyze::verdict::e_value;
+use heaptide_synthetic::{Rhythm, Seen, Trace, record};
 
 use super::shapes::{FOREVER, arrivals, exp, fifo, flushed};
-use crate::synthetic::{Rhythm, Seen, Trace, record};
+use crate::curve::Curve;
 use ci::program::root;
 
 const SNAPSHOTS: usize = 60;
@@ -56,7 +57,7 @@ fn pictures() -> [(&'static str, String); 3] {
             seen(4, &|rng| arrivals(n, rng, move |t| 40.0 + 440.0 * t / n, |_, rng| exp(1.6, rng))),
         ),
     ];
-    let live = sites.iter().map(|(name, seen)| (*name, seen.sites[0].1.live.clone()));
+    let live = sites.iter().map(|(name, seen)| (*name, Curve::of_site(&seen.sites[0]).live));
     let old: Vec<Line> = sites.iter().map(|(name, seen)| (*name, mature(seen))).collect();
     let evidence = old.iter().map(|(name, old)| (*name, purses(old)));
     [
@@ -74,7 +75,7 @@ fn pictures() -> [(&'static str, String); 3] {
 }
 
 fn mature(seen: &Seen) -> Vec<f64> {
-    let series = &seen.sites[0].0;
+    let series = &seen.sites[0].series;
     (0..seen.axis.len()).map(|slot| series.row(slot).mature_objects as f64).collect()
 }
 

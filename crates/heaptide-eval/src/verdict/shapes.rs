@@ -6,7 +6,7 @@
 
 use fastrand::Rng;
 
-use crate::synthetic::{Block, Trace};
+use heaptide_synthetic::{Block, Trace};
 
 /// A shape and what it is.
 #[derive(Clone, Copy)]

@@ -4,7 +4,7 @@
 use fastrand::Rng;
 
 use super::shapes::*;
-use crate::synthetic::{Block, Trace};
+use heaptide_synthetic::{Block, Trace};
 
 /// The shapes that the rule's constants were chosen on.
 pub(super) const TUNING: &[Shape] = &[

@@ -8,7 +8,7 @@ use super::shapes::{
     FOREVER, Grow, Shape, arrivals, container, exp, fifo, flushed, healthy, key_space, leak,
     random_evict, residue, stepped,
 };
-use crate::synthetic::{Block, Trace};
+use heaptide_synthetic::{Block, Trace};
 
 /// Two sites' worth of blocks at one.
 fn with(mut one: Trace, other: Trace) -> Trace {

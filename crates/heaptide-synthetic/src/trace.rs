@@ -8,21 +8,22 @@ use heaptide_analyze::load::{Point, Timeline};
 use heaptide_analyze::series::SiteSeries;
 use heaptide_format::{Bucket, Cohort, Epoch, Header, Reason, SiteId, SiteRow};
 
-use crate::curve::Curve;
-
 /// One block; times are in epochs since the recording began.
 #[derive(Clone, Debug)]
-pub(crate) struct Block {
-    pub(crate) birth: f64,
-    /// Infinite if it is never freed.
-    pub(crate) death: f64,
-    pub(crate) bytes: u64,
+pub struct Block {
+    /// When it is allocated.
+    pub birth: f64,
+    /// When it is freed; infinite if it never is.
+    pub death: f64,
+    /// Its size when it is allocated.
+    pub bytes: u64,
     /// `realloc` calls: when, and to what size.
-    pub(crate) resized: Vec<(f64, u64)>,
+    pub resized: Vec<(f64, u64)>,
 }
 
 impl Block {
-    pub(crate) fn new(birth: f64, life: f64, bytes: u64) -> Self {
+    /// A block that is freed `life` epochs after its birth and never resized.
+    pub fn new(birth: f64, life: f64, bytes: u64) -> Self {
         Self { birth, death: birth + life, bytes, resized: Vec::new() }
     }
 
@@ -33,10 +34,11 @@ impl Block {
 
 /// All blocks of a site, and when work was done.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Trace {
-    pub(crate) blocks: Vec<Block>,
+pub struct Trace {
+    /// In any order, except that one which is resized comes first and is never freed.
+    pub blocks: Vec<Block>,
     /// Times of units of work, in any order.
-    pub(crate) work: Vec<f64>,
+    pub work: Vec<f64>,
 }
 
 impl Trace {
@@ -47,7 +49,7 @@ impl Trace {
 
 /// How a process is recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Rhythm {
+pub enum Rhythm {
     /// On an even interval.
     Even,
     /// At uneven times, some missing, and an exit snapshot that sees nothing alive.
@@ -62,11 +64,24 @@ pub(crate) enum Rhythm {
     Sampled,
 }
 
-/// A process as the analyzer sees it, and its sites as a trend test would.
+/// What a recording shows of a process.
 #[derive(Clone, Debug)]
-pub(crate) struct Seen {
-    pub(crate) axis: Arc<Axis>,
-    pub(crate) sites: Vec<(SiteSeries, Curve)>,
+pub struct Seen {
+    /// The slots of the run.
+    pub axis: Arc<Axis>,
+    /// One for each trace, in their order.
+    pub sites: Vec<SeenSite>,
+}
+
+/// What a recording shows of a site.
+#[derive(Clone, Debug)]
+pub struct SeenSite {
+    /// As the analyzer sees it.
+    pub series: SiteSeries,
+    /// A row for each snapshot but the exit's.
+    pub rows: Vec<SiteRow>,
+    /// Units of its work done until each of these snapshots.
+    pub work: Vec<f64>,
 }
 
 const SAMPLED: u64 = 8;
@@ -74,7 +89,7 @@ const INTERVAL_NS: f64 = 5e9;
 
 impl Rhythm {
     /// How many epochs a recording with `n` snapshots goes on for.
-    pub(crate) fn epochs(self, n: usize) -> usize {
+    pub fn epochs(self, n: usize) -> usize {
         match self {
             // As many as are missing: a quarter and a tenth.
             Self::Gaps => (n as f64 / 0.65).round() as usize,
@@ -84,7 +99,7 @@ impl Rhythm {
 }
 
 /// What a recording of `n` epochs shows of sites in one process.
-pub(crate) fn record(traces: &[Trace], n: usize, rhythm: Rhythm, rng: &mut fastrand::Rng) -> Seen {
+pub fn record(traces: &[Trace], n: usize, rhythm: Rhythm, rng: &mut fastrand::Rng) -> Seen {
     let times = times(n, rhythm, rng);
     let mut counters = counters(traces);
     if rhythm == Rhythm::Company {
@@ -103,13 +118,13 @@ pub(crate) fn record(traces: &[Trace], n: usize, rhythm: Rhythm, rng: &mut fastr
     let sites = traces.iter().map(|trace| {
         let mut heap = Heap::new(trace, &times, rhythm, rng);
         let mut rows = heap.rows(&times, &taken);
-        let mut curve = Curve::default();
-        rows.iter().for_each(|row| curve.push(row));
-        curve.work = taken.iter().map(|&k| trace.done_at(times[k])).collect();
         if rhythm == Rhythm::Uneven {
             rows.push(heap.torn_down());
         }
-        (series(&axis, &rows), curve)
+        let series = series(&axis, &rows);
+        rows.truncate(taken.len());
+        let work = taken.iter().map(|&k| trace.done_at(times[k])).collect();
+        SeenSite { series, rows, work }
     });
     let sites = sites.collect::<Vec<_>>();
     Seen { axis: Arc::new(axis), sites }

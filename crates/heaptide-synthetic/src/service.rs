@@ -5,10 +5,9 @@
 //! the recording format's own writer, in segments like the recorder's.
 
 use std::fs::{self, File};
-use std::io::{BufWriter, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
 use fastrand::Rng;
 use heaptide_format::{
     Bucket, Cohort, Epoch, Frame, Growth, Header, HeapTotals, Line, Module, ModuleId, ModuleOffset,
@@ -24,21 +23,26 @@ const CACHE_EPOCHS: u32 = 16;
 
 /// How large, in which direction.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Extent {
-    pub(crate) name: &'static str,
-    pub(crate) sites: u32,
-    pub(crate) bytes: u64,
+pub struct Extent {
+    /// Call sites.
+    pub n_sites: u32,
+    /// All files together, at least.
+    pub total_bytes: u64,
 }
 
-/// Writes a recording into `dir`; its first file and its size.
-pub(crate) fn write(dir: &Path, extent: &Extent) -> Result<(PathBuf, u64)> {
+/// Writes a recording into `dir`, in place of what was there; its first file and its size in bytes.
+///
+/// # Errors
+///
+/// If the directory cannot be made or a file not be written.
+pub fn write_service(dir: &Path, extent: Extent) -> io::Result<(PathBuf, u64)> {
     let _ = fs::remove_dir_all(dir);
-    fs::create_dir_all(dir).with_context(|| dir.display().to_string())?;
-    let mut service = Service::new(extent.sites);
+    fs::create_dir_all(dir)?;
+    let mut service = Service::new(extent.n_sites);
     let (mut total, mut segment) = (0, 0);
-    while total < extent.bytes {
+    while total < extent.total_bytes {
         let file = File::create(segment_file(dir, segment))?;
-        let limit = SEGMENT_BYTES.min(extent.bytes - total);
+        let limit = SEGMENT_BYTES.min(extent.total_bytes - total);
         let mut out = Out { file: BufWriter::new(file), line: Vec::new(), written: 0 };
         service.introduce(segment, &mut out)?;
         out.put(Line::Snapshot(service.snapshot(Rows::All)))?;
@@ -67,11 +71,11 @@ struct Out {
 }
 
 impl Out {
-    fn put(&mut self, line: Line) -> Result<()> {
+    fn put(&mut self, line: Line) -> io::Result<()> {
         self.line.clear();
         line.write_to(&mut self.line);
         self.written += self.line.len() as u64;
-        Ok(self.file.write_all(&self.line)?)
+        self.file.write_all(&self.line)
     }
 }
 
@@ -128,7 +132,7 @@ impl Service {
         Self { rng: Rng::with_seed(7), epoch: 0, requests: 0, heap, rows }
     }
 
-    fn introduce(&self, segment: u32, out: &mut Out) -> Result<()> {
+    fn introduce(&self, segment: u32, out: &mut Out) -> io::Result<()> {
         let (format, interval_ns) = (heaptide_format::FORMAT_VERSION, INTERVAL_NS);
         let (recording, exe) = ("made".into(), "/srv/made".into());
         let header = Header { format, recording, segment, exe, interval_ns, ..Header::default() };
