@@ -28,7 +28,7 @@ mod rows;
 mod service;
 mod trace;
 
-pub use process::Process;
+pub use process::{Process, text};
 pub use rows::{Born, container_rows, rows, series};
 pub use service::{Extent, write_service};
 pub use trace::{Block, Rhythm, Seen, SeenSite, Trace, record};

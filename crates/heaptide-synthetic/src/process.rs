@@ -15,6 +15,13 @@ const REQUESTS_PER_SNAPSHOT: u64 = 100;
 /// Where the first function of the program lies; each has as many bytes.
 const FUNCTION_BYTES: u64 = 0x100;
 
+/// These lines as the format writes them.
+pub fn text(lines: &[Line]) -> Vec<u8> {
+    let mut text = Vec::new();
+    lines.iter().for_each(|line| line.write_to(&mut text));
+    text
+}
+
 /// A made-up process.
 #[derive(Clone, Debug)]
 pub struct Process {
@@ -52,25 +59,22 @@ impl Process {
     /// Adds a site in this function that bears `born(epoch)` in each epoch.
     pub fn site(&mut self, function: &str, born: impl Fn(u32) -> Vec<Born>) {
         let made = rows(self.next_site(), self.n_epochs(), born);
-        self.site_with_rows(function, made);
+        self.site_with_rows(self.name(function), made);
     }
 
     /// Adds a site in this function that holds one block of `bytes_at(epoch)` bytes.
     pub fn container(&mut self, function: &str, bytes_at: impl Fn(u32) -> u64) {
         let made = container_rows(self.next_site(), self.n_epochs(), bytes_at);
-        self.site_with_rows(function, made);
+        self.site_with_rows(self.name(function), made);
     }
 
-    /// Adds a site in this function with these rows, one for each epoch.
-    pub fn site_with_rows(&mut self, function: &str, rows: Vec<SiteRow>) {
+    /// Adds a site in the function of this name with these rows, one for each epoch. What site
+    /// the rows say they are of is not looked at.
+    pub fn site_with_rows(&mut self, name: Name, rows: Vec<SiteRow>) {
         let id = self.next_site();
+        let rows = rows.into_iter().map(|row| SiteRow { site: id, ..row }).collect();
         let offset = ModuleOffset(u64::from(id.0) * FUNCTION_BYTES);
         let frames = vec![Frame { module: Some(ModuleId(0)), offset }];
-        let name = Name {
-            function: function.to_owned(),
-            file: Some("src/main.rs".into()),
-            line: Some(id.0),
-        };
         let site = Site { id, tag: None, frames, truncated: false };
         self.sites.push((site, vec![name], rows));
     }
@@ -80,8 +84,8 @@ impl Process {
         Timeline { header: self.header.clone(), points: self.points.clone() }
     }
 
-    /// The text of its recording.
-    pub fn recording(&self) -> Vec<u8> {
+    /// The lines of its recording.
+    pub fn lines(&self) -> Vec<Line> {
         let path = self.header.exe.clone();
         let build_id = self.header.build_id.clone();
         let module = Module { id: ModuleId(0), path, build_id, bias: ModuleOffset(0) };
@@ -94,9 +98,12 @@ impl Process {
         let offsets = self.sites.iter().map(named).collect();
         lines.push(Line::Names(Names { module: ModuleId(0), offsets }));
         lines.extend(self.points.iter().map(|point| Line::Snapshot(self.snapshot(point))));
-        let mut text = Vec::new();
-        lines.iter().for_each(|line| line.write_to(&mut text));
-        text
+        lines
+    }
+
+    /// The text of its recording.
+    pub fn recording(&self) -> Vec<u8> {
+        text(&self.lines())
     }
 
     fn snapshot(&self, point: &Point) -> Snapshot {
@@ -118,6 +125,12 @@ impl Process {
             sites,
             ..Snapshot::default()
         }
+    }
+
+    /// What a function is called whose place is of no interest.
+    fn name(&self, function: &str) -> Name {
+        let line = Some(self.next_site().0);
+        Name { function: function.to_owned(), file: Some("src/main.rs".into()), line }
     }
 
     fn next_site(&self) -> SiteId {

@@ -1,92 +1,54 @@
-//! Small recordings, written by hand: one site that leaks, or not.
+//! Small recordings of made-up programs: one site that leaks, or not.
 
 use std::collections::BTreeMap;
 
-use heaptide_format::{
-    Cohort, Epoch, Frame, Header, HeapTotals, Line, Module, ModuleId, ModuleOffset, Name,
-    NamedOffset, Names, Site, SiteId, SiteRow, Snapshot,
-};
+use heaptide_format::{FORMAT_VERSION, Name, SiteId};
+use heaptide_synthetic::{Born, Process, rows};
 
-const SITE: SiteId = SiteId(1);
-const OFFSET: ModuleOffset = ModuleOffset(0x1000);
-const BORN_PER_EPOCH: u64 = 10;
-
-/// What is recorded of a program: one site, which keeps ten blocks a snapshot, ten requests long.
-struct Program {
-    create: Name,
-    snapshots: u32,
-    lifetime_epochs: u32,
-    block_bytes: u64,
-}
-
-impl Default for Program {
-    fn default() -> Self {
-        let create = Name {
-            function: "shop::session::Sessions::create".into(),
-            file: Some("src/session.rs".into()),
-            line: Some(88),
-        };
-        Self { create, snapshots: 40, lifetime_epochs: u32::MAX, block_bytes: 64 }
-    }
-}
+const N_SNAPSHOTS: u32 = 40;
+const INTERVAL_NS: u64 = 1_000_000_000;
+/// Requests between two snapshots, and blocks that a site bears in them.
+const PER_EPOCH: u64 = 10;
+const BLOCK_BYTES: u64 = 64;
 
 /// Forty snapshots; nothing is ever freed.
 pub(crate) fn leaking() -> Vec<u8> {
-    recording(Program::default())
+    of_one_site(N_SNAPSHOTS, create(), leaked())
 }
 
 /// Like [`leaking`], each block twice as large.
 pub(crate) fn worse() -> Vec<u8> {
-    recording(Program { block_bytes: 128, ..Program::default() })
+    of_one_site(N_SNAPSHOTS, create(), leaked().of_bytes(2 * BLOCK_BYTES))
 }
 
 /// Like [`leaking`], in a crate whose source lies in the registry's directory.
 pub(crate) fn vendored() -> Vec<u8> {
     let function = "session_store::Store::create".into();
     let file = Some("/c/registry/src/index-1a/session-store-1.2.3/src/lib.rs".into());
-    let create = Name { function, file, line: Some(9) };
-    recording(Program { create, ..Program::default() })
+    of_one_site(N_SNAPSHOTS, Name { function, file, line: Some(9) }, leaked())
 }
 
 /// Forty snapshots; whatever is three epochs old has been freed.
 pub(crate) fn clean() -> Vec<u8> {
-    recording(Program { lifetime_epochs: 3, ..Program::default() })
+    of_one_site(N_SNAPSHOTS, create(), freed())
 }
 
 /// Like [`leaking`], but stopped early.
 pub(crate) fn short() -> Vec<u8> {
-    recording(Program { snapshots: 6, ..Program::default() })
+    of_one_site(6, create(), leaked())
 }
 
 /// Sixty sites, of which twenty leak alike, and a damaged line: much that could come in any order.
 pub(crate) fn busy() -> Vec<u8> {
-    const SITES: u32 = 60;
-    let (leaking, clean) =
-        (Program::default(), Program { lifetime_epochs: 3, ..Program::default() });
-    let at = |id: u32| ModuleOffset(0x1000 + u64::from(id) * 0x40);
-    let named = |id: u32| {
+    const N_SITES: u32 = 60;
+    let mut process = process(N_SNAPSHOTS);
+    for id in 0..N_SITES {
         let function = format!("shop::module_{}::create_{id}", id % 7);
         let file = Some(format!("src/module_{}.rs", id % 7));
-        NamedOffset { offset: at(id), names: vec![Name { function, file, line: Some(id) }] }
-    };
-    let site = |id: u32| {
-        let frames = vec![Frame { module: Some(ModuleId(0)), offset: at(id) }];
-        Line::Site(Site { id: SiteId(id), tag: None, frames, truncated: false })
-    };
-    let row = |k: u32, id: u32| {
-        let of = if id.is_multiple_of(3) { &leaking } else { &clean };
-        snapshot(k, of).sites.into_iter().map(move |row| SiteRow { site: SiteId(id), ..row })
-    };
-    let mut lines = vec![Line::Header(header()), module()];
-    lines
-        .push(Line::Names(Names { module: ModuleId(0), offsets: (0..SITES).map(named).collect() }));
-    lines.extend((0..SITES).map(site));
-    lines.extend((0..leaking.snapshots).map(|k| {
-        let sites = (0..SITES).flat_map(|id| row(k, id)).collect();
-        Line::Snapshot(Snapshot { sites, ..snapshot(k, &leaking) })
-    }));
-    let mut out = Vec::new();
-    lines.iter().for_each(|line| line.write_to(&mut out));
+        let born = if id.is_multiple_of(3) { leaked() } else { freed() };
+        add(&mut process, Name { function, file, line: Some(id) }, born);
+    }
+    let mut out = process.recording();
     let cohorts = out.windows(11).rposition(|here| here == b"\"cohorts\":[").expect("cohorts");
     out[cohorts + 11] = b'!';
     out
@@ -94,84 +56,41 @@ pub(crate) fn busy() -> Vec<u8> {
 
 /// Of a version that does not exist yet.
 pub(crate) fn newer() -> Vec<u8> {
-    let mut out = Vec::new();
-    let format = heaptide_format::FORMAT_VERSION + 1;
-    Line::Header(Header { format, ..header() }).write_to(&mut out);
-    out
+    let mut process = process(0);
+    process.header.format = FORMAT_VERSION + 1;
+    process.recording()
 }
 
-fn header() -> Header {
-    Header {
-        format: heaptide_format::FORMAT_VERSION,
-        writer: "by hand".into(),
-        recording: "r1".into(),
-        pid: 4711,
-        exe: "shop".into(),
-        interval_ns: 1_000_000_000,
-        ..Header::default()
+fn create() -> Name {
+    let function = "shop::session::Sessions::create".into();
+    Name { function, file: Some("src/session.rs".into()), line: Some(88) }
+}
+
+fn leaked() -> Born {
+    Born::for_ever(PER_EPOCH).of_bytes(BLOCK_BYTES)
+}
+
+fn freed() -> Born {
+    Born::living(PER_EPOCH, 3).of_bytes(BLOCK_BYTES)
+}
+
+/// A snapshot every second.
+fn process(n_snapshots: u32) -> Process {
+    let mut process = Process::of_snapshots(n_snapshots);
+    process.header.interval_ns = INTERVAL_NS;
+    for (k, point) in (1..).zip(&mut process.points) {
+        point.elapsed_ns = k * INTERVAL_NS;
+        point.work = BTreeMap::from([("requests".into(), k * PER_EPOCH)]);
     }
+    process
 }
 
-fn module() -> Line {
-    let (id, path, bias) = (ModuleId(0), "shop".into(), ModuleOffset(0));
-    Line::Module(Module { id, path, build_id: None, bias })
+fn add(process: &mut Process, name: Name, born: Born) {
+    process.site_with_rows(name, rows(SiteId(1), N_SNAPSHOTS, |_| vec![born]));
 }
 
-fn recording(program: Program) -> Vec<u8> {
-    let frame = Frame { module: Some(ModuleId(0)), offset: OFFSET };
-    let offsets = vec![NamedOffset { offset: OFFSET, names: vec![program.create.clone()] }];
-    let mut lines = vec![
-        Line::Header(header()),
-        module(),
-        Line::Names(Names { module: ModuleId(0), offsets }),
-        Line::Site(Site { id: SITE, tag: None, frames: vec![frame], truncated: false }),
-    ];
-    lines.extend((0..program.snapshots).map(|k| Line::Snapshot(snapshot(k, &program))));
-    let mut out = Vec::new();
-    lines.iter().for_each(|line| line.write_to(&mut out));
-    out
-}
-
-fn snapshot(k: u32, program: &Program) -> Snapshot {
-    let bytes = program.block_bytes;
-    let oldest = (k + 1).saturating_sub(program.lifetime_epochs);
-    let born = u64::from(k + 1) * BORN_PER_EPOCH;
-    let freed = u64::from(oldest) * BORN_PER_EPOCH;
-    let cohorts = (oldest..=k).map(|e| Cohort(Epoch(e), BORN_PER_EPOCH, BORN_PER_EPOCH * bytes));
-    let row = SiteRow {
-        site: SITE,
-        allocs: born,
-        frees: freed,
-        alloc_bytes: born * bytes,
-        freed_bytes: freed * bytes,
-        reallocs: 0,
-        live_objects: born - freed,
-        live_bytes: (born - freed) * bytes,
-        objects_range: None,
-        bytes_range: None,
-        cohorts: cohorts.collect(),
-        largest_bytes: bytes,
-        growth: Vec::new(),
-        last_free_ns: (freed > 0).then(|| u64::from(k) * 1_000_000_000),
-        objects_error: None,
-        bytes_error: None,
-    };
-    let heap = HeapTotals {
-        allocs: row.allocs,
-        frees: row.frees,
-        alloc_bytes: row.alloc_bytes,
-        freed_bytes: row.freed_bytes,
-        reallocs: 0,
-        live_objects: row.live_objects,
-        live_bytes: row.live_bytes,
-    };
-    Snapshot {
-        seq: k.into(),
-        mono_ns: u64::from(k + 1) * 1_000_000_000,
-        epoch: Epoch(k),
-        work: BTreeMap::from([("requests".into(), born)]),
-        heap,
-        sites: vec![row],
-        ..Snapshot::default()
-    }
+fn of_one_site(n_snapshots: u32, name: Name, born: Born) -> Vec<u8> {
+    let mut process = process(n_snapshots);
+    add(&mut process, name, born);
+    process.recording()
 }
