@@ -9,7 +9,7 @@ use heaptide_analyze::Terms;
 use heaptide_analyze::load::Point;
 use heaptide_analyze::load::{Recording, load_one};
 use heaptide_analyze::symbols::ElfResolver;
-use heaptide_format::{Dropped, HeapTotals, Reason, SiteId, SiteRow};
+use heaptide_format::{Dropped, HeapTotals, Reason, SiteId};
 
 /// Of a hundred stacks, so many may end before their root.
 const TRUNCATED_PERCENT: u64 = 1;
@@ -83,78 +83,50 @@ fn check_dropped(run: &Recording, last: &Point) -> Result<()> {
 /// At every snapshot, the totals are the sum of the rows as they stand.
 fn check_sums(run: &Recording) -> Result<()> {
     let points = &run.timeline.points;
-    let mut rows: BTreeMap<SiteId, [u64; 7]> = BTreeMap::new();
+    let mut rows: BTreeMap<SiteId, HeapTotals> = BTreeMap::new();
     let mut sums = vec![None; points.len()];
-    let mut sum = [0_u64; 7];
+    let mut sum = HeapTotals::default();
     let warnings = run.rows(|k, row| {
-        let new = numbers(row);
+        let new = row.counts();
         let old = rows.insert(row.site, new).unwrap_or_default();
-        for (sum, (new, old)) in sum.iter_mut().zip(new.into_iter().zip(old)) {
-            *sum = sum.wrapping_add(new).wrapping_sub(old);
-        }
+        sum = sum + new - old;
         sums[k] = Some(sum);
     })?;
     ensure!(warnings.is_empty(), "{}", warnings[0]);
-    let mut stands = [0; 7];
+    let mut stands = HeapTotals::default();
     for (point, sum) in points.iter().zip(sums) {
         stands = sum.unwrap_or(stands);
-        let told = totals(&point.heap);
+        let (seq, told) = (point.seq, point.heap);
         ensure!(
             told == stands,
-            "snapshot {}: the totals are {told:?}, the rows sum up to {stands:?}",
-            point.seq
+            "snapshot {seq}: the totals are {told:?}, the rows sum up to {stands:?}"
         );
     }
     Ok(())
 }
 
-fn numbers(row: &SiteRow) -> [u64; 7] {
-    [
-        row.allocs,
-        row.frees,
-        row.alloc_bytes,
-        row.freed_bytes,
-        row.reallocs,
-        row.live_objects,
-        row.live_bytes,
-    ]
-}
-
-fn totals(heap: &HeapTotals) -> [u64; 7] {
-    [
-        heap.allocs,
-        heap.frees,
-        heap.alloc_bytes,
-        heap.freed_bytes,
-        heap.reallocs,
-        heap.live_objects,
-        heap.live_bytes,
-    ]
-}
-
 #[cfg(test)]
 mod tests {
-    use heaptide_format::{FORMAT_VERSION, Header, Line, Site, Snapshot};
+    use anyhow::bail;
+    use heaptide_format::{Line, Site, Snapshot};
+    use heaptide_synthetic::{Born, Process, text};
 
     use super::*;
 
-    /// A recording of one site and one snapshot, after `spoil` had its way with them.
+    /// What is wrong with a recording of one site and one snapshot, after `spoil` had its way with
+    /// them.
     fn complaint(name: &str, spoil: impl FnOnce(&mut Site, &mut Snapshot)) -> Result<String> {
-        let id = SiteId(1);
-        let mut site = Site { id, tag: None, frames: Vec::new(), truncated: false };
-        let heap = HeapTotals { allocs: 3, live_objects: 3, ..HeapTotals::default() };
-        let row = r#"{"site":1,"allocs":3,"frees":0,"alloc_bytes":0,"freed_bytes":0,
-                      "live_objects":3,"live_bytes":0}"#;
-        let sites = vec![serde_json::from_str(row)?];
-        let mut snapshot = Snapshot { reason: Reason::Exit, heap, sites, ..Snapshot::default() };
-        spoil(&mut site, &mut snapshot);
-        let header = Header { format: FORMAT_VERSION, ..Header::default() };
-        let mut bytes = Vec::new();
-        for line in [Line::Header(header), Line::Site(site), Line::Snapshot(snapshot)] {
-            line.write_to(&mut bytes);
-        }
+        let mut process = Process::of_snapshots(1);
+        process.site("shop::login", |_| vec![Born::for_ever(3)]);
+        process.points[0].reason = Reason::Exit;
+        let mut lines = process.lines();
+        let [.., Line::Site(site), Line::Names(_), Line::Snapshot(snapshot)] = &mut lines[..]
+        else {
+            bail!("other lines than the kit's: {lines:?}");
+        };
+        spoil(site, snapshot);
         let path = std::env::temp_dir().join(format!("{}-{name}.jsonl", std::process::id()));
-        std::fs::write(&path, bytes)?;
+        std::fs::write(&path, text(&lines))?;
         let checked = check(&path);
         std::fs::remove_file(&path)?;
         Ok(checked.err().map(|err| err.to_string()).unwrap_or_default())
