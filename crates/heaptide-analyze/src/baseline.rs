@@ -15,7 +15,7 @@ use crate::site::Run;
 use crate::verdict::{Class, LEAST_WORSE_BYTES_PER_OP, Rate, WORSE_FACTOR};
 
 /// The version this crate writes.
-pub const BASELINE_VERSION: u32 = 1;
+const BASELINE_VERSION: u32 = 1;
 
 /// So many entries without a match are said one by one.
 const NAMED: usize = 5;
@@ -46,7 +46,7 @@ pub struct Accepted {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Baseline {
-    /// [`BASELINE_VERSION`] of the writer.
+    /// Of the file's format, as the writer knew it.
     pub version: u32,
     /// Accepted sites by identity: [`crate::site::Subject::id`].
     pub accepted: BTreeMap<String, Accepted>,

@@ -67,7 +67,7 @@ pub struct Opened {
 
 impl Dump {
     /// Puts names to a snapshot of `run`.
-    pub fn new(run: &Recording, snapshot: FullSnapshot, symbols: &Symbols) -> Self {
+    pub(crate) fn new(run: &Recording, snapshot: FullSnapshot, symbols: &Symbols) -> Self {
         let FullSnapshot { scalars, rows } = snapshot;
         let mut identities = symbols.identities(run);
         let site = |(id, row): (SiteId, SiteRow)| {

@@ -51,6 +51,7 @@
 
 #![forbid(unsafe_code)]
 
+// In the order of the way through; what is beside it, last.
 mod timeline;
 
 pub mod load;
@@ -58,25 +59,29 @@ pub mod load;
 pub mod axis;
 pub mod series;
 
-pub mod identity;
 pub mod symbols;
 
-pub mod diff;
-pub mod dump;
+pub mod identity;
 
 mod site;
 pub mod verdict;
 
-mod calltree;
 pub mod finding;
+
+mod calltree;
 mod run_report;
+
+pub mod policy;
 
 pub mod baseline;
 pub mod compare;
-pub mod policy;
 
 mod judge;
 mod pipeline;
+
+pub mod dump;
+
+pub mod diff;
 
 pub use calltree::{CallTree, attribute};
 pub use judge::{Criteria, Outcome, Report, judge_runs};

@@ -75,7 +75,7 @@ impl RunReport {
     }
 
     /// Units of work done per hour.
-    pub fn pace(&self) -> Pace {
+    pub(crate) fn pace(&self) -> Pace {
         let hours = self.elapsed_ns as f64 / 3.6e12;
         let pace = |(name, done): (&String, &u64)| (name.clone(), *done as f64 / hours);
         let mut pace: Pace = self.work.iter().map(pace).collect();

@@ -10,13 +10,13 @@ use super::function::{plain, split_top};
 use super::source::CrateNames;
 
 /// Whether a name is a function's last one only: `put<shop::Key>`, not `<shop::Store>::put`.
-pub fn is_bare(function: &str) -> bool {
+pub(crate) fn is_bare(function: &str) -> bool {
     !function.is_empty() && !function.starts_with('<') && split_top(function, "::").is_none()
 }
 
 impl CrateNames {
     /// Learns from all names of a run. What stands in the directories of `shim` is the shim's.
-    pub fn of<'a>(names: impl Iterator<Item = &'a Name>, shim: &[String]) -> Self {
+    pub(crate) fn of<'a>(names: impl Iterator<Item = &'a Name>, shim: &[String]) -> Self {
         let mut crates = Self::default();
         for name in names.filter(|name| !is_bare(&name.function)) {
             if let Some(file) = &name.file {
@@ -29,7 +29,7 @@ impl CrateNames {
 
     /// The functions at one address, innermost first, each with a whole name as far as one can be
     /// told, and whether it was told by the file.
-    pub fn complete(&self, names: &[Name]) -> Vec<(Name, bool)> {
+    pub(crate) fn complete(&self, names: &[Name]) -> Vec<(Name, bool)> {
         let mut outer: Vec<(Name, bool)> = Vec::with_capacity(names.len());
         for name in names.iter().rev() {
             let whole = self.whole(name, &outer);

@@ -26,12 +26,12 @@ mod stack;
 
 use std::collections::BTreeMap;
 
-pub use bare::is_bare;
+pub(crate) use bare::is_bare;
 use function::crate_of;
 pub use function::plain;
 pub use key::SiteKey;
 pub use origin::{Origin, WorkspaceCrates};
-pub use source::CrateNames;
+pub(crate) use source::CrateNames;
 pub use stack::{NamedFrame, SharedFrame, Stack};
 
 /// What a call site is called. Sites with equal keys are judged as one.

@@ -12,7 +12,7 @@ const STD_CRATES: &[&str] = &["core", "alloc", "std", "proc_macro"];
 /// A directory is called after its crate, more or less. What the crate is really called is learned
 /// from functions whose whole name is known.
 #[derive(Clone, Debug, Default)]
-pub struct CrateNames {
+pub(crate) struct CrateNames {
     /// How many functions say so, by crate, by directory.
     votes: HashMap<String, BTreeMap<String, usize>>,
 }

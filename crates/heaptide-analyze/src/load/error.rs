@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use heaptide_format::FORMAT_VERSION;
 
 /// Longest line that is read; a snapshot of 10,000 sites has about 4 MB.
-pub const LINE_LIMIT_BYTES: u64 = 1 << 30;
+pub(crate) const LINE_LIMIT_BYTES: u64 = 1 << 30;
 
 /// Why a recording (or dump) could not be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,7 +51,7 @@ pub enum Error {
         /// The first damage, with its place.
         damage: String,
     },
-    /// A line is longer than [`LINE_LIMIT_BYTES`].
+    /// A line is longer than a gibibyte.
     LineTooLong {
         /// The file.
         file: PathBuf,

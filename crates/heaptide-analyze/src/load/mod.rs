@@ -23,7 +23,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 pub use crate::timeline::{Point, Timeline};
-pub use error::{Cause, Error, LINE_LIMIT_BYTES, Place, Warning};
+pub use error::{Cause, Error, Place, Warning};
 pub use location::Location;
 pub use ordered::Threads;
 pub use recording::{FullSnapshot, Recording};

@@ -71,7 +71,7 @@ impl Symbols {
     }
 
     /// What the sites of `run` are called, each told apart from all others.
-    pub fn identities(&self, run: &Recording) -> BTreeMap<SiteId, Identity> {
+    pub(crate) fn identities(&self, run: &Recording) -> BTreeMap<SiteId, Identity> {
         let identity = |site: &Site| Identity::of(&self.stack(site), site.tag.as_deref());
         let mut identities: BTreeMap<SiteId, Identity> =
             run.sites.iter().map(|(id, site)| (*id, identity(site))).collect();
