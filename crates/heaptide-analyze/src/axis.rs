@@ -21,7 +21,8 @@ pub const MAX_SLOTS: usize = 128;
 const SHORT_STEP: f64 = 0.125;
 /// A slot counts for at most this many median ones: nothing grows old while nothing happens.
 const LONG_SLOT: f64 = 3.0;
-/// A program takes no larger share of a run to take itself apart; what falls earlier is its work.
+/// A program takes no larger share of a run to take itself apart; what falls earlier is its work
+/// (`docs/VERDICT.md`, "The clock").
 const LONGEST_TEARDOWN: f64 = 0.1;
 /// The share of a run that is warm-up unless the user says otherwise (`docs/VERDICT.md`, "The
 /// clock").

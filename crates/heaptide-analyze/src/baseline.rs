@@ -17,7 +17,8 @@ use crate::verdict::{Class, LEAST_WORSE_BYTES_PER_OP, Rate, WORSE_FACTOR};
 /// The version this crate writes.
 const BASELINE_VERSION: u32 = 1;
 
-/// So many entries without a match are said one by one.
+/// So many entries without a match are said one by one: of more, a reader needs the number, for
+/// then the whole baseline is old.
 const NAMED: usize = 5;
 
 /// One accepted site.

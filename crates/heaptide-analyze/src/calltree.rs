@@ -13,9 +13,11 @@ use crate::finding::JudgedSite;
 use crate::identity::{Origin, SharedFrame};
 use crate::site::Subject;
 
-/// This share of the growth is nearly everything.
+/// The tree begins where this share of the growth still has one root, so that a tenth of it that is
+/// somewhere else does not move the root to `main`.
 const MOST: f64 = 0.9;
-/// Branches with less than this share are left out.
+/// Branches with less than this share of the growth are left out: a hundred of them together would
+/// be all of it, so none is worth a line.
 const LEAST: f64 = 0.01;
 
 /// A call, and the growth under it.

@@ -12,11 +12,12 @@ use crate::identity::{NamedFrame, Origin, SharedFrame};
 use crate::site::{Site, Subject};
 use crate::verdict::{Channel, Class, Confidence, Rate, Verdict};
 
-/// Sites whose survivors correlate beyond this belong together.
+/// Sites whose survivors correlate beyond this belong together (`docs/VERDICT.md`, "Findings").
 const IN_STEP: f64 = 0.98;
 /// Survivors must vary by this share of their mean for their correlation to mean anything.
 const LEAST_VARIATION: f64 = 0.01;
-/// A finding is named by the innermost frame that this share of its growth has in common.
+/// A finding is named by the innermost frame that this share of its growth has in common
+/// (`docs/VERDICT.md`, "Findings").
 const MOST_OF_IT: f64 = 0.9;
 
 /// How the growth of a site, or of a finding, compares with the build before.

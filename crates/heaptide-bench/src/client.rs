@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::measure::{Length, ns};
 
+/// Several for each processor of a small machine, so that the service seldom waits for its load.
 const N_CONNECTIONS: u64 = 16;
 /// Users take turns; each adds to a cart, looks for more, looks at the cart, and empties it.
 const N_USERS: u64 = 1_000;

@@ -51,6 +51,7 @@ pub(crate) enum Command {
     DemoShop(DemoShop),
 }
 
+/// More often, the recorder would do little else than take snapshots.
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(1);
 
 const RUN_EXAMPLES: &str = "\

@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal};
 use indicatif::{ProgressBar, ProgressStyle};
 use terminal_size::{Width, terminal_size_of};
 
+/// In a file or a CI log there is no terminal to ask; a hundred columns fit both.
 const WIDTH_ELSEWHERE: u16 = 100;
 
 /// Columns of standard output; 100 where it is no terminal.

@@ -17,9 +17,14 @@ use heaptide_synthetic::{Extent, write_service};
 
 use ci::program::{self, cargo, program, target_dir};
 
+/// Each of the three is read in a second or so at 200 MB/s, and larger than the caches of the
+/// processor.
 const DEFAULT_MB: u64 = 256;
+/// Of five times, two may be disturbed by the neighbours and the median is none of them.
 const ROUNDS: usize = 5;
+/// What `docs/ARCHITECTURE.md` promises, for a recording of any size.
 const PEAK_LIMIT_BYTES: u64 = 300 << 20;
+/// One thread reads by another way than several; two and eight deal the slots out differently.
 const THREADS: [&str; 3] = ["1", "2", "8"];
 
 /// Writes the recordings, reads them in every way, and prints how long each took.

@@ -10,9 +10,11 @@ use heaptide_format::{
 
 use crate::rows::{Born, container_rows, rows};
 
+/// The longest interval that `heaptide run` chooses by itself.
 const INTERVAL_NS: u64 = 5_000_000_000;
+/// Round, so that a block kept in each snapshot is 0.01 per request.
 const REQUESTS_PER_SNAPSHOT: u64 = 100;
-/// Where the first function of the program lies; each has as many bytes.
+/// Functions lie one after another from here on, each of as many bytes.
 const FUNCTION_BYTES: u64 = 0x100;
 
 /// These lines as the format writes them.

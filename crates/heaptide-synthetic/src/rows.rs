@@ -6,7 +6,7 @@ use heaptide_analyze::axis::Axis;
 use heaptide_analyze::series::SiteSeries;
 use heaptide_format::{Bucket, Cohort, Epoch, SiteId, SiteRow};
 
-/// The size of a block that says nothing else.
+/// The size of a block that says nothing else: round, so that bytes read as blocks do.
 const BLOCK_BYTES: u64 = 100;
 
 /// Some blocks born in one epoch.

@@ -14,11 +14,15 @@ use heaptide_format::{
     Name, NamedOffset, Names, Reason, Site, SiteId, SiteRow, Snapshot,
 };
 
-/// As the recorder's default.
+/// As the recorder cuts segments, unless it is told otherwise.
 const SEGMENT_BYTES: u64 = 64 << 20;
+/// The longest interval that `heaptide run` chooses by itself.
 const INTERVAL_NS: u64 = 5_000_000_000;
+/// About as many as a stack of the benchmarks' micro workload has.
 const FRAMES: u64 = 18;
+/// Fewer than sites, so that sites share frames, and a name is worked out once for many stacks.
 const FUNCTIONS: u64 = 3000;
+/// Long enough that a cache has cohorts in several buckets of birth epochs.
 const CACHE_EPOCHS: u32 = 16;
 
 /// How large, in which direction.

@@ -84,7 +84,10 @@ pub struct SeenSite {
     pub work: Vec<f64>,
 }
 
+/// One block in so many is sampled: of the sites made up here, enough to be judged, and few enough
+/// that their counts scatter.
 const SAMPLED: u64 = 8;
+/// An epoch as long as the longest interval that `heaptide run` chooses by itself.
 const INTERVAL_NS: f64 = 5e9;
 
 impl Rhythm {

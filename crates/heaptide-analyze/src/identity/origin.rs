@@ -62,6 +62,7 @@ const PLUMBING_SYMBOLS: &[&str] = &[
     "__rust_try",
 ];
 
+/// How the files of the C library and of the loader begin: their frames are nobody's code.
 const SYSTEM_LIBRARIES: &[&str] = &[
     "libc.so",
     "libc-",

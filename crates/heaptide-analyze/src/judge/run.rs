@@ -12,7 +12,8 @@ use crate::run_report::{HealthySite, RunReport};
 use crate::site::{Run, Site};
 use crate::verdict::{self, Class, Rate, Verdict};
 
-/// How many healthy sites a report names.
+/// How many healthy sites a report names, the largest first: enough to see that the program was
+/// recorded at all, and what holds its memory.
 const HEALTHY_SITES: usize = 20;
 
 pub(super) fn report_run(run: &Run<'_>, policy: &Policy, before: Option<&Before>) -> RunReport {

@@ -161,5 +161,7 @@ impl<'a> Cursor<'a> {
     }
 }
 
+/// How a row's cohorts begin.
 const COHORTS: &[u8] = b",\"cohorts\":[";
+/// What stands before a row's growth.
 const GROWTH: &[u8] = b",\"growth\":";

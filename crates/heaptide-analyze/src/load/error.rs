@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use heaptide_format::FORMAT_VERSION;
 
-/// Longest line that is read; a snapshot of 10,000 sites has about 4 MB.
+/// Longest line that is read: a snapshot of 10,000 sites has about 4 MB, so that this is no
+/// snapshot but a file without line feeds, which would not fit into memory.
 pub(crate) const LINE_LIMIT_BYTES: u64 = 1 << 30;
 
 /// Why a recording (or dump) could not be read.
@@ -276,6 +277,7 @@ impl fmt::Display for Warning {
 pub(crate) struct Warnings(Vec<Warning>);
 
 impl Warnings {
+    /// Enough to see what they have in common; a file with a hole in it could give one per line.
     const KEPT_PER_KIND: usize = 5;
 
     pub(crate) fn add(&mut self, file: &Path, place: Option<Place>, cause: Cause) {

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use super::error::{Error, LINE_LIMIT_BYTES, Place};
 
+/// Snapshots' lines have up to megabytes: with the 8 KiB of the standard library, one would take
+/// hundreds of reads.
 const READ_AHEAD_BYTES: usize = 1 << 18;
 
 /// Reads a file line by line.

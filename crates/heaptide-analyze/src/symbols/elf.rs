@@ -12,6 +12,7 @@ use super::reader::{Names, Reader};
 use super::resolve::{Resolve, Resolved};
 use crate::identity::{Origin, is_bare};
 
+/// Where distributions put the debug files of their packages, by build id.
 const SYSTEM_DEBUG_DIR: &str = "/usr/lib/debug";
 
 /// Finds files by build id and reads names from their debug information or symbol table.

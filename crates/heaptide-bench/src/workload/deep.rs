@@ -6,7 +6,9 @@ use std::hint::black_box;
 use super::Allocating;
 use super::micro::Slots;
 
+/// Deep for a service: what a parser in a framework in a runtime comes to.
 const DEPTH: u32 = 150;
+/// Few enough to stay in the processor's cache: the depth is measured, not memory.
 const N_LIVE: usize = 1_000;
 
 #[inline(never)]

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::Allocating;
 
+/// A document of some tens of kilobytes, as services exchange them.
 const N_ORDERS: usize = 100;
 
 impl Allocating {

@@ -6,7 +6,9 @@ use std::hint::black_box;
 
 use super::{Allocating, Rng};
 
+/// The peers' number. One of them is replaced by each operation.
 const N_LIVE: usize = 10_000;
+/// The state that Marsaglia's paper on xorshift begins with; the same blocks under every allocator.
 const SEED: u64 = 88_172_645_463_325_252;
 
 /// A block of `size` bytes, asked for `depth` frames further down.

@@ -20,6 +20,7 @@ use tokio::sync::oneshot;
 use crate::client::Load;
 use crate::measure::{Clocks, Length, Measured};
 
+/// Long enough that every route was taken and every connection is open.
 const WARM_UP: Duration = Duration::from_millis(100);
 
 #[derive(Clone, Debug, Deserialize, Serialize)]

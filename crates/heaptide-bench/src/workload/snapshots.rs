@@ -3,8 +3,11 @@
 use super::sites::block_at;
 use crate::measure::{Clocks, Measured, cpu_time, ns};
 
+/// The size for which `docs/BENCHMARKS.md` states what a snapshot takes.
 const N_SITES: u64 = 10_000;
+/// Enough bits for all of them: each frame is one of two.
 const DEPTH: u32 = 14;
+/// Their mean is reported; a single one may meet the disk at a bad time.
 const N_SNAPSHOTS: u64 = 20;
 
 /// The processor's time from the start of the process to the end of the first snapshot.

@@ -8,6 +8,8 @@ use std::thread;
 use super::Allocating;
 use super::micro::Slots;
 
+/// Of each thread: eight of them keep as much alive as the micro workload does, within a factor of
+/// two.
 const N_LIVE: usize = 2_000;
 /// Every so many-th block is freed by the neighbour.
 const HAND_OVER_EVERY: u64 = 4;

@@ -30,13 +30,18 @@ use crate::watch::recordings::OutDir;
 use crate::watch::tail::Tail;
 use crate::watch::unrecorded::{exe_of, no_recording};
 
+/// With [`SNAPSHOTS`] of them a run takes 14 seconds, which a newcomer will wait.
 const INTERVAL: Duration = Duration::from_millis(300);
+/// Enough that the repaired shop is called clean and not merely undecided.
 const SNAPSHOTS: u64 = 46;
+/// The shop is there within a second; a machine that is busy building takes longer.
 const START_TIMEOUT: Duration = Duration::from_secs(10);
 /// Twice what the snapshots take.
 const RUN_TIMEOUT: Duration = Duration::from_secs(28);
+/// What the shop takes to stop gently: one request and the last snapshot.
 const GRACE: Duration = Duration::from_secs(5);
 const INDENT: &str = "   ";
+/// Often enough that a person sees the count go up.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 const FOUND: &str = "

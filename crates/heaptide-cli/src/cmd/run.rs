@@ -28,12 +28,16 @@ use crate::watch::ready;
 use crate::watch::recordings::{OutDir, RunRecordings};
 use crate::watch::unrecorded::{exe_of, no_recording, no_snapshot};
 
-/// How many snapshots the default interval aims at, and its bounds.
+/// How many snapshots the default interval aims at: a leak is called after 20, and one that begins
+/// late needs as many again.
 const SNAPSHOTS: u32 = 48;
+/// The default interval is no shorter, so that taking snapshots stays a small share of the run.
 const SHORTEST: Duration = Duration::from_millis(250);
+/// The default interval is no longer, so that a run that is stopped early has something to judge.
 const LONGEST: Duration = Duration::from_secs(5);
 /// A program execs within milliseconds of its start, if it does; a look is one system call.
 const LOOK_FOR_EXEC_EVERY: Duration = Duration::from_millis(100);
+/// A run takes seconds at least: a judgement each second is soon enough.
 const LEAST_BETWEEN_JUDGEMENTS: Duration = Duration::from_secs(1);
 /// A judgement reads the whole recording: so many times as long as it took nothing is judged, for
 /// the program needs the machine.

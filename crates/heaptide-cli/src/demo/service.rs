@@ -16,6 +16,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::shop::{SessionId, Sessions};
 
+/// A sixth of the time a session may lie idle, so that none stays much longer.
 const REAP_EVERY: Duration = Duration::from_millis(100);
 
 /// Who takes care of abandoned sessions.

@@ -13,6 +13,7 @@ use crate::http::Client;
 /// How many shop at the same time.
 const SHOPPERS: u64 = 8;
 const PRODUCTS: [&str; 4] = ["tea", "kettle", "cup", "honey"];
+/// Short, so that a run of seconds has thousands of requests.
 const BETWEEN_REQUESTS: Duration = Duration::from_millis(4);
 
 /// How many requests have been answered.

@@ -15,6 +15,7 @@ use nix::unistd::Pid;
 use super::recordings::{self, Segment};
 use super::tail::Tail;
 
+/// A snapshot takes about a millisecond: this is the most that asking for one is delayed.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// A live process and the recording it has open.

@@ -19,6 +19,7 @@ use nix::unistd::Pid;
 use tokio::signal::unix::{self, SignalKind};
 use tokio::time::{sleep, timeout};
 
+/// A look is a few system calls; it delays the end of the command by no more than this.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// A killed process is gone within milliseconds, unless it waits for a device; nothing that we do
 /// would end it then.

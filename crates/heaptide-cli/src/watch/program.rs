@@ -14,6 +14,8 @@ use tokio::time::timeout;
 use super::interrupts;
 use super::live::LiveRecording;
 
+/// The last snapshot before a program is stopped: one that takes longer is done without, for the
+/// program writes another when it ends.
 const SNAPSHOT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Where the program's standard output goes: ours belongs to the report.

@@ -13,7 +13,11 @@ use crate::args::Ready;
 use crate::http::Client;
 use crate::output::tell;
 
+/// Often enough that nobody waits for it, and seldom enough that a program that starts is not kept
+/// busy with answers.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// A service that takes connections and does not answer within this is not ready yet; another
+/// attempt follows.
 const ONE_ATTEMPT: Duration = Duration::from_secs(2);
 /// Most programs allocate, and so record, within milliseconds.
 const SOON: Duration = Duration::from_secs(5);

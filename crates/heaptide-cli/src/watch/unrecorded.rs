@@ -12,6 +12,7 @@ use super::process_tree::Process;
 
 /// A name that stands in every executable with the shim in it, and hardly in another.
 const MARK_OF_THE_SHIM: &[u8] = b"HEAPTIDE_OUT";
+/// An executable may have gigabytes of debug information; so much of it is in memory at a time.
 const CHUNK_BYTES: usize = 1 << 16;
 
 /// The executable that process `pid` runs now; `None` if it has ended.

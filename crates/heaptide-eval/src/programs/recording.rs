@@ -11,7 +11,8 @@ use heaptide_analyze::load::{Recording, load_one};
 use heaptide_analyze::symbols::ElfResolver;
 use heaptide_format::{Dropped, HeapTotals, Reason, SiteId};
 
-/// Of a hundred stacks, so many may end before their root.
+/// Of a hundred stacks, so many may end before their root: one through hand-written assembly
+/// without unwind tables ends there. What is more than that is our mistake.
 const TRUNCATED_PERCENT: u64 = 1;
 
 /// What there is to say of recordings.

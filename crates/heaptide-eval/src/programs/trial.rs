@@ -13,7 +13,8 @@ use anyhow::{Context, Result, ensure};
 use crate::programs::manifest::{Order, Program};
 use crate::programs::package::{home, sources};
 
-/// Time between two snapshots, where something is recorded.
+/// Time between two snapshots, where something is recorded: short, because a test suite may end
+/// within a second.
 pub(crate) const INTERVAL: &str = "50ms";
 
 /// The program with and without the shim.

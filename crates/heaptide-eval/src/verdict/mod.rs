@@ -29,11 +29,14 @@ use made_up::{Figures, LENGTHS, judge_all};
 use tuning::TUNING;
 use untouched::UNTOUCHED;
 
-/// Runs of each shape and length.
+/// Runs of each shape and length: ten in each of the four rhythms, so that a shape that is judged
+/// differently in one of them shows.
 const TUNING_SEEDS: u64 = 40;
+/// Six times as many where shares are held to targets of half a percent.
 const UNTOUCHED_SEEDS: u64 = 240;
 const EXACT: [Rhythm; 4] = [Rhythm::Even, Rhythm::Uneven, Rhythm::Gaps, Rhythm::Company];
 const SAMPLED: [Rhythm; 1] = [Rhythm::Sampled];
+/// The figures of the document begin here; these are the same on every machine.
 const FROM: &str = "<!-- figures: written by `UPDATE=1 cargo ci verdict` -->\n";
 /// What follows here depends on the machine, and is quoted from one run.
 const REPLAYS: &str = "<!-- replays: written by `UPDATE=1 cargo ci verdict` -->\n";

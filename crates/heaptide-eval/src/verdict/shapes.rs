@@ -33,6 +33,7 @@ pub(super) const fn leak(name: &'static str, make: fn(f64, &mut Rng) -> Trace) -
 
 /// Never freed.
 pub(super) const FOREVER: f64 = f64::INFINITY;
+/// The size of every block whose size is of no interest.
 pub(super) const BYTES: u64 = 96;
 
 pub(super) fn exp(mean: f64, rng: &mut Rng) -> f64 {

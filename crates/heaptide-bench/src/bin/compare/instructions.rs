@@ -16,6 +16,7 @@ use ci::program::{root, write_if_changed};
 
 /// Operations of the two runs whose difference counts.
 pub(crate) const MICRO: [u64; 2] = [100_000, 400_000];
+/// The same where every operation is a new stack, which costs some thirty times as much.
 pub(crate) const NEW_STACKS: [u64; 2] = [10_000, 30_000];
 /// What compilers and C libraries may differ by.
 const TOLERANCE_PERCENT: f64 = 3.0;

@@ -22,6 +22,7 @@ pub(crate) const TIMED: [&str; 11] = [
 ];
 /// Blocks of the two runs whose difference says what one more block costs.
 pub(crate) const FEW_BLOCKS: u64 = 250_000;
+/// A million more: that resident memory comes in pages is then nothing in one block.
 pub(crate) const MANY_BLOCKS: u64 = 1_250_000;
 /// Names of what is not one timed workload.
 pub(crate) const GROUPS: [&str; 3] = ["memory", "start", "instructions"];
