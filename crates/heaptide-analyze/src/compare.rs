@@ -16,7 +16,7 @@ use crate::verdict::{Class, LEAST_WORSE_BYTES_PER_OP, Rate, Verdict, WORSE_FACTO
 
 /// Growth of a function that the build before had too.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Known {
+pub struct ComparedFunction {
     /// The function: [`crate::site::Subject::path`].
     pub path: String,
     /// How fast it grew, all its sites together.
@@ -37,11 +37,11 @@ pub struct Comparison {
     /// Growing sites that are worse.
     pub worse: usize,
     /// Functions that grow as before.
-    pub as_before: Vec<Known>,
+    pub as_before: Vec<ComparedFunction>,
     /// Functions that grow less.
-    pub improved: Vec<Known>,
+    pub improved: Vec<ComparedFunction>,
     /// Functions that do not grow any more.
-    pub gone: Vec<Known>,
+    pub gone: Vec<ComparedFunction>,
 }
 
 /// What is remembered of the build before.
@@ -135,10 +135,10 @@ impl Before {
     }
 
     /// Functions that grew, but for those that are findings again; fastest first.
-    fn known(&self, reports: &[RunReport], runs: &[Run<'_>]) -> Vec<Known> {
-        let mut known: BTreeMap<&str, Known> = BTreeMap::new();
+    fn known(&self, reports: &[RunReport], runs: &[Run<'_>]) -> Vec<ComparedFunction> {
+        let mut known: BTreeMap<&str, ComparedFunction> = BTreeMap::new();
         for before in self.growing.values() {
-            let total = known.entry(&before.path).or_insert_with(|| Known {
+            let total = known.entry(&before.path).or_insert_with(|| ComparedFunction {
                 path: before.path.clone(),
                 before: before.rate.none(),
                 after: None,
@@ -167,7 +167,7 @@ impl Before {
                 total.called |= site.series.totals().counts.allocs > 0;
             }
         }
-        let mut known: Vec<Known> = known.into_values().collect();
+        let mut known: Vec<ComparedFunction> = known.into_values().collect();
         known.sort_by(|a, b| b.before.bytes_per_hour().total_cmp(&a.before.bytes_per_hour()));
         known
     }

@@ -1,6 +1,6 @@
 //! Short phrases that several outputs share: how fast, how much, whose, how it ends.
 
-use heaptide_analyze::compare::{Comparison, Known};
+use heaptide_analyze::compare::{ComparedFunction, Comparison};
 use heaptide_analyze::finding::{Change, Finding, Gate, JudgedSite, LimitOf, Projection};
 use heaptide_analyze::identity::{Origin, SharedFrame};
 use heaptide_analyze::verdict::{Channel, Condition, Confidence, Evidence, Fit, Rate};
@@ -180,8 +180,8 @@ pub(crate) fn comparison(comparison: &Comparison) -> String {
 
 /// What has become of growth that the build before had: a word, the function, and how fast.
 pub(crate) fn known(comparison: &Comparison) -> Vec<(&'static str, &str, String)> {
-    let was = |known: &Known| bytes_per_op(&known.before);
-    let now = |known: &Known| known.after.as_ref().map(bytes_per_op).unwrap_or_default();
+    let was = |known: &ComparedFunction| bytes_per_op(&known.before);
+    let now = |known: &ComparedFunction| known.after.as_ref().map(bytes_per_op).unwrap_or_default();
     let gone = comparison.gone.iter().map(|known| {
         let idle = if known.called { "" } else { "; not called in this run" };
         ("gone", known.path.as_str(), format!("was {}{idle}", was(known)))

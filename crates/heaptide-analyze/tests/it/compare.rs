@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use heaptide_analyze::axis::{Axis, Settings};
-use heaptide_analyze::compare::{Before, Known};
+use heaptide_analyze::compare::{Before, ComparedFunction};
 use heaptide_analyze::finding::Change;
 use heaptide_analyze::identity::{NamedFrame, Origin};
 use heaptide_analyze::policy::{Date, Policy};
@@ -49,7 +49,7 @@ fn found(report: &Report) -> Vec<String> {
     sites.map(|site| format!("{}{}", mark(&site.change), site.subject.id)).collect()
 }
 
-fn paths(known: &[Known]) -> Vec<&str> {
+fn paths(known: &[ComparedFunction]) -> Vec<&str> {
     known.iter().map(|known| known.path.as_str()).collect()
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use heaptide_analyze::Subject;
 use heaptide_analyze::attribute;
-use heaptide_analyze::compare::{Comparison, Known};
+use heaptide_analyze::compare::{ComparedFunction, Comparison};
 use heaptide_analyze::finding::{Change, Finding, Gate, JudgedSite, LimitOf, Projection, Ruling};
 use heaptide_analyze::identity::{NamedFrame, Origin, SharedFrame};
 use heaptide_analyze::policy::PolicyUse;
@@ -45,7 +45,7 @@ pub(crate) fn compared() -> Report {
     let was = Rate { bytes_per_op: 5.0, objects_per_op: 0.1, ..rate(0.0, 0.0) };
     let new = Finding { change: Some(Change::New { was: None }), ..sessions() };
     let worse = Finding { change: Some(Change::Worse { was }), ..queue() };
-    let known = |path: &str, before: f64, after: Option<f64>, called| Known {
+    let known = |path: &str, before: f64, after: Option<f64>, called| ComparedFunction {
         path: path.into(),
         before: rate(1.0, before),
         after: after.map(|after| rate(1.0, after)),
