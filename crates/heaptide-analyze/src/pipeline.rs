@@ -12,7 +12,7 @@ use crate::baseline::Baseline;
 use crate::compare::Before;
 use crate::identity::{Identity, NamedFrame, SiteKey, Stack, WorkspaceCrates};
 use crate::judge::{Criteria, Report, judge_runs};
-use crate::load::{self, Error, Recording, Recordings, Threads};
+use crate::load::{self, Error, Loaded, Recording, Threads};
 use crate::policy::{Date, Policy};
 use crate::series::{self, SiteSeries};
 use crate::site::{self, Subject};
@@ -46,10 +46,10 @@ pub fn judge(
     resolver: &mut dyn Resolve,
     terms: &Terms,
 ) -> Result<Report, Error> {
-    let Recordings { runs, warnings } = load::load(paths)?;
+    let Loaded { recordings, warnings } = load::load(paths)?;
     let mut doubts: Vec<String> = warnings.iter().map(ToString::to_string).collect();
-    let mut read = Vec::with_capacity(runs.len());
-    for run in &runs {
+    let mut read = Vec::with_capacity(recordings.len());
+    for run in &recordings {
         let symbols = Symbols::look_up(run, resolver, &terms.workspace);
         doubts.extend(symbols.problems.iter().map(ToString::to_string));
         read.push(Read::new(run, &symbols, terms, &mut doubts)?);

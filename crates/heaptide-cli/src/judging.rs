@@ -99,7 +99,7 @@ impl Judge {
     /// Looks up names now, while the executables are as they were, and appends them to the
     /// recordings.
     fn append_names(&self, paths: &[PathBuf]) -> anyhow::Result<()> {
-        for run in load::load(paths)?.runs {
+        for run in load::load(paths)?.recordings {
             let (lines, _) = symbols::names_for(&run, &mut *self.names.borrow_mut());
             if let Some(path) = run.files.last() {
                 append(path, lines)

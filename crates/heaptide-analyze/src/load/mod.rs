@@ -38,21 +38,21 @@ use scan::{Scan, Scanned};
 
 /// What a set of paths holds.
 #[derive(Clone, Debug, Default)]
-pub struct Recordings {
-    /// Runs in the order in which they were met.
-    pub runs: Vec<Recording>,
+pub struct Loaded {
+    /// In the order in which they were met; several files can be one recording.
+    pub recordings: Vec<Recording>,
     /// What was wrong without ending the reading.
     pub warnings: Vec<Warning>,
 }
 
 /// Reads recordings: each path is a file, or a directory that stands for the `*.jsonl` in it.
 ///
-/// Segments of one recording become one run, whatever the order of their files.
+/// Segments are joined to the recording they are of, whatever the order of their files.
 ///
 /// # Errors
 /// See [`Error`]. A file found in a directory is left out with a warning where a named one is an
 /// error, unless nothing else is there.
-pub fn load(paths: &[PathBuf]) -> Result<Recordings, Error> {
+pub fn load(paths: &[PathBuf]) -> Result<Loaded, Error> {
     let mut scan = Scan::default();
     let mut refused = None;
     for input in input::expand(paths)? {
@@ -61,29 +61,29 @@ pub fn load(paths: &[PathBuf]) -> Result<Recordings, Error> {
             Err(error) => leave_out(&mut scan.warnings, &mut refused, &input, error)?,
         }
     }
-    let Scan { recordings, mut warnings, .. } = scan;
-    let mut runs = Vec::new();
-    for recording in recordings {
-        match check_usable(&recording) {
-            Ok(()) => runs.push(Recording::join(recording, &mut warnings)),
+    let Scan { recordings: scanned, mut warnings, .. } = scan;
+    let mut recordings = Vec::new();
+    for scanned in scanned {
+        match check_usable(&scanned) {
+            Ok(()) => recordings.push(Recording::join(scanned, &mut warnings)),
             Err((input, error)) => leave_out(&mut warnings, &mut refused, &input, error)?,
         }
     }
-    if let (true, Some(error)) = (runs.is_empty(), refused) {
+    if let (true, Some(error)) = (recordings.is_empty(), refused) {
         return Err(error);
     }
-    warn_of_mixed_builds(&runs, &mut warnings);
-    Ok(Recordings { runs, warnings: warnings.into_vec() })
+    warn_of_mixed_builds(&recordings, &mut warnings);
+    Ok(Loaded { recordings, warnings: warnings.into_vec() })
 }
 
-/// Reads the one run that a path holds.
+/// Reads the one recording that a path holds.
 ///
 /// # Errors
 /// Those of [`load`], and [`Error::SeveralRuns`].
 pub fn load_one(path: &Path) -> Result<(Recording, Vec<Warning>), Error> {
-    let Recordings { mut runs, warnings } = load(&[path.to_owned()])?;
-    match (runs.pop(), runs.len()) {
-        (Some(run), 0) => Ok((run, warnings)),
+    let Loaded { mut recordings, warnings } = load(&[path.to_owned()])?;
+    match (recordings.pop(), recordings.len()) {
+        (Some(recording), 0) => Ok((recording, warnings)),
         (_, n_before) => Err(Error::SeveralRuns { path: path.to_owned(), n_runs: n_before + 1 }),
     }
 }
@@ -103,11 +103,11 @@ fn leave_out(
 }
 
 /// A recording whose every snapshot is damaged is refused; one that has none yet is not.
-fn check_usable(recording: &Scanned) -> Result<(), (input::Input, Error)> {
-    if recording.segments.iter().any(|segment| !segment.snapshots.is_empty()) {
+fn check_usable(scanned: &Scanned) -> Result<(), (input::Input, Error)> {
+    if scanned.segments.iter().any(|segment| !segment.snapshots.is_empty()) {
         return Ok(());
     }
-    for segment in &recording.segments {
+    for segment in &scanned.segments {
         if let Some(damage) = &segment.damage {
             let file = segment.file.clone();
             let input = input::Input { file: file.clone(), chosen: segment.chosen };
@@ -117,10 +117,11 @@ fn check_usable(recording: &Scanned) -> Result<(), (input::Input, Error)> {
     Ok(())
 }
 
-fn warn_of_mixed_builds(runs: &[Recording], warnings: &mut Warnings) {
+fn warn_of_mixed_builds(recordings: &[Recording], warnings: &mut Warnings) {
     let builds: BTreeSet<_> =
-        runs.iter().filter_map(|run| run.timeline.header.build_id.as_ref()).collect();
-    if let (true, Some(file)) = (builds.len() > 1, runs.first().and_then(|run| run.files.first())) {
+        recordings.iter().filter_map(|it| it.timeline.header.build_id.as_ref()).collect();
+    let first_file = recordings.first().and_then(|first| first.files.first());
+    if let (true, Some(file)) = (builds.len() > 1, first_file) {
         warnings.add(file, None, Cause::MixedBuilds { n_builds: builds.len() });
     }
 }

@@ -25,7 +25,7 @@ fn check(dir: &Dir, paths: &[&str], expected: Result<&[(&str, usize)], &str>) {
         let of = |run: &heaptide_analyze::load::Recording| {
             (run.timeline.header.recording.clone(), run.timeline.points.len())
         };
-        loaded.runs.iter().map(of).collect::<Vec<_>>()
+        loaded.recordings.iter().map(of).collect::<Vec<_>>()
     });
     match (found, expected) {
         (Ok(found), Ok(expected)) => {

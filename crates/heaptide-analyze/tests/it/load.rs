@@ -27,7 +27,7 @@ fn described(dir: &Dir, paths: &[PathBuf]) -> String {
     let text = match load(paths) {
         Err(error) => format!("error: {error}"),
         Ok(loaded) => {
-            let runs = loaded.runs.iter().map(|run| format!("run {}\n", picture(run)));
+            let runs = loaded.recordings.iter().map(|run| format!("run {}\n", picture(run)));
             let warnings = loaded.warnings.iter().map(|warning| format!("warning {warning}\n"));
             runs.chain(warnings).collect()
         }
@@ -341,7 +341,7 @@ fn one_very_long_line_is_read() {
 fn read_all(paths: &[PathBuf]) -> Option<(usize, u64)> {
     let loaded = load(paths).ok()?;
     let mut live = 0u64;
-    for run in &loaded.runs {
+    for run in &loaded.recordings {
         let sum = |_, row: &heaptide_format::SiteRow| live = live.wrapping_add(row.live_objects);
         run.rows(sum).ok()?;
         let axis = Axis::new(&run.timeline, &Settings::default());
@@ -350,7 +350,7 @@ fn read_all(paths: &[PathBuf]) -> Option<(usize, u64)> {
             run.snapshot(k).ok()?;
         }
     }
-    Some((loaded.runs.iter().map(|run| run.timeline.points.len()).sum(), live))
+    Some((loaded.recordings.iter().map(|run| run.timeline.points.len()).sum(), live))
 }
 
 #[test]

@@ -104,7 +104,7 @@ fn play(program: &Program, seed: u64, n: usize, names: &mut ElfResolver) -> Resu
 
 fn append_names(recording: &Path, resolver: &mut ElfResolver) -> Result<()> {
     let mut bytes = Vec::new();
-    for run in load::load(&[recording.to_owned()])?.runs {
+    for run in load::load(&[recording.to_owned()])?.recordings {
         let (lines, _) = symbols::names_for(&run, resolver);
         lines.into_iter().for_each(|names| Line::Names(names).write_to(&mut bytes));
     }

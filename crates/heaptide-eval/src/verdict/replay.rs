@@ -164,7 +164,8 @@ fn play(
     let recording = record(&programs[program].name, seed, n)?;
     let report =
         heaptide_analyze::judge(std::slice::from_ref(&recording), resolver, &Terms::default())?;
-    let run = load(std::slice::from_ref(&recording))?.runs.pop().context("there is no run")?;
+    let run =
+        load(std::slice::from_ref(&recording))?.recordings.pop().context("there is no run")?;
     let last = report.runs.last().context("no run was judged")?;
     let flags = peers(programs, &run, &Symbols::look_up(&run, resolver, &WorkspaceCrates::new()))?;
     fs::remove_file(&recording)?;
