@@ -1,7 +1,7 @@
 //! What an allocation, a free and a resize mean where some blocks are sampled.
 //!
-//! Whoever calls asks [`draw_weight`] before it makes a block and has a drawn one made ready by
-//! [`prepare`], tells [`count_alloc`] when the block is there, and asks [`take_out`] whether a block is
+//! Whoever calls asks [`draw_weight`] before it makes a block, has [`prepare`] find the site of one that
+//! is drawn, tells [`count_alloc`] when the block is there, and asks [`take_out`] whether a block is
 //! sampled before it goes. Such blocks have no trailer: the side table knows them by their address.
 
 #![forbid(unsafe_code)]

@@ -23,7 +23,7 @@ use super::place::beside;
 
 /// What is left of segments.
 #[derive(Debug)]
-pub(crate) struct Thinned {
+pub(crate) struct Decimated {
     pub(crate) n_dropped: u64,
     pub(crate) bytes: u64,
 }
@@ -34,37 +34,37 @@ pub(crate) struct Thinned {
 ///
 /// # Errors
 /// The system's, after which the segments are as they were.
-pub(crate) fn thin(segments: &[PathBuf], stride: u64) -> io::Result<(Thinned, File)> {
+pub(crate) fn decimate(segments: &[PathBuf], stride: u64) -> io::Result<(Decimated, File)> {
     let Some((first, others)) = segments.split_first() else {
         return Err(io::ErrorKind::NotFound.into());
     };
     let new = beside(first, ".thin");
     // Left by a process that was killed while it thinned.
     let _ = disk::remove(&new);
-    let thinned = write_thinned(segments, stride, &new).and_then(|thinned| {
+    let decimated = write_decimated(segments, stride, &new).and_then(|decimated| {
         disk::rename(&new, first)?;
-        Ok(thinned)
+        Ok(decimated)
     });
-    if thinned.is_err() {
+    if decimated.is_err() {
         let _ = disk::remove(&new);
     } else {
         // One that stays is passed over by readers.
         others.iter().for_each(|other| drop(disk::remove(other)));
     }
-    thinned
+    decimated
 }
 
-fn write_thinned(segments: &[PathBuf], stride: u64, new: &Path) -> io::Result<(Thinned, File)> {
+fn write_decimated(segments: &[PathBuf], stride: u64, new: &Path) -> io::Result<(Decimated, File)> {
     let mut file = disk::create_new(new)?;
     let _ = file.try_lock();
     let mut sink = |line: &[u8]| disk::write_all(&mut file, line);
-    let mut thinning = Thinning::new(stride, segments.len() > 1, &mut sink);
+    let mut decimation = Decimation::new(stride, segments.len() > 1, &mut sink);
     for segment in segments {
-        thinning.add(BufReader::with_capacity(READ_BYTES, File::open(segment)?))?;
+        decimation.add(BufReader::with_capacity(READ_BYTES, File::open(segment)?))?;
     }
-    let thinned = thinning.finish()?;
+    let decimated = decimation.finish()?;
     disk::sync(&file)?;
-    Ok((thinned, file))
+    Ok((decimated, file))
 }
 
 /// Read in pieces that are large for a disk and small beside a segment.
@@ -73,7 +73,7 @@ const READ_BYTES: usize = 64 << 10;
 const WRITE_BYTES: usize = 256 << 10;
 
 /// Segments on their way into one.
-struct Thinning<'a> {
+struct Decimation<'a> {
     stride: u64,
     sink: &'a mut dyn FnMut(&[u8]) -> io::Result<()>,
     /// Not written yet.
@@ -95,7 +95,7 @@ struct Told {
     counts: HashMap<SiteId, (u64, u64, u64)>,
 }
 
-impl<'a> Thinning<'a> {
+impl<'a> Decimation<'a> {
     fn new(
         stride: u64,
         has_several: bool,
@@ -153,12 +153,12 @@ impl<'a> Thinning<'a> {
         Ok(())
     }
 
-    fn finish(mut self) -> io::Result<Thinned> {
+    fn finish(mut self) -> io::Result<Decimated> {
         if let Some(last) = self.held.take() {
             self.write_snapshot(last)?;
         }
         (self.sink)(&self.lines)?;
-        Ok(Thinned { n_dropped: self.n_dropped, bytes: self.bytes })
+        Ok(Decimated { n_dropped: self.n_dropped, bytes: self.bytes })
     }
 
     fn write_snapshot(&mut self, snapshot: Snapshot) -> io::Result<()> {
@@ -254,11 +254,11 @@ mod tests {
             text.extend_from_slice(bytes);
             Ok(())
         };
-        let mut thinning = Thinning::new(stride, segments.len() > 1, &mut sink);
+        let mut decimation = Decimation::new(stride, segments.len() > 1, &mut sink);
         for snapshots in segments {
-            thinning.add(&segment(snapshots)[..]).expect("in memory");
+            decimation.add(&segment(snapshots)[..]).expect("in memory");
         }
-        assert_eq!(thinning.finish().expect("in memory").n_dropped, n_dropped);
+        assert_eq!(decimation.finish().expect("in memory").n_dropped, n_dropped);
         assert_eq!(String::from_utf8(text), String::from_utf8(segment(kept)));
     }
 

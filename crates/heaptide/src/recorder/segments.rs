@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use heaptide_format::{Header, Line};
 
-use super::decimate::thin;
+use super::decimate::decimate;
 use super::error::Error;
 use super::file::{NameGuard, SegmentFile, Stream, Unwritten};
 use super::place::{Place, segment_path};
@@ -239,7 +239,7 @@ impl Segments {
         };
         if before > 1 {
             // It has all its snapshots until it can be thinned.
-            let _ = self.thin(newest, before);
+            let _ = self.decimate(newest, before);
         }
     }
 
@@ -257,14 +257,15 @@ impl Segments {
             let least = self.closed.iter().enumerate().min_by_key(|(_, closed)| closed.stride);
             let Some((at, stride)) = least.map(|(at, closed)| (at, closed.stride)) else { return };
             // From there on each segment has but its last snapshot.
-            if stride > self.n_appended.saturating_mul(2) || self.thin(at, stride * 2).is_err() {
+            if stride > self.n_appended.saturating_mul(2) || self.decimate(at, stride * 2).is_err()
+            {
                 return;
             }
         }
     }
 
     /// Thins a closed segment, and joins it to the one before if both together are no larger than one.
-    fn thin(&mut self, at: usize, stride: u64) -> io::Result<()> {
+    fn decimate(&mut self, at: usize, stride: u64) -> io::Result<()> {
         let before = at.checked_sub(1).and_then(|before| self.closed.get(before));
         let most_bytes = self.segment_bytes();
         let joins = before.is_some_and(|before| {
@@ -273,12 +274,12 @@ impl Segments {
         let from = if joins { at - 1 } else { at };
         let paths: Vec<_> =
             self.closed[from..=at].iter().map(|closed| closed.path.clone()).collect();
-        let (thinned, file) = thin(&paths, stride)?;
+        let (decimated, file) = decimate(&paths, stride)?;
         if paths[0] == self.first {
             self.first_name = NameGuard::of(file);
         }
-        self.n_dropped += thinned.n_dropped;
-        self.closed[from].bytes = thinned.bytes;
+        self.n_dropped += decimated.n_dropped;
+        self.closed[from].bytes = decimated.bytes;
         self.closed[from].stride = stride;
         self.closed.drain(from + 1..=at);
         Ok(())

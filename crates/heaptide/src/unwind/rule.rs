@@ -138,7 +138,8 @@ impl Rule {
 /// Rules that a thread keeps: a few times the call sites on the stacks of a service's hot paths, in
 /// 16 KiB. One that is missing costs a few microseconds, not a wrong stack.
 const RULES: usize = 1024;
-/// Two addresses that fall together must not put each other out for ever.
+/// With one place for each address, two on one stack that hash alike would evict each other at every
+/// walk.
 const WAYS: usize = 2;
 
 zeroed! {
