@@ -59,7 +59,7 @@ fn pictures() -> [(&'static str, String); 3] {
     ];
     let live = sites.iter().map(|(name, seen)| (*name, Curve::of_site(&seen.sites[0]).live));
     let old: Vec<Line> = sites.iter().map(|(name, seen)| (*name, mature(seen))).collect();
-    let evidence = old.iter().map(|(name, old)| (*name, purses(old)));
+    let evidence = old.iter().map(|(name, old)| (*name, e_values(old)));
     [
         ("live.svg", draw("live blocks: everything rises", &live.collect::<Vec<_>>(), &[])),
         ("old.svg", draw("blocks born after warm-up that have grown old", &old, &[])),
@@ -79,8 +79,8 @@ fn mature(seen: &Seen) -> Vec<f64> {
     (0..seen.axis.len()).map(|slot| series.row(slot).mature_objects as f64).collect()
 }
 
-/// The purse after each step, as a power of ten.
-fn purses(old: &[f64]) -> Vec<f64> {
+/// The e-value after each step, as a power of ten.
+fn e_values(old: &[f64]) -> Vec<f64> {
     let steps: Vec<Ordering> = old.windows(2).map(|pair| pair[1].total_cmp(&pair[0])).collect();
     (0..=steps.len()).map(|k| e_value(&steps[..k]).log10().clamp(-1.0, 6.0)).collect()
 }
