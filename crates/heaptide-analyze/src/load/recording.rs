@@ -136,9 +136,7 @@ impl Recording {
             (row.objects_range, row.bytes_range) = (None, None);
         }
         let mut lines = SnapshotLines::default();
-        let line = lines.read(self.file_of(line_ref), line_ref)?;
-        // `read` has parsed them already, to see that it is the same snapshot.
-        let (scalars, _) = scalars::parse(line).unwrap_or_default();
+        let (_, scalars) = lines.read(self.file_of(line_ref), line_ref)?;
         Ok((FullSnapshot { scalars, rows }, warnings))
     }
 
@@ -165,7 +163,7 @@ impl Recording {
         sink: &mut impl TakeRows,
     ) -> Result<Result<(), LineError>, Error> {
         let line_ref = &self.line_refs[k];
-        let line = lines.read(self.file_of(line_ref), line_ref)?;
+        let (line, _) = lines.read(self.file_of(line_ref), line_ref)?;
         Ok(each_row(line, line_ref.rows_at, sink))
     }
 

@@ -14,7 +14,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::cursor::Cursor;
 use super::error::Error;
-use super::scalars::{self, malformed};
+use super::scalars::{self, Scalars, malformed};
 use super::scan::LineRef;
 
 /// Goes to snapshot lines and reads them into one buffer.
@@ -25,8 +25,13 @@ pub(crate) struct SnapshotLines {
 }
 
 impl SnapshotLines {
-    /// The line at `line_ref`, if the same snapshot still stands there.
-    pub(crate) fn read(&mut self, file: &Path, line_ref: &LineRef) -> Result<&[u8], Error> {
+    /// The line at `line_ref`, and its snapshot without the rows, if the same snapshot still stands
+    /// there.
+    pub(crate) fn read(
+        &mut self,
+        file: &Path,
+        line_ref: &LineRef,
+    ) -> Result<(&[u8], Scalars), Error> {
         let changed = || Error::Changed { file: file.to_owned(), place: line_ref.place };
         if self.open.as_ref().is_none_or(|(opened, _)| opened != file) {
             let opened = File::open(file).map_err(|err| Error::unreadable(file, &err))?;
@@ -41,7 +46,7 @@ impl SnapshotLines {
             }
         }
         match scalars::parse(&self.buffer) {
-            Ok((scalars, _)) if scalars.seq == line_ref.seq => Ok(&self.buffer),
+            Ok((scalars, _)) if scalars.seq == line_ref.seq => Ok((&self.buffer, scalars)),
             _ => Err(changed()),
         }
     }
