@@ -1,6 +1,14 @@
 //! The file of accepted growth: what is refused, and what an update leaves alone.
 
+use std::sync::Arc;
+
+use heaptide_analyze::axis::{Axis, Settings};
 use heaptide_analyze::baseline::{Baseline, Update};
+use heaptide_analyze::identity::Origin;
+use heaptide_analyze::policy::{Date, Policy};
+use heaptide_analyze::{Criteria, Report, Run, judge_runs};
+
+use crate::sites::{site, timeline};
 
 fn baseline(entries: &[(&str, f64)]) -> Baseline {
     let entry = |(id, bytes_per_op): &(&str, f64)| {
@@ -82,4 +90,55 @@ fn the_file_is_sorted_and_ends_in_a_line_feed() {
     assert!(at("a") < at("b"), "{text}");
     assert!(text.ends_with("}\n"), "{text}");
     assert_eq!(Baseline::parse(&text).map(|read| read.to_json()), Ok(text));
+}
+
+/// A run in which the site `a` keeps a kilobyte per request, held against a baseline.
+fn held_against(baseline: &Baseline) -> Report {
+    let timeline = timeline(40);
+    let axis = Arc::new(Axis::new(&timeline, &Settings::default()));
+    let mut site = site(&axis, "shop::f", Origin::Workspace, |_| 1600);
+    site.subject.id = "a".into();
+    let sites = [site];
+    let runs = [Run { timeline: &timeline, axis: &axis, sites: &sites }];
+    let (policy, baseline) = (Policy::default(), Some(baseline));
+    judge_runs(&runs, &Criteria { policy: &policy, baseline, before: None, today: Date::default() })
+}
+
+#[test]
+fn entries_that_match_nothing_are_told_up_to_five() {
+    let entries: Vec<String> = (0..9).map(|n| format!("gone-{n}")).collect();
+    for (n_gone, n_told, besides) in [
+        (0, 0, None),
+        (1, 1, None),
+        (5, 5, None),
+        (6, 5, Some("baseline entries that match no site besides these: 1")),
+        (9, 5, Some("baseline entries that match no site besides these: 4")),
+    ] {
+        let gone = entries[..n_gone].iter().map(|id| (id.as_str(), 1.0));
+        let accepted: Vec<(&str, f64)> = gone.chain([("a", 2000.0)]).collect();
+        let Report { warnings, .. } = held_against(&baseline(&accepted));
+        let told = warnings.iter().filter(|it| it.starts_with("the baseline entry gone-")).count();
+        assert_eq!(told, n_told, "{n_gone}: {warnings:?}");
+        let last = warnings.last().map(String::as_str);
+        assert_eq!(last.filter(|it| it.contains("besides")), besides, "{n_gone}: {warnings:?}");
+    }
+}
+
+#[test]
+fn growth_is_held_against_what_was_accepted() {
+    for (accepted, because) in [
+        (&[("a", 1024.0)][..], "accepted in the baseline"),
+        // A quarter more is no worse; what measures a little differently each time would fail.
+        (&[("a", 820.0)], "accepted in the baseline"),
+        (&[("a", 800.0)], "worse than accepted: 1024.0 B/op, accepted up to 800.0 B/op"),
+        (&[("b", 1024.0), ("a", 0.0)], "worse than accepted: 1024.0 B/op, accepted up to 0.0 B/op"),
+    ] {
+        let report = held_against(&baseline(accepted));
+        let finding = report.findings().next().expect("a leak");
+        assert_eq!(finding.ruling.because, because, "{accepted:?}");
+    }
+    let report = held_against(&baseline(&[("b", 1024.0)]));
+    let said = "none of the 1 baseline entries matches a site: is it of this program?";
+    assert_eq!(report.errors, [said]);
+    assert!(report.warnings.iter().all(|it| !it.contains("baseline entry")), "said twice");
 }

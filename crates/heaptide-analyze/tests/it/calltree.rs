@@ -91,6 +91,24 @@ fn most_of_the_growth_has_one_root() {
             Some("std::push 100"),
         ),
         ("no root in common", &[("std::push a::f", 50), ("std::push b::g", 50)], None),
+        (
+            "what is hardly anything is left out",
+            &[
+                ("std::push a::f a::main", 500),
+                ("std::push a::g a::main", 400),
+                ("std::push a::h a::main", 5),
+            ],
+            Some("a::main 100(a::f 55(std::push 55) a::g 44(std::push 44))"),
+        ),
+        (
+            "without a call of one's own, those of the dependencies count",
+            &[
+                ("std::push tokio::slab tokio::spawn", 30),
+                ("std::insert tokio::wheel tokio::spawn", 70),
+            ],
+            Some("tokio::spawn 100(tokio::wheel 70(std::insert 70) tokio::slab 30(std::push 30))"),
+        ),
+        ("the standard library alone is nobody's call", &[("std::push std::thread", 10)], None),
     ];
     for (name, stacks, expected) in cases {
         assert_eq!(tree_of(stacks).as_ref().map(shown).as_deref(), *expected, "{name}");
