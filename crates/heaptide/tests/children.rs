@@ -16,6 +16,8 @@ use rig::{proc, program, scratch_folder};
 #[global_allocator]
 static HEAP: Heaptide = Heaptide::new();
 
+const INTERVAL: Duration = Duration::from_millis(20);
+
 fn main() -> ExitCode {
     rig::main(
         &[
@@ -28,6 +30,7 @@ fn main() -> ExitCode {
         ],
         &[
             ("has workers", has_workers),
+            ("has idle workers", has_idle_workers),
             ("has threads and a child", has_threads_and_a_child),
             ("has a child that execs", has_a_child_that_execs),
             ("has a grandchild", has_a_grandchild),
@@ -35,13 +38,40 @@ fn main() -> ExitCode {
     )
 }
 
-/// Long enough to be worth a recording.
+/// Works until it is recorded, and as much again.
 fn works() {
-    for _ in 0..40 {
+    // The alarm of the case is not inherited.
+    proc::die_after(60);
+    serve(20);
+    let own = format!(".{}.jsonl", std::process::id());
+    while !is_recorded(&own) {
+        std::thread::sleep(INTERVAL);
+    }
+    serve(20);
+}
+
+fn serve(n_requests: u32) {
+    for _ in 0..n_requests {
         std::mem::forget(black_box(vec![1u8; 500]));
         heaptide::work("requests", 1);
-        std::thread::sleep(Duration::from_millis(10));
     }
+}
+
+/// Whether a file whose name ends so has a few snapshots.
+fn is_recorded(ending: &str) -> bool {
+    let out = PathBuf::from(std::env::var_os("HEAPTIDE_OUT").expect("where to record"));
+    let folder = if out.is_dir() { &*out } else { out.parent().expect("a folder") };
+    let mut files = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("one").path());
+    files.any(|path| {
+        path.to_string_lossy().ends_with(ending)
+            && Recording::read_so_far(&path).is_some_and(|so_far| so_far.snapshots.len() > 3)
+    })
+}
+
+/// As long as a child that is worth a recording, several times over: that none is opened is nothing
+/// to wait for.
+fn stays() {
+    std::thread::sleep(Duration::from_millis(400));
 }
 
 /// Ends as a worker does: with its handlers.
@@ -63,10 +93,16 @@ fn has_workers() {
     }
 }
 
+fn has_idle_workers() {
+    for worker in [worker(stays), worker(stays)] {
+        assert!(proc::wait(worker).success());
+    }
+}
+
 fn has_threads_and_a_child() {
     let (stop, stopped) = std::sync::mpsc::channel::<()>();
     let waits = std::thread::spawn(move || stopped.recv());
-    assert!(proc::wait(worker(works)).success());
+    assert!(proc::wait(worker(stays)).success());
     drop(stop);
     let _ = waits.join();
 }
@@ -91,7 +127,7 @@ fn has_a_grandchild() {
 /// All that a program recorded, its own recording first.
 fn recordings(case: &str, folder: &Path, out: &Path, children: Option<&str>) -> Vec<Recording> {
     let mut command = program(case);
-    command.env("HEAPTIDE_OUT", out).env("HEAPTIDE_INTERVAL", "20ms");
+    command.env("HEAPTIDE_OUT", out).env("HEAPTIDE_INTERVAL", format!("{INTERVAL:?}"));
     command.env_remove("HEAPTIDE_CHILDREN").envs(children.map(|how| ("HEAPTIDE_CHILDREN", how)));
     let started = command.stderr(std::process::Stdio::piped()).spawn().expect("it starts");
     let pid = started.id();
@@ -110,7 +146,8 @@ fn counts(recording: &Recording) -> Option<[u64; 4]> {
 }
 
 fn in_folder(case: &str, children: Option<&str>) -> Vec<Recording> {
-    let folder = scratch_folder(&case.replace(' ', "_"));
+    let name = format!("{case} {}", children.unwrap_or("on"));
+    let folder = scratch_folder(&name.replace(' ', "_"));
     recordings(case, &folder, &folder, children)
 }
 
@@ -147,9 +184,11 @@ fn a_file_has_its_workers_beside_it() {
 }
 
 fn children_are_left_alone_if_told() {
-    let all = in_folder("has workers", Some("off"));
+    let all = in_folder("has idle workers", Some("off"));
     assert_eq!(all.len(), 1);
-    assert_eq!(counts(&all[0]), Some([3, 0, 0, 0]));
+    assert_eq!(counts(&all[0]), Some([2, 0, 0, 0]));
+    let all = in_folder("has idle workers", None);
+    assert_eq!(all.len(), 3, "without being told they are recorded");
 }
 
 /// Another thread may hold any lock for ever in the child: it is not touched.
