@@ -12,6 +12,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::thread;
 
 use heaptide::{Heaptide, Recorder};
+use rig::dice::Dice;
 use rig::recording::{Recording, less};
 use rig::scratch;
 use rig::tally::{self, Tally};
@@ -32,20 +33,9 @@ fn main() -> ExitCode {
 const THREADS: u64 = 4;
 const STEPS: u64 = 20_000;
 
-/// A generator of small numbers, the same on every run (Knuth's MMIX constants).
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        let (multiplier, increment) = (6_364_136_223_846_793_005, 1_442_695_040_888_963_407);
-        self.0 = self.0.wrapping_mul(multiplier).wrapping_add(increment);
-        (self.0 >> 33) % sides
-    }
-}
-
 /// Makes, grows, shrinks, frees and passes on blocks.
 fn churn(seed: u64, shelf: &Mutex<Vec<Vec<u8>>>) {
-    let mut dice = Dice(seed);
+    let dice = Dice::new(seed);
     let mut mine: Vec<Vec<u8>> = Vec::new();
     for _ in 0..STEPS {
         let size = 1 + dice.roll(700) as usize;

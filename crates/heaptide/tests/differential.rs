@@ -1,29 +1,19 @@
-//! The memo against the unwinder: a million allocations in random call trees, each site compared
+//! The stack cache against the unwinder: a million allocations in random call trees, each site compared
 //! with a fresh unwind of the same stack. Run by `cargo ci memo`.
 
-use std::cell::Cell;
+#[path = "rig/dice.rs"]
+mod dice;
+
 use std::future::Future;
 use std::hint::black_box;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
+use dice::Dice;
+
 #[global_allocator]
 static HEAP: heaptide::Heaptide = heaptide::Heaptide::new();
-
-/// Marsaglia's xorshift: the same trees in every run.
-struct Dice(Cell<u64>);
-
-impl Dice {
-    fn roll(&self, sides: u64) -> u64 {
-        let mut bits = self.0.get();
-        bits ^= bits << 13;
-        bits ^= bits >> 7;
-        bits ^= bits << 17;
-        self.0.set(bits);
-        bits % sides
-    }
-}
 
 trait Branch {
     fn grow(&self, dice: &Dice, depth: u64);
@@ -154,7 +144,7 @@ fn a_million_remembered_stacks_are_the_ones_unwound() {
     let out = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("differential.jsonl");
     let recorder = heaptide::Recorder::builder().output(out).start().expect("a recording");
     let grow = |seed: u64| {
-        let dice = Dice(Cell::new(seed));
+        let dice = Dice::new(seed);
         while heaptide::verify::n_compared() < 1_000_000 {
             tree(&dice, 5);
         }

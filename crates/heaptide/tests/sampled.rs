@@ -28,6 +28,7 @@ use mimalloc::MiMalloc;
 use rig::block::{Block, layout};
 use rig::checking::Checking;
 use rig::counting::{Counting, INNER, OUTER, calls};
+use rig::dice::Dice;
 use rig::recording::Recording;
 use rig::zeroed::{GIANT, giant_stays_lazy};
 use rig::{program, scratch};
@@ -131,21 +132,10 @@ fn record(name: &str) -> (Recorder, PathBuf) {
 
 // --- layouts ---------------------------------------------------------------------------------
 
-/// A generator of small numbers, the same on every run (Knuth's MMIX constants).
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
-        let (multiplier, increment) = (6_364_136_223_846_793_005, 1_442_695_040_888_963_407);
-        self.0 = self.0.wrapping_mul(multiplier).wrapping_add(increment);
-        (self.0 >> 33) as usize % sides
-    }
-
-    /// From a byte to a few large blocks.
-    fn size(&mut self) -> usize {
-        let up_to = [16, 300, 5000, 40_000, 200_000][self.roll(5)];
-        1 + self.roll(up_to)
-    }
+/// From a byte to a few large blocks.
+fn any_size(dice: &Dice) -> usize {
+    let up_to = [16, 300, 5000, 40_000, 200_000][dice.roll(5) as usize];
+    1 + dice.roll(up_to) as usize
 }
 
 /// Steps of each of three threads.
@@ -158,24 +148,26 @@ const CHURN_ROUNDS: usize = 20;
 fn churns() {
     static STEPS: AtomicUsize = AtomicUsize::new(0);
     let churn = |seed| {
-        let mut dice = Dice(seed);
+        let dice = Dice::new(seed);
         let mut live: Vec<Block> = Vec::new();
         for step in 0..CHURN_STEPS {
             STEPS.fetch_add(1, Relaxed);
-            let size = dice.size();
+            let size = any_size(&dice);
             match dice.roll(5) {
                 0 | 1 => {
                     let align = 1 << dice.roll(15);
                     live.push(Block::make(size, align, (step % 5) as u8));
                 }
                 2 | 3 if !live.is_empty() => {
-                    let at = dice.roll(live.len());
+                    let at = dice.roll(live.len() as u64) as usize;
                     let block = live.swap_remove(at);
                     // A zeroed block's tail is what it was.
                     let grown = if block.fill == 0 { block } else { block.resize(size) };
                     live.push(grown);
                 }
-                _ if !live.is_empty() => drop(live.swap_remove(dice.roll(live.len()))),
+                _ if !live.is_empty() => {
+                    drop(live.swap_remove(dice.roll(live.len() as u64) as usize))
+                }
                 _ => {}
             }
         }

@@ -9,6 +9,7 @@
 pub(crate) mod block;
 pub(crate) mod checking;
 pub(crate) mod counting;
+pub(crate) mod dice;
 pub(crate) mod proc;
 pub(crate) mod recording;
 pub(crate) mod stacks;
