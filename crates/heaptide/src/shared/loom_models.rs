@@ -17,17 +17,17 @@ use crate::shared::state::CohortKey;
 use crate::shared::trailer::{Birth, SiteIndex};
 use crate::sync::{AtomicU32, AtomicU64, add};
 
+/// The site of a stack of one frame.
+fn intern(table: &SiteTable, frame: u64) -> SiteIndex {
+    let frames = [AtomicU64::new(frame)];
+    let stack = StackRef { frames: &frames, tag: 0, truncated: false, layout: 0 };
+    table.intern(&Arena::new(), stack)
+}
+
 #[test]
 fn two_threads_that_bring_the_same_stack_agree_on_its_site() {
     loom::model(|| {
         let table = Arc::new(SiteTable::new(&Arena::new(), 4).expect("memory"));
-        let intern = |table: &SiteTable, frame: u64| {
-            let frames = [AtomicU64::new(frame)];
-            table.intern(
-                &Arena::new(),
-                StackRef { frames: &frames, tag: 0, truncated: false, layout: 0 },
-            )
-        };
         let other = {
             let table = table.clone();
             thread::spawn(move || intern(&table, 7))
@@ -44,13 +44,6 @@ fn two_threads_that_bring_different_stacks_both_find_theirs_again() {
     loom::model(|| {
         // One head: both stacks are pushed in front of the same chain.
         let table = Arc::new(SiteTable::new(&Arena::new(), 1).expect("memory"));
-        let intern = |table: &SiteTable, frame: u64| {
-            let frames = [AtomicU64::new(frame)];
-            table.intern(
-                &Arena::new(),
-                StackRef { frames: &frames, tag: 0, truncated: false, layout: 0 },
-            )
-        };
         let other = {
             let table = table.clone();
             thread::spawn(move || intern(&table, 1))
