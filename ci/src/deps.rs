@@ -20,7 +20,10 @@ const OURS: &[(&str, &[&str])] = &[
     ("heaptide-cli", &["heaptide", "heaptide-analyze", "heaptide-format", "heaptide-report"]),
     ("heaptide-examples", &["heaptide", "heaptide-format", "heaptide-testing"]),
     ("heaptide-bench", &["ci", "heaptide", "heaptide-format"]),
-    ("heaptide-eval", &["ci", "heaptide-analyze", "heaptide-format", "heaptide-report"]),
+    (
+        "heaptide-eval",
+        &["ci", "heaptide-analyze", "heaptide-format", "heaptide-report", "heaptide-synthetic"],
+    ),
     ("heaptide-hosts", &["heaptide", "heaptide-format"]),
     ("heaptide-replay", &["heaptide"]),
     ("heaptide-synthetic", &["heaptide-analyze", "heaptide-format"]),
