@@ -1,8 +1,14 @@
-//! The same work under every allocator: one binary for each, which calls [`main`] and prints one
+//! The same work under every allocator: one program for each, which calls [`main`] and prints one
 //! line of JSON about what the work took.
 //!
 //! Time is the processor's, of the whole process: on a shared machine the clock on the wall says
-//! more about the neighbours. `cargo ci bench` runs the binaries in turns and compares.
+//! more about the neighbours. `cargo ci bench` runs the programs in turns and compares.
+//!
+//! | to add | write |
+//! |---|---|
+//! | work to be measured | a module of `workload`, and its name in this file's list |
+//! | an allocator | a program in `src/bin` that installs it and calls [`main`], and a `Contender` in `src/bin/compare/contender.rs` |
+//! | a figure to the page | its table in `src/bin/compare/tables.rs` |
 
 #![forbid(unsafe_code)]
 
