@@ -12,7 +12,7 @@ fn check(scratch: &Scratch, line: &str, exit: i32) {
     assert_eq!(ended.exit, Some(exit), "{line}\n{}", ended.stderr);
 }
 
-/// X2: `check … | head -1` exited with 0 on a leak.
+/// `check … | head -1` exited with 0 on a leak.
 #[test]
 fn a_closed_standard_output_keeps_the_verdict() {
     let scratch = Scratch::new();
@@ -37,7 +37,7 @@ fn a_full_standard_output_is_an_error() {
     }
 }
 
-/// X12: full standard error was exit 101, and the recording was lost.
+/// Full standard error was exit 101, and the recording was lost.
 #[test]
 fn a_full_or_closed_standard_error_changes_nothing() {
     let scratch = Scratch::new();

@@ -150,7 +150,7 @@ impl Watching {
     }
 }
 
-/// X22: the program went on and recorded.
+/// The program went on and recorded.
 #[test]
 fn a_killed_run_leaves_nothing() {
     for signal in ["-KILL", "-USR1", "-ALRM"] {
