@@ -13,6 +13,7 @@ mod signals;
 mod stack_start;
 mod standard_error;
 mod streams;
+mod thread_key;
 mod threads;
 mod wake;
 

@@ -5,7 +5,7 @@ use core::ffi::{CStr, c_void};
 use core::ptr::NonNull;
 
 use super::privilege::is_privileged_start;
-use crate::sync::{AtomicU32, Ordering};
+use super::thread_key::ThreadKey;
 
 /// The value of an environment variable, without allocating.
 ///
@@ -55,31 +55,18 @@ pub(crate) fn monotonic_ns() -> u64 {
 
 // --- the end of a thread ---------------------------------------------------------------------
 
-static EXIT_KEY: AtomicU32 = AtomicU32::new(NO_KEY);
-const NO_KEY: u32 = u32::MAX;
+static AT_THREAD_EXIT: ThreadKey = ThreadKey::new();
 
 /// Has `at_exit` called with what the thread passed to [`at_thread_exit`]. Called once, early, so
-/// that the key is among the first 32, whose values glibc stores without allocating.
+/// that the key is one of the first, whose values are set without allocating.
 pub(crate) fn watch_thread_exits(at_exit: unsafe extern "C" fn(*mut c_void)) {
-    let mut key = 0;
-    // SAFETY: `key` is writable; the destructor is a plain function.
-    let made = unsafe { libc::pthread_key_create(&mut key, Some(at_exit)) };
-    if made == 0 {
-        let kept = EXIT_KEY.compare_exchange(NO_KEY, key, Ordering::AcqRel, Ordering::Acquire);
-        if kept.is_err() {
-            // SAFETY: the key was made above and nobody else knows it.
-            unsafe { libc::pthread_key_delete(key) };
-        }
-    }
+    // Without one, blocks are not handed on: no harm.
+    AT_THREAD_EXIT.make(Some(at_exit));
 }
 
 /// Asks for the function above to be called with `value` when this thread ends.
 pub(crate) fn at_thread_exit<T: Sync>(value: &'static T) {
-    let key = EXIT_KEY.load(Ordering::Acquire);
-    if key != NO_KEY {
-        // SAFETY: the key exists. Failure means that the block is not handed on: no harm.
-        unsafe { libc::pthread_setspecific(key, core::ptr::from_ref(value).cast()) };
-    }
+    AT_THREAD_EXIT.set(core::ptr::from_ref(value).cast());
 }
 
 // --- the end of the process, and its copies --------------------------------------------------

@@ -1,10 +1,10 @@
 //! Signal handlers, which do nothing but wake the recorder and call who was there before.
 
-use core::cell::Cell;
 use core::ffi::{c_int, c_void};
 use core::ptr::NonNull;
 
 use super::process::process_id;
+use super::thread_key::ThreadKey;
 use super::wake::{Want, is_listening, terminate, wake};
 use crate::sync::{AtomicPtr, Ordering};
 
@@ -39,6 +39,11 @@ pub(crate) fn handle_signal(signal: c_int, on: OnSignal) -> Result<(), std::io::
         return Ok(());
     }
     if on == OnSignal::Snapshot {
+        if !CHAINING.make(None) || !CHAINING.is_async_signal_safe() {
+            return Err(std::io::Error::other(
+                "the process has too many keys of thread-local data",
+            ));
+        }
         // Kept for the process's life: a handler may be reading it.
         CHAINED[index].store(Box::into_raw(Box::new(before)), Ordering::Release);
     }
@@ -64,13 +69,12 @@ fn current_action(signal: c_int) -> Result<libc::sigaction, std::io::Error> {
     if got == 0 { Ok(action) } else { Err(std::io::Error::last_os_error()) }
 }
 
-thread_local! {
-    /// A handler that we call may call us: it was installed over ours, and we over it again.
-    static CHAINING: Cell<bool> = const { Cell::new(false) };
-}
+/// Whether the thread is in a handler that we called, which may call us: it was installed over ours,
+/// and we over it again. The word is null, or not.
+static CHAINING: ThreadKey = ThreadKey::new();
 
 extern "C" fn wake_for_snapshot(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_void) {
-    if CHAINING.try_with(Cell::get) != Ok(false) {
+    if !CHAINING.get().is_null() {
         return;
     }
     if is_listening() {
@@ -82,9 +86,9 @@ extern "C" fn wake_for_snapshot(signal: c_int, info: *mut libc::siginfo_t, conte
     };
     // SAFETY: stored by `handle_signal` from a box that is never freed.
     let before = unsafe { before.as_ref() };
-    let _ = CHAINING.try_with(|chaining| chaining.set(true));
+    CHAINING.set((&raw const CHAINING).cast());
     call_chained(before, signal, info, context);
-    let _ = CHAINING.try_with(|chaining| chaining.set(false));
+    CHAINING.set(core::ptr::null());
 }
 
 fn call_chained(
