@@ -107,7 +107,9 @@ impl Group {
 }
 
 /// The first group of a run that has other words than the stack above `sp`.
-#[inline(always)]
+// Not always, as `lookup::find_slot_fast`.
+#[cfg_attr(not(debug_assertions), inline(always))]
+#[cfg_attr(debug_assertions, inline)]
 fn first_not_held(run: &[Group], stack: impl StackMemory, sp: u64) -> Option<&Group> {
     for group in run {
         for (&expected, distance) in group.words.iter().zip(group.distances) {
@@ -238,7 +240,9 @@ impl StackCache {
     }
 
     /// The same, as far as one look-up goes.
-    #[inline(always)]
+    // Not always, as `lookup::find_slot_fast`.
+    #[cfg_attr(not(debug_assertions), inline(always))]
+    #[cfg_attr(debug_assertions, inline)]
     pub(crate) fn look_up(&self, stack: impl StackMemory, caller: Caller) -> Lookup {
         let key = EntryKey::of(caller);
         let Some((run, slot)) = self.entry_in(self.set_of(key), key, caller.fp) else {
@@ -296,7 +300,9 @@ impl StackCache {
         self.entry_in(self.next_to(set), key, fp)
     }
 
-    #[inline(always)]
+    // Not always, as `lookup::find_slot_fast`.
+    #[cfg_attr(not(debug_assertions), inline(always))]
+    #[cfg_attr(debug_assertions, inline)]
     fn entry_in(
         &self,
         set: usize,
