@@ -17,6 +17,7 @@ use std::ptr;
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize};
 use std::thread;
+use std::time::Duration;
 
 use heaptide::{Heaptide, Recorder};
 use rig::counting::{Calls, Counting, INNER, OUTER, calls};
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
             ("an_inner_allocator_may_allocate", an_inner_allocator_may_allocate),
             ("an_overrun_is_counted_and_survived", an_overrun_is_counted_and_survived),
             ("blocks_from_before_are_not_counted", blocks_from_before_are_not_counted),
+            ("a_recorder_without_memory_waits", a_recorder_without_memory_waits),
         ],
         &[],
     )
@@ -78,6 +80,9 @@ static BORROWED: AtomicBool = AtomicBool::new(false);
 static STUCK: AtomicBool = AtomicBool::new(false);
 static RELEASED: AtomicBool = AtomicBool::new(false);
 static LAST_MOVE: AtomicUsize = AtomicUsize::new(0);
+/// Every thread is under [`Script::Refuse`], and how many requests were refused so.
+static ALL_REFUSED: AtomicBool = AtomicBool::new(false);
+static N_REFUSED: AtomicUsize = AtomicUsize::new(0);
 const ROOM_BYTES: usize = 1 << 16;
 
 fn wait_for(flag: &AtomicBool) {
@@ -94,12 +99,20 @@ fn under<T>(script: Script, work: impl FnOnce() -> T) -> T {
     result
 }
 
+fn script() -> Script {
+    if ALL_REFUSED.load(SeqCst) {
+        N_REFUSED.fetch_add(1, SeqCst);
+        return Script::Refuse;
+    }
+    SCRIPT.get()
+}
+
 struct Scripted;
 
 // SAFETY: every block handed out is System's, or one that System handed out and nobody holds.
 unsafe impl GlobalAlloc for Scripted {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        match SCRIPT.get() {
+        match script() {
             Script::Refuse => return ptr::null_mut(),
             Script::Borrow => {
                 while LENT.load(SeqCst).is_null() {
@@ -124,7 +137,7 @@ unsafe impl GlobalAlloc for Scripted {
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        if SCRIPT.get() == Script::Refuse {
+        if script() == Script::Refuse {
             return ptr::null_mut();
         }
         // SAFETY: the caller's promise, passed on.
@@ -132,7 +145,7 @@ unsafe impl GlobalAlloc for Scripted {
     }
 
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        let moved = match SCRIPT.get() {
+        let moved = match script() {
             Script::Refuse => ptr::null_mut(),
             Script::Roomy if new_size <= ROOM_BYTES => block,
             Script::Lend => lend(block, layout, new_size),
@@ -403,4 +416,22 @@ fn blocks_from_before_are_not_counted() {
     recorder.finish().expect("the end");
     let between = Recording::read(&path).between(seq, next);
     assert_eq!((between.frees, between.freed_bytes, between.reallocs), (0, 0, 0));
+}
+
+/// A program can live without memory for a while, so it must not end because its recorder could not:
+/// the standard library, which the recorder is built on, ends a process that gets no block.
+fn a_recorder_without_memory_waits() {
+    let path = scratch("waits");
+    let builder = Recorder::builder().output(&path).interval(Duration::from_millis(1));
+    let recorder = builder.start().expect("a recording starts");
+    recorder.snapshot().expect("a snapshot");
+    // This thread allocates nothing meanwhile.
+    ALL_REFUSED.store(true, SeqCst);
+    while N_REFUSED.load(SeqCst) < 5 {
+        spin_loop();
+    }
+    ALL_REFUSED.store(false, SeqCst);
+    recorder.snapshot().expect("there is memory again");
+    recorder.finish().expect("the end");
+    assert!(Recording::read(&path).snapshots.len() >= 3);
 }

@@ -4,6 +4,7 @@ use core::alloc::{GlobalAlloc, Layout};
 
 use super::exact::ExactHook;
 use super::layout::{Fill, alloc_inner, padded_as_made};
+use super::waiting::or_wait;
 use super::{exact, sampled};
 use crate::entry;
 use crate::globals::STATE;
@@ -100,7 +101,7 @@ unsafe fn alloc_other_phase<A: GlobalAlloc>(
         unsafe { exact::alloc_uncounted(&heap.inner, layout.size(), layout.align(), fill) }
     } else {
         // SAFETY: the caller's promise on `layout`.
-        unsafe { alloc_inner(&heap.inner, layout, fill) }
+        or_wait(|| unsafe { alloc_inner(&heap.inner, layout, fill) })
     }
 }
 

@@ -9,6 +9,7 @@ use core::marker::PhantomData;
 use core::ptr;
 
 use super::layout::{Fill, alloc_padded, padded, padded_as_made, read_trailer, write_trailer};
+use super::waiting::or_wait;
 use crate::entry::{AllocTarget, ThreadStack, on_scratch_stack};
 use crate::event::exact;
 use crate::event::lookup::{self, CacheSearch, CountTarget, SlotLookup};
@@ -163,7 +164,7 @@ unsafe fn alloc_slow<A: GlobalAlloc>(
     let target = on_scratch_stack(|| lookup::find_slot_slow(stack, caller, search));
     let target = target.unwrap_or_else(lookup::without_memory);
     // SAFETY: the caller's promise.
-    let block = unsafe { alloc_padded(inner, size, align, fill) };
+    let block = or_wait(|| unsafe { alloc_padded(inner, size, align, fill) });
     if block.is_null() {
         return block;
     }
@@ -189,7 +190,7 @@ pub(super) unsafe fn alloc_uncounted<A: GlobalAlloc>(
 ) -> *mut u8 {
     let Some(size) = PaddableSize::new(size) else { return ptr::null_mut() };
     // SAFETY: the caller's promise.
-    let block = unsafe { alloc_padded(inner, size, align, fill) };
+    let block = or_wait(|| unsafe { alloc_padded(inner, size, align, fill) });
     if !block.is_null() {
         // SAFETY: `alloc_padded` made room for a trailer behind the block's bytes.
         unsafe { write_trailer(block, size.bytes(), exact::uncounted(block.addr())) };
@@ -233,7 +234,7 @@ pub(super) unsafe fn realloc<A: GlobalAlloc>(
     let new_padded = unsafe { padded(new_size, layout.align()) };
     // SAFETY: the layout it was made with, and a valid size. The trailer's place moves with the end; if
     // this fails, block and trailer stay as they are.
-    let moved = unsafe { inner.realloc(block, old_padded, new_padded.size()) };
+    let moved = or_wait(|| unsafe { inner.realloc(block, old_padded, new_padded.size()) });
     if moved.is_null() {
         return moved;
     }

@@ -9,3 +9,4 @@ mod dispatch;
 mod exact;
 mod layout;
 mod sampled;
+mod waiting;

@@ -12,6 +12,7 @@ use core::alloc::{GlobalAlloc, Layout};
 use core::marker::PhantomData;
 
 use super::layout::{BlockKind, Fill, alloc_inner, inner_layout, may_be_sampled};
+use super::waiting::or_wait;
 use crate::entry::{self, RequestTarget, ThreadStack, on_scratch_stack};
 use crate::event::sampled::{self as event, PendingSample};
 use crate::globals::STATE;
@@ -126,7 +127,7 @@ unsafe fn alloc_drawn<A: GlobalAlloc>(
     // SAFETY: `layout` is valid.
     let made_with = unsafe { inner_layout(layout.size(), layout.align(), kind_of(&pending)) };
     // SAFETY: the size is the caller's, who promises that it is not zero.
-    let block = unsafe { alloc_inner(inner, made_with, fill) };
+    let block = or_wait(|| unsafe { alloc_inner(inner, made_with, fill) });
     settle(pending, block, layout.size(), AllocKind::New);
     block
 }
@@ -155,7 +156,7 @@ unsafe fn realloc_drawn<A: GlobalAlloc>(
     let new = unsafe { inner_layout(new_size, align, kind_of(&pending)) };
     let moved = if old.align() == new.align() {
         // SAFETY: the layout it was made with; the new size is the caller's.
-        unsafe { inner.realloc(block, old, new_size) }
+        or_wait(|| unsafe { inner.realloc(block, old, new_size) })
     } else {
         // SAFETY: both are the layouts of this block, before and after.
         unsafe { replace(inner, block, old, new) }

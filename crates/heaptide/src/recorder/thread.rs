@@ -24,7 +24,7 @@ pub(crate) fn run(
     answer: Option<Sender<Result<(), Error>>>,
     inbox: &Receiver<Request>,
 ) {
-    let _internal = InternalGuard::enter();
+    let _internal = InternalGuard::enter_recorder_thread();
     let ending = Ending;
     if sys::leave_descriptors_of_process() {
         sys::complain_for_process();

@@ -190,6 +190,8 @@ enum ThreadRole {
     Program,
     /// It works for the recorder: what it allocates is not the program's.
     Recorder,
+    /// It is the recorder's own, and works for nobody else.
+    RecorderThread,
     /// It is past its end: its block was released.
     Ended,
 }
@@ -212,7 +214,12 @@ fn own_block() -> Option<&'static ThreadBlock> {
 
 /// Whether the calling thread works for the recorder.
 pub(crate) fn is_internal() -> bool {
-    ROLE.try_with(Cell::get) == Ok(ThreadRole::Recorder)
+    matches!(ROLE.try_with(Cell::get), Ok(ThreadRole::Recorder | ThreadRole::RecorderThread))
+}
+
+/// Whether the calling thread is the recorder's own.
+pub(crate) fn is_recorder_thread() -> bool {
+    ROLE.try_with(Cell::get) == Ok(ThreadRole::RecorderThread)
 }
 
 /// Gives an ordinary thread that has none a block of its own; `None` for all others and without
@@ -270,8 +277,17 @@ pub(crate) struct InternalGuard {
 
 impl InternalGuard {
     pub(crate) fn enter() -> Self {
+        Self::enter_as(ThreadRole::Recorder)
+    }
+
+    /// The same in a thread that is the recorder's own: nothing it allocates is ever refused.
+    pub(crate) fn enter_recorder_thread() -> Self {
+        Self::enter_as(ThreadRole::RecorderThread)
+    }
+
+    fn enter_as(new_role: ThreadRole) -> Self {
         // In this order, and back in the other: a signal handler in between must not adopt a block.
-        let role = ROLE.try_with(|role| role.replace(ThreadRole::Recorder));
+        let role = ROLE.try_with(|role| role.replace(new_role));
         let block = BLOCK.try_with(|own| own.replace(None)).ok().flatten();
         Self { block, role: role.unwrap_or(ThreadRole::Ended) }
     }

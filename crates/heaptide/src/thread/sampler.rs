@@ -18,6 +18,7 @@ use core::cell::Cell;
 
 use crate::sync::AtomicU64;
 use crate::sync::Ordering::Relaxed;
+use crate::thread::block;
 
 /// The mean distance between two points, if nothing else was asked for.
 pub(crate) const DEFAULT_PERIOD_BYTES: u64 = 512 << 10;
@@ -78,8 +79,11 @@ pub(crate) fn skip_fast(bytes: usize) -> bool {
 /// For a block that did not pass: for how many blocks it stands; `None` if it is not sampled.
 pub(crate) fn draw_weight(bytes: usize) -> Option<u64> {
     let seed = || {
+        // The recorder's thread never gets as far as to skip a block: each goes the long way, where
+        // it may wait for memory.
+        let draws = !block::is_recorder_thread();
         // Every thread has a stream of its own.
-        mix(SEED.fetch_add(GOLDEN, Relaxed))
+        draws.then(|| mix(SEED.fetch_add(GOLDEN, Relaxed)))
     };
     COUNTDOWN.try_with(|own| own.draw(bytes as u64, period_bytes(), seed)).ok()?
 }
@@ -89,9 +93,10 @@ impl Countdown {
         Self { bytes_left: Cell::new(0), bytes_beyond: Cell::new(0), rng_state: Cell::new(0) }
     }
 
-    fn draw(&self, bytes: u64, period: u64, seed: impl FnOnce() -> u64) -> Option<u64> {
+    /// `seed` is asked at the first draw; a thread without one samples nothing.
+    fn draw(&self, bytes: u64, period: u64, seed: impl FnOnce() -> Option<u64>) -> Option<u64> {
         let before = if self.rng_state.get() == 0 {
-            self.rng_state.set(seed() | 1);
+            self.rng_state.set(seed()? | 1);
             self.gap(period)
         } else {
             self.bytes_left.get().wrapping_add(bytes as i64).saturating_add(self.bytes_beyond.get())
@@ -163,7 +168,7 @@ mod tests {
         for &bytes in sizes {
             own.bytes_left.set(own.bytes_left.get() - bytes as i64);
             if own.bytes_left.get() < 0
-                && let Some(weight) = own.draw(bytes, period, || mix(seed))
+                && let Some(weight) = own.draw(bytes, period, || Some(mix(seed)))
             {
                 sums.taken += 1.0;
                 sums.weight += weight as f64;
@@ -234,7 +239,7 @@ mod tests {
         set_period(1024, 7);
         let gap = || {
             let own = Countdown::new();
-            own.draw(1, 1 << 20, || mix(SEED.fetch_add(GOLDEN, Relaxed)));
+            own.draw(1, 1 << 20, || Some(mix(SEED.fetch_add(GOLDEN, Relaxed))));
             own.bytes_left.get() + own.bytes_beyond.get()
         };
         let (a, b) = (gap(), gap());
