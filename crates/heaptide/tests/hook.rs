@@ -47,6 +47,10 @@ fn main() -> ExitCode {
             ("an_inner_allocator_may_allocate", an_inner_allocator_may_allocate),
             ("an_overrun_is_counted_and_survived", an_overrun_is_counted_and_survived),
             ("blocks_from_before_are_not_counted", blocks_from_before_are_not_counted),
+            (
+                "a_block_from_before_is_born_when_it_is_resized",
+                a_block_from_before_is_born_when_it_is_resized,
+            ),
             ("a_recorder_without_memory_waits", a_recorder_without_memory_waits),
         ],
         &[],
@@ -406,16 +410,52 @@ fn an_overrun_is_counted_and_survived() {
 
 fn blocks_from_before_are_not_counted() {
     let before = black_box(Box::new([1u8; 500]));
-    let mut grows = vec![1u8; 100];
     let (recorder, path) = record("before");
     let seq = recorder.snapshot().expect("a snapshot");
     drop(before);
-    grows.reserve_exact(10_000);
-    drop(black_box(grows));
     let next = recorder.snapshot().expect("a snapshot");
     recorder.finish().expect("the end");
     let between = Recording::read(&path).between(seq, next);
     assert_eq!((between.frees, between.freed_bytes, between.reallocs), (0, 0, 0));
+}
+
+/// A container that was there before the recording and grows while it runs: from its first resize on it
+/// counts, where it was resized. Those of an earlier recording are no different.
+fn a_block_from_before_is_born_when_it_is_resized() {
+    // SAFETY: sizes are not zero, and each block is resized and given back with the layout it has.
+    unsafe {
+        let early = alloc(layout(100, 8));
+        let (recorder, _) = record("earlier");
+        let earlier = alloc(layout(200, 64));
+        recorder.finish().expect("the end");
+
+        let (recorder, path) = record("born_resized");
+        let first = recorder.snapshot().expect("a snapshot");
+        let scope = heaptide::tag("resized");
+        let early = realloc(early, layout(100, 8), 1000);
+        under(Script::Refuse, || assert!(realloc(earlier, layout(200, 64), 2000).is_null()));
+        let earlier = realloc(earlier, layout(200, 64), 3000);
+        drop(scope);
+        // It has its birth now, and keeps it.
+        let early = realloc(early, layout(1000, 8), 5000);
+        let seq = recorder.snapshot().expect("a snapshot");
+        dealloc(early, layout(5000, 8));
+        dealloc(earlier, layout(3000, 64));
+        let last = recorder.snapshot().expect("a snapshot");
+        recorder.finish().expect("the end");
+
+        let recording = Recording::read(&path);
+        let total = recording.under(seq, "resized");
+        assert_eq!((total.allocs, total.frees, total.reallocs), (2, 0, 1));
+        assert_eq!((total.alloc_bytes, total.freed_bytes), (9000, 1000));
+        let born: Vec<_> =
+            recording.tagged(seq, "resized").iter().map(|row| row.cohorts.clone()).collect();
+        let epochs: Vec<_> = born.iter().flatten().map(|cohort| cohort.0.0).collect();
+        assert!(epochs.iter().all(|&epoch| epoch == first as u32 + 1), "{epochs:?}");
+        let total = recording.under(last, "resized");
+        assert_eq!((total.frees, total.live_objects, total.live_bytes), (2, 0, 0));
+        assert_eq!(recording.last().dropped.overruns, 0);
+    }
 }
 
 /// A program can live without memory for a while, so it must not end because its recorder could not:

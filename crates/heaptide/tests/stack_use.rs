@@ -41,12 +41,14 @@ const MOST_BYTES: usize = 2048;
 /// A thread's first and only call, and a name for it.
 type Path = (&'static str, extern "C" fn(*mut libc::c_void) -> *mut libc::c_void);
 
-const PATHS: [Path; 8] = [
+const PATHS: [Path; 10] = [
     ("nothing", nothing),
     ("an allocation", allocates),
+    ("a stack known by now", allocates_again),
     ("a zeroed one", allocates_zeroed),
     ("a free", frees),
     ("a resize", resizes),
+    ("a resize of a block from before", resizes_early),
     ("a tag", tags),
     ("a new tag and its blocks", tags_anew),
     ("work", works),
@@ -55,6 +57,8 @@ const PATHS: [Path; 8] = [
 const LAYOUT: Layout = Layout::new::<[u64; 5]>();
 /// A block that another thread made.
 static BLOCK: AtomicPtr<u8> = AtomicPtr::new(ptr::null_mut());
+/// A block that was made before the recording.
+static EARLY: AtomicPtr<u8> = AtomicPtr::new(ptr::null_mut());
 
 extern "C" fn nothing(_: *mut libc::c_void) -> *mut libc::c_void {
     ptr::null_mut()
@@ -63,6 +67,14 @@ extern "C" fn nothing(_: *mut libc::c_void) -> *mut libc::c_void {
 extern "C" fn allocates(_: *mut libc::c_void) -> *mut libc::c_void {
     // SAFETY: not of size zero.
     black_box(unsafe { alloc(LAYOUT) });
+    ptr::null_mut()
+}
+
+extern "C" fn allocates_again(_: *mut libc::c_void) -> *mut libc::c_void {
+    for _ in 0..3 {
+        // SAFETY: not of size zero.
+        black_box(unsafe { alloc(LAYOUT) });
+    }
     ptr::null_mut()
 }
 
@@ -81,6 +93,13 @@ extern "C" fn frees(_: *mut libc::c_void) -> *mut libc::c_void {
 extern "C" fn resizes(_: *mut libc::c_void) -> *mut libc::c_void {
     // SAFETY: made with this layout, and nobody else's.
     black_box(unsafe { realloc(BLOCK.load(Relaxed), LAYOUT, 400) });
+    ptr::null_mut()
+}
+
+extern "C" fn resizes_early(_: *mut libc::c_void) -> *mut libc::c_void {
+    let early = EARLY.swap(ptr::null_mut(), Relaxed);
+    // SAFETY: made with this layout, and nobody else's.
+    black_box(unsafe { realloc(early, LAYOUT, 400) });
     ptr::null_mut()
 }
 
@@ -136,6 +155,8 @@ fn run_on(
 const OUT: &str = "RIG_OUT";
 
 fn recorder() -> Option<Recorder> {
+    // SAFETY: not of size zero.
+    EARLY.store(unsafe { alloc(LAYOUT) }, Relaxed);
     let path = std::env::var_os(OUT)?;
     Some(Recorder::builder().output(path).start().expect("a recording starts"))
 }

@@ -6,6 +6,8 @@
 //!
 //! * A block's trailer says what [`count_alloc_fast`], [`count_alloc_slow`] or [`count_resize`]
 //!   returned for it, or [`uncounted`]. Where it stands is the caller's affair.
+//! * A resize of a block that [`is_from_before`] the recording is counted as an allocation where it is
+//!   resized: its slot is looked for before, as for any other.
 //! * The size given at a block's end is the size given last when it was made or resized: so a caller
 //!   that learns no size at the end gives both times what the allocator says is usable, less the
 //!   trailer.
@@ -71,6 +73,17 @@ fn count_free_slow(birth: Birth, size: usize) {
     with_guard_for(birth, |block, state| {
         counters::count_free_slow(&block.slots, count_context(), state, birth, size as u64)
     });
+}
+
+/// Whether a block was there before the recording that runs, so that a resize is its birth.
+///
+/// So is one that was not counted for want of memory. A block whose trailer is not intact is not known.
+#[inline(always)]
+pub(crate) fn is_from_before(state: State, trailer: Trailer, addr: usize) -> bool {
+    let birth = trailer.read(addr);
+    state.is_recording()
+        && birth.is_intact()
+        && birth.key().generation() != state.key().generation()
 }
 
 /// Counts a block that was resized, and maybe moved; its new trailer.

@@ -77,7 +77,7 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Heaptide<A> {
             return unsafe { sampled::realloc(&self.inner, state, block, layout, new_size) };
         }
         // SAFETY: the caller's promise on all three; blocks carry trailers.
-        unsafe { exact::realloc(&self.inner, block, layout, new_size) }
+        unsafe { exact::realloc(&self.inner, state, block, layout, new_size) }
     }
 }
 

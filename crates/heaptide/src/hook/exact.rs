@@ -10,12 +10,12 @@ use core::ptr;
 
 use super::layout::{Fill, alloc_padded, padded, padded_as_made, read_trailer, write_trailer};
 use super::waiting::or_wait;
-use crate::entry::{AllocTarget, ThreadStack, on_scratch_stack};
+use crate::entry::{self, AllocTarget, RequestTarget, ThreadStack, on_scratch_stack};
 use crate::event::exact;
-use crate::event::lookup::{self, CacheSearch, CountTarget, SlotLookup};
+use crate::event::lookup::{self, CacheSearch, CountTarget, SlotLookup, SlowCountTarget};
 use crate::globals::STATE;
 use crate::shared::state::State;
-use crate::shared::trailer::PaddableSize;
+use crate::shared::trailer::{PaddableSize, Trailer};
 use crate::thread::block::BlockGuard;
 use crate::thread::stack_cache::Divergence;
 use crate::unwind::Caller;
@@ -158,23 +158,39 @@ unsafe fn alloc_slow<A: GlobalAlloc>(
     search: CacheSearch,
 ) -> *mut u8 {
     let Some(size) = PaddableSize::new(size) else { return ptr::null_mut() };
-    // SAFETY: from here on only the walk and the stack cache ask, starting at the caller.
-    let stack = unsafe { ThreadStack::assume_walked() };
-    let caller = Caller { ra, sp, fp };
-    let target = on_scratch_stack(|| lookup::find_slot_slow(stack, caller, search));
-    let target = target.unwrap_or_else(lookup::without_memory);
+    // SAFETY: the caller's promise.
+    let target = unsafe { find_target(Caller { ra, sp, fp }, search) };
     // SAFETY: the caller's promise.
     let block = or_wait(|| unsafe { alloc_padded(inner, size, align, fill) });
-    if block.is_null() {
-        return block;
+    if !block.is_null() {
+        // SAFETY: `alloc_padded` made room for a trailer behind the block's bytes.
+        unsafe { count(target, block, size) };
     }
+    block
+}
+
+/// Where a block counts that is about to be made or resized; `None`: it is not counted.
+///
+/// # Safety
+/// `caller` must be the frame that called the entry point.
+unsafe fn find_target(caller: Caller, search: CacheSearch) -> Option<SlowCountTarget> {
+    // SAFETY: from here on only the walk and the stack cache ask, starting at the caller.
+    let stack = unsafe { ThreadStack::assume_walked() };
+    let target = on_scratch_stack(|| lookup::find_slot_slow(stack, caller, search));
+    target.unwrap_or_else(lookup::without_memory)
+}
+
+/// Counts a block that is there now, and says so in its trailer.
+///
+/// # Safety
+/// `block` must have `size` bytes and room for a trailer behind them.
+unsafe fn count(target: Option<SlowCountTarget>, block: *mut u8, size: PaddableSize) {
     let trailer = match &target {
         Some(target) => exact::count_alloc_slow(target, block.addr(), size),
         None => exact::uncounted(block.addr()),
     };
-    // SAFETY: `alloc_padded` made room for a trailer behind the block's bytes.
+    // SAFETY: the caller's promise.
     unsafe { write_trailer(block, size.bytes(), trailer) };
-    block
 }
 
 /// A block whose trailer says that it is not counted.
@@ -216,31 +232,81 @@ pub(super) unsafe fn dealloc<A: GlobalAlloc>(
     unsafe { inner.dealloc(block, padded) };
 }
 
+/// A resize that the program asks for, of a block from before the recording.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Resize {
+    block: *mut u8,
+    layout: Layout,
+    new_size: PaddableSize,
+}
+
 /// # Safety
 /// As [`GlobalAlloc::realloc`]; the block must have been made by this module.
+#[inline(always)]
 pub(super) unsafe fn realloc<A: GlobalAlloc>(
     inner: &A,
+    state: State,
     block: *mut u8,
     layout: Layout,
     new_size: usize,
 ) -> *mut u8 {
     let Some(new_size) = PaddableSize::new(new_size) else { return ptr::null_mut() };
+    let resize = Resize { block, layout, new_size };
     // SAFETY: the block carries a trailer behind its `layout.size()` bytes.
     let trailer = unsafe { read_trailer(block, layout.size()) };
-    let old_addr = block.addr();
+    if exact::is_from_before(state, trailer, block.addr()) {
+        // SAFETY: the caller's promise.
+        return unsafe { entry::request::<ExactHook<A>>(inner, &resize) };
+    }
+    // SAFETY: the caller's promise.
+    unsafe { resize_known(inner, &resize, trailer) }
+}
+
+/// A block that keeps its site and its birth.
+///
+/// # Safety
+/// As [`realloc`]; the trailer must be the block's.
+unsafe fn resize_known<A: GlobalAlloc>(inner: &A, resize: &Resize, trailer: Trailer) -> *mut u8 {
+    let old = (resize.block.addr(), resize.layout.size());
+    // SAFETY: the caller's promise.
+    let moved = unsafe { resize_padded(inner, resize) };
+    if !moved.is_null() {
+        let trailer = exact::count_resize(trailer, old, (moved.addr(), resize.new_size));
+        // SAFETY: `resize_padded` made room for a trailer behind the block's new bytes.
+        unsafe { write_trailer(moved, resize.new_size.bytes(), trailer) };
+    }
+    moved
+}
+
+impl<A: GlobalAlloc> RequestTarget for ExactHook<A> {
+    type Allocator = A;
+    type Request = Resize;
+
+    /// A block from before the recording, which is born here.
+    unsafe extern "C" fn request(inner: &A, resize: &Resize, sp: u64, fp: u64, ra: u64) -> *mut u8 {
+        // SAFETY: the entry point's promise.
+        let target = unsafe { find_target(Caller { ra, sp, fp }, CacheSearch::Due) };
+        // SAFETY: the contract of the entry point is that of `realloc`.
+        let moved = unsafe { resize_padded(inner, resize) };
+        if !moved.is_null() {
+            // SAFETY: `resize_padded` made room for a trailer behind the block's new bytes.
+            unsafe { count(target, moved, resize.new_size) };
+        }
+        moved
+    }
+}
+
+/// The block in its new size, with room for a trailer behind it. If this fails, block and trailer stay
+/// as they are.
+///
+/// # Safety
+/// As [`realloc`].
+unsafe fn resize_padded<A: GlobalAlloc>(inner: &A, resize: &Resize) -> *mut u8 {
+    let &Resize { block, layout, new_size } = resize;
     // SAFETY: this module made it with this layout.
     let old_padded = unsafe { padded_as_made(layout) };
     // SAFETY: the caller's promise, for the alignment and the new size.
     let new_padded = unsafe { padded(new_size, layout.align()) };
-    // SAFETY: the layout it was made with, and a valid size. The trailer's place moves with the end; if
-    // this fails, block and trailer stay as they are.
-    let moved = or_wait(|| unsafe { inner.realloc(block, old_padded, new_padded.size()) });
-    if moved.is_null() {
-        return moved;
-    }
-    let (old, new) = ((old_addr, layout.size()), (moved.addr(), new_size));
-    let trailer = exact::count_resize(trailer, old, new);
-    // SAFETY: the block has its new bytes and room for a trailer behind them.
-    unsafe { write_trailer(moved, new_size.bytes(), trailer) };
-    moved
+    // SAFETY: the layout it was made with, and a valid size.
+    or_wait(|| unsafe { inner.realloc(block, old_padded, new_padded.size()) })
 }
