@@ -15,6 +15,8 @@ mod read;
 mod table;
 
 use std::error::Error;
+use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::process::ExitCode;
 
 use column::{COLUMNS, Column};
@@ -44,7 +46,10 @@ fn main() -> ExitCode {
 /// Whether nothing differs but what is known to.
 fn run() -> Result<bool, Box<dyn Error>> {
     let wishes = wishes()?;
-    let hosts: Vec<Host> = chosen(manifest::read()?, &wishes)?;
+    let mut hosts: Vec<Host> = chosen(manifest::read()?, &wishes)?;
+    if !is_root()? {
+        leave_out_those_of_root(&mut hosts);
+    }
     let columns: Vec<&Column> =
         COLUMNS.iter().filter(|column| is_wanted(column, &wishes)).collect();
     let built = build::build(&columns, wishes.is_release)?;
@@ -95,6 +100,17 @@ fn chosen(all: Vec<Host>, wishes: &Wishes) -> Result<Vec<Host>, String> {
             && (!wishes.is_part || host.part)
     };
     Ok(all.into_iter().filter(is_chosen).collect())
+}
+
+fn is_root() -> io::Result<bool> {
+    Ok(std::fs::metadata("/proc/self")?.uid() == 0)
+}
+
+fn leave_out_those_of_root(hosts: &mut Vec<Host>) {
+    for host in hosts.iter().filter(|host| host.root) {
+        println!("left out: {}, which only root can set up", host.name);
+    }
+    hosts.retain(|host| !host.root);
 }
 
 fn is_wanted(column: &Column, wishes: &Wishes) -> bool {

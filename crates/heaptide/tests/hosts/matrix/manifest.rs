@@ -60,6 +60,9 @@ pub(crate) struct Host {
     /// Whether the time from its last line to its end is noted.
     #[serde(default)]
     pub(crate) timed: bool,
+    /// Whether only root can set it up; others leave it out, and are told.
+    #[serde(default)]
+    pub(crate) root: bool,
     /// Whether every change must pass it.
     #[serde(default)]
     pub(crate) part: bool,

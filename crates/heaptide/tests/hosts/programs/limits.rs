@@ -18,6 +18,7 @@ pub(crate) const PROGRAMS: &[(&str, Program)] = &[
     ("out-of-descriptors", out_of_descriptors),
     ("locked-memory", locked_memory),
     ("new-user-namespace", new_user_namespace),
+    ("records-in-a-user-namespace", records_in_a_user_namespace),
     ("changes-root", changes_root),
     ("changes-user", changes_user),
     ("calls-are-refused", |profiler| under_filter(profiler, Verdict::Refuse)),
@@ -138,6 +139,16 @@ fn new_user_namespace(_profiler: &'static dyn Profiler) {
     churn();
     call::unshare(libc::CLONE_NEWUSER).expect("a user namespace");
     churn();
+    alive();
+}
+
+/// The same, and only then a recording.
+fn records_in_a_user_namespace(profiler: &'static dyn Profiler) {
+    call::unshare(libc::CLONE_NEWUSER).expect("a user namespace");
+    let recording = profiler.start(&Plan::default()).expect("a recording starts");
+    churn();
+    recording.snapshot().expect("a snapshot");
+    recording.finish().expect("the end");
     alive();
 }
 

@@ -71,13 +71,18 @@ pub(crate) struct Load {
 
 impl Load {
     pub(crate) fn start(n_threads: u64) -> Self {
+        Self::of_depth(n_threads, 14)
+    }
+
+    /// The same with two to the power of `depth` stacks and no more.
+    pub(crate) fn of_depth(n_threads: u64, depth: u32) -> Self {
         let done = Arc::new(AtomicBool::new(false));
         let begin = |seed| {
             let done = Arc::clone(&done);
             thread::spawn(move || {
                 let mut paths = Paths::new(seed);
                 while !done.load(Relaxed) {
-                    black_box(allocate_at(paths.next(), 14, 64));
+                    black_box(allocate_at(paths.next(), depth, 64));
                 }
             })
         };
