@@ -2,7 +2,7 @@
 //! loader or of the C library held for ever by a thread that it does not have (docs/SAFETY.md, rules 3
 //! and 8).
 //!
-//! `RIG_FORKS=20000 cargo test --release -p heaptide --test forks` is the longer run.
+//! `RIG_FORKS=20000 RIG_PATIENCE_S=3000 cargo test --release -p heaptide --test forks` is the longer run.
 
 #![expect(unsafe_code, reason = "loads shared objects, and asks for those that are loaded")]
 

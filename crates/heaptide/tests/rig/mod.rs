@@ -30,8 +30,14 @@ const CASE: &str = "RIG_CASE";
 const MODE: &str = "RIG_MODE";
 /// With a period of one byte every block is sampled and stands for itself: estimates are exact.
 const EVERY_BLOCK: &str = "sampled:1";
-/// Seconds after which a case that hangs is killed.
-const PATIENCE_S: libc::c_uint = 300;
+/// Names the seconds after which a case that hangs is killed, if it is to take longer than usual.
+const PATIENCE: &str = "RIG_PATIENCE_S";
+const USUAL_PATIENCE_S: libc::c_uint = 300;
+
+fn patience_s() -> libc::c_uint {
+    let asked = std::env::var(PATIENCE).ok();
+    asked.map_or(USUAL_PATIENCE_S, |asked| asked.parse().expect("RIG_PATIENCE_S is a number"))
+}
 
 /// Runs the tests, each in a process of its own; `programs` are what [`program`] can start.
 pub(crate) fn main(tests: &'static [Case], programs: &'static [Case]) -> ExitCode {
@@ -49,7 +55,7 @@ fn run(
     modes: &[Option<&'static str>],
 ) -> ExitCode {
     if let Ok(wanted) = std::env::var(CASE) {
-        proc::die_after(PATIENCE_S);
+        proc::die_after(patience_s());
         let found = tests.iter().chain(programs).find(|(name, _)| *name == wanted);
         found.unwrap_or_else(|| panic!("no case is called {wanted}")).1();
         return ExitCode::SUCCESS;
