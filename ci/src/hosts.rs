@@ -2,7 +2,7 @@
 //! and beside its peers; expected and seen.
 //!
 //! What it runs, and what is expected, stands in `crates/heaptide/tests/hosts`. A part of it that
-//! takes a few minutes is what every change must pass.
+//! takes less than three minutes is what every change must pass.
 
 use anyhow::Result;
 
@@ -17,7 +17,7 @@ pub(crate) fn all() -> Result<()> {
     run(&mut cargo(&MATRIX))
 }
 
-/// The quick ones, over the system's allocator.
+/// The hosts that broke once and are quick, over the system's allocator.
 pub(crate) fn part() -> Result<()> {
     run(cargo(&MATRIX).arg("--part"))
 }
