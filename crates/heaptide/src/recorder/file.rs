@@ -163,9 +163,11 @@ pub(crate) struct Stream {
     file: OwnFile,
     /// The rest of a line whose beginning was sent.
     unsent: Vec<u8>,
+    /// A reader was waited for in vain, and has read nothing since: it is not waited for again.
+    is_stalled: bool,
 }
 
-/// How long one snapshot waits for a reader: a snapshot may be lost, a signal that ends the process and
+/// How long a snapshot waits for a reader: a snapshot may be lost, a signal that ends the process and
 /// whoever asked for the snapshot may not wait much longer.
 const READER_PATIENCE: Duration = Duration::from_secs(1);
 
@@ -174,7 +176,8 @@ impl Stream {
     /// room for.
     pub(crate) fn open(path: &Path, header: &[u8]) -> io::Result<Self> {
         let file = OwnFile::new(open_stream(path)?)?;
-        let mut stream = Self { path: path.to_owned(), file, unsent: header.to_vec() };
+        let mut stream =
+            Self { path: path.to_owned(), file, unsent: header.to_vec(), is_stalled: false };
         stream.send_rest(Instant::now()).or_else(ignore_full)?;
         Ok(stream)
     }
@@ -205,17 +208,22 @@ impl Stream {
     fn send(&mut self, bytes: &[u8], give_up: Instant) -> (usize, io::Result<()>) {
         let mut sent = 0;
         while sent < bytes.len() {
+            let is_stalled = self.is_stalled;
             let file = match self.file() {
                 Ok(file) => file,
                 Err(err) => return (sent, Err(err)),
             };
             match file.write(&bytes[sent..]) {
                 Ok(0) => return (sent, Err(io::ErrorKind::WriteZero.into())),
-                Ok(n) => sent += n,
+                Ok(n) => {
+                    sent += n;
+                    self.is_stalled = false;
+                }
                 Err(err) if err.kind() == io::ErrorKind::Interrupted => {}
                 Err(err) if err.kind() == io::ErrorKind::WouldBlock => {
                     let left = give_up.saturating_duration_since(Instant::now());
-                    if !sys::wait_until_writable(file.as_fd(), left) {
+                    if is_stalled || !sys::wait_until_writable(file.as_fd(), left) {
+                        self.is_stalled = true;
                         let nobody = "nobody reads it";
                         return (sent, Err(io::Error::new(io::ErrorKind::WouldBlock, nobody)));
                     }
