@@ -103,15 +103,18 @@ pub(crate) fn find_slot_diverged(
     fast_target(guard, slot, stack, caller, state, bytes).ok_or(CacheSearch::Due)
 }
 
-/// Finds or makes the slot of the block that is about to be made. `None`: it is not counted.
+/// Whether what the calling thread makes is the program's. If not, it is not counted, and nothing needs
+/// to be looked for.
+pub(crate) fn is_of_program() -> bool {
+    !block::is_internal()
+}
+
+/// Finds or makes the slot of the program's block that is about to be made. `None`: it is not counted.
 pub(crate) fn find_slot_slow(
     stack: impl StackMemory,
     caller: Caller,
     search: CacheSearch,
 ) -> Option<SlowCountTarget> {
-    if block::is_internal() {
-        return None;
-    }
     let mut any = any_guard()?;
     if !any.state.is_recording() {
         return None;

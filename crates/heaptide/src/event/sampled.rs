@@ -7,7 +7,7 @@
 #![forbid(unsafe_code)]
 
 use super::guard::{note_unheld, with_guard_for};
-use super::lookup::{CacheSearch, SlowCountTarget, find_slot_slow};
+use super::lookup::{self, CacheSearch, SlowCountTarget, find_slot_slow};
 use crate::globals::{ARENA, Tables, count_context, tables};
 use crate::shared::samples::{Sample, SampleTable, TakenSample};
 use crate::shared::state::{Phase, State};
@@ -28,7 +28,8 @@ pub(crate) struct PendingSample {
 
 /// For how many blocks one stands for which [`sampler::skip_fast`] said no. `None`: it is not sampled.
 pub(crate) fn draw_weight(state: State, size: usize) -> Option<u64> {
-    state.is(Phase::Sampling).then(|| sampler::draw_weight(size)).flatten()
+    let drawn = state.is(Phase::Sampling).then(|| sampler::draw_weight(size)).flatten();
+    drawn.filter(|_| lookup::is_of_program())
 }
 
 /// Prepares for a block that stands for `weight`. `None`: it is not sampled after all.

@@ -4,7 +4,6 @@ use core::alloc::{GlobalAlloc, Layout};
 
 use super::exact::ExactHook;
 use super::layout::{Fill, alloc_inner, padded_as_made};
-use super::waiting::or_wait;
 use super::{exact, sampled};
 use crate::entry;
 use crate::globals::STATE;
@@ -101,7 +100,7 @@ unsafe fn alloc_other_phase<A: GlobalAlloc>(
         unsafe { exact::alloc_uncounted(&heap.inner, layout.size(), layout.align(), fill) }
     } else {
         // SAFETY: the caller's promise on `layout`.
-        or_wait(|| unsafe { alloc_inner(&heap.inner, layout, fill) })
+        unsafe { alloc_inner(&heap.inner, layout, fill) }
     }
 }
 

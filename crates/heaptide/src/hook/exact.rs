@@ -9,7 +9,7 @@ use core::marker::PhantomData;
 use core::ptr;
 
 use super::layout::{Fill, alloc_padded, padded, padded_as_made, read_trailer, write_trailer};
-use super::waiting::or_wait;
+use super::waiting::asks_again;
 use crate::entry::{self, AllocTarget, RequestTarget, ThreadStack, on_scratch_stack};
 use crate::event::exact;
 use crate::event::lookup::{self, CacheSearch, CountTarget, SlotLookup, SlowCountTarget};
@@ -160,8 +160,13 @@ unsafe fn alloc_slow<A: GlobalAlloc>(
     let Some(size) = PaddableSize::new(size) else { return ptr::null_mut() };
     // SAFETY: the caller's promise.
     let target = unsafe { find_target(Caller { ra, sp, fp }, search) };
-    // SAFETY: the caller's promise.
-    let block = or_wait(|| unsafe { alloc_padded(inner, size, align, fill) });
+    let block = loop {
+        // SAFETY: the caller's promise.
+        let block = unsafe { alloc_padded(inner, size, align, fill) };
+        if !asks_again(block) {
+            break block;
+        }
+    };
     if !block.is_null() {
         // SAFETY: `alloc_padded` made room for a trailer behind the block's bytes.
         unsafe { count(target, block, size) };
@@ -174,6 +179,9 @@ unsafe fn alloc_slow<A: GlobalAlloc>(
 /// # Safety
 /// `caller` must be the frame that called the entry point.
 unsafe fn find_target(caller: Caller, search: CacheSearch) -> Option<SlowCountTarget> {
+    if !lookup::is_of_program() {
+        return None;
+    }
     // SAFETY: from here on only the walk and the stack cache ask, starting at the caller.
     let stack = unsafe { ThreadStack::assume_walked() };
     let target = on_scratch_stack(|| lookup::find_slot_slow(stack, caller, search));
@@ -206,7 +214,7 @@ pub(super) unsafe fn alloc_uncounted<A: GlobalAlloc>(
 ) -> *mut u8 {
     let Some(size) = PaddableSize::new(size) else { return ptr::null_mut() };
     // SAFETY: the caller's promise.
-    let block = or_wait(|| unsafe { alloc_padded(inner, size, align, fill) });
+    let block = unsafe { alloc_padded(inner, size, align, fill) };
     if !block.is_null() {
         // SAFETY: `alloc_padded` made room for a trailer behind the block's bytes.
         unsafe { write_trailer(block, size.bytes(), exact::uncounted(block.addr())) };
@@ -307,6 +315,11 @@ unsafe fn resize_padded<A: GlobalAlloc>(inner: &A, resize: &Resize) -> *mut u8 {
     let old_padded = unsafe { padded_as_made(layout) };
     // SAFETY: the caller's promise, for the alignment and the new size.
     let new_padded = unsafe { padded(new_size, layout.align()) };
-    // SAFETY: the layout it was made with, and a valid size.
-    or_wait(|| unsafe { inner.realloc(block, old_padded, new_padded.size()) })
+    loop {
+        // SAFETY: the layout it was made with, and a valid size.
+        let moved = unsafe { inner.realloc(block, old_padded, new_padded.size()) };
+        if !asks_again(moved) {
+            return moved;
+        }
+    }
 }

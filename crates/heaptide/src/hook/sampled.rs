@@ -12,7 +12,7 @@ use core::alloc::{GlobalAlloc, Layout};
 use core::marker::PhantomData;
 
 use super::layout::{BlockKind, Fill, alloc_inner, inner_layout, may_be_sampled};
-use super::waiting::or_wait;
+use super::waiting::asks_again;
 use crate::entry::{self, RequestTarget, ThreadStack, on_scratch_stack};
 use crate::event::sampled::{self as event, PendingSample};
 use crate::globals::STATE;
@@ -126,8 +126,13 @@ unsafe fn alloc_drawn<A: GlobalAlloc>(
     let pending = draw(state, layout.size(), stack, caller);
     // SAFETY: `layout` is valid.
     let made_with = unsafe { inner_layout(layout.size(), layout.align(), kind_of(&pending)) };
-    // SAFETY: the size is the caller's, who promises that it is not zero.
-    let block = or_wait(|| unsafe { alloc_inner(inner, made_with, fill) });
+    let block = loop {
+        // SAFETY: the size is the caller's, who promises that it is not zero.
+        let block = unsafe { alloc_inner(inner, made_with, fill) };
+        if !asks_again(block) {
+            break block;
+        }
+    };
     settle(pending, block, layout.size(), AllocKind::New);
     block
 }
@@ -154,12 +159,17 @@ unsafe fn realloc_drawn<A: GlobalAlloc>(
     let old = unsafe { inner_layout(old_size, align, was) };
     // SAFETY: the caller promises that the new size is valid with this alignment.
     let new = unsafe { inner_layout(new_size, align, kind_of(&pending)) };
-    let moved = if old.align() == new.align() {
-        // SAFETY: the layout it was made with; the new size is the caller's.
-        or_wait(|| unsafe { inner.realloc(block, old, new_size) })
-    } else {
-        // SAFETY: both are the layouts of this block, before and after.
-        unsafe { replace(inner, block, old, new) }
+    let moved = loop {
+        let moved = if old.align() == new.align() {
+            // SAFETY: the layout it was made with; the new size is the caller's.
+            unsafe { inner.realloc(block, old, new_size) }
+        } else {
+            // SAFETY: both are the layouts of this block, before and after.
+            unsafe { replace(inner, block, old, new) }
+        };
+        if !asks_again(moved) {
+            break moved;
+        }
     };
     settle(pending, moved, new_size, AllocKind::Resized);
     match taken {

@@ -1,5 +1,5 @@
 //! What becomes of a null from the inner allocator: the program gets it, and the recorder's own thread
-//! does not.
+//! asks again.
 //!
 //! The recorder is built on the standard library, which ends a process that cannot have a block. A
 //! program may live with a null, and must not end because the recorder could not. So its thread
@@ -15,28 +15,23 @@ use crate::thread::block;
 /// How long the recorder's thread waits before it asks again.
 const ASK_EVERY: Duration = Duration::from_millis(10);
 
-/// What `make` makes. In the recorder's own thread it is asked until it makes a block.
-#[inline]
-pub(super) fn or_wait(make: impl Fn() -> *mut u8) -> *mut u8 {
-    let block = make();
-    if block.is_null() && block::is_recorder_thread() {
-        return wait_for(make);
-    }
-    block
+/// Whether the inner allocator is to be asked again, after a while, since it had no block for the
+/// recorder's own thread.
+#[inline(always)]
+pub(super) fn asks_again(block: *mut u8) -> bool {
+    block.is_null() && waits()
 }
 
 #[cold]
 #[inline(never)]
-fn wait_for(make: impl Fn() -> *mut u8) -> *mut u8 {
+fn waits() -> bool {
     static SAID: AtomicBool = AtomicBool::new(false);
+    if !block::is_recorder_thread() {
+        return false;
+    }
     if !SAID.swap(true, Ordering::Relaxed) {
         sys::complain(&[b"heaptide: no memory for a snapshot; waiting until there is some"]);
     }
-    loop {
-        std::thread::sleep(ASK_EVERY);
-        let block = make();
-        if !block.is_null() {
-            return block;
-        }
-    }
+    std::thread::sleep(ASK_EVERY);
+    true
 }

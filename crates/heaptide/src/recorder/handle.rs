@@ -8,7 +8,7 @@ use super::children;
 use super::config::{Builder, OnTermination};
 use super::error::Error;
 use super::lifecycle::{self, Claim, LIFECYCLE};
-use super::request::{Handle, Request};
+use super::request::{self, Handle, Request};
 use super::session::{Baseline, Session};
 use super::thread;
 use crate::globals::{self, STATE};
@@ -129,7 +129,7 @@ fn start_alone(builder: &Builder, claim: Claim, asker: Asker) -> Result<Handle, 
     let builder = builder.clone().absolute()?;
     children::follow(&builder, start_in_child);
     let (requests, inbox) = mpsc::channel();
-    let (opened, is_open) = mpsc::channel();
+    let (opened, is_open) = request::answer();
     // Before the thread: it may be asked to end at once.
     sys::listen();
     let handle = Handle { requests, process: ProcessCopy::this() };

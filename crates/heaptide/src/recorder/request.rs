@@ -14,9 +14,18 @@ use crate::thread::block::InternalGuard;
 #[derive(Debug)]
 pub(crate) enum Request {
     /// A snapshot; its sequence number.
-    Snapshot(mpsc::Sender<Result<u64, Error>>),
+    Snapshot(Answer<u64>),
     /// The end; the last sequence number.
-    Finish(mpsc::Sender<Result<u64, Error>>),
+    Finish(Answer<u64>),
+}
+
+/// Where one answer goes. The room for it is made by whoever asks: the recorder's thread, which may
+/// answer when the recording is over, needs none.
+pub(crate) type Answer<T> = mpsc::SyncSender<Result<T, Error>>;
+
+/// A place for one answer.
+pub(crate) fn answer<T>() -> (Answer<T>, mpsc::Receiver<Result<T, Error>>) {
+    mpsc::sync_channel(1)
 }
 
 /// How long an answer is waited for at most. A snapshot takes a second at worst; a disk that hangs
@@ -37,15 +46,12 @@ impl Handle {
     /// # Errors
     /// [`Error::Ended`] if nobody answers, or in a process that was forked from the one that records;
     /// [`Error::Write`] if the disk keeps the recorder waiting for a minute.
-    pub(super) fn ask<T>(
-        &self,
-        request: impl FnOnce(mpsc::Sender<Result<T, Error>>) -> Request,
-    ) -> Result<T, Error> {
+    pub(super) fn ask<T>(&self, request: impl FnOnce(Answer<T>) -> Request) -> Result<T, Error> {
         if self.process != ProcessCopy::this() {
             return Err(Error::Ended);
         }
         let _internal = InternalGuard::enter();
-        let (reply, answer) = mpsc::channel();
+        let (reply, answer) = answer();
         self.requests.send(request(reply)).map_err(|_| Error::Ended)?;
         sys::wake(sys::Want::Answer);
         match answer.recv_timeout(ANSWER_PATIENCE) {

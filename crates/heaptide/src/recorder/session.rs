@@ -174,7 +174,6 @@ impl Session {
     /// Takes the last snapshot and brings everything to disk.
     pub(crate) fn finish(&mut self) -> Result<u64, Error> {
         let last = self.take_numbered(Reason::Exit);
-        STATE.end();
         if let Some(name_sites) = self.name_sites {
             self.write_names(name_sites).map_err(Error::Write)?;
         }

@@ -2,7 +2,7 @@
 
 #![forbid(unsafe_code)]
 
-use std::sync::mpsc::{Receiver, Sender};
+use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use heaptide_format::Reason;
@@ -11,7 +11,7 @@ use super::children;
 use super::complaints::Complaints;
 use super::error::Error;
 use super::lifecycle;
-use super::request::Request;
+use super::request::{Answer, Request};
 use super::session::Session;
 use crate::sys::{self, Want};
 use crate::thread::block::InternalGuard;
@@ -21,7 +21,7 @@ use crate::thread::block::InternalGuard;
 /// `answer` takes what came of the opening; without one, a failure gets a line on standard error.
 pub(crate) fn run(
     open: impl FnOnce() -> Result<Session, Error>,
-    answer: Option<Sender<Result<(), Error>>>,
+    answer: Option<Answer<()>>,
     inbox: &Receiver<Request>,
 ) {
     let _internal = InternalGuard::enter_recorder_thread();
@@ -83,10 +83,7 @@ fn serve(mut session: Session, inbox: &Receiver<Request>, ending: Ending) {
 
 /// Takes the snapshots that were asked for, and returns where the last one is to be told, if the end
 /// was asked for.
-fn answer_requests(
-    session: &mut Session,
-    inbox: &Receiver<Request>,
-) -> Option<Sender<Result<u64, Error>>> {
+fn answer_requests(session: &mut Session, inbox: &Receiver<Request>) -> Option<Answer<u64>> {
     while let Ok(request) = inbox.try_recv() {
         match request {
             Request::Snapshot(reply) => drop(reply.send(session.take_numbered(Reason::Call))),
