@@ -144,13 +144,13 @@ impl Recording {
         None
     }
 
-    /// Why what is left is not spread over the whole run.
+    /// Why what is left is not spread over the whole run: with no hole of more than a sixth of it.
     fn uneven(&self) -> Option<String> {
         let mut seqs: Vec<u64> = self.snapshots.iter().map(|&(seq, _)| seq).collect();
         seqs.sort_unstable();
         let (first, last) = (*seqs.first()?, *seqs.last()?);
         let hole = seqs.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or(0).max(first);
-        let is_even = first == 0 && hole * 10 <= last;
+        let is_even = first == 0 && hole * 6 <= last;
         (!is_even).then(|| {
             format!(
                 "of snapshots 0 to {last} {} are left, from {first}; a hole of {hole}",

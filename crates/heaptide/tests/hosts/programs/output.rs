@@ -88,7 +88,7 @@ fn output_deleted(profiler: &'static dyn Profiler) {
 
 /// Far more snapshots than fit under the cap.
 fn capped(profiler: &'static dyn Profiler) {
-    take_many(profiler, 64 << 10, 1 << 20, 500, 20);
+    take_many(profiler, 64 << 10, 256 << 10, 300, 5);
 }
 
 /// Each snapshot is larger than a segment may be.
