@@ -34,7 +34,7 @@ fn works(_profiler: &'static dyn Profiler) {
 fn works_and_snapshots(profiler: &'static dyn Profiler) {
     let recording = profiler.start(&Plan::default());
     let mut paths = Paths::new(5);
-    for _ in 0..200 {
+    for _ in 0..50 {
         drop(allocate_at(paths.next(), 10, 70_000));
         if let Ok(recording) = &recording {
             let _ = recording.snapshot();
@@ -93,7 +93,7 @@ fn capped(profiler: &'static dyn Profiler) {
 
 /// Each snapshot is larger than a segment may be.
 fn capped_large_snapshots(profiler: &'static dyn Profiler) {
-    take_many(profiler, 8 << 10, 4 << 20, 60, 400);
+    take_many(profiler, 8 << 10, 1 << 20, 30, 200);
 }
 
 fn take_many(
