@@ -93,7 +93,7 @@ fn capped(profiler: &'static dyn Profiler) {
 
 /// Each snapshot is larger than a segment may be.
 fn capped_large_snapshots(profiler: &'static dyn Profiler) {
-    take_many(profiler, 8 << 10, 1 << 20, 30, 200);
+    take_many(profiler, 8 << 10, 2 << 20, 100, 100);
 }
 
 fn take_many(
