@@ -44,6 +44,22 @@ unsafe fn system_call(number: usize, arguments: [usize; 4]) -> isize {
     result
 }
 
+/// On other machines by the C library, which makes an `errno` of an error: it is taken back.
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+unsafe fn system_call(number: usize, [first, second, third, fourth]: [usize; 4]) -> isize {
+    use super::errno::{errno, set_errno};
+
+    let before = errno();
+    // SAFETY: as on x86-64.
+    let result = unsafe { libc::syscall(number as libc::c_long, first, second, third, fourth) };
+    if result != -1 {
+        return result as isize;
+    }
+    let error = errno();
+    set_errno(before);
+    -(error as isize)
+}
+
 /// The kernel's set of signals: one bit for each of 64.
 const SIGNAL_SET_BYTES: usize = 8;
 /// No way to change a mask: `SIG_SETMASK` and the others are small.
