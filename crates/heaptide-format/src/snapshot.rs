@@ -147,6 +147,10 @@ pub struct Growth {
     pub epoch: Epoch,
     /// Its size.
     pub bytes: u64,
+    /// The call stack that resized it to this size; absent if it was made so large, in a sampled
+    /// recording, or if that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grown_at: Option<SiteId>,
     /// The work counters at that moment, if any work was counted.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub work: BTreeMap<String, u64>,

@@ -254,7 +254,7 @@ fn double(row: &mut SiteRow, size: u64, epoch: u32) {
     row.freed_bytes += row.live_bytes;
     row.largest_bytes = bytes;
     row.cohorts[0].2 = bytes;
-    row.growth.push(Growth { epoch: Epoch(epoch), bytes, work: [].into() });
+    row.growth.push(Growth { epoch: Epoch(epoch), bytes, grown_at: None, work: [].into() });
     let forgotten = row.growth.len().saturating_sub(8);
     row.growth.drain(..forgotten);
 }

@@ -334,13 +334,26 @@ fn growth_is_noted() {
     recorder.finish().expect("the end");
     black_box(&grows);
     let recording = Recording::read(&path);
-    let row = |tag| {
+    let rows = |tag| {
         let [row] = &recording.tagged(recording.last().seq, tag)[..] else { panic!("one site") };
+        row.clone()
+    };
+    let row = |tag| {
+        let row = rows(tag);
         let growth = row.growth.iter().rev().take(3).map(|g| (g.epoch.0, g.bytes));
         (row.largest_bytes, row.reallocs, growth.collect::<Vec<_>>())
     };
     assert_eq!(row("doubling"), (4096, 6, vec![(6, 4096), (5, 2048), (4, 1024)]));
     assert_eq!(row("steady"), (4000, 0, vec![(0, 4000)]));
+    // Made in the first round, it grows by the same call in each later one.
+    let grown_at = |tag| rows(tag).growth.iter().map(|it| it.grown_at).collect::<Vec<_>>();
+    let doubling = grown_at("doubling");
+    let site = recording.sites.iter().find(|site| Some(site.id) == doubling[0]).expect("its line");
+    assert!(doubling.iter().all(|it| *it == Some(site.id)), "{doubling:?}");
+    assert_ne!(site.id, rows("doubling").site);
+    assert_eq!(site.tag.as_deref(), Some("doubling"));
+    assert!(site.frames.len() > 4, "{site:?}");
+    assert_eq!(grown_at("steady"), [None]);
 }
 
 /// Every segment can be read alone; old snapshots make room for new ones, and are counted.

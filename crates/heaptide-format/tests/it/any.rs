@@ -180,9 +180,12 @@ fn row() -> impl Strategy<Value = SiteRow> {
     let error = || option::of(0.0..1e18);
     let cohort = any::<(u32, u64, u64)>()
         .prop_map(|(epoch, objects, bytes)| Cohort(Epoch(epoch), objects, bytes));
-    let growth = (any::<u32>(), any::<u64>(), work()).prop_map(|(epoch, bytes, work)| Growth {
+    let grown_at = option::of(any::<u32>().prop_map(SiteId));
+    let growth = (any::<u32>(), any::<u64>(), grown_at, work());
+    let growth = growth.prop_map(|(epoch, bytes, grown_at, work)| Growth {
         epoch: Epoch(epoch),
         bytes,
+        grown_at,
         work,
     });
     let lists = (vec(cohort, 0..4), vec(growth, 0..3));

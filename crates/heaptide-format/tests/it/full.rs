@@ -118,6 +118,7 @@ fn row() -> SiteRow {
         growth: vec![Growth {
             epoch: Epoch(0),
             bytes: 32,
+            grown_at: Some(SiteId(1)),
             work: BTreeMap::from([("requests".into(), 1)]),
         }],
         last_free_ns: Some(1),

@@ -20,7 +20,7 @@ use super::guard::{note_overrun, with_guard_for};
 use super::lookup::{CountTarget, SlowCountTarget};
 use crate::globals::count_context;
 use crate::shared::state::State;
-use crate::shared::trailer::{Birth, PaddableSize, Trailer};
+use crate::shared::trailer::{Birth, PaddableSize, SiteIndex, Trailer};
 use crate::sync::add;
 use crate::thread::block;
 use crate::thread::counters::slot as counters;
@@ -86,20 +86,34 @@ pub(crate) fn is_from_before(state: State, trailer: Trailer, addr: usize) -> boo
         && birth.key().generation() != state.key().generation()
 }
 
-/// Counts a block that was resized, and maybe moved; its new trailer.
+/// Whether a block outgrows by this resize all before it at its site, so that it is worth knowing who
+/// resizes it.
+#[inline]
+pub(crate) fn outgrows_all(trailer: Trailer, addr: usize, new_size: PaddableSize) -> bool {
+    let birth = trailer.read(addr);
+    birth.is_intact()
+        && birth.site() != SiteIndex::NONE
+        && block::own_guard().is_some_and(|guard| {
+            counters::outgrows_all(&guard.slots, birth, new_size.bytes() as u64)
+        })
+}
+
+/// Counts a block that was resized, and maybe moved; its new trailer. `grown_at` is where, if that was
+/// looked for.
 pub(crate) fn count_resize(
     trailer: Trailer,
     (old_addr, old_size): (usize, usize),
     (new_addr, new_size): (usize, PaddableSize),
+    grown_at: SiteIndex,
 ) -> Trailer {
     let birth = trailer.read(old_addr);
     if !birth.is_intact() {
         note_overrun();
         return uncounted(new_addr);
     }
-    let old_bytes = old_size as u64;
+    let old = (birth, old_size as u64);
     with_guard_for(birth, |block, state| {
-        counters::count_resize(&block.slots, count_context(), state, birth, old_bytes, new_size)
+        counters::count_resize(&block.slots, count_context(), state, old, new_size, grown_at)
     });
     Trailer::new(new_addr, birth)
 }

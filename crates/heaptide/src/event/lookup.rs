@@ -21,7 +21,7 @@ use super::miss::resolve_miss;
 #[cfg(feature = "verify")]
 use super::verify;
 use crate::shared::state::State;
-use crate::shared::trailer::PaddableSize;
+use crate::shared::trailer::{PaddableSize, SiteIndex};
 use crate::thread::block::{self, BlockGuard};
 use crate::thread::counters::slot::SiteSlot;
 use crate::thread::stack_cache::{Divergence, Lookup};
@@ -34,6 +34,12 @@ pub(crate) struct CountTarget {
     _guard: BlockGuard,
     pub(super) slot: &'static SiteSlot,
     pub(super) size: PaddableSize,
+}
+
+impl SlowCountTarget {
+    pub(crate) fn site(&self) -> SiteIndex {
+        self.slot.site()
+    }
 }
 
 impl CountTarget {

@@ -15,7 +15,7 @@ use crate::event::exact;
 use crate::event::lookup::{self, CacheSearch, CountTarget, SlotLookup, SlowCountTarget};
 use crate::globals::STATE;
 use crate::shared::state::State;
-use crate::shared::trailer::{PaddableSize, Trailer};
+use crate::shared::trailer::{PaddableSize, SiteIndex, Trailer};
 use crate::thread::block::BlockGuard;
 use crate::thread::stack_cache::Divergence;
 use crate::unwind::Caller;
@@ -266,20 +266,30 @@ pub(super) unsafe fn realloc<A: GlobalAlloc>(
         // SAFETY: the caller's promise.
         return unsafe { entry::request::<ExactHook<A>>(inner, &resize) };
     }
+    if exact::outgrows_all(trailer, block.addr(), new_size) {
+        // SAFETY: the caller's promise.
+        return unsafe { entry::request::<GrowingHook<A>>(inner, &resize) };
+    }
     // SAFETY: the caller's promise.
-    unsafe { resize_known(inner, &resize, trailer) }
+    unsafe { resize_known(inner, &resize, trailer, SiteIndex::NONE) }
 }
 
 /// A block that keeps its site and its birth.
 ///
 /// # Safety
 /// As [`realloc`]; the trailer must be the block's.
-unsafe fn resize_known<A: GlobalAlloc>(inner: &A, resize: &Resize, trailer: Trailer) -> *mut u8 {
+unsafe fn resize_known<A: GlobalAlloc>(
+    inner: &A,
+    resize: &Resize,
+    trailer: Trailer,
+    grown_at: SiteIndex,
+) -> *mut u8 {
     let old = (resize.block.addr(), resize.layout.size());
     // SAFETY: the caller's promise.
     let moved = unsafe { resize_padded(inner, resize) };
     if !moved.is_null() {
-        let trailer = exact::count_resize(trailer, old, (moved.addr(), resize.new_size));
+        let new = (moved.addr(), resize.new_size);
+        let trailer = exact::count_resize(trailer, old, new, grown_at);
         // SAFETY: `resize_padded` made room for a trailer behind the block's new bytes.
         unsafe { write_trailer(moved, resize.new_size.bytes(), trailer) };
     }
@@ -301,6 +311,27 @@ impl<A: GlobalAlloc> RequestTarget for ExactHook<A> {
             unsafe { count(target, moved, resize.new_size) };
         }
         moved
+    }
+}
+
+/// What stands behind the entry point of a resize by which a block outgrows all before it.
+#[derive(Debug)]
+struct GrowingHook<A>(PhantomData<A>);
+
+impl<A: GlobalAlloc> RequestTarget for GrowingHook<A> {
+    type Allocator = A;
+    type Request = Resize;
+
+    /// A container that grows: where it does so is worth as much as where it was made.
+    unsafe extern "C" fn request(inner: &A, resize: &Resize, sp: u64, fp: u64, ra: u64) -> *mut u8 {
+        // SAFETY: the entry point's promise.
+        let target = unsafe { find_target(Caller { ra, sp, fp }, CacheSearch::Due) };
+        // The allocator is not called, nor anything counted, while the target's block is held.
+        let grown_at = target.map_or(SiteIndex::NONE, |target| target.site());
+        // SAFETY: the block carries a trailer behind its `layout.size()` bytes.
+        let trailer = unsafe { read_trailer(resize.block, resize.layout.size()) };
+        // SAFETY: the contract of the entry point is that of `realloc`.
+        unsafe { resize_known(inner, resize, trailer, grown_at) }
     }
 }
 

@@ -103,6 +103,7 @@ impl Collector {
             self.sites[place(rows[at].site)].growth.push(Growth {
                 epoch: event.bucket.first_epoch(),
                 bytes: event.bytes,
+                grown_at: (event.grown_at != SiteIndex::NONE).then(|| event.grown_at.id()),
                 work: name_work(&event.work),
             });
         }

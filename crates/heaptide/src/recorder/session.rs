@@ -189,6 +189,8 @@ impl Session {
         lines.clear();
         for row in &snapshot.sites {
             self.introduce(row.site, &mut lines);
+            let grown_at = row.growth.iter().filter_map(|growth| growth.grown_at);
+            grown_at.for_each(|site| self.introduce(site, &mut lines));
         }
         Line::Snapshot(snapshot).write_to(&mut lines);
         let appended = self.output.append(&lines);
@@ -196,7 +198,7 @@ impl Session {
         appended.inspect_err(|_| self.introduced = Introduced::default())
     }
 
-    /// Writes the lines that a row of `site` refers to, if this segment does not have them.
+    /// Writes the lines that a row refers to with `site`, if this segment does not have them.
     /// The blocks without a site of their own have a row, but no stack to introduce.
     fn introduce(&mut self, site: SiteId, out: &mut Vec<u8>) {
         let index = SiteIndex::of(site);

@@ -6,6 +6,7 @@ use heaptide_format::Bucket;
 
 use crate::shared::arena::zeroed;
 use crate::shared::labels::WorkCounters;
+use crate::shared::trailer::SiteIndex;
 use crate::sync::Ordering::{Acquire, Relaxed, Release};
 use crate::sync::{AtomicU32, AtomicU64, fence};
 
@@ -22,6 +23,7 @@ zeroed! {
         pub(super) written: AtomicU64,
         bytes: [AtomicU64; GROWTH_EVENTS],
         bucket: [AtomicU32; GROWTH_EVENTS],
+        site: [AtomicU32; GROWTH_EVENTS],
         work: [WorkCounters; GROWTH_EVENTS],
     }
 }
@@ -31,6 +33,8 @@ zeroed! {
 pub(crate) struct GrowthEvent {
     pub(crate) bucket: Bucket,
     pub(crate) bytes: u64,
+    /// The site that resized it to this size; none if it was made so large, or nobody knows.
+    pub(crate) grown_at: SiteIndex,
     pub(crate) work: Vec<u64>,
 }
 
@@ -41,7 +45,13 @@ impl GrowthRing {
         last.map_or(0, |bytes| bytes.load(Relaxed))
     }
 
-    pub(super) fn push(&self, bucket: Bucket, bytes: u64, work: &WorkCounters) {
+    pub(super) fn push(
+        &self,
+        bucket: Bucket,
+        bytes: u64,
+        grown_at: SiteIndex,
+        work: &WorkCounters,
+    ) {
         let written = self.written.load(Relaxed);
         let at = written as usize % GROWTH_EVENTS;
         // Who sees any of what follows sees that the events before it are complete.
@@ -51,6 +61,9 @@ impl GrowthRing {
         }
         if let Some(to) = self.bucket.get(at) {
             to.store(bucket.0, Relaxed);
+        }
+        if let Some(to) = self.site.get(at) {
+            to.store(grown_at.0, Relaxed);
         }
         for (to, from) in self.work.get(at).into_iter().flatten().zip(work) {
             to.store(from.load(Relaxed), Relaxed);
@@ -67,7 +80,8 @@ impl GrowthRing {
                 let work = self.work.get(at)?.iter().map(|work| work.load(Relaxed)).collect();
                 let bucket = Bucket(self.bucket.get(at)?.load(Relaxed));
                 let bytes = self.bytes.get(at)?.load(Relaxed);
-                Some((n, GrowthEvent { bucket, bytes, work }))
+                let grown_at = SiteIndex(self.site.get(at)?.load(Relaxed));
+                Some((n, GrowthEvent { bucket, bytes, grown_at, work }))
             })
             .collect();
         fence(Acquire);

@@ -5,7 +5,7 @@
 
 use super::slot::{CountContext, SiteSlot, SlotChunks, lower, raise, valid_slot};
 use crate::shared::state::State;
-use crate::shared::trailer::{Birth, PaddableSize};
+use crate::shared::trailer::{Birth, PaddableSize, SiteIndex};
 use crate::sync::Ordering::Relaxed;
 use crate::sync::add;
 
@@ -61,7 +61,7 @@ impl SiteSlot {
         raise(&self.max_objects, self.net_objects());
         raise(&self.max_bytes, self.net_bytes.load(Relaxed));
         if let Some(size) = PaddableSize::new(sample.size_bytes as usize) {
-            self.note_size(context, state.key().bucket(), size);
+            self.note_size(context, state.key().bucket(), size, SiteIndex::NONE);
         }
         Some(Birth::from_bits(self.alloc_birth.load(Relaxed)))
     }

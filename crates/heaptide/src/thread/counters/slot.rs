@@ -147,21 +147,30 @@ pub(crate) fn count_free_slow(
     true
 }
 
-/// Counts a block that was resized: it keeps its site and its birth. False without memory.
+/// Whether a block that is resized to `bytes` outgrows all that this thread knows at its site, so that
+/// it is worth knowing who resized it.
+#[inline]
+pub(crate) fn outgrows_all(chunks: &SlotChunks, birth: Birth, bytes: u64) -> bool {
+    bytes >= GROWTH_FLOOR_BYTES
+        && find(chunks, birth.site()).is_none_or(|slot| slot.largest.bytes() < bytes)
+}
+
+/// Counts a block that was resized, at `grown_at` if it outgrew all before it: it keeps its site and
+/// its birth. False without memory.
 pub(crate) fn count_resize(
     chunks: &SlotChunks,
     context: CountContext,
     state: State,
-    birth: Birth,
-    old_bytes: u64,
+    (birth, old_bytes): (Birth, u64),
     new_size: PaddableSize,
+    grown_at: SiteIndex,
 ) -> bool {
     let Some(slot) = valid_slot(chunks, context, state, birth.site()) else { return false };
     let Some(cohort) = slot.cohort_of_freed(context.arena, birth) else { return false };
     let new_bytes = new_size.bytes() as u64;
     cohort.resize(old_bytes, new_bytes);
     // Before the event is counted: whoever has seen all events has seen the size.
-    slot.note_size(context, state.key().bucket(), new_size);
+    slot.note_size(context, state.key().bucket(), new_size, grown_at);
     add(&slot.reallocs, 1);
     add(&slot.net_bytes, new_bytes.wrapping_sub(old_bytes));
     raise(&slot.max_bytes, slot.net_bytes.load(Relaxed));
@@ -208,7 +217,7 @@ impl SiteSlot {
         self.make_valid_for(context.arena, state)?;
         let cohort = self.alloc_cohort.get()?;
         // Before the event is counted: whoever has seen all events has seen the size.
-        self.note_size(context, state.key().bucket(), size);
+        self.note_size(context, state.key().bucket(), size, SiteIndex::NONE);
         self.add_alloc(cohort, size.bytes() as u64);
         Some(Birth::from_bits(self.alloc_birth.load(Relaxed)))
     }
@@ -316,7 +325,13 @@ impl SiteSlot {
         self.detail.get()
     }
 
-    pub(super) fn note_size(&self, context: CountContext, bucket: Bucket, size: PaddableSize) {
+    pub(super) fn note_size(
+        &self,
+        context: CountContext,
+        bucket: Bucket,
+        size: PaddableSize,
+        grown_at: SiteIndex,
+    ) {
         let bytes = size.bytes() as u64;
         if !self.largest.note(size) || bytes < GROWTH_FLOOR_BYTES {
             return;
@@ -330,7 +345,7 @@ impl SiteSlot {
         // A fifth more than the last is what counts as growth.
         let last = ring.last_bytes();
         if bytes >= last.saturating_add(last / 5) {
-            ring.push(bucket, bytes, context.work);
+            ring.push(bucket, bytes, grown_at, context.work);
         }
     }
 }
