@@ -10,7 +10,7 @@ use heaptide_format::{Site, SiteId};
 use crate::axis::Axis;
 use crate::baseline::Baseline;
 use crate::compare::Before;
-use crate::identity::{Identity, NamedFrame, SiteKey, Stack, WorkspaceCrates};
+use crate::identity::{Identity, NamedFrame, SharedFrame, SiteKey, Stack, WorkspaceCrates};
 use crate::judge::{Criteria, Report, judge_runs};
 use crate::load::{self, Error, Loaded, Recording, Threads};
 use crate::policy::{Date, Policy};
@@ -92,12 +92,15 @@ impl<'a> Read<'a> {
             let site = Site { id, tag: None, frames: Vec::new(), truncated: true };
             subject(Identity::of(&Stack::default(), None), &site, symbols)
         };
+        let blamed: HashMap<SiteId, SharedFrame> =
+            subjects.iter().map(|(id, (_, it))| (*id, it.blamed.clone())).collect();
         let axes = Axes::new(run, &terms.policy, &subjects, &unlisted(SiteId(0)).1);
         let (series, warnings) = series::read(run, &axes.general, |id| axes.of(id), terms.threads)?;
         doubts.extend(warnings.iter().map(ToString::to_string));
         let mut sites = BTreeMap::new();
         for (id, series) in series {
-            let named = subjects.remove(&id).unwrap_or_else(|| unlisted(id));
+            let mut named = subjects.remove(&id).unwrap_or_else(|| unlisted(id));
+            named.1.grew_at = grew_at(&series, &blamed, &named.1.blamed);
             add(&mut sites, named, axes.of(id), series);
         }
         let sites = sites.into_values().collect();
@@ -140,6 +143,18 @@ impl Axes {
     }
 }
 
+/// Where the largest block of a site was last resized; `None` if that is not known, or where it was
+/// made.
+fn grew_at(
+    series: &SiteSeries,
+    blamed: &HashMap<SiteId, SharedFrame>,
+    made_at: &SharedFrame,
+) -> Option<SharedFrame> {
+    let grown_at = blamed.get(&series.growth().last()?.grown_at?)?;
+    let is_elsewhere = (&grown_at.file, grown_at.line) != (&made_at.file, made_at.line);
+    is_elsewhere.then(|| grown_at.clone())
+}
+
 /// Adds a site; those of one identity are one.
 fn add(
     sites: &mut BTreeMap<SiteKey, site::Site>,
@@ -166,6 +181,7 @@ fn subject(identity: Identity, site: &Site, symbols: &Symbols) -> (SiteKey, Subj
         tag: site.tag.clone(),
         blamed,
         via: identity.dependency,
+        grew_at: None,
         stack: stack.frames,
     };
     (identity.id, subject)

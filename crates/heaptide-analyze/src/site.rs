@@ -24,6 +24,10 @@ pub struct Subject {
     /// called a dependency.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub via: Option<SharedFrame>,
+    /// Where its largest block was last resized, if that is not where it was made: a container is
+    /// made in one place and grows in another.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grew_at: Option<SharedFrame>,
     /// All frames, innermost first, inlined ones included.
     pub stack: Vec<SharedFrame>,
 }

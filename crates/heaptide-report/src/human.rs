@@ -186,12 +186,13 @@ impl Page<'_> {
             return;
         };
         let container = &held.verdict.evidence.container;
-        // A block that grows in place keeps the site that made it; where it grew is not recorded.
         let place = self.view.place(&held.subject.blamed);
         let made = place.map(|place| format!(" made at {place}")).unwrap_or_default();
         let (size, steps) = (bytes(container.bytes), container.steps.len() as u64);
         let steps = plural(steps, "step", "steps");
-        let text = format!("held by a container{made}, grown to {size} in {steps}");
+        let grew_at = held.subject.grew_at.as_ref().and_then(|frame| self.view.place(frame));
+        let grew = grew_at.map(|place| format!(", last at {place}")).unwrap_or_default();
+        let text = format!("held by a container{made}, grown to {size} in {steps}{grew}");
         self.wrapped("  ", "    ", &text);
     }
 

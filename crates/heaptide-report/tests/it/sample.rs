@@ -149,7 +149,8 @@ fn sessions() -> Finding {
     let strings = site("7f3a91c2", create.clone(), verdict(rate.clone(), objects_evidence()));
     let mut table = verdict(Rate { objects_per_op: 0.0, ..rate.clone() }, container_evidence());
     table.channel = Channel::Container;
-    let table = site("11aa22bb", create.clone(), table);
+    let mut table = site("11aa22bb", create.clone(), table);
+    table.subject.grew_at = Some(frame("shop::session::Sessions::insert", "session.rs", 97));
     Finding {
         id: "7f3a91c2".into(),
         class: Class::Leak,
@@ -255,6 +256,7 @@ fn subject(id: &str, blamed: SharedFrame) -> Subject {
         tag: None,
         blamed: blamed.clone(),
         via: None,
+        grew_at: None,
         stack: [std, blamed].into_iter().chain(callers).collect(),
     }
 }
