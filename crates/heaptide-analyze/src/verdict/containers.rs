@@ -23,6 +23,16 @@ const STEP: f64 = 1.2;
 const MOST_STEP: f64 = 4.5;
 /// Fewer steps than this are no schedule: two gaps are needed to tell whether the next is overdue.
 const LEAST_STEPS: usize = 3;
+/// A leak must have doubled so often at one rate: eight times as large, and no slower for it,
+const LEAST_DOUBLINGS: usize = 3;
+/// give or take this factor,
+const UNEVEN: f64 = 1.25;
+/// or this one where many containers grow, each when its turn comes,
+const UNEVEN_OF_MANY: f64 = 2.0;
+/// so that the steps of all are smaller than this.
+const STEP_OF_ONE: f64 = 1.75;
+/// What is at most this share was half as large: tables keep a few bytes for themselves.
+const HALF: f64 = 0.51;
 /// Growth of fewer bytes than this over the last eight-fold of work is no leak yet: it is a page.
 const LEAST_BYTES: f64 = 4096.0;
 /// Growth of fewer bytes than this is not worth a word.
@@ -82,7 +92,12 @@ pub struct Container {
     /// The share of all work over which these were taken.
     #[serde(skip)]
     pub steady_span: f64,
-    /// Work at the end of the run.
+    /// Whether several containers grow at the site, one after another.
+    #[serde(skip)]
+    pub of_many: bool,
+    /// How often the bytes have doubled, up to now, at one rate.
+    pub even_doublings: usize,
+    /// Work at the end of the run, since the container was made if that was late.
     pub work: f64,
     /// Work at which the next step is due.
     pub due: f64,
@@ -164,12 +179,16 @@ pub(super) fn classify_container(
     rises: &[(usize, u64)],
 ) -> Container {
     let Some(last) = axis.len().checked_sub(1) else { return Container::default() };
+    let whole = counter.at[last];
+    let since_made = since_made(counter, rises);
+    let counter = since_made.as_ref().unwrap_or(counter);
     let now = counter.at[last];
     let bytes = |slot: usize| series.row(slot).trough_bytes;
     let (steps, steady_steps) = steps(counter, rises);
     let steady = &steps[steps.len().saturating_sub(steady_steps + 1)..];
-    let steady_span = steady.last().map_or(0.0, |last| (last.work - steady[0].work) / now);
+    let steady_span = steady.last().map_or(0.0, |last| (last.work - steady[0].work) / whole);
     let factor = median_factor(&steps);
+    let of_many = of_many(rises);
     // The last slot in which at most this share of the work was done: a window too long by a
     // slot is judged by its true length, one too short would miss a step.
     let before =
@@ -192,6 +211,8 @@ pub(super) fn classify_container(
         late_load_exponent,
         load_is_known: counter.peak_growth(eighth).is_some(),
         work: now,
+        even_doublings: even_doublings(counter, rises, of_many),
+        of_many,
         due: due(&steps, factor).min(due_after(steady, now / axis.len() as f64)),
         bytes: bytes(last),
         grown_bytes: bytes(last) as f64 - bytes(eighth) as f64,
@@ -238,6 +259,50 @@ fn steps(counter: &Counter, rises: &[(usize, u64)]) -> (Vec<ContainerStep>, usiz
         steps.push(ContainerStep { work: counter.at[slot], bytes });
     }
     (steps, steady)
+}
+
+/// The work done since a container was made, if that was so late that the run before says nothing
+/// of it.
+fn since_made(counter: &Counter, rises: &[(usize, u64)]) -> Option<Counter> {
+    let before = rises.first()?.0.checked_sub(1)?;
+    let late = counter.at[before] > counter.at.last()? / 8.0;
+    late.then(|| counter.since(before))
+}
+
+/// Whether a recent step was so small that it was not all of the container that grew.
+fn of_many(rises: &[(usize, u64)]) -> bool {
+    let Some(&(_, bytes)) = rises.last() else { return false };
+    let mut recent = rises.windows(2).filter(|pair| pair[0].1 * 8 >= bytes);
+    recent.any(|pair| (pair[1].1 as f64) < STEP_OF_ONE * pair[0].1 as f64)
+}
+
+/// How often the bytes have doubled at one rate, seen from the end. A container grows when it holds
+/// as much as it can, so the bytes before a step tell what it held then; the work in between is
+/// known to a slot.
+fn even_doublings(counter: &Counter, rises: &[(usize, u64)], of_many: bool) -> usize {
+    let mut marks: Vec<(usize, f64)> = Vec::new();
+    for (&(_, before), &(slot, _)) in rises.iter().zip(rises.iter().skip(1)).rev() {
+        let half = |(_, later): &(usize, f64)| before as f64 <= HALF * later;
+        if marks.last().is_none_or(half) {
+            marks.push((slot, before as f64));
+        }
+    }
+    let uneven = if of_many { UNEVEN_OF_MANY } else { UNEVEN };
+    let at = |slot: Option<usize>| slot.map_or(0.0, |slot| counter.at[slot]);
+    let mut rates = marks.windows(2).map(|pair| {
+        let (&(late, more), &(early, less)) = (&pair[0], &pair[1]);
+        let least = at(late.checked_sub(2)) - at(early.checked_sub(1));
+        let most = at(late.checked_sub(1)) - at(early.checked_sub(2));
+        ((more - less) / most, if least > 0.0 { (more - less) / least } else { f64::MAX })
+    });
+    let Some((mut slowest, mut fastest)) = rates.next() else { return 0 };
+    // The interval in which a rate that all of them agree with lies.
+    let agree = rates.take_while(|(least, most)| {
+        slowest = slowest.max(*least);
+        fastest = fastest.min(*most);
+        slowest <= uneven * fastest
+    });
+    1 + agree.count()
 }
 
 /// The power of `span` that `growth` is; 0 for no span.
@@ -295,9 +360,11 @@ fn classify(container: &Container, axis: &Axis, rule: &Rule) -> Class {
     if loaded && !steady {
         return Class::Load;
     }
-    // The last step came when the one before had it due, and so over the last four-fold.
+    // All that the rule asks for came when it was due, and at one rate: a table that remembers the
+    // high water of a load grows by leaps and rests.
     let in_step = container.late_exponent >= LEAST_EXPONENT
-        && container.steady_steps > 0
+        && steady
+        && container.even_doublings >= LEAST_DOUBLINGS
         && container.steady_span >= LEAST_SPAN;
     let proven = in_step && !loaded && !small && axis.len() >= rule.least_slots;
     if proven { Class::Leak } else { Class::Suspect }

@@ -51,6 +51,13 @@ impl Counter {
         }
     }
 
+    /// The same, counted from the end of a slot on.
+    pub(super) fn since(&self, slot: usize) -> Self {
+        let start = self.at[slot];
+        let at = self.at.iter().map(|work| (work - start).max(0.0)).collect();
+        Self { at, ..self.clone() }
+    }
+
     /// By which factor its highest pace grew since the end of this slot; infinite if there was
     /// none before, and `None` if nothing is known of it.
     pub(super) fn peak_growth(&self, since: usize) -> Option<f64> {
