@@ -52,6 +52,22 @@ const LEAST_STILL: f64 = 0.4;
 /// Blocks of this stretch of the run are almost mature: young enough to show whether births go on,
 /// and old enough that the short-lived are gone.
 const ALMOST_MATURE: Range<f64> = 0.75..0.9;
+/// Of the blocks born in this stretch some may yet die, so they bound those that will be left.
+const YOUNGEST: Range<f64> = 0.9..1.0;
+/// Where even the youngest are fewer than this share of the rate before, by two standard errors, it
+/// is over.
+const LEAST_YOUNG: f64 = 0.4;
+/// Where the youngest are fewer than this share of the rate before, by one standard error, it may be
+/// over.
+const LEAST_YOUNG_FOR_SURE: f64 = 0.5;
+/// Survivors that came in bursts must be so many standard errors of their number: a pool grows to
+/// each new peak of its load by a burst.
+const LEAST_ERRORS: f64 = 3.0;
+/// So many separate bursts that leave everything behind are no accident.
+const LEAST_BURSTS: usize = 3;
+/// The site as a whole must vary by this share of the rise of its old blocks: a full cache keeps its
+/// size while some of its entries grow old.
+const LEAST_VARIATION: f64 = 0.1;
 /// As many of the mature blocks may die per mature block in the time it takes to mature. At 2.4 one
 /// in eleven lives as long again, so that a site most of whose blocks rightly die late can leak.
 const MOST_DEATHS: f64 = 2.4;
@@ -99,6 +115,9 @@ pub struct Objects {
     pub pace: f64,
     /// Survivors per work: those that are almost mature against the mature.
     pub still: f64,
+    /// Whether any that were born in the last tenth of the run are alive.
+    #[serde(skip)]
+    pub goes_on: bool,
     /// Rise of the old population per work: last quarter of the steps against the others.
     pub late_rise: f64,
     /// Mature blocks that died.
@@ -167,6 +186,7 @@ pub(super) fn classify_objects(
         old_at_end: rise.old_at_end,
         pace: births.pace(),
         still: births.still(),
+        goes_on: births.youngest > 0.0,
         late_rise: late.rise,
         deaths: series.mature_deaths(),
         exposure: rise.exposure,
@@ -198,7 +218,8 @@ fn classify(
         return if follows_load(axis, series) { Class::Load } else { Class::Stable };
     }
     if survivors.slots < LEAST_SLOTS || survivors.quarters < LEAST_QUARTERS {
-        return Class::OneOff;
+        let recurs = series.mature_deaths() == 0 && recurs(axis, series.cohorts());
+        return if recurs { Class::Suspect } else { Class::OneOff };
     }
     if births.slow_down() {
         return Class::Saturating;
@@ -210,7 +231,8 @@ fn classify(
     let proven = steps.e_process.value() >= 1.0 / rule.alpha && axis.len() >= rule.least_slots;
     // A counter among several may have been chosen because it hides that the cohorts fade.
     let hidden = chosen.is_of_work() && measures.fades(births.pace_in_time);
-    match proven && measures.is_caught() && !hidden {
+    let in_doubt = hidden || births.may_be_over() || births.are_erratic;
+    match proven && measures.is_caught() && !in_doubt {
         true => Class::Leak,
         false => Class::Suspect,
     }
@@ -300,6 +322,11 @@ struct Births {
     /// With the benefit of one standard error, which decides where counts are small.
     second_at_most: f64,
     almost_mature_at_most: f64,
+    youngest: f64,
+    /// With the benefit of one standard error, and of two.
+    youngest_at_most: [f64; 2],
+    /// Whether they came in so few bursts that their number says little.
+    are_erratic: bool,
     /// Second half against the first per time, where the halves are of time as well.
     pace_in_time: f64,
 }
@@ -319,6 +346,11 @@ impl Births {
         let in_time = |slots: Range<usize>| ratio_or_zero(count(slots.clone()), run.over(slots));
         let weight = sample_weight(series);
         let at_most = |count: f64| count + (weight * (count + weight)).sqrt();
+        let youngest = axis.between(YOUNGEST.start, YOUNGEST.end);
+        let d = count(youngest.clone());
+        // Births in bursts are as uncertain as bursts are few.
+        let bursts = weight.max(burstiness(series.cohorts(), counter, since));
+        let young = |errors: f64| rate(d + errors * (bursts * (d + bursts)).sqrt(), &youngest);
         Self {
             first: rate(a, &first),
             second: rate(b, &second),
@@ -326,6 +358,9 @@ impl Births {
             almost_mature: rate(c, &almost),
             second_at_most: rate(at_most(b), &second),
             almost_mature_at_most: rate(at_most(c), &almost),
+            youngest: rate(d, &youngest),
+            youngest_at_most: [young(1.0), young(2.0)],
+            are_erratic: LEAST_ERRORS * (bursts * (a + b)).sqrt() > a + b,
             pace_in_time: ratio(in_time(half..since.end), in_time(since.start..half)),
         }
     }
@@ -341,6 +376,11 @@ impl Births {
     fn slow_down(&self) -> bool {
         self.second_at_most < LEAST_PACE * self.first
             || self.almost_mature_at_most < LEAST_STILL * self.whole.max(self.first)
+            || self.youngest_at_most[1] < LEAST_YOUNG * self.whole
+    }
+
+    fn may_be_over(&self) -> bool {
+        self.youngest_at_most[0] < LEAST_YOUNG_FOR_SURE * self.whole
     }
 }
 
@@ -351,6 +391,8 @@ struct Rise {
     old_at_end: u64,
     /// Mature blocks there were to die, summed over the slots.
     exposure: u64,
+    /// The most live blocks, whatever their age, less the fewest.
+    variation: f64,
     /// The fewest old blocks in each third; absent if a third has no slot.
     least_by_third: Option<[u64; 3]>,
     /// Absent with it.
@@ -373,10 +415,13 @@ impl Rise {
             (Some(a), Some(b), Some(c)) => Some([a, b, c]),
             _ => None,
         };
+        let live = || slots.clone().map(|slot| series.row(slot).trough_objects as f64);
+        let variation = live().fold(0.0, f64::max) - live().fold(f64::MAX, f64::min);
         Self {
+            variation,
             old_at_start: old(first),
             old_at_end: old(last),
-            exposure: slots.map(mature).fold(0, u64::saturating_add),
+            exposure: slots.clone().map(mature).fold(0, u64::saturating_add),
             least_by_third,
             late: least_by_third.map(|_| LateRise::of(axis, counter, series, first..last)),
         }
@@ -387,7 +432,8 @@ impl Rise {
     fn goes_on(&self, survivors: u64) -> bool {
         let (Some([a, b, c]), Some(late)) = (self.least_by_third, self.late) else { return false };
         let rise = self.old_at_end as f64 - self.old_at_start as f64;
-        a <= b && b < c && late.keeps_pace() && rise >= LEAST_RISE * survivors as f64
+        let grows = self.variation >= LEAST_VARIATION * rise;
+        grows && a <= b && b < c && late.keeps_pace() && rise >= LEAST_RISE * survivors as f64
     }
 }
 
@@ -444,6 +490,35 @@ impl LateRise {
         let error = (weight * self.expected.max(0.0)).sqrt();
         weight > 1.0 && self.objects < LATE_ERRORS * error
     }
+}
+
+/// Whether blocks that stay come in separate bursts, again and again since warm-up, and no smaller
+/// ones of late: an outage leaves them behind, and the next one will.
+fn recurs(axis: &Axis, cohorts: &[SlotCohort]) -> bool {
+    // Of the youngest many may be about to die.
+    let counts = counter::counts(cohorts, axis.warm_up()..axis.between(0.0, YOUNGEST.start).end);
+    let bursts: Vec<f64> = counts
+        .split(|&count| count == 0.0)
+        .map(|burst| burst.iter().sum::<f64>())
+        .filter(|&blocks| blocks >= LEAST_SURVIVORS)
+        .collect();
+    let mean = bursts.iter().sum::<f64>() / bursts.len() as f64;
+    bursts.len() >= LEAST_BURSTS && bursts.last().is_some_and(|&last| last >= LEAST_STILL * mean)
+}
+
+/// The variance of births over their mean: 1 where blocks are born one by one. From slot to slot,
+/// so that a rate that rises or falls over the run is no burst.
+fn burstiness(cohorts: &[SlotCohort], counter: &Counter, slots: &Range<usize>) -> f64 {
+    let mean_work = ratio_or_zero(counter.over(slots.clone()), slots.len() as f64);
+    let even = |(slot, count): (usize, f64)| {
+        let work = counter.over(slot..slot + 1);
+        (work > 0.0).then(|| count * mean_work / work)
+    };
+    let births = slots.clone().zip(counter::counts(cohorts, slots.clone()));
+    let births: Vec<f64> = births.filter_map(even).collect();
+    let squares = births.windows(2).map(|pair| (pair[1] - pair[0]).powi(2));
+    let variance = ratio_or_zero(squares.sum(), 2.0 * (births.len() as f64 - 1.0));
+    ratio_or_zero(variance, births.iter().sum::<f64>() / births.len() as f64)
 }
 
 /// How often a mature block dies in the time it takes to mature.
