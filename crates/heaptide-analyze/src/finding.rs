@@ -178,6 +178,15 @@ pub fn group(sites: &[Site], verdicts: &[Verdict], grown: &GrowingSites) -> Vec<
     findings
 }
 
+/// Whether one site may allocate what the other keeps: the frame to blame for one is on the stack
+/// of the other.
+pub(crate) fn related(a: &Subject, b: &Subject) -> bool {
+    let calls = |caller: &Subject, callee: &Subject| {
+        callee.stack.iter().any(|frame| same_blame(frame, &caller.blamed))
+    };
+    same_blame(&a.blamed, &b.blamed) || calls(a, b) || calls(b, a)
+}
+
 fn same_blame(a: &NamedFrame, b: &NamedFrame) -> bool {
     !a.function.is_empty() && a.function == b.function && a.file == b.file
 }

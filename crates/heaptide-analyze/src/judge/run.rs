@@ -19,7 +19,9 @@ const HEALTHY_SITES: usize = 20;
 pub(super) fn report_run(run: &Run<'_>, policy: &Policy, before: Option<&Before>) -> RunReport {
     let rule = policy.rule();
     let sites = run.sites.iter().map(|site| (&*site.axis, &site.series));
-    let verdicts = verdict::classify_sites(run.axis, &rule, sites);
+    let verdicts = verdict::classify_sites(run.axis, &rule, sites, |a, b| {
+        finding::related(&run.sites[a].subject, &run.sites[b].subject)
+    });
     let mut classes: BTreeMap<Class, usize> = Class::ALL.map(|class| (class, 0)).into();
     for verdict in &verdicts {
         *classes.entry(verdict.class).or_default() += 1;

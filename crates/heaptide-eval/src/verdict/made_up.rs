@@ -106,6 +106,7 @@ impl Results {
             &seen.axis,
             &Rule::default(),
             seen.sites.iter().map(|site| (&*seen.axis, &site.series)),
+            |_, _| false,
         );
         let curves: Vec<Curve> = seen.sites.iter().map(Curve::of_site).collect();
         for ((&shape, verdict), curve) in chosen.iter().zip(&verdicts).zip(&curves) {
