@@ -106,6 +106,9 @@ impl Page<'_> {
 
     fn growth(&mut self, finding: &Finding) {
         self.wrapped("  ", "  ", &phrase::growth(&finding.rate));
+        if let Some(never_freed) = phrase::never_freed(finding) {
+            self.wrapped("  ", "    ", &never_freed);
+        }
     }
 
     fn change(&mut self, finding: &Finding) {

@@ -175,7 +175,12 @@ fn details(finding: &Finding, view: &View) -> String {
     let mut item = |sentence: &str| text += &format!("- {}\n", escaped(sentence));
     item(&format!("site {}", finding.id));
     let evidence = &phrase::evidence_site(finding).verdict.evidence;
-    let about = [phrase::change(finding), phrase::counted_per(finding), phrase::needs(finding)];
+    let about = [
+        phrase::never_freed(finding),
+        phrase::change(finding),
+        phrase::counted_per(finding),
+        phrase::needs(finding),
+    ];
     about.iter().flatten().for_each(|sentence| item(sentence));
     phrase::excluded(finding).iter().for_each(|sentence| item(sentence));
     for condition in evidence.would_change.iter().filter_map(sentence::condition) {

@@ -121,12 +121,26 @@ pub(crate) fn needs(finding: &Finding) -> Option<String> {
     let needs = finding.lead().verdict.evidence.would_change.iter();
     let mut needs = needs.filter_map(|condition| match *condition {
         Condition::Snapshots { more, about_ns } => Some((more, about_ns)),
-        Condition::MaxLifetime { .. } | Condition::Bound { .. } => None,
+        Condition::Flush { .. } | Condition::MaxLifetime { .. } | Condition::Bound { .. } => None,
     });
     let (more, about_ns) = needs.next()?;
     let snapshots = plural(more.into(), "more snapshot", "more snapshots");
     let how_long = about(about_ns as f64 / 1e9);
     Some(format!("needs {snapshots} to decide: {how_long} at this pace"))
+}
+
+/// Where nothing was freed so far: what it may be instead of a leak, and how to tell.
+pub(crate) fn never_freed(finding: &Finding) -> Option<String> {
+    let evidence = &evidence_site(finding).verdict.evidence;
+    let mut flushes = evidence.would_change.iter().filter_map(|condition| match *condition {
+        Condition::Flush { within_ns } => Some(within_ns),
+        _ => None,
+    });
+    let (within, held) = (duration(flushes.next()?), bytes(evidence.live_bytes));
+    Some(format!(
+        "nothing was ever freed here: a buffer that is flushed later looks the same. Run for {within} \
+         to see, or give it a limit well below {held}"
+    ))
 }
 
 /// The site whose evidence speaks for a finding: its fastest growing one that counts objects, for

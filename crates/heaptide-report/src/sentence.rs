@@ -68,7 +68,7 @@ pub(crate) fn condition(condition: &Condition) -> Option<String> {
         Condition::Bound { above_objects } => {
             format!("there is a bound above {} (allow it in heaptide.toml)", objects(above_objects))
         }
-        // That is a matter of the run.
-        Condition::Snapshots { .. } => return None,
+        // Those are matters of the run.
+        Condition::Flush { .. } | Condition::Snapshots { .. } => return None,
     })
 }

@@ -11,6 +11,9 @@ use super::objects::Objects;
 use crate::axis::Axis;
 use crate::series::SiteSeries;
 
+/// What is flushed now and then has probably been seen to after so many runs like this.
+const FLUSHES_WITHIN_RUNS: u64 = 4;
+
 /// How far a cohort has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -99,6 +102,11 @@ pub enum Excluded {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "condition", rename_all = "kebab-case")]
 pub enum Condition {
+    /// Nothing was freed so far, as in a buffer that is flushed later: run this long to see.
+    Flush {
+        /// Four times as long as it ran.
+        within_ns: u64,
+    },
     /// A lifetime longer than this is intended: set `max_lifetime`.
     MaxLifetime {
         /// The age of the youngest block that counts.
@@ -175,6 +183,10 @@ pub(super) fn gather(
     let mut would_change = Vec::new();
     if by_objects {
         excluded.extend(objects_excluded(&objects, age_ns));
+        if totals.frees == 0 {
+            let within_ns = end_ns.saturating_mul(FLUSHES_WITHIN_RUNS);
+            would_change.push(Condition::Flush { within_ns });
+        }
         would_change.push(Condition::MaxLifetime { longer_than_ns: age_ns });
         would_change.push(Condition::Bound { above_objects: totals.counts.live_objects });
     }
