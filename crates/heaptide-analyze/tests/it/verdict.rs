@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 use heaptide_analyze::axis::{Axis, Settings};
 use heaptide_analyze::load::Timeline;
 use heaptide_analyze::series::SiteSeries;
-use heaptide_analyze::verdict::{Channel, Class, Rule, Verdict, classify_site};
+use heaptide_analyze::verdict::{
+    Channel, Class, Confidence, Rule, Verdict, classify_site, classify_sites,
+};
 use heaptide_format::{Cohort, Epoch, Reason, SiteId, SiteRow};
 use heaptide_synthetic::{Born, Process, rows};
 
@@ -79,14 +81,40 @@ fn every_class_is_named() {
         ("G3: a reload", 40, Class::OneOff, |n, k| {
             vec![(50, 1), (if k == n / 2 { 400 } else { 0 }, FOREVER)]
         }),
-        ("G3: three reloads", 40, Class::OneOff, |_, k| {
+        ("G3: two reloads", 40, Class::OneOff, |_, k| {
+            vec![(50, 1), (if [12, 18].contains(&k) { 90 } else { 0 }, FOREVER)]
+        }),
+        ("three outages, and nothing is freed after any", 40, Class::Suspect, |_, k| {
             vec![(50, 1), (if [12, 18, 25].contains(&k) { 90 } else { 0 }, FOREVER)]
+        }),
+        ("three outages, the last of which left little", 40, Class::OneOff, |_, k| {
+            let left = [(12, 90), (18, 90), (25, 9)].into_iter().find(|(at, _)| *at == k);
+            vec![(50, 1), (left.map_or(0, |(_, n)| n), FOREVER)]
         }),
         ("G4: a set of keys is exhausted", 40, Class::Saturating, |n, k| {
             vec![(1000 >> (k * 10 / n), FOREVER)]
         }),
         ("G5: it stopped", 40, Class::Saturating, |n, k| {
             vec![(if k * 10 < n * 7 { 9 } else { 0 }, FOREVER)]
+        }),
+        ("it stopped late", 40, Class::Saturating, |n, k| {
+            vec![(if k * 100 < n * 85 { 9 } else { 0 }, FOREVER)]
+        }),
+        ("it may have stopped: hardly any are born at last", 40, Class::Suspect, |n, k| {
+            vec![(if k * 10 < n * 9 { 9 } else { 3 }, FOREVER)]
+        }),
+        ("a full cache keeps its size, though some grow old", 40, Class::Turnover, |_, k| {
+            vec![(5, FOREVER), (400 - 5 * u64::from(k), 1)]
+        }),
+        ("what else it holds varies", 40, Class::Leak, |_, k| {
+            vec![(5, FOREVER), (400 + 5 * u64::from(k), 1)]
+        }),
+        ("bursts in each fourth epoch", 80, Class::Leak, |_, k| {
+            vec![(if k % 4 == 0 { 10 } else { 0 }, FOREVER)]
+        }),
+        ("bursts of which one is most of all", 80, Class::Suspect, |_, k| {
+            let burst = if k == 44 { 100 } else { 10 };
+            vec![(if k % 4 == 0 { burst } else { 0 }, FOREVER)]
         }),
         ("load doubles and nothing stays", 40, Class::Load, |_, k| {
             vec![(10 + 5 * u64::from(k), 2)]
@@ -139,6 +167,30 @@ fn containers_are_judged_by_their_schedule() {
         ("grows like the square root", Class::Saturating, |k| {
             ((1 << 16) as f64 * (k as f64).sqrt()) as u64
         }),
+        ("remembers the high water of a load", Class::Suspect, |k| match k {
+            0..5 => 4096,
+            5..10 => 8192,
+            10..13 => 16_384,
+            13..26 => 32_768,
+            _ => 65_536,
+        }),
+        ("the same times at one rate", Class::Leak, |k| match k {
+            0..4 => 4096,
+            4..7 => 8192,
+            7..13 => 16_384,
+            13..26 => 32_768,
+            _ => 65_536,
+        }),
+        ("doubled twice at one rate", Class::Suspect, |k| match k {
+            0..7 => 2048,
+            7..13 => 16_384,
+            13..26 => 32_768,
+            _ => 65_536,
+        }),
+        ("was made in the middle", Class::Leak, |k| match k {
+            0..16 => 0,
+            later => (4800 * (later - 15)).next_power_of_two(),
+        }),
         ("a buffer", Class::Stable, |_| 1 << 20),
         ("grows by a few bytes", Class::Stable, |k| (k * 8).next_power_of_two()),
     ];
@@ -150,6 +202,60 @@ fn containers_are_judged_by_their_schedule() {
         if class == Class::Leak {
             assert_eq!(verdict.channel, Channel::Container);
         }
+    }
+}
+
+/// A cache that filled at two thirds of the run was called a leak: its table had no reason to grow
+/// again yet. The entries say that it is full.
+#[test]
+fn a_container_is_judged_by_its_elements_where_they_show() {
+    let axis = Axis::new(&timeline(40), &Settings::default());
+    let series = |row_at: &dyn Fn(u64) -> SiteRow| {
+        let mut series = SiteSeries::new();
+        (0..40).for_each(|k| series.observe(&axis, k, &row_at(k as u64)));
+        series.close(&axis);
+        series
+    };
+    let room = |k: u64| (16 * 100 * (k + 1)).next_power_of_two();
+    let table = series(&|k| row(BTreeMap::from([(Epoch(0), (1, room(k)))]), 1));
+    let entries = |per_epoch: u64, until: u64| {
+        series(&|k| {
+            let born = |epoch| (Epoch(epoch as u32), (per_epoch, per_epoch * BYTES));
+            row((0..=k.min(until - 1)).map(born).collect(), per_epoch * (k + 1))
+        })
+    };
+    // The sites beside the table, and what it is then.
+    let cases: &[(&str, Class, &[SiteSeries])] = &[
+        ("alone", Class::Leak, &[]),
+        ("with entries that are as many as at two thirds", Class::Saturating, &[entries(100, 26)]),
+        ("with entries that grow", Class::Leak, &[entries(100, 40)]),
+        ("with both", Class::Leak, &[entries(100, 26), entries(100, 40)]),
+        ("with others that are too many", Class::Leak, &[entries(4000, 26)]),
+        ("with others that were full before", Class::Leak, &[entries(100, 9)]),
+    ];
+    for (name, class, others) in cases {
+        let sites = [&table].into_iter().chain(*others).map(|series| (&axis, series));
+        let verdicts = classify_sites(&axis, &Rule::default(), sites);
+        assert_eq!(verdicts[0].class, *class, "{name}: {:#?}", verdicts[0].evidence.container);
+    }
+}
+
+/// A storage engine's buffer was called a certain leak: nothing had been freed, because nothing had
+/// been flushed yet.
+#[test]
+fn not_to_have_seen_the_end_is_no_certainty() {
+    let cases: &[(&str, Confidence, Life)] = &[
+        ("others of them die", Confidence::Certain, |_, _| vec![(90, 1), (10, FOREVER)]),
+        ("never a free", Confidence::Likely, |_, _| vec![(10, FOREVER)]),
+    ];
+    for &(name, confidence, life) in cases {
+        let axis = Axis::new(&timeline(80), &Settings::default());
+        let mut series = SiteSeries::new();
+        (0..80).for_each(|k| series.observe(&axis, k as usize, &row_at(80, k, life)));
+        series.close(&axis);
+        let verdicts = classify_sites(&axis, &Rule::default(), [(&axis, &series)]);
+        assert_eq!(verdicts[0].class, Class::Leak, "{name}");
+        assert_eq!(verdicts[0].confidence, Some(confidence), "{name}");
     }
 }
 
@@ -230,30 +336,33 @@ fn merged_sites_are_judged_as_one() {
 #[test]
 fn a_table_sized_for_its_peak_load_is_no_leak() {
     let work_at = |k: u64| if k < 13 { 20 * (k + 1) } else { 260 + 80 * (k - 12) };
-    let bytes_at = |work: u64| match work {
+    let for_its_load = |work: u64| match work {
         0..60 => 1200,
         60..800 => 2400,
         800..1500 => 4800,
         _ => 9600,
     };
-    let rows: Vec<_> = (0..40)
-        .map(|k| (k as usize, row(BTreeMap::from([(Epoch(0), (1, bytes_at(work_at(k))))]), 1)))
-        .collect();
-    let run = |reason: Reason, elapsed_ns: &dyn Fn(u64) -> u64| {
+    let for_all_there_were = |work: u64| (16 * work).next_power_of_two();
+    let rows_of = |bytes_at: &dyn Fn(u64) -> u64| {
+        let row_at = |k: u64| row(BTreeMap::from([(Epoch(0), (1, bytes_at(work_at(k))))]), 1);
+        (0..40).map(|k| (k as usize, row_at(k))).collect::<Vec<_>>()
+    };
+    let run = |reason: Reason, elapsed_ns: &dyn Fn(u64) -> u64, rows: &Rows| {
         let mut run = timeline(40);
         for point in &mut run.points {
             point.reason = reason;
             point.work = BTreeMap::from([("requests".into(), work_at(point.seq))]);
             point.elapsed_ns = elapsed_ns(point.seq);
         }
-        judge(&run, &Settings::default(), &rows).class
+        judge(&run, &Settings::default(), rows).class
     };
     let even = |k: u64| (k + 1) * 1_000_000_000;
-    assert_eq!(run(Reason::Interval, &even), Class::Load, "the load explains it");
     let by_work = |k: u64| work_at(k) * 1_000_000;
-    assert_eq!(run(Reason::Interval, &by_work), Class::Leak, "nothing else explains it");
+    let (sized, kept) = (rows_of(&for_its_load), rows_of(&for_all_there_were));
+    assert_eq!(run(Reason::Interval, &even, &sized), Class::Load, "the load explains it");
+    assert_eq!(run(Reason::Interval, &by_work, &kept), Class::Leak, "nothing else explains it");
     // A leak was called a suspect: the machine had become faster between two calls.
-    assert_eq!(run(Reason::Call, &even), Class::Leak, "calls do not come by the clock");
+    assert_eq!(run(Reason::Call, &even, &kept), Class::Leak, "calls do not come by the clock");
 }
 
 /// A map that nobody reaps was called clean: it had grown by less than 4 KiB so far.
