@@ -235,8 +235,10 @@ fn a_container_is_judged_by_its_elements_where_they_show() {
     ];
     for (name, class, others) in cases {
         let sites = [&table].into_iter().chain(*others).map(|series| (&axis, series));
-        let verdicts = classify_sites(&axis, &Rule::default(), sites);
+        let verdicts = classify_sites(&axis, &Rule::default(), sites.clone(), |_, _| true);
         assert_eq!(verdicts[0].class, *class, "{name}: {:#?}", verdicts[0].evidence.container);
+        let unrelated = judge_sites(&axis, &Rule::default(), sites, |_, _| false);
+        assert_eq!(unrelated[0].class, Class::Leak, "{name}, by chance");
     }
 }
 
@@ -253,7 +255,7 @@ fn not_to_have_seen_the_end_is_no_certainty() {
         let mut series = SiteSeries::new();
         (0..80).for_each(|k| series.observe(&axis, k as usize, &row_at(80, k, life)));
         series.close(&axis);
-        let verdicts = classify_sites(&axis, &Rule::default(), [(&axis, &series)]);
+        let verdicts = classify_sites(&axis, &Rule::default(), [(&axis, &series)], |_, _| true);
         assert_eq!(verdicts[0].class, Class::Leak, "{name}");
         assert_eq!(verdicts[0].confidence, Some(confidence), "{name}");
     }
