@@ -183,7 +183,7 @@ pub(super) fn gather(
     let mut would_change = Vec::new();
     if by_objects {
         excluded.extend(objects_excluded(&objects, age_ns));
-        if totals.frees == 0 {
+        if totals.counts.frees == 0 {
             let within_ns = end_ns.saturating_mul(FLUSHES_WITHIN_RUNS);
             would_change.push(Condition::Flush { within_ns });
         }

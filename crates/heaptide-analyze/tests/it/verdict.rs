@@ -237,7 +237,7 @@ fn a_container_is_judged_by_its_elements_where_they_show() {
         let sites = [&table].into_iter().chain(*others).map(|series| (&axis, series));
         let verdicts = classify_sites(&axis, &Rule::default(), sites.clone(), |_, _| true);
         assert_eq!(verdicts[0].class, *class, "{name}: {:#?}", verdicts[0].evidence.container);
-        let unrelated = judge_sites(&axis, &Rule::default(), sites, |_, _| false);
+        let unrelated = classify_sites(&axis, &Rule::default(), sites, |_, _| false);
         assert_eq!(unrelated[0].class, Class::Leak, "{name}, by chance");
     }
 }
