@@ -15,8 +15,8 @@ use recordings::{Label, Program};
 use results::{Results, judge_all};
 
 /// Seeds on which the rule may be tuned, and those on which it is held to its targets.
-const TUNING: std::ops::Range<u64> = 1..51;
-const UNTOUCHED: std::ops::Range<u64> = 51..101;
+const TUNING: std::ops::Range<u64> = 1..101;
+const UNTOUCHED: std::ops::Range<u64> = 101..201;
 /// Snapshots of a run, and the least recall over the leaking programs.
 const LENGTHS: [(usize, f64); 2] = [(40, 0.95), (80, 0.99)];
 /// The largest share of healthy runs that may be called a leak.
