@@ -106,6 +106,9 @@ impl Page<'_> {
 
     fn growth(&mut self, finding: &Finding) {
         self.wrapped("  ", "  ", &phrase::growth(&finding.rate));
+    }
+
+    fn never_freed(&mut self, finding: &Finding) {
         if let Some(never_freed) = phrase::never_freed(finding) {
             self.wrapped("  ", "    ", &never_freed);
         }
@@ -364,6 +367,7 @@ type Part = fn(&mut Page<'_>, &Finding);
 const PARTS: &[(Rank, Part)] = &[
     (Rank::Always, |page, finding| page.headline(finding)),
     (Rank::Always, |page, finding| page.growth(finding)),
+    (Rank::Always, |page, finding| page.never_freed(finding)),
     (Rank::Always, |page, finding| page.change(finding)),
     (Rank::Detail, |page, finding| page.counted_per(finding)),
     (Rank::Always, |page, finding| page.place(finding)),
