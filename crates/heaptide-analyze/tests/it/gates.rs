@@ -40,9 +40,10 @@ fn a_gate_for_objects_is_switched_by_one_datum() {
         ),
         (
             "spread: from four slots, or three",
-            |k| each_fourth(10, k, 99),
+            |k| each_fourth(3, k, 99),
             Class::Suspect,
-            |k| each_fourth(10, k, 20),
+            // Three bursts of four or more would recur.
+            |k| each_fourth(3, k, 20),
             Class::OneOff,
         ),
         (
