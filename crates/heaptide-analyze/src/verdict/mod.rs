@@ -11,6 +11,7 @@ mod counter;
 mod elements;
 mod eprocess;
 mod evidence;
+mod level;
 mod objects;
 mod rate;
 mod rule;

@@ -17,6 +17,7 @@ use serde::Serialize;
 use super::class::Class;
 use super::counter::{self, ChosenCounter, Counter};
 use super::eprocess::EProcess;
+use super::level::{self, Stayers};
 use super::rate::Rate;
 use super::rule::Rule;
 use crate::axis::Axis;
@@ -62,7 +63,7 @@ const LEAST_YOUNG: f64 = 0.4;
 const LEAST_YOUNG_FOR_SURE: f64 = 0.5;
 /// Survivors that came in bursts must be so many standard errors of their number: a pool grows to
 /// each new peak of its load by a burst.
-const LEAST_ERRORS: f64 = 3.0;
+const LEAST_ERRORS: f64 = 2.5;
 /// So many separate bursts that leave everything behind are no accident.
 const LEAST_BURSTS: usize = 3;
 /// The site as a whole must vary by this share of the rise of its old blocks: a full cache keeps its
@@ -158,10 +159,18 @@ pub(super) fn classify_objects(
     let born = series.cohorts().iter().find(first_born);
     let since = born.map_or(mature.start, |cohort| cohort.slot)..mature.end;
     let rise = Rise::of(axis, counter, series);
+    let births = Births::of(series, counter, axis, &since);
+    let stayers = Stayers {
+        per_work: births.whole,
+        burstiness: births.burstiness,
+        since: since.start,
+        counter,
+    };
     let measures = Measures {
         steps: Steps::of(axis, series),
         survivors: Survivors::of(series.cohorts(), counter, &since),
-        births: Births::of(series, counter, axis, &since),
+        stops_rising: level::stops_rising(axis, series, &stayers),
+        births,
         deaths_per_maturing: deaths_per_maturing(axis, series, rise.exposure),
         rise,
         sample_weight: sample_weight(series),
@@ -200,6 +209,8 @@ struct Measures {
     survivors: Survivors,
     births: Births,
     rise: Rise,
+    /// Whether the site as a whole stopped rising.
+    stops_rising: bool,
     deaths_per_maturing: f64,
     /// How many blocks a recorded one stands for.
     sample_weight: f64,
@@ -231,7 +242,7 @@ fn classify(
     let proven = steps.e_process.value() >= 1.0 / rule.alpha && axis.len() >= rule.least_slots;
     // A counter among several may have been chosen because it hides that the cohorts fade.
     let hidden = chosen.is_of_work() && measures.fades(births.pace_in_time);
-    let in_doubt = hidden || births.may_be_over() || births.are_erratic;
+    let in_doubt = hidden || births.may_be_over() || births.are_erratic() || measures.stops_rising;
     match proven && measures.is_caught() && !in_doubt {
         true => Class::Leak,
         false => Class::Suspect,
@@ -325,8 +336,10 @@ struct Births {
     youngest: f64,
     /// With the benefit of one standard error, and of two.
     youngest_at_most: [f64; 2],
-    /// Whether they came in so few bursts that their number says little.
-    are_erratic: bool,
+    /// The variance of their number over the number: 1 where they are born one by one.
+    burstiness: f64,
+    /// Their number in the mature slots.
+    mature: f64,
     /// Second half against the first per time, where the halves are of time as well.
     pace_in_time: f64,
 }
@@ -360,7 +373,8 @@ impl Births {
             almost_mature_at_most: rate(at_most(c), &almost),
             youngest: rate(d, &youngest),
             youngest_at_most: [young(1.0), young(2.0)],
-            are_erratic: LEAST_ERRORS * (bursts * (a + b)).sqrt() > a + b,
+            burstiness: bursts,
+            mature: a + b,
             pace_in_time: ratio(in_time(half..since.end), in_time(since.start..half)),
         }
     }
@@ -377,6 +391,11 @@ impl Births {
         self.second_at_most < LEAST_PACE * self.first
             || self.almost_mature_at_most < LEAST_STILL * self.whole.max(self.first)
             || self.youngest_at_most[1] < LEAST_YOUNG * self.whole
+    }
+
+    /// Whether they came in so few bursts that their number says little.
+    fn are_erratic(&self) -> bool {
+        LEAST_ERRORS * (self.burstiness * self.mature).sqrt() > self.mature
     }
 
     fn may_be_over(&self) -> bool {
