@@ -109,6 +109,16 @@ fn every_class_is_named() {
         ("what else it holds varies", 40, Class::Leak, |_, k| {
             vec![(5, FOREVER), (400 + 5 * u64::from(k), 1)]
         }),
+        ("it holds no more, though births stay: others went", 40, Class::Suspect, |_, k| {
+            vec![(10, FOREVER), (200 - 10 * u64::from(k.saturating_sub(29)), 1)]
+        }),
+        ("it has held as little beside them before", 40, Class::Leak, |_, k| {
+            let fewer = if k < 20 { 100 } else { 10 * u64::from(k.saturating_sub(29)) };
+            vec![(10, FOREVER), (200 - fewer, 1)]
+        }),
+        ("what it holds beside them has always been falling", 40, Class::Leak, |_, k| {
+            vec![(10, FOREVER), (400 - 8 * u64::from(k), 1)]
+        }),
         ("bursts in each fourth epoch", 80, Class::Leak, |_, k| {
             vec![(if k % 4 == 0 { 10 } else { 0 }, FOREVER)]
         }),

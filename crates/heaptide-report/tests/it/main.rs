@@ -10,6 +10,7 @@ use heaptide_analyze::diff::Diff;
 use heaptide_analyze::dump::Dump;
 use heaptide_analyze::finding::Gate;
 use heaptide_analyze::identity::{NamedFrame, Origin, SharedFrame};
+use heaptide_analyze::verdict::Condition;
 use heaptide_format::Mode;
 
 use crate::golden::check;
@@ -174,6 +175,23 @@ fn a_finding_takes_twelve_lines() {
             assert!(findings.iter().all(|finding| finding.lines().count() <= 12), "{page}");
         }
     }
+}
+
+/// A storage engine's buffer was called a leak, and nothing said that it might be flushed later.
+#[test]
+fn what_was_never_freed_says_so_in_its_first_lines() {
+    let mut report = sample::growth();
+    let conditions = &mut report.runs[0].findings[0].sites[0].verdict.evidence.would_change;
+    conditions.insert(0, Condition::Flush { within_ns: 64_000_000_000 });
+    let view = View { width: 200, ..view() };
+    let finding = |page: &str| {
+        let found = page.split("\n\n").find(|part| part.starts_with("LEAK")).unwrap_or_default();
+        found.lines().nth(2).map(str::to_owned)
+    };
+    let said = "  nothing was ever freed here: a buffer that is flushed later looks the same. \
+                Run for 64 s to see, or give it a limit well below 280.3 KiB";
+    assert_eq!(finding(&human::write(&report, &view)).as_deref(), Some(said));
+    assert!(markdown::write(&report, &view).contains("nothing was ever freed here"));
 }
 
 /// The report named the leaking crate in one of seventeen cases.
