@@ -67,3 +67,22 @@ fn complaints(programs: &[Program], results: &Results, n: usize, least: f64) -> 
     }
     wrong
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A few seeds of each program, in the seconds that a test may take. Of some 70 healthy runs more
+    /// than two are no accident where one in 200 may be accused.
+    #[test]
+    fn a_few_seeds_are_judged_as_the_many_are() -> Result<()> {
+        let (seeds, n) = (1..4, 40);
+        let programs = recordings::programs()?;
+        recordings::record(&programs, seeds.clone(), n, false)?;
+        let results = judge_all(&programs, seeds, n)?;
+        let alarms = results.share_of_leaks(&programs, Label::Healthy);
+        let recall = results.share_of_leaks(&programs, Label::Leak);
+        assert!(alarms <= 0.03 && recall >= 0.95, "{}", results.table(&programs));
+        Ok(())
+    }
+}
