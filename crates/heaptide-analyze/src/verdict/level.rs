@@ -19,9 +19,9 @@ const LEAST_RISE: f64 = 0.6;
 /// And what is missing must be so many standard errors of that.
 const LEAST_ERRORS: f64 = 2.0;
 
-/// The births of those that stay.
+/// How the blocks that stay are born.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Stayers<'a> {
+pub(super) struct SurvivorBirths<'a> {
     pub(super) per_work: f64,
     /// The variance of their number over the number.
     pub(super) burstiness: f64,
@@ -31,19 +31,25 @@ pub(super) struct Stayers<'a> {
 }
 
 /// Whether the site stopped rising while some of its blocks seem to pile up.
-pub(super) fn stops_rising(axis: &Axis, series: &SiteSeries, stayers: &Stayers<'_>) -> bool {
+pub(super) fn stops_rising(
+    axis: &Axis,
+    series: &SiteSeries,
+    survivor_births: &SurvivorBirths<'_>,
+) -> bool {
     let turns = SINCE.map(|share| axis.between(share, 1.0).start);
-    turns.into_iter().any(|turn| stays_behind(axis, series, stayers, stayers.since..turn))
+    turns
+        .into_iter()
+        .any(|turn| stays_behind(axis, series, survivor_births, survivor_births.since..turn))
 }
 
 /// Whether it rises by too little after a stretch of slots.
 fn stays_behind(
     axis: &Axis,
     series: &SiteSeries,
-    stayers: &Stayers<'_>,
+    survivor_births: &SurvivorBirths<'_>,
     before: Range<usize>,
 ) -> bool {
-    let Stayers { per_work, burstiness, counter, .. } = *stayers;
+    let SurvivorBirths { per_work, burstiness, counter, .. } = *survivor_births;
     // What it holds beside those that stay, give or take a constant.
     let beside =
         |slot: usize| series.row(slot).trough_objects as f64 - per_work * counter.over(0..slot + 1);

@@ -17,7 +17,7 @@ use serde::Serialize;
 use super::class::Class;
 use super::counter::{self, ChosenCounter, Counter};
 use super::eprocess::EProcess;
-use super::level::{self, Stayers};
+use super::level::{self, SurvivorBirths};
 use super::rate::Rate;
 use super::rule::Rule;
 use crate::axis::Axis;
@@ -160,7 +160,7 @@ pub(super) fn classify_objects(
     let since = born.map_or(mature.start, |cohort| cohort.slot)..mature.end;
     let rise = Rise::of(axis, counter, series);
     let births = Births::of(series, counter, axis, &since);
-    let stayers = Stayers {
+    let survivor_births = SurvivorBirths {
         per_work: births.whole,
         burstiness: births.burstiness,
         since: since.start,
@@ -169,7 +169,7 @@ pub(super) fn classify_objects(
     let measures = Measures {
         steps: Steps::of(axis, series),
         survivors: Survivors::of(series.cohorts(), counter, &since),
-        stops_rising: level::stops_rising(axis, series, &stayers),
+        stops_rising: level::stops_rising(axis, series, &survivor_births),
         births,
         deaths_per_maturing: deaths_per_maturing(axis, series, rise.exposure),
         rise,
