@@ -189,7 +189,7 @@ fn what_was_never_freed_says_so_in_its_first_lines() {
         found.lines().nth(2).map(str::to_owned)
     };
     let said = "  nothing was ever freed here: a buffer that is flushed later looks the same. \
-                Run for 64 s to see, or give it a limit well below 280.3 KiB";
+                Run for 1m 4s to see, or give it a limit well below 280.3 KiB";
     assert_eq!(finding(&human::write(&report, &view)).as_deref(), Some(said));
     assert!(markdown::write(&report, &view).contains("nothing was ever freed here"));
 }
