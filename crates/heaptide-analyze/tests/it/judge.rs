@@ -3,8 +3,8 @@
 use heaptide_analyze::policy::{Date, Policy};
 use heaptide_analyze::symbols::RecordedOnly;
 use heaptide_analyze::{Outcome, Report, Terms, judge};
-use heaptide_format::{Children, Dropped, Mode, Reason};
-use heaptide_synthetic::{Born, Process};
+use heaptide_format::{Children, Dropped, Epoch, Growth, Mode, Name, Reason, SiteId, SiteRow};
+use heaptide_synthetic::{Born, Process, rows};
 
 use crate::recording::Dir;
 
@@ -193,6 +193,25 @@ fn a_warm_up_as_long_as_the_run_decides_nothing() {
         assert_eq!(report.undecided.first(), says.as_ref(), "{policy}");
         let outcome = if said.is_some() { Outcome::Inconclusive } else { Outcome::Clean };
         assert_eq!(report.outcome, outcome, "{policy}");
+    }
+}
+
+/// A timer wheel was named where it was made, and nothing said who pushed into it.
+#[test]
+fn a_container_is_named_where_it_grew() {
+    for (grown_at, line) in [(Some(SiteId(2)), Some(2)), (Some(SiteId(1)), None), (None, None)] {
+        let mut process = Process::of_snapshots(40);
+        let growth = vec![Growth { epoch: Epoch(0), bytes: 512, grown_at, work: [].into() }];
+        let rows = rows(SiteId(1), 40, |_| vec![Born::for_ever(10)]).into_iter();
+        let rows = rows.map(|row| SiteRow { growth: growth.clone(), ..row }).collect();
+        let file = Some("src/main.rs".to_owned());
+        let made = Name { function: "shop::make".to_owned(), file, line: Some(1) };
+        process.site_with_rows(made, rows);
+        process.site("shop::push", |_| Vec::new());
+        let report = judged("grew", &process, "");
+        let finding = report.findings().next().expect("a leak");
+        let grew_at = finding.lead().subject.grew_at.as_ref();
+        assert_eq!(grew_at.and_then(|frame| frame.line), line, "{grown_at:?}");
     }
 }
 
