@@ -4,7 +4,7 @@ use anstyle::Style;
 use heaptide_analyze::CallTree;
 use heaptide_analyze::finding::{Finding, Gate};
 use heaptide_analyze::identity::{Origin, SharedFrame};
-use heaptide_analyze::verdict::{Class, CohortBar, Stage};
+use heaptide_analyze::verdict::{Channel, Class, CohortBar, Stage};
 use heaptide_analyze::{Outcome, Report, RunReport};
 
 use crate::number::{bytes, count, duration, objects, plural};
@@ -187,19 +187,26 @@ impl Page<'_> {
         }
     }
 
+    /// The container that holds the rest, or that the finding is of: where it was made, how large it
+    /// is, and where it grew.
     fn container(&mut self, finding: &Finding) {
-        let Some(held) = finding.container.and_then(|index| finding.sites.get(index)) else {
-            return;
+        let (held, what) = match finding.container.and_then(|index| finding.sites.get(index)) {
+            Some(held) => {
+                let place = self.view.place(&held.subject.blamed);
+                let made = place.map(|place| format!(" made at {place}")).unwrap_or_default();
+                (held, format!("held by a container{made}"))
+            }
+            None if finding.lead().verdict.channel == Channel::Container => {
+                (finding.lead(), "a container".to_owned())
+            }
+            None => return,
         };
         let container = &held.verdict.evidence.container;
-        let place = self.view.place(&held.subject.blamed);
-        let made = place.map(|place| format!(" made at {place}")).unwrap_or_default();
-        let (size, steps) = (bytes(container.bytes), container.steps.len() as u64);
-        let steps = plural(steps, "step", "steps");
+        let size = bytes(container.bytes);
+        let steps = plural(container.steps.len() as u64, "step", "steps");
         let grew_at = held.subject.grew_at.as_ref().and_then(|frame| self.view.place(frame));
         let grew = grew_at.map(|place| format!(", last at {place}")).unwrap_or_default();
-        let text = format!("held by a container{made}, grown to {size} in {steps}{grew}");
-        self.wrapped("  ", "    ", &text);
+        self.wrapped("  ", "    ", &format!("{what}, grown to {size} in {steps}{grew}"));
     }
 
     fn counts(&mut self, finding: &Finding) {
