@@ -60,11 +60,10 @@ impl<'a> Growth<'a> {
         Self { rate, pace, live_objects, live_bytes }
     }
 
-    /// Growth per unit of a work counter; per whatever it was judged by if no counter is called so,
-    /// which is an error of the policy ([`Limit::unknown_unit`]).
-    fn per(&self, unit: &str) -> Rate {
-        let counter = self.pace.iter().find(|(counter, _)| is_unit_of(unit, counter));
-        counter.map_or_else(|| self.rate.clone(), |(counter, pace)| self.rate.per(counter, *pace))
+    /// Growth per unit of the counter that a limit calls so; `None` if this run does not count it.
+    fn per(&self, unit: &str) -> Option<Rate> {
+        let counter = counter_of(unit, self.pace.keys().map(String::as_str))?;
+        Some(self.rate.per(counter, *self.pace.get(counter)?))
     }
 }
 
@@ -86,7 +85,7 @@ impl Limit {
         Self { text: "0 objects/op, 0 B/op".into(), bounds: nothing.into() }
     }
 
-    /// A unit of work in it that no counter of `counters` has.
+    /// A unit of work in it that is none of these counters', or of more than one.
     pub(crate) fn unknown_unit<'a>(
         &self,
         counters: impl Iterator<Item = &'a str> + Clone,
@@ -95,18 +94,19 @@ impl Limit {
             Per::Work(unit) => Some(unit.as_str()),
             Per::Op | Per::Seconds(_) | Per::Run => None,
         });
-        units.find(|unit| !counters.clone().any(|counter| is_unit_of(unit, counter)))
+        units.find(|unit| counter_of(unit, counters.clone()).is_none())
     }
 
-    /// Growth stays within all bounds.
+    /// Growth stays within all bounds. Whether it stays within one per a unit that the run does not
+    /// count is not known, so it does not.
     pub(crate) fn admits(&self, growth: Growth<'_>) -> bool {
         self.bounds.iter().all(|(amount, per)| {
             let (objects, bytes) = match per {
                 Per::Op => (growth.rate.objects_per_op, growth.rate.bytes_per_op),
-                Per::Work(unit) => {
-                    let rate = growth.per(unit);
-                    (rate.objects_per_op, rate.bytes_per_op)
-                }
+                Per::Work(unit) => match growth.per(unit) {
+                    Some(rate) => (rate.objects_per_op, rate.bytes_per_op),
+                    None => return false,
+                },
                 Per::Seconds(seconds) => {
                     let hours = seconds / 3600.0;
                     (growth.rate.objects_per_hour() * hours, growth.rate.bytes_per_hour() * hours)
@@ -177,12 +177,17 @@ fn bound(text: &str) -> Result<(Amount, Per), String> {
     Ok((amount, per))
 }
 
-/// Whether a limit that says `unit` means this counter: `request`, `requests` and `req` mean
-/// `requests`.
-fn is_unit_of(unit: &str, counter: &str) -> bool {
-    unit == counter
-        || unit == unit_of(counter)
-        || unit.len() >= LEAST_ABBREVIATION && counter.starts_with(unit)
+/// The counter that a limit means by `unit`: the one of this name, else the one whose singular it is,
+/// else the only one that begins so. `requests`, `request` and `req` mean `requests`.
+fn counter_of<'a>(unit: &str, counters: impl Iterator<Item = &'a str> + Clone) -> Option<&'a str> {
+    let named = counters.clone().find(|counter| *counter == unit);
+    let singular = || counters.clone().find(|counter| unit_of(counter) == unit);
+    let beginning = || {
+        let mut begin = counters.clone().filter(|counter| counter.starts_with(unit));
+        let first = begin.next().filter(|_| unit.len() >= LEAST_ABBREVIATION)?;
+        begin.next().is_none().then_some(first)
+    };
+    named.or_else(singular).or_else(beginning)
 }
 
 fn amount(text: &str) -> Option<Amount> {
@@ -193,4 +198,38 @@ fn amount(text: &str) -> Option<Amount> {
     };
     let (Amount::Objects(value) | Amount::Bytes(value)) = amount;
     (value.is_finite() && value >= 0.0).then_some(amount)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `request` meant `request_bytes`, which begins so as well and comes first.
+    #[test]
+    fn a_unit_means_the_counter_that_is_most_like_it() {
+        let counters = ["login_failures", "logins", "request_bytes", "requests", "ticks"];
+        for (unit, counter) in [
+            ("request", Some("requests")),
+            ("requests", Some("requests")),
+            ("request_bytes", Some("request_bytes")),
+            ("login", Some("logins")),
+            ("tic", Some("ticks")),
+            ("req", None),
+            ("ti", None),
+            ("hr", None),
+        ] {
+            assert_eq!(counter_of(unit, counters.into_iter()), counter, "{unit}");
+        }
+    }
+
+    /// 900 bytes a second passed for less than a kilobyte a request, in a run that counted none.
+    #[test]
+    fn growth_per_what_is_not_counted_is_not_within_a_limit() {
+        let rate = Rate { work: "seconds".into(), bytes_per_op: 900.0, ..Rate::default() };
+        let pace = Pace::from([("seconds".to_owned(), 3600.0)]);
+        let growth = Growth { rate: &rate, pace: &pace, live_objects: 0, live_bytes: 0 };
+        let limit = |text: &str| text.parse::<Limit>().expect("a limit");
+        assert!(limit("1 KiB/op").admits(growth));
+        assert!(!limit("1 KiB/request").admits(growth));
+    }
 }

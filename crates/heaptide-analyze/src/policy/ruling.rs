@@ -91,7 +91,7 @@ impl Policy {
                 .for_each(|entry| used[entry] += 1);
         }
         let mut policy_use = PolicyUse::default();
-        self.report_units(reports, &mut policy_use);
+        self.report_units(reports, runs, &mut policy_use);
         for (entry, count) in self.allow.iter().zip(used) {
             self.report_use(entry, count, runs, today, &mut policy_use);
         }
@@ -197,26 +197,27 @@ impl Policy {
     }
 
     /// Says which limits are per a unit of work that none of these runs counts.
-    fn report_units(&self, reports: &[RunReport], policy_use: &mut PolicyUse) {
+    fn report_units(&self, reports: &[RunReport], runs: &[Run<'_>], policy_use: &mut PolicyUse) {
         let file = &self.source.file;
         let of_all = [Some(&self.budget.finding), self.budget.process.as_ref()];
         let of_all = of_all.into_iter().flatten().map(|limit| (file.clone(), limit));
         let crates = self.budget.crates.values();
         let of_crates = crates.map(|limit| (self.source.place(limit), limit.get_ref()));
-        let of_entries = self
-            .allow
-            .iter()
+        // An entry that is about nothing in these runs may be about another program.
+        let entries = self.allow.iter().filter(|entry| occurs(entry.site.get_ref(), runs));
+        let of_entries = entries
             .filter_map(|entry| Some((self.source.place(&entry.site), entry.limit.as_ref()?)));
         let counters: BTreeSet<&str> =
             reports.iter().flat_map(|run| run.work.keys().map(String::as_str)).collect();
+        // No work was done, or none is counted: that is a matter of the run.
+        if counters.is_empty() {
+            return;
+        }
+        let counted = Vec::from_iter(counters.iter().copied()).join(", ");
         for (place, limit) in of_all.chain(of_crates).chain(of_entries) {
             let Some(unit) = limit.unknown_unit(counters.iter().copied()) else { continue };
-            let counted = match counters.is_empty() {
-                true => "no work is counted at all".to_owned(),
-                false => format!("only {} is", Vec::from_iter(counters.clone()).join(", ")),
-            };
             policy_use.errors.push(format!(
-                "{place}: `{limit}` is per `{unit}`, which is not counted: {counted}; \
+                "{place}: `{limit}` is per `{unit}`, which is none of what is counted ({counted}); \
                  `op` is any work, and time is `s`, `min`, `h` or `d`"
             ));
         }

@@ -120,7 +120,8 @@ fn a_unit_that_is_not_counted_is_an_error() {
     let units = "`op` is any work, and time is `s`, `min`, `h` or `d`";
     let wrong = |place: &str, limit: &str, unit: &str| {
         format!(
-            "heaptide.toml{place}: `{limit}` is per `{unit}`, which is not counted: only requests is; {units}"
+            "heaptide.toml{place}: `{limit}` is per `{unit}`, which is none of what is counted \
+             (requests); {units}"
         )
     };
     let hr = wrong("", "1 MiB/hr", "hr");

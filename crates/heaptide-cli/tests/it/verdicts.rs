@@ -140,7 +140,7 @@ fn nothing_passes_because_of_a_slip() {
     let scratch = Scratch::new();
     scratch.check("check leaking.jsonl --work request", 2, "as `request`, only as requests");
     scratch.write("heaptide.toml", b"[budget]\nfinding = \"1 MiB/hr\"\n");
-    scratch.check("check leaking.jsonl", 2, "is per `hr`, which is not counted");
+    scratch.check("check leaking.jsonl", 2, "is per `hr`, which is none of what is counted");
     scratch.write("heaptide.toml", b"warm_up = \"10m\"\n");
     scratch.check("check leaking.jsonl", 3, "undecided: the warm-up that the policy sets");
 }
