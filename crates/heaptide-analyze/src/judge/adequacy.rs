@@ -58,7 +58,7 @@ pub(super) fn of_recording(run: &Run<'_>, policy: &Policy) -> Vec<String> {
     doubt(dropped.overruns, "blocks were overrun by the program: look for a buffer overflow");
     doubt(
         unrecorded_children(run),
-        "forked children have no recording: what they hold was not seen",
+        "forked children have no recording: what they held, or became, was not seen",
     );
     let teardown = run.axis.teardown();
     if teardown > 0 {
@@ -150,7 +150,11 @@ fn all_warm_up(run: &Run<'_>, policy: &Policy) -> Option<String> {
             let enough = SignedDuration::from_nanos(ns).saturating_mul(WARM_UPS_PER_RUN);
             format!("a run of {enough:#}")
         }
-        WarmUp::Snapshots(n) => format!("{} snapshots", i64::from(n) * i64::from(WARM_UPS_PER_RUN)),
+        WarmUp::Snapshots(n) => {
+            let n = f64::from(n);
+            let enough = (n + LEAST_MATURE_SLOTS as f64) / OLD_FOR_THE_RUN;
+            format!("{} snapshots", enough.ceil().max(n * f64::from(WARM_UPS_PER_RUN)))
+        }
     };
     Some(format!(
         "the warm-up that the policy sets leaves too little of this run to judge; \

@@ -113,7 +113,7 @@ fn what_a_recording_lacks_is_said() {
                 let children = Children { forked: 9, recorded: 4, finished: 3, brief: 2 };
                 process.points.last_mut().unwrap().children = Some(children);
             },
-            "3 forked children have no recording: what they hold was not seen",
+            "3 forked children have no recording: what they held, or became, was not seen",
         ),
         (
             "teardown",
@@ -180,6 +180,7 @@ fn a_warm_up_as_long_as_the_run_decides_nothing() {
     for (policy, said) in [
         ("", None),
         ("warm_up = 5", None),
+        ("warm_up = 25", Some("50 snapshots")),
         ("warm_up = 40", Some("80 snapshots")),
         ("warm_up = '1h'", Some("a run of 2h")),
     ] {
