@@ -15,6 +15,11 @@ const SPARKLINE_COLUMNS: usize = 24;
 const MOST_BYTES: usize = 60_000;
 /// What tables and notes may take of it, so that there is room for evidence.
 const MOST_SUMMARY_BYTES: usize = 30_000;
+/// What errors, warnings and doubts may take of that: they come first, for they are few, unless
+/// something is very wrong.
+const MOST_NOTES_BYTES: usize = 10_000;
+/// A name that is longer than this is cut in the first sentence; it stands whole in the evidence.
+const MOST_SENTENCE_CHARS: usize = 2_000;
 /// Kept for saying what did not fit.
 const RESERVED_BYTES: usize = 500;
 
@@ -22,11 +27,12 @@ const RESERVED_BYTES: usize = 500;
 pub fn write(report: &Report, view: &View) -> String {
     let mut page = Page { text: String::new(), view, n_left_out: 0 };
     page.head(report);
-    for run in &report.runs {
-        page.run(run);
-    }
-    page.comparison(report);
     page.notes(report);
+    page.comparison(report);
+    let n_more = report.runs.iter().skip_while(|run| page.run(run)).count() as u64;
+    if n_more > 0 {
+        page.text += &format!("And {}.\n\n", plural(n_more, "more run", "more runs"));
+    }
     for run in &report.runs {
         page.evidence(run);
     }
@@ -49,27 +55,33 @@ impl Page<'_> {
             Outcome::Inconclusive => "❔",
         };
         let (word, conclusion) = (phrase::outcome(report.outcome), phrase::conclusion(report));
+        let conclusion = beginning_of(&conclusion, MOST_SENTENCE_CHARS);
         self.text += &format!("## {mark} heaptide: {word}\n\n{}\n\n", escaped(&conclusion));
     }
 
-    fn run(&mut self, run: &RunReport) {
-        self.text += &format!("### {}\n\n", escaped(&phrase::run(run)));
-        self.text += &format!("Call sites: {}.\n\n", escaped(&phrase::classes(run)));
+    /// Whether there was room for it.
+    fn run(&mut self, run: &RunReport) -> bool {
+        let mut head = format!("### {}\n\n", escaped(&phrase::run(run)));
+        head += &format!("Call sites: {}.\n\n", escaped(&phrase::classes(run)));
         if let Some(leaking) = phrase::leaking(run) {
-            self.text += &format!("{}.\n\n", escaped(&leaking));
+            head += &format!("{}.\n\n", escaped(&leaking));
+        }
+        if !self.add(&head, MOST_SUMMARY_BYTES) {
+            return false;
         }
         if run.findings.is_empty() {
-            return;
+            return true;
         }
         self.text += "| finding | objects/op | bytes/op | per hour | alive by birth | result |\n\
                       |---|--:|--:|--:|---|---|\n";
         let rows = run.findings.iter().map(|finding| row(finding, self.view));
-        let n_more = self.add_all(rows.collect());
+        let n_more = self.add_all(rows.collect(), MOST_SUMMARY_BYTES);
         if n_more > 0 {
             let more = plural(n_more, "more finding", "more findings");
             self.text += &format!("| {more} | | | | | |\n");
         }
         self.text.push('\n');
+        true
     }
 
     fn comparison(&mut self, report: &Report) {
@@ -78,7 +90,7 @@ impl Page<'_> {
         let known = phrase::known(comparison).into_iter().map(|(word, function, growth)| {
             format!("- {word}: {} {}\n", code(function), escaped(&growth))
         });
-        self.list(known.collect());
+        self.list(known.collect(), MOST_SUMMARY_BYTES);
         self.text.push('\n');
     }
 
@@ -91,21 +103,24 @@ impl Page<'_> {
         let lines = notes.iter().flat_map(|(word, sentences)| {
             sentences.iter().map(move |text| format!("- **{word}**: {}\n", escaped(text)))
         });
-        self.list(lines.collect());
-        self.text.push('\n');
+        let lines: Vec<String> = lines.collect();
+        if !lines.is_empty() {
+            self.list(lines, MOST_NOTES_BYTES);
+            self.text.push('\n');
+        }
     }
 
-    fn list(&mut self, lines: Vec<String>) {
-        let n_more = self.add_all(lines);
+    fn list(&mut self, lines: Vec<String>, most_bytes: usize) {
+        let n_more = self.add_all(lines, most_bytes);
         if n_more > 0 {
             self.text += &format!("- and {n_more} more\n");
         }
     }
 
-    /// Adds what there is room for above the evidence; how many there is none for.
-    fn add_all(&mut self, blocks: Vec<String>) -> u64 {
+    /// Adds what there is room for; how many there is none for.
+    fn add_all(&mut self, blocks: Vec<String>, most_bytes: usize) -> u64 {
         let n_blocks = blocks.len();
-        let n_added = blocks.iter().take_while(|block| self.add(block, MOST_SUMMARY_BYTES)).count();
+        let n_added = blocks.iter().take_while(|block| self.add(block, most_bytes)).count();
         (n_blocks - n_added) as u64
     }
 
@@ -237,10 +252,18 @@ fn toml_string(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-/// Text in which nothing is taken for markup.
+/// The beginning of a text.
+fn beginning_of(text: &str, most_chars: usize) -> String {
+    match text.char_indices().nth(most_chars) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+/// Text in which nothing is taken for markup, on one line.
 fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
+    for character in text.chars().map(|it| if it.is_control() { ' ' } else { it }) {
         if matches!(character, '<' | '>' | '*' | '_' | '`' | '|' | '[' | ']' | '\\') {
             escaped.push('\\');
         }
@@ -258,6 +281,9 @@ fn html(text: &str) -> String {
 fn code(text: &str) -> String {
     match text.is_empty() {
         true => String::new(),
-        false => format!("`{}`", text.replace('|', "\\|").replace('`', "'")),
+        false => {
+            let text = text.replace(char::is_control, " ");
+            format!("`{}`", text.replace('|', "\\|").replace('`', "'"))
+        }
     }
 }

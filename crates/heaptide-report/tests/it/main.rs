@@ -74,8 +74,18 @@ fn markdown_fits_a_comment() {
         let closed = page.matches("</details>").count();
         assert!(shown >= n_details && shown == closed, "{n_findings} findings: {shown} in detail");
         assert_eq!(page.contains("is left out here"), shown < n_findings, "{n_findings} findings");
-        assert!(page.contains("(59 frames, the first of tokio)"), "{page}");
+        let is_folded = page.contains("(59 frames, the first of tokio)");
+        assert_eq!(is_folded, shown > 0, "{page}");
     }
+    let mut report = sample::of_deep_stacks(1);
+    report.runs = vec![report.runs[0].clone(); 500];
+    report.errors = vec!["an error".into()];
+    report.warnings = vec!["y".repeat(300); 500];
+    let name = NamedFrame { function: "<".repeat(100_000), ..NamedFrame::default() };
+    report.runs[0].findings[0].blamed = name.into();
+    let page = markdown::write(&report, &view());
+    assert!(page.len() <= 65_536, "{} bytes", page.len());
+    assert!(page.contains("- **error**: an error\n"), "{page}");
 }
 
 /// What was accepted took twenty lines each, every time.
@@ -86,6 +96,20 @@ fn what_is_let_pass_takes_a_line() {
     assert_eq!(lines.len(), 3, "{page}");
     assert!(page.ends_with("What grows is within what the policy accepts.\n"), "{page}");
     assert!(page.contains("passes (exit 0)"), "{page}");
+}
+
+/// One control character in a tag, and no parser read the file.
+#[test]
+fn junit_has_only_characters_of_xml() {
+    let mut report = sample::growth();
+    let finding = &mut report.runs[0].findings[0];
+    finding.sites[0].subject.tag = Some("\u{1b}[31mred\u{7}".into());
+    finding.ruling.because = "a\u{0}b\u{ffff}".into();
+    report.warnings = vec!["\u{1b}]0;title\u{7}".into()];
+    let text = junit::write(&report, &view());
+    let wrong = text.chars().find(|c| c.is_control() && *c != '\n' || *c == '\u{ffff}');
+    assert_eq!(wrong, None, "{text}");
+    assert!(text.contains("red"), "{text}");
 }
 
 #[test]
