@@ -51,6 +51,7 @@ pub(crate) fn decide(state: &StateCell, default_mode: ProcessMode, inner: fn() -
     };
     if phase != Phase::Off {
         sys::watch_thread_exits(thread_ended);
+        sys::prepare_for_signals();
         if let Some(name) = ARENA.copy(inner().as_bytes()) {
             INNER.set(name);
         }

@@ -31,7 +31,9 @@ pub(crate) use process::{
     watch_forks, watch_process_exit, watch_thread_exits,
 };
 pub(crate) use raw::{block_signals, is_readable, restore_signals};
-pub(crate) use signals::{OnSignal, die_of, handle_signal, with_all_signals_blocked};
+pub(crate) use signals::{
+    OnSignal, die_of, handle_signal, prepare_for_signals, with_all_signals_blocked,
+};
 pub(crate) use stack_start::{note_first_stack, note_thread_locals, stack_begins_near};
 pub(crate) use standard_error::{complain, complain_for_process};
 pub(crate) use streams::wait_until_writable;

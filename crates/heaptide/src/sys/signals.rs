@@ -39,7 +39,7 @@ pub(crate) fn handle_signal(signal: c_int, on: OnSignal) -> Result<(), std::io::
         return Ok(());
     }
     if on == OnSignal::Snapshot {
-        if !CHAINING.make(None) || !CHAINING.is_async_signal_safe() {
+        if !CHAINING.is_async_signal_safe() {
             return Err(std::io::Error::other(
                 "the process has too many keys of thread-local data",
             ));
@@ -72,6 +72,13 @@ fn current_action(signal: c_int) -> Result<libc::sigaction, std::io::Error> {
 /// Whether the thread is in a handler that we called, which may call us: it was installed over ours,
 /// and we over it again. The word is null, or not.
 static CHAINING: ThreadKey = ThreadKey::new();
+
+/// Called once, early, so that the key above is one of the first, whatever keys the program makes
+/// before it asks for a signal.
+pub(crate) fn prepare_for_signals() {
+    // Without one, a signal is refused when it is asked for.
+    CHAINING.make(None);
+}
 
 extern "C" fn wake_for_snapshot(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_void) {
     if !CHAINING.get().is_null() {
