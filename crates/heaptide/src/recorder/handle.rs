@@ -147,7 +147,7 @@ fn start_alone(builder: &Builder, claim: Claim, asker: Asker) -> Result<Handle, 
         return Err(Error::Resources(err));
     }
     match asker {
-        Asker::Code => is_open.recv().map_err(|_| Error::Ended)??,
+        Asker::Code => request::wait_for(&is_open)?,
         Asker::Environment => {}
     }
     Ok(handle)

@@ -54,10 +54,19 @@ impl Handle {
         let (reply, answer) = answer();
         self.requests.send(request(reply)).map_err(|_| Error::Ended)?;
         sys::wake(sys::Want::Answer);
-        match answer.recv_timeout(ANSWER_PATIENCE) {
-            Ok(answer) => answer,
-            Err(RecvTimeoutError::Disconnected) => Err(Error::Ended),
-            Err(RecvTimeoutError::Timeout) => Err(Error::Write(io::ErrorKind::TimedOut.into())),
-        }
+        wait_for(&answer)
+    }
+}
+
+/// Waits for the recorder's answer, but not for ever: it may itself be waiting for the disk, or for
+/// memory.
+///
+/// # Errors
+/// That of the answer; [`Error::Ended`] if nobody will answer; [`Error::Write`] after a minute.
+pub(super) fn wait_for<T>(answer: &mpsc::Receiver<Result<T, Error>>) -> Result<T, Error> {
+    match answer.recv_timeout(ANSWER_PATIENCE) {
+        Ok(answer) => answer,
+        Err(RecvTimeoutError::Disconnected) => Err(Error::Ended),
+        Err(RecvTimeoutError::Timeout) => Err(Error::Write(io::ErrorKind::TimedOut.into())),
     }
 }
