@@ -312,7 +312,9 @@ impl LoadedModules {
 
     /// A module that is there now and was not known: what was known of its place has gone.
     fn meet(&self, arena: &Arena, seen: &Seen) -> Option<&'static LoadedModule> {
-        let gone = self.all().filter(|module| module.overlaps(seen) && !module.is(seen));
+        // Something may be mapped into a hole of the executable, which itself stays.
+        let others = self.all().filter(|module| !module.is_executable());
+        let gone = others.filter(|module| module.overlaps(seen) && !module.is(seen));
         gone.for_each(|module| self.note_unloaded(module));
         self.add(arena, seen).map(|(_, module)| module)
     }
