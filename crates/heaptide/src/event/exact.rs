@@ -89,12 +89,18 @@ pub(crate) fn is_from_before(state: State, trailer: Trailer, addr: usize) -> boo
 /// Whether a block outgrows by this resize all before it at its site, so that it is worth knowing who
 /// resizes it.
 #[inline]
-pub(crate) fn outgrows_all(trailer: Trailer, addr: usize, new_size: PaddableSize) -> bool {
+pub(crate) fn outgrows_all(
+    state: State,
+    trailer: Trailer,
+    addr: usize,
+    new_size: PaddableSize,
+) -> bool {
     let birth = trailer.read(addr);
-    birth.is_intact()
+    state.is_recording()
+        && birth.is_intact()
         && birth.site() != SiteIndex::NONE
         && block::own_guard().is_some_and(|guard| {
-            counters::outgrows_all(&guard.slots, birth, new_size.bytes() as u64)
+            counters::outgrows_all(&guard.slots, state, birth, new_size.bytes() as u64)
         })
 }
 

@@ -266,7 +266,7 @@ pub(super) unsafe fn realloc<A: GlobalAlloc>(
         // SAFETY: the caller's promise.
         return unsafe { entry::request::<ExactHook<A>>(inner, &resize) };
     }
-    if exact::outgrows_all(trailer, block.addr(), new_size) {
+    if exact::outgrows_all(state, trailer, block.addr(), new_size) {
         // SAFETY: the caller's promise.
         return unsafe { entry::request::<GrowingHook<A>>(inner, &resize) };
     }

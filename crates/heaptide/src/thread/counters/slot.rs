@@ -147,12 +147,26 @@ pub(crate) fn count_free_slow(
     true
 }
 
-/// Whether a block that is resized to `bytes` outgrows all that this thread knows at its site, so that
-/// it is worth knowing who resized it.
+/// Whether a block that is resized to `bytes` outgrows all that this thread knows at its site by as much
+/// as makes an event, so that it is worth knowing who resized it.
 #[inline]
-pub(crate) fn outgrows_all(chunks: &SlotChunks, birth: Birth, bytes: u64) -> bool {
-    bytes >= GROWTH_FLOOR_BYTES
-        && find(chunks, birth.site()).is_none_or(|slot| slot.largest.bytes() < bytes)
+pub(crate) fn outgrows_all(chunks: &SlotChunks, state: State, birth: Birth, bytes: u64) -> bool {
+    if bytes < GROWTH_FLOOR_BYTES {
+        return false;
+    }
+    // What an earlier recording counted there is void.
+    let slot = find(chunks, birth.site())
+        .filter(|slot| slot.generation.load(Relaxed) == state.key().generation());
+    slot.is_none_or(|slot| {
+        let growth = slot.detail.get().and_then(|detail| detail.growth.get());
+        let last_bytes = growth.map_or(0, GrowthRing::last_bytes);
+        slot.largest.bytes() < bytes && is_growth(bytes, last_bytes)
+    })
+}
+
+/// A fifth more than the last is what counts as growth.
+fn is_growth(bytes: u64, last_bytes: u64) -> bool {
+    bytes >= last_bytes.saturating_add(last_bytes / 5)
 }
 
 /// Counts a block that was resized, at `grown_at` if it outgrew all before it: it keeps its site and
@@ -342,9 +356,7 @@ impl SiteSlot {
             detail.growth.set(Some(ring));
         }
         let Some(ring) = detail.growth.get() else { return };
-        // A fifth more than the last is what counts as growth.
-        let last = ring.last_bytes();
-        if bytes >= last.saturating_add(last / 5) {
+        if is_growth(bytes, ring.last_bytes()) {
             ring.push(bucket, bytes, grown_at, context.work);
         }
     }
