@@ -22,6 +22,36 @@ const LEAST_BYTES: f64 = 2.0;
 /// and hardly more than this.
 const MOST_BYTES: f64 = 1024.0;
 
+/// The low water of a backlog is looked at in so many parts of the run,
+const PARTS: usize = 8;
+/// after this share of it,
+const FROM: f64 = 0.2;
+/// and lies on a straight line up to this share of its rise: what comes and goes at random is further
+/// off.
+const OFF_THE_LINE: f64 = 0.1;
+/// What rises by less than this factor may have been waiting for its turn.
+const LEAST_RISE: f64 = 1.5;
+
+/// Whether the blocks of a site are a backlog: all of them young, and evenly more of them as the run
+/// goes on. They bound no container, for they have no bound themselves.
+pub(super) fn pile_up(elements: &SiteSeries, class: Class, last_slot: usize) -> bool {
+    let first = (last_slot as f64 * FROM) as usize;
+    let part = (last_slot + 1 - first) / PARTS;
+    if class != Class::Load || part == 0 {
+        return false;
+    }
+    let low_water = |k: usize| {
+        let slots = first + k * part..first + (k + 1) * part;
+        slots.map(|slot| elements.row(slot).trough_objects).min().unwrap_or(0) as f64
+    };
+    let lows: Vec<f64> = (0..PARTS).map(low_water).collect();
+    let (lowest, rise) = (lows[0], lows[PARTS - 1] - lows[0]);
+    let on_line = |k: usize| lowest + rise * k as f64 / (PARTS - 1) as f64;
+    rise > 0.0
+        && lows[PARTS - 1] >= LEAST_RISE * lowest
+        && (0..PARTS).all(|k| (lows[k] - on_line(k)).abs() <= OFF_THE_LINE * rise)
+}
+
 /// Whether the blocks of a site are as many, step by step, as a container has room for.
 pub(super) fn fill(
     elements: &SiteSeries,

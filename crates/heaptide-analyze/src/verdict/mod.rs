@@ -109,6 +109,9 @@ fn hear_elements(drafts: &mut [Draft<'_>], related: impl Fn(usize, usize) -> boo
                 .filter(|(_, other)| {
                     elements::fill(other.series, &it.container, &it.rises, last_slot)
                 })
+                .filter(|(_, other)| {
+                    !elements::pile_up(other.series, other.objects.class, last_slot)
+                })
                 .map(|(_, other)| other.objects.class);
             (k, elements::bound(it.container.class, elements))
         })

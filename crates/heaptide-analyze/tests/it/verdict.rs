@@ -245,6 +245,11 @@ fn a_container_is_judged_by_its_elements_where_they_show() {
             row((0..=k.min(until - 1)).map(born).collect(), per_epoch * (k + 1))
         })
     };
+    // A queue that is emptied more slowly than it fills: all in it are young, and there are ever more.
+    let backlog = series(&|k| {
+        let born = |epoch| (Epoch(epoch as u32), (400, 400 * BYTES));
+        row((3 * (k + 1) / 4..=k).map(born).collect(), 400 * (k + 1))
+    });
     // The sites beside the table, and what it is then.
     let cases: &[(&str, Class, &[SiteSeries])] = &[
         ("alone", Class::Leak, &[]),
@@ -253,6 +258,7 @@ fn a_container_is_judged_by_its_elements_where_they_show() {
         ("with both", Class::Leak, &[entries(100, 26), entries(100, 40)]),
         ("with others that are too many", Class::Leak, &[entries(4000, 26)]),
         ("with others that were full before", Class::Leak, &[entries(100, 9)]),
+        ("with a backlog", Class::Leak, &[backlog]),
     ];
     for (name, class, others) in cases {
         let sites = [&table].into_iter().chain(*others).map(|series| (&axis, series));
