@@ -133,8 +133,7 @@ impl Page<'_> {
     }
 
     fn ruling(&mut self, finding: &Finding) {
-        let ruling = format!("{}: {}", phrase::gate(finding.ruling.gate), finding.ruling.because);
-        self.wrapped("  ", "  ", &ruling);
+        self.wrapped("  ", "  ", &phrase::ruling(finding));
     }
 
     fn headline(&mut self, finding: &Finding) {

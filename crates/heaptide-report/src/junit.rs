@@ -15,7 +15,7 @@ pub fn write(report: &Report, view: &View) -> String {
     let mut writer = Writer::new_with_indent(Vec::new(), b' ', 2);
     // Writing to a vector cannot fail.
     let _ = document(&mut writer, report, view);
-    String::from_utf8_lossy(&writer.into_inner()).into_owned() + "\n"
+    of_xml(&String::from_utf8_lossy(&writer.into_inner())) + "\n"
 }
 
 type Xml = Writer<Vec<u8>>;
@@ -32,7 +32,7 @@ fn document(xml: &mut Xml, report: &Report, view: &View) -> io::Result<()> {
 }
 
 fn suite(xml: &mut Xml, run: &RunReport, view: &View) -> io::Result<()> {
-    let name = of_xml(&format!("{} (pid {})", phrase::program(run), run.pid));
+    let name = format!("{} (pid {})", phrase::program(run), run.pid);
     let count = |gate| run.findings.iter().filter(|finding| finding.ruling.gate == gate).count();
     let seconds = format!("{:.3}", run.elapsed_ns as f64 / 1e9);
     xml.create_element("testsuite")
@@ -50,10 +50,10 @@ fn suite(xml: &mut Xml, run: &RunReport, view: &View) -> io::Result<()> {
 fn case(xml: &mut Xml, finding: &Finding, view: &View) -> io::Result<()> {
     let mut element = xml
         .create_element("testcase")
-        .with_attribute(("classname", of_xml(&finding.blamed.function).as_str()))
+        .with_attribute(("classname", finding.blamed.function.as_str()))
         .with_attribute(("name", finding.id.as_str()));
     if let Some(file) = view.file(&finding.blamed) {
-        element = element.with_attribute(("file", of_xml(file).as_str()));
+        element = element.with_attribute(("file", file));
     }
     if let Some(line) = finding.blamed.line {
         element = element.with_attribute(("line", line.to_string().as_str()));
@@ -66,8 +66,7 @@ fn case(xml: &mut Xml, finding: &Finding, view: &View) -> io::Result<()> {
     element.write_inner_content(|xml| {
         properties(xml, finding, view)?;
         let growth = phrase::growth(&finding.rate);
-        let because = of_xml(&finding.ruling.because);
-        let because = BytesText::new(&because);
+        let because = BytesText::new(&finding.ruling.because);
         let mut element = xml.create_element(tag);
         if tag != "system-out" {
             element = element.with_attribute(("message", growth.as_str()));
@@ -81,7 +80,8 @@ fn case(xml: &mut Xml, finding: &Finding, view: &View) -> io::Result<()> {
     Ok(())
 }
 
-/// Text of characters that XML 1.0 has, others replaced: no parser reads a file with one of them.
+/// A document of characters that XML 1.0 has, others replaced: no parser reads a file with one of
+/// them, and the writer lets them through.
 fn of_xml(text: &str) -> String {
     let has = |c: char| !c.is_control() || matches!(c, '\t' | '\n' | '\r');
     text.replace(|c: char| !has(c) || matches!(c, '\u{fffe}' | '\u{ffff}'), "\u{fffd}")
@@ -90,7 +90,7 @@ fn of_xml(text: &str) -> String {
 fn properties(xml: &mut Xml, finding: &Finding, view: &View) -> io::Result<()> {
     xml.create_element("properties").write_inner_content(|xml| {
         fields::of(finding, view).into_iter().try_for_each(|(name, value)| {
-            let value = value.as_str().map_or_else(|| value.to_string(), of_xml);
+            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
             let property = xml.create_element("property").with_attribute(("name", name));
             property.with_attribute(("value", value.as_str())).write_empty().map(|_| ())
         })
@@ -105,7 +105,7 @@ fn overall(xml: &mut Xml, report: &Report) -> io::Result<()> {
         Outcome::Inconclusive => (Some("skipped"), &report.undecided),
         Outcome::Clean | Outcome::Passes | Outcome::Growth => (None, &report.warnings),
     };
-    let message = of_xml(&phrase::conclusion(report));
+    let message = phrase::conclusion(report);
     let count = |wanted: &str| u8::from(tag == Some(wanted)).to_string();
     xml.create_element("testsuite")
         .with_attribute(("name", "verdict"))
@@ -118,7 +118,7 @@ fn overall(xml: &mut Xml, report: &Report) -> io::Result<()> {
                 .with_attribute(("classname", "heaptide"))
                 .with_attribute(("name", phrase::outcome(report.outcome)));
             case.write_inner_content(|xml| {
-                let text = of_xml(&notes.join("\n"));
+                let text = notes.join("\n");
                 let element = xml.create_element(tag.unwrap_or("system-out"));
                 let element = match tag {
                     Some(_) => element.with_attribute(("message", message.as_str())),

@@ -29,7 +29,8 @@ pub fn write(report: &Report, view: &View) -> String {
     page.head(report);
     page.notes(report);
     page.comparison(report);
-    let n_more = report.runs.iter().skip_while(|run| page.run(run)).count() as u64;
+    let n_shown = report.runs.iter().take_while(|run| page.run(run)).count();
+    let n_more = (report.runs.len() - n_shown) as u64;
     if n_more > 0 {
         page.text += &format!("And {}.\n\n", plural(n_more, "more run", "more runs"));
     }
@@ -164,12 +165,9 @@ fn row(finding: &Finding, view: &View) -> String {
     let rate = &finding.rate;
     let bars = phrase::evidence_site(finding).verdict.evidence.cohorts.iter();
     let cohorts: Vec<u64> = bars.map(|bar| bar.objects).collect();
-    let result = match finding.ruling.gate {
-        Gate::Warn | Gate::Pass => {
-            let (word, because) = (phrase::gate(finding.ruling.gate), &finding.ruling.because);
-            format!("{word}: {}", escaped(because))
-        }
-        gate => phrase::gate(gate).to_owned(),
+    let result = match phrase::is_let_pass(finding) {
+        true => escaped(&phrase::ruling(finding)),
+        false => phrase::gate(finding.ruling.gate).to_owned(),
     };
     format!(
         "| {}<br>{} | {} | {} | {} | {} | {result} |\n",
@@ -201,7 +199,7 @@ fn details(finding: &Finding, view: &View) -> String {
     for condition in evidence.would_change.iter().filter_map(sentence::condition) {
         item(&format!("would look different if {condition}"));
     }
-    item(&format!("{}: {}", phrase::gate(finding.ruling.gate), finding.ruling.because));
+    item(&phrase::ruling(finding));
     let stack = stack(finding, view).join("\n");
     text += &format!("\n```text\n{stack}\n```\n\n{}</details>\n\n", allow_entry(finding));
     text

@@ -98,6 +98,11 @@ pub(crate) fn leaking(run: &RunReport) -> Option<String> {
     Some(text)
 }
 
+/// `fails: over the budget of 0 objects/op`
+pub(crate) fn ruling(finding: &Finding) -> String {
+    format!("{}: {}", gate(finding.ruling.gate), finding.ruling.because)
+}
+
 /// Whether a finding is let pass: it takes a line, for nobody has to act on it now.
 pub(crate) fn is_let_pass(finding: &Finding) -> bool {
     matches!(finding.ruling.gate, Gate::Warn | Gate::Pass)
