@@ -208,7 +208,7 @@ fn finding(mut sites: Vec<JudgedSite>) -> Finding {
         class,
         confidence: confidence.unwrap_or(Confidence::Suspect),
         blamed: blamed(&sites),
-        rate: total_rate(&sites),
+        rate: Rate::total(sites.iter().map(|site| &site.verdict.rate)).unwrap_or_default(),
         change: total_change(&sites),
         container,
         runs_out: None,
@@ -216,13 +216,6 @@ fn finding(mut sites: Vec<JudgedSite>) -> Finding {
         ruling: Ruling { gate: Gate::Fail, because: "nobody has ruled on it".into() },
         sites,
     }
-}
-
-/// Sums rates in the unit of the first.
-fn total_rate(sites: &[JudgedSite]) -> Rate {
-    let mut total = sites[0].verdict.rate.clone();
-    sites[1..].iter().for_each(|site| total.add(&site.verdict.rate));
-    total
 }
 
 /// How all sites together compare with the build before.

@@ -86,12 +86,7 @@ fn grown(
 fn leaking(findings: &[Finding]) -> (Option<Rate>, usize) {
     let sites = || findings.iter().flat_map(|finding| &finding.sites);
     let leaks = || sites().map(|site| &site.verdict).filter(|it| it.class == Class::Leak);
-    let mut rates = leaks().map(|verdict| &verdict.rate);
-    let total = rates.next().cloned().map(|mut total| {
-        rates.for_each(|rate| total.add(rate));
-        total
-    });
-    (total, leaks().count())
+    (Rate::total(leaks().map(|verdict| &verdict.rate)), leaks().count())
 }
 
 fn classes_by_id(run: &Run<'_>, verdicts: &[Verdict]) -> BTreeMap<String, Class> {

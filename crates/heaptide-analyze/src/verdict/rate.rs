@@ -63,6 +63,13 @@ impl Rate {
         }
     }
 
+    /// All of them together, in the unit of the first; `None` of none.
+    pub(crate) fn total<'a>(mut rates: impl Iterator<Item = &'a Self>) -> Option<Self> {
+        let mut total = rates.next()?.clone();
+        rates.for_each(|rate| total.add(rate));
+        Some(total)
+    }
+
     /// Adds growth that happens beside this, in this unit of work.
     pub fn add(&mut self, other: &Self) {
         let other = other.per(&self.work, self.ops_per_hour);
