@@ -9,7 +9,7 @@ use core::marker::PhantomData;
 use core::ptr;
 
 use super::layout::{Fill, alloc_padded, padded, padded_as_made, read_trailer, write_trailer};
-use super::waiting::asks_again;
+use super::waiting;
 use crate::entry::{self, AllocTarget, RequestTarget, ThreadStack, on_scratch_stack};
 use crate::event::exact;
 use crate::event::lookup::{self, CacheSearch, CountTarget, SlotLookup, SlowCountTarget};
@@ -160,13 +160,8 @@ unsafe fn alloc_slow<A: GlobalAlloc>(
     let Some(size) = PaddableSize::new(size) else { return ptr::null_mut() };
     // SAFETY: the caller's promise.
     let target = unsafe { find_target(Caller { ra, sp, fp }, search) };
-    let block = loop {
-        // SAFETY: the caller's promise.
-        let block = unsafe { alloc_padded(inner, size, align, fill) };
-        if !asks_again(block) {
-            break block;
-        }
-    };
+    // SAFETY: the caller's promise.
+    let block = waiting::ask(|| unsafe { alloc_padded(inner, size, align, fill) });
     if !block.is_null() {
         // SAFETY: `alloc_padded` made room for a trailer behind the block's bytes.
         unsafe { count(target, block, size) };
@@ -240,7 +235,7 @@ pub(super) unsafe fn dealloc<A: GlobalAlloc>(
     unsafe { inner.dealloc(block, padded) };
 }
 
-/// A resize that the program asks for, of a block from before the recording.
+/// A resize that the program asks for.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Resize {
     block: *mut u8,
@@ -346,11 +341,6 @@ unsafe fn resize_padded<A: GlobalAlloc>(inner: &A, resize: &Resize) -> *mut u8 {
     let old_padded = unsafe { padded_as_made(layout) };
     // SAFETY: the caller's promise, for the alignment and the new size.
     let new_padded = unsafe { padded(new_size, layout.align()) };
-    loop {
-        // SAFETY: the layout it was made with, and a valid size.
-        let moved = unsafe { inner.realloc(block, old_padded, new_padded.size()) };
-        if !asks_again(moved) {
-            return moved;
-        }
-    }
+    // SAFETY: the layout it was made with, and a valid size.
+    waiting::ask(|| unsafe { inner.realloc(block, old_padded, new_padded.size()) })
 }

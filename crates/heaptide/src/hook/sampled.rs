@@ -12,7 +12,7 @@ use core::alloc::{GlobalAlloc, Layout};
 use core::marker::PhantomData;
 
 use super::layout::{BlockKind, Fill, alloc_inner, inner_layout, may_be_sampled};
-use super::waiting::asks_again;
+use super::waiting;
 use crate::entry::{self, RequestTarget, ThreadStack, on_scratch_stack};
 use crate::event::sampled::{self as event, PendingSample};
 use crate::globals::STATE;
@@ -126,13 +126,8 @@ unsafe fn alloc_drawn<A: GlobalAlloc>(
     let pending = draw(state, layout.size(), stack, caller);
     // SAFETY: `layout` is valid.
     let made_with = unsafe { inner_layout(layout.size(), layout.align(), kind_of(&pending)) };
-    let block = loop {
-        // SAFETY: the size is the caller's, who promises that it is not zero.
-        let block = unsafe { alloc_inner(inner, made_with, fill) };
-        if !asks_again(block) {
-            break block;
-        }
-    };
+    // SAFETY: the size is the caller's, who promises that it is not zero.
+    let block = waiting::ask(|| unsafe { alloc_inner(inner, made_with, fill) });
     settle(pending, block, layout.size(), AllocKind::New);
     block
 }
@@ -159,18 +154,15 @@ unsafe fn realloc_drawn<A: GlobalAlloc>(
     let old = unsafe { inner_layout(old_size, align, was) };
     // SAFETY: the caller promises that the new size is valid with this alignment.
     let new = unsafe { inner_layout(new_size, align, kind_of(&pending)) };
-    let moved = loop {
-        let moved = if old.align() == new.align() {
+    let moved = waiting::ask(|| {
+        if old.align() == new.align() {
             // SAFETY: the layout it was made with; the new size is the caller's.
             unsafe { inner.realloc(block, old, new_size) }
         } else {
             // SAFETY: both are the layouts of this block, before and after.
             unsafe { replace(inner, block, old, new) }
-        };
-        if !asks_again(moved) {
-            break moved;
         }
-    };
+    });
     settle(pending, moved, new_size, AllocKind::Resized);
     match taken {
         Some(taken) if moved.is_null() => taken.put_back(),

@@ -15,13 +15,18 @@ use crate::thread::block;
 /// How long the recorder's thread waits before it asks again.
 const ASK_EVERY: Duration = Duration::from_millis(10);
 
-/// Whether the inner allocator is to be asked again, after a while, since it had no block for the
-/// recorder's own thread.
+/// What the inner allocator answers: to the recorder's own thread, it is asked until it has a block.
 #[inline(always)]
-pub(super) fn asks_again(block: *mut u8) -> bool {
-    block.is_null() && waits()
+pub(super) fn ask(answer: impl Fn() -> *mut u8) -> *mut u8 {
+    loop {
+        let block = answer();
+        if !block.is_null() || !waits() {
+            return block;
+        }
+    }
 }
 
+/// Whether the calling thread is the recorder's, which has then waited for a while.
 #[cold]
 #[inline(never)]
 fn waits() -> bool {
