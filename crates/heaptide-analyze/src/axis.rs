@@ -191,7 +191,7 @@ impl Axis {
 /// came after the heap had collapsed.
 fn judged_points(points: &[Point]) -> &[Point] {
     match points {
-        [before @ .., exit] if exit.reason == Reason::Exit => &before[..running(before)],
+        [before @ .., exit] if exit.reason == Reason::Exit => &before[..running(points)],
         all => all,
     }
 }
@@ -199,21 +199,26 @@ fn judged_points(points: &[Point]) -> &[Point] {
 /// How many snapshots were taken before a program that then exited dropped what it held: shortly
 /// before the end, after its last work, and to less than half of what it held at any time since
 /// its first quarter, as no routine flush does. Where no work is counted, since the beginning.
-fn running(points: &[Point]) -> usize {
+///
+/// The snapshot before the collapse may have seen a part of it, unless work was done after it.
+fn running(all: &[Point]) -> usize {
+    let [points @ .., _] = all else { return 0 };
     let Some(last) = points.last() else { return 0 };
     let works = last.work.values().any(|count| *count > 0);
     let since = if works { points.len() / 4 } else { 0 };
     let latest_ns = last.elapsed_ns as f64 * (1.0 - LONGEST_TEARDOWN);
     let collapses = |k: usize, held: fn(&HeapTotals) -> u64| {
-        let before = points[since..k].iter().map(|point| held(&point.heap)).min();
-        before.is_some_and(|least| held(&points[k].heap) < least / 2)
+        let before = all[since..k].iter().map(|point| held(&point.heap)).min();
+        before.is_some_and(|least| held(&all[k].heap) < least / 2)
     };
     let tears_down = |k: &usize| {
-        points[*k].work == last.work
-            && points[*k].elapsed_ns as f64 >= latest_ns
+        all[*k].work == last.work
+            && all[*k].elapsed_ns as f64 >= latest_ns
             && (collapses(*k, |heap| heap.live_objects) || collapses(*k, |heap| heap.live_bytes))
     };
-    (since..points.len()).find(tears_down).unwrap_or(points.len())
+    let Some(collapsed) = (since..all.len()).find(tears_down) else { return points.len() };
+    let in_part = |k: &usize| works && all[*k].work == last.work;
+    collapsed.checked_sub(1).filter(in_part).unwrap_or(collapsed)
 }
 
 /// Indices of the points that close a slot: enough has happened since the last by the clock of the

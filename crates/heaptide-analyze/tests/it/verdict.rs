@@ -408,11 +408,20 @@ fn a_small_container_on_schedule_is_suspect() {
 /// A leak was called clean: the service dropped everything in two snapshots before it exited.
 #[test]
 fn a_program_that_takes_itself_apart_is_not_judged() {
-    // Live blocks of the heap and requests by snapshot; the exit snapshot comes after them.
+    // Live blocks of the heap and requests by snapshot; the last one is the exit snapshot.
     type Run = fn(u64) -> (u64, u64);
     let working: Run = |k| (500 + 10 * k, 100 * (k + 1));
     let cases: &[(&str, Reason, usize, Run)] = &[
         ("it goes on", Reason::Exit, 0, working),
+        ("was seen half dropped", Reason::Exit, 1, |k| match k {
+            59 => (700, 5950),
+            60 => (90, 5950),
+            k => (500 + 10 * k, 100 * k),
+        }),
+        ("drops all in the end", Reason::Exit, 0, |k| match k {
+            60 => (90, 5950),
+            k => (500 + 10 * k, 100 * k),
+        }),
         (
             "drops all",
             Reason::Exit,
@@ -430,7 +439,7 @@ fn a_program_that_takes_itself_apart_is_not_judged() {
     for &(name, last, teardown, at) in cases {
         let mut run = timeline(61);
         for point in &mut run.points {
-            let (live, requests) = at(point.seq.min(59));
+            let (live, requests) = at(point.seq);
             point.heap.live_objects = live;
             point.work = BTreeMap::from([("requests".into(), requests)]);
         }
