@@ -117,6 +117,11 @@ const BY_NAME: &[Check] = &[
         run: kill::run,
     },
     Check {
+        name: "soak",
+        about: "the shim's own memory stays what it is, for an hour under full load",
+        run: separate::soak,
+    },
+    Check {
         name: "deny",
         about: "licences, sources and advisories of what comes from outside",
         run: deny::run,

@@ -13,6 +13,10 @@ pub(crate) fn instructions() -> Result<()> {
     comparing("instructions")
 }
 
+pub(crate) fn soak() -> Result<()> {
+    comparing("soak")
+}
+
 pub(crate) fn analysis() -> Result<()> {
     // It reads beside what it measures, and an unoptimised reader is no measure.
     evaluating("analysis", &["--release"])

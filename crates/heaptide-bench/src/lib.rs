@@ -22,7 +22,7 @@ use std::time::Duration;
 use clap::{Parser, ValueEnum};
 
 use measure::{Length, Measured};
-use workload::{Allocating, service, snapshots};
+use workload::{Allocating, service, snapshots, soak};
 
 /// Runs one workload and prints a line of JSON about it.
 #[derive(Debug, Parser)]
@@ -76,6 +76,8 @@ enum Name {
     /// Snapshots of 10,000 sites, all of which changed.
     #[value(name = "snapshot-10000")]
     Snapshot10000,
+    /// Documents, maps, threads, many stacks and deep ones, all at once.
+    Soak,
 }
 
 /// The body of every binary. `snapshot` takes one, where the allocator knows such a thing.
@@ -101,6 +103,7 @@ fn run(args: &Args, snapshot: &dyn Fn()) -> std::io::Result<Measured> {
     };
     let allocating = match args.workload {
         Name::Axum => return service::run(length),
+        Name::Soak => return Ok(soak::run(length)),
         Name::Start => return Ok(snapshots::first(snapshot)),
         Name::Snapshot10000 => return Ok(snapshots::of_many_sites(snapshot)),
         Name::Micro => Allocating::micro(),

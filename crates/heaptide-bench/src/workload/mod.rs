@@ -10,6 +10,7 @@ pub(crate) mod micro;
 pub(crate) mod service;
 pub(crate) mod sites;
 pub(crate) mod snapshots;
+pub(crate) mod soak;
 pub(crate) mod threads;
 
 use crate::measure::{Clocks, Length, Measured};

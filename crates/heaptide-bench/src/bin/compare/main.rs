@@ -18,6 +18,7 @@ mod markdown;
 mod plan;
 mod recording;
 mod results;
+mod soak;
 mod tables;
 mod target;
 
@@ -36,7 +37,8 @@ fn main() -> ExitCode {
     let done = match wanted.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["bench"] => bench(),
         ["instructions"] => instructions::run(),
-        _ => Err(anyhow::anyhow!("usage: bench-compare bench|instructions")),
+        ["soak"] => soak::run(),
+        _ => Err(anyhow::anyhow!("usage: bench-compare bench|instructions|soak")),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
