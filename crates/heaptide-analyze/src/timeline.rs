@@ -13,6 +13,13 @@ pub struct Timeline {
     pub points: Vec<Point>,
 }
 
+impl Timeline {
+    /// The names under which work was counted.
+    pub(crate) fn counters(&self) -> impl Iterator<Item = &str> {
+        self.points.last().into_iter().flat_map(|last| last.work.keys().map(String::as_str))
+    }
+}
+
 /// What a snapshot says of the process, without its sites.
 #[derive(Clone, Debug, Default)]
 pub struct Point {

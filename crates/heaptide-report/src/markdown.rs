@@ -25,7 +25,7 @@ const RESERVED_BYTES: usize = 500;
 
 /// Writes the report. It fits a pull request comment: what does not is counted.
 pub fn write(report: &Report, view: &View) -> String {
-    let mut page = Page { text: String::new(), view, n_left_out: 0 };
+    let mut page = Page { text: String::new(), view, n_left_out: 0, n_trees_left_out: 0 };
     page.head(report);
     page.notes(report);
     page.comparison(report);
@@ -46,6 +46,8 @@ struct Page<'a> {
     view: &'a View,
     /// Findings whose evidence did not fit.
     n_left_out: u64,
+    /// Call trees that did not.
+    n_trees_left_out: u64,
 }
 
 impl Page<'_> {
@@ -136,7 +138,9 @@ impl Page<'_> {
     /// Where a run grows, and why to believe it: for findings that somebody has to act on.
     fn evidence(&mut self, run: &RunReport) {
         if let Some(tree) = run.grows_under.as_ref().filter(|tree| !tree.calls.is_empty()) {
-            self.add(&call_tree(tree, self.view), MOST_BYTES);
+            if !self.add(&call_tree(tree, self.view), MOST_BYTES) {
+                self.n_trees_left_out += 1;
+            }
         }
         for finding in run.findings.iter().filter(|finding| finding.ruling.gate != Gate::Pass) {
             if !self.add(&details(finding, self.view), MOST_BYTES) {
@@ -146,11 +150,16 @@ impl Page<'_> {
     }
 
     fn foot(&mut self) {
-        if self.n_left_out > 0 {
-            let findings = plural(self.n_left_out, "finding", "findings");
+        let evidence = (self.n_left_out, "the evidence of ", "finding", "findings");
+        let trees = (self.n_trees_left_out, "", "call tree", "call trees");
+        let left_out = [evidence, trees].into_iter().filter(|(n, ..)| *n > 0);
+        let left_out: Vec<String> = left_out
+            .map(|(n, of, one, several)| of.to_owned() + &plural(n, one, several))
+            .collect();
+        if !left_out.is_empty() {
             self.text += &format!(
-                "The evidence of {findings} is left out here: \
-                 `heaptide check --format json` has it all.\n"
+                "Left out here: {}; `heaptide check --format json` has it all.\n",
+                left_out.join(", ")
             );
         }
     }

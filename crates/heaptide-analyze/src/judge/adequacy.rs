@@ -80,9 +80,7 @@ pub(super) fn of_work(runs: &[Run<'_>], policy: &Policy) -> Option<WrongWork> {
     if runs.is_empty() || runs.iter().any(|run| counts(run, name)) {
         return None;
     }
-    let points = runs.iter().flat_map(|run| &run.timeline.points);
-    let counted: BTreeSet<&str> =
-        points.flat_map(|point| point.work.keys().map(String::as_str)).collect();
+    let counted: BTreeSet<&str> = runs.iter().flat_map(|run| run.timeline.counters()).collect();
     Some(match counted.is_empty() {
         true => WrongWork::Nothing(format!(
             "no work was counted, and growth was to be judged by `{name}`: did the run do any?"
@@ -104,7 +102,7 @@ pub(super) enum WrongWork {
 }
 
 fn counts(run: &Run<'_>, work: &str) -> bool {
-    run.timeline.points.last().is_some_and(|point| point.work.contains_key(work))
+    run.timeline.counters().any(|name| name == work)
 }
 
 /// Children that may have held memory for longer than a moment, and that no recording shows.

@@ -91,7 +91,7 @@ impl Policy {
                 .for_each(|entry| used[entry] += 1);
         }
         let mut policy_use = PolicyUse::default();
-        self.report_units(reports, runs, &mut policy_use);
+        self.report_units(runs, &mut policy_use);
         for (entry, count) in self.allow.iter().zip(used) {
             self.report_use(entry, count, runs, today, &mut policy_use);
         }
@@ -197,7 +197,7 @@ impl Policy {
     }
 
     /// Says which limits are per a unit of work that none of these runs counts.
-    fn report_units(&self, reports: &[RunReport], runs: &[Run<'_>], policy_use: &mut PolicyUse) {
+    fn report_units(&self, runs: &[Run<'_>], policy_use: &mut PolicyUse) {
         let file = &self.source.file;
         let of_all = [Some(&self.budget.finding), self.budget.process.as_ref()];
         let of_all = of_all.into_iter().flatten().map(|limit| (file.clone(), limit));
@@ -208,7 +208,7 @@ impl Policy {
         let of_entries = entries
             .filter_map(|entry| Some((self.source.place(&entry.site), entry.limit.as_ref()?)));
         let counters: BTreeSet<&str> =
-            reports.iter().flat_map(|run| run.work.keys().map(String::as_str)).collect();
+            runs.iter().flat_map(|run| run.timeline.counters()).collect();
         // No work was done, or none is counted: that is a matter of the run.
         if counters.is_empty() {
             return;

@@ -124,7 +124,7 @@ fn what_a_recording_lacks_is_said() {
                 process.points[59].reason = Reason::Exit;
             },
             "shortly before the exit no more work was done and most of the heap was freed; \
-             snapshots left out at the end: 1",
+             snapshots left out at the end: 2",
         ),
     ];
     for (name, change, said) in cases {

@@ -6,6 +6,7 @@ mod schema;
 
 use heaptide_report::{Colour, View, github, human, json, junit, markdown, sarif, table, tap};
 
+use heaptide_analyze::CallTree;
 use heaptide_analyze::diff::Diff;
 use heaptide_analyze::dump::Dump;
 use heaptide_analyze::finding::Gate;
@@ -73,7 +74,11 @@ fn markdown_fits_a_comment() {
         let shown = page.matches("<details>").count();
         let closed = page.matches("</details>").count();
         assert!(shown >= n_details && shown == closed, "{n_findings} findings: {shown} in detail");
-        assert_eq!(page.contains("is left out here"), shown < n_findings, "{n_findings} findings");
+        assert_eq!(
+            page.contains("Left out here: the evidence of "),
+            shown < n_findings,
+            "{n_findings} findings"
+        );
         let is_folded = page.contains("(59 frames, the first of tokio)");
         assert_eq!(is_folded, shown > 0, "{page}");
     }
@@ -82,10 +87,13 @@ fn markdown_fits_a_comment() {
     report.errors = vec!["an error".into()];
     report.warnings = vec!["y".repeat(300); 500];
     let name = NamedFrame { function: "<".repeat(100_000), ..NamedFrame::default() };
+    let call = CallTree { function: name.function.clone(), ..sample::call_tree() };
+    report.runs[0].grows_under = Some(CallTree { calls: vec![call], ..sample::call_tree() });
     report.runs[0].findings[0].blamed = name.into();
     let page = markdown::write(&report, &view());
     assert!(page.len() <= 65_536, "{} bytes", page.len());
     assert!(page.contains("- **error**: an error\n"), "{page}");
+    assert!(page.contains(", 1 call tree; `"), "{page}");
 }
 
 /// What was accepted took twenty lines each, every time.

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use heaptide_analyze::Subject;
 use heaptide_analyze::attribute;
 use heaptide_analyze::compare::{ComparedFunction, Comparison};
 use heaptide_analyze::finding::{Change, Finding, Gate, JudgedSite, LimitOf, Projection, Ruling};
@@ -12,6 +11,7 @@ use heaptide_analyze::verdict::{
     Channel, Class, CohortBar, Condition, Confidence, Container, ContainerStep, Evidence, Excluded,
     Fit, Objects, Rate, Stage, Verdict,
 };
+use heaptide_analyze::{CallTree, Subject};
 use heaptide_analyze::{HealthySite, Outcome, Report, RunReport};
 use heaptide_format::{Dropped, Epoch, HeapTotals, Mode};
 
@@ -345,5 +345,17 @@ fn container_evidence() -> Evidence {
         ],
         would_change: Vec::new(),
         ..objects_evidence()
+    }
+}
+
+/// A call that nothing is known of.
+pub(crate) fn call_tree() -> CallTree {
+    CallTree {
+        function: "shop::checkout".into(),
+        file: None,
+        line: None,
+        bytes_per_hour: 1.0,
+        share: 1.0,
+        calls: Vec::new(),
     }
 }
