@@ -10,7 +10,9 @@ use heaptide_format::{Site, SiteId};
 use crate::axis::Axis;
 use crate::baseline::Baseline;
 use crate::compare::Before;
-use crate::identity::{Identity, NamedFrame, SharedFrame, SiteKey, Stack, WorkspaceCrates};
+use crate::identity::{
+    Identity, NamedFrame, SharedFrame, SiteKey, Spawners, Stack, WorkspaceCrates,
+};
 use crate::judge::{Criteria, Report, judge_runs};
 use crate::load::{self, Error, Loaded, Recording, Threads};
 use crate::policy::{Date, Policy};
@@ -94,6 +96,7 @@ impl<'a> Read<'a> {
         };
         let blamed: HashMap<SiteId, SharedFrame> =
             subjects.iter().map(|(id, (_, it))| (*id, it.blamed.clone())).collect();
+        let spawned_by = spawned_by(&subjects);
         let axes = Axes::new(run, &terms.policy, &subjects, &unlisted(SiteId(0)).1);
         let (series, warnings) = series::read(run, &axes.general, |id| axes.of(id), terms.threads)?;
         doubts.extend(warnings.iter().map(ToString::to_string));
@@ -101,6 +104,7 @@ impl<'a> Read<'a> {
         for (id, series) in series {
             let mut named = subjects.remove(&id).unwrap_or_else(|| unlisted(id));
             named.1.grew_at = grew_at(&series, &blamed, &named.1.blamed);
+            named.1.spawned_by = spawned_by.get(&id).cloned();
             add(&mut sites, named, axes.of(id), series);
         }
         let sites = sites.into_values().collect();
@@ -155,6 +159,15 @@ fn grew_at(
     is_elsewhere.then(|| grown_at.clone())
 }
 
+/// Who spawned the tasks and threads on which sites without a frame of the user's are.
+fn spawned_by(sites: &Named) -> HashMap<SiteId, SharedFrame> {
+    let spawners = Spawners::of(sites.values().map(|(_, site)| &*site.stack));
+    let of_site = |(id, (_, site)): (&SiteId, &(SiteKey, Subject))| {
+        Some((*id, spawners.of_task(&site.stack)?.clone()))
+    };
+    sites.iter().filter_map(of_site).collect()
+}
+
 /// Adds a site; those of one identity are one.
 fn add(
     sites: &mut BTreeMap<SiteKey, site::Site>,
@@ -182,6 +195,7 @@ fn subject(identity: Identity, site: &Site, symbols: &Symbols) -> (SiteKey, Subj
         blamed,
         via: identity.dependency,
         grew_at: None,
+        spawned_by: None,
         stack: stack.frames,
     };
     (identity.id, subject)

@@ -28,6 +28,10 @@ pub struct Subject {
     /// made in one place and grows in another.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub grew_at: Option<SharedFrame>,
+    /// Who spawned the task or thread of a dependency that it runs on, if no frame is the user's: the
+    /// nearest of the user's functions, where the recording shows one alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spawned_by: Option<SharedFrame>,
     /// All frames, innermost first, inlined ones included.
     pub stack: Vec<SharedFrame>,
 }

@@ -161,8 +161,13 @@ impl Page<'_> {
         if let Some(via) = finding.via() {
             self.frame("via", via);
         }
-        if let Some(alone) = phrase::without_caller(finding) {
-            self.line(&format!("      {alone}"));
+        if phrase::is_without_caller(finding) {
+            match &finding.lead().subject.spawned_by {
+                Some(user) => self.frame("on a thread or task of its own, spawned by", user),
+                None => {
+                    self.line("      on a thread or task of its own: no call of yours leads here")
+                }
+            }
         }
     }
 

@@ -166,13 +166,11 @@ pub(crate) fn excluded(finding: &Finding) -> Vec<String> {
     sites.flat_map(|site| &site.verdict.evidence.excluded).map(sentence::excluded).collect()
 }
 
-/// Why nobody's code but a dependency's is named, if so.
-pub(crate) fn without_caller(finding: &Finding) -> Option<&'static str> {
+/// Whether nobody's code but a dependency's is named, because it ran on its own.
+pub(crate) fn is_without_caller(finding: &Finding) -> bool {
     let is_own = |frame: &SharedFrame| frame.origin == Origin::Workspace;
     let is_theirs = matches!(finding.blamed.origin, Origin::Dependency(_));
-    let has_caller = finding.lead().subject.stack.iter().any(is_own);
-    (is_theirs && !has_caller)
-        .then_some("on a thread or task of its own: no call of yours leads here")
+    is_theirs && !finding.lead().subject.stack.iter().any(is_own)
 }
 
 /// How a finding compares with the build before: a line, if there is one.

@@ -22,6 +22,7 @@ mod function;
 mod key;
 mod origin;
 mod source;
+mod spawn;
 mod stack;
 
 use std::collections::BTreeMap;
@@ -32,6 +33,7 @@ pub use function::plain;
 pub use key::SiteKey;
 pub use origin::{Origin, WorkspaceCrates};
 pub(crate) use source::CrateNames;
+pub(crate) use spawn::Spawners;
 pub use stack::{NamedFrame, SharedFrame, Stack};
 
 /// What a call site is called. Sites with equal keys are judged as one.

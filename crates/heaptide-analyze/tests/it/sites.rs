@@ -34,8 +34,16 @@ pub(crate) fn site(
         stack.push(frame("shop::handle", origin));
     }
     let id = format!("{:08x}", function.len() * 7919);
-    let subject =
-        Subject { id, path: function.into(), tag: None, blamed, via: None, grew_at: None, stack };
+    let subject = Subject {
+        id,
+        path: function.into(),
+        tag: None,
+        blamed,
+        via: None,
+        grew_at: None,
+        spawned_by: None,
+        stack,
+    };
     let born = |epoch| vec![Born::for_ever(counts(epoch)).of_bytes(64)];
     let series = series(axis, &rows(SiteId(1), axis.len() as u32, born));
     Site { subject, axis: Arc::clone(axis), series }

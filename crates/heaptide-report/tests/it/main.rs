@@ -243,10 +243,15 @@ fn a_dependency_that_allocates_is_named() {
     let theirs = findings[2].blamed.clone();
     findings[2].sites[0].subject.stack = vec![theirs];
     findings[2].ruling.gate = Gate::Fail;
+    findings.push(findings[2].clone());
+    let shop = NamedFrame { function: "shop::open".into(), line: Some(9), ..NamedFrame::default() };
+    let shop = NamedFrame { file: Some("/build/shop/src/main.rs".into()), ..shop };
+    findings[3].sites[0].subject.spawned_by = Some(shop.into());
     let page = human::write(&report, &view());
     for line in [
         "      via minijinja::vm::Closure::store  minijinja-2.0.0/src/vm.rs:31\n",
         "      on a thread or task of its own: no call of yours leads here\n",
+        "      on a thread or task of its own, spawned by shop::open  src/main.rs:9\n",
     ] {
         assert!(page.contains(line), "no {line:?} in {page}");
     }

@@ -257,6 +257,7 @@ fn subject(id: &str, blamed: SharedFrame) -> Subject {
         blamed: blamed.clone(),
         via: None,
         grew_at: None,
+        spawned_by: None,
         stack: [std, blamed].into_iter().chain(callers).collect(),
     }
 }

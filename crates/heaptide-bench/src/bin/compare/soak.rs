@@ -119,11 +119,8 @@ fn svg(points: &[Point]) -> String {
             height + 4.0,
         );
     }
-    let curves: [(&str, &str, fn(&Point) -> f64); 2] = [
-        ("resident", "#868e96", |point| point.rss_mib),
-        ("the shim's own", "#0b7285", |point| point.own_mib),
-    ];
-    for (name, colour, of) in curves {
+    for (name, colour) in [("resident", "#868e96"), ("the shim's own", "#0b7285")] {
+        let of = |it: &Point| if name == "resident" { it.rss_mib } else { it.own_mib };
         let line: Vec<String> =
             points.iter().map(|it| format!("{:.1},{:.1}", x(it.minutes), y(of(it)))).collect();
         let _ = writeln!(
