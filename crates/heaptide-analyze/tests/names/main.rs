@@ -11,6 +11,8 @@ mod build;
 mod expected;
 mod outcome;
 
+use std::collections::BTreeSet;
+
 use build::{Build, Code, Debug, Family, Mangling, Shim, Split};
 use outcome::Outcome;
 
@@ -35,10 +37,20 @@ fn names_are_right_in_the_profiles_that_people_use() {
     ]);
 }
 
-/// `cargo ci names` runs it: half an hour.
+/// `cargo ci names` runs it: half an hour. Faults of a linker, a compiler or a reader show in two
+/// settings that meet, hardly ever in three, so any two are together in one build at least; with
+/// `NAMES=all` each stands with all others, in some hours.
 #[test]
-#[ignore = "builds the program some two hundred times"]
+#[ignore = "builds the program some twenty times"]
 fn names_are_right_however_the_program_is_built() {
+    let builds = all_builds();
+    match std::env::var("NAMES").as_deref() {
+        Ok("all") => check(&builds),
+        _ => check(&pairwise(&builds)),
+    }
+}
+
+fn all_builds() -> Vec<Build> {
     let mut builds = Vec::new();
     for mangling in [Mangling::Legacy, Mangling::V0] {
         for lto in [false, true] {
@@ -56,7 +68,34 @@ fn names_are_right_however_the_program_is_built() {
     }
     let debugs = [Debug::None, Debug::Lines, Debug::Limited];
     builds.extend(debugs.map(|debug| Build { debug, shim: Shim::Git, ..USUAL }));
-    check(&builds);
+    builds
+}
+
+/// Builds in which any two settings meet that meet in one of all: always the one with most new pairs.
+fn pairwise(all: &[Build]) -> Vec<Build> {
+    let pairs = |build: &Build| -> BTreeSet<[(usize, String); 2]> {
+        let settings = build.to_string();
+        let settings = || settings.split_whitespace().map(str::to_owned).enumerate();
+        settings()
+            .flat_map(|a| settings().filter(move |b| a.0 < b.0).map(move |b| [a.clone(), b]))
+            .collect()
+    };
+    let mut missing: BTreeSet<_> = all.iter().flat_map(pairs).collect();
+    let mut chosen = Vec::new();
+    while !missing.is_empty() {
+        let n_new = |build: &&Build| pairs(build).intersection(&missing).count();
+        let Some(&best) = all.iter().max_by_key(n_new) else { break };
+        missing.retain(|pair| !pairs(&best).contains(pair));
+        chosen.push(best);
+    }
+    chosen
+}
+
+/// A check of two hundred builds took so long that nobody ran it.
+#[test]
+fn any_two_settings_meet_in_few_builds() {
+    let n_builds = pairwise(&all_builds()).len();
+    assert!((13..=24).contains(&n_builds), "{n_builds} builds");
 }
 
 fn check(builds: &[Build]) {
