@@ -4,7 +4,8 @@
 //! below the target directory; every later call only judges them, so that a change of the rule is
 //! seen in seconds. The constants of the rule may be chosen on the first half of the seeds; the
 //! targets are held on the second half. `SWEEP=tuning` judges the first half alone and names every
-//! run that was judged wrong; `SWEEP=again` plays everything anew.
+//! run that was judged wrong; `SWEEP=untouched` the second half alone; `SWEEP=again` plays everything
+//! anew.
 
 mod recordings;
 mod results;
@@ -29,26 +30,26 @@ const MOST_ALARMS: f64 = 0.005;
 /// If a target is missed, or a program cannot be built, played or judged.
 pub fn run() -> Result<()> {
     let what = std::env::var("SWEEP").unwrap_or_default();
-    let (tunes, again) = match what.as_str() {
-        "" => (false, false),
-        "tuning" => (true, false),
-        "again" => (false, true),
-        other => bail!("SWEEP is `tuning`, `again` or not set, not `{other}`"),
+    let (halves, again) = match what.as_str() {
+        "" => (&[TUNING, UNTOUCHED][..], false),
+        "tuning" => (&[TUNING][..], false),
+        "untouched" => (&[UNTOUCHED][..], false),
+        "again" => (&[TUNING, UNTOUCHED][..], true),
+        other => bail!("SWEEP is `tuning`, `untouched`, `again` or not set, not `{other}`"),
     };
     let programs = recordings::programs()?;
     let mut wrong = Vec::new();
     for (n, least_recall) in LENGTHS {
-        let seeds = if tunes { TUNING } else { TUNING.start..UNTOUCHED.end };
-        recordings::record(&programs, seeds, n, again)?;
-        let tuning = judge_all(&programs, TUNING, n)?;
-        println!("\n{n} snapshots, seeds {TUNING:?}\n{}", tuning.table(&programs));
-        if tunes {
-            print!("{}", tuning.mistakes(&programs));
-            continue;
+        for seeds in halves {
+            recordings::record(&programs, seeds.clone(), n, again)?;
+            let results = judge_all(&programs, seeds.clone(), n)?;
+            println!("\n{n} snapshots, seeds {seeds:?}\n{}", results.table(&programs));
+            if what == "tuning" {
+                print!("{}", results.mistakes(&programs));
+            } else if *seeds == UNTOUCHED {
+                wrong.extend(complaints(&programs, &results, n, least_recall));
+            }
         }
-        let untouched = judge_all(&programs, UNTOUCHED, n)?;
-        println!("{n} snapshots, seeds {UNTOUCHED:?}\n{}", untouched.table(&programs));
-        wrong.extend(complaints(&programs, &untouched, n, least_recall));
     }
     wrong.iter().for_each(|wrong| println!("{wrong}"));
     ensure!(wrong.is_empty(), "{} targets are missed", wrong.len());
