@@ -119,8 +119,11 @@ pub struct Children {
     pub recorded: u64,
     /// Of those that record, how many have written their last snapshot.
     pub finished: u64,
-    /// Of those that do not, how many ended by themselves too soon after they were forked.
+    /// Of those that do not, how many were gone, or another program, before they had held memory for long.
     pub brief: u64,
+    /// Whether they were to be recorded.
+    #[serde(skip_serializing_if = "is_false")]
+    pub followed: bool,
 }
 
 /// How stacks were found, cumulative since the recording began. An allocation that is not among the
@@ -317,4 +320,8 @@ pub struct Snapshot<R = Vec<SiteRow>> {
 
 fn is_zero(n: &u64) -> bool {
     *n == 0
+}
+
+fn is_false(flag: &bool) -> bool {
+    !*flag
 }

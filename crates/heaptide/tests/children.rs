@@ -26,6 +26,10 @@ fn main() -> ExitCode {
             ("children_are_left_alone_if_told", children_are_left_alone_if_told),
             ("a_child_of_many_threads_is_counted", a_child_of_many_threads_is_counted),
             ("a_child_that_execs_leaves_nothing", a_child_that_execs_leaves_nothing),
+            (
+                "children_that_become_other_programs_are_brief",
+                children_that_become_other_programs_are_brief,
+            ),
             ("grandchildren_record_too", grandchildren_record_too),
         ],
         &[
@@ -33,6 +37,7 @@ fn main() -> ExitCode {
             ("has idle workers", has_idle_workers),
             ("has threads and a child", has_threads_and_a_child),
             ("has a child that execs", has_a_child_that_execs),
+            ("has threads and starts commands", has_threads_and_starts_commands),
             ("has a grandchild", has_a_grandchild),
         ],
     )
@@ -116,6 +121,26 @@ fn has_a_child_that_execs() {
     assert!(proc::wait(child).success());
 }
 
+/// More than are told apart at the same time.
+const N_COMMANDS: u64 = 200;
+
+fn has_threads_and_starts_commands() {
+    let (stop, stopped) = std::sync::mpsc::channel::<()>();
+    let waits = std::thread::spawn(move || stopped.recv());
+    for round in 0..N_COMMANDS {
+        let command = proc::fork(|| {
+            use std::os::unix::process::CommandExt;
+            if round % 2 == 0 {
+                proc::exit_at_once(0);
+            }
+            panic!("{}", Command::new("true").exec());
+        });
+        assert!(proc::wait(command).success());
+    }
+    drop(stop);
+    let _ = waits.join();
+}
+
 fn has_a_grandchild() {
     let child = worker(|| {
         works();
@@ -124,11 +149,17 @@ fn has_a_grandchild() {
     assert!(proc::wait(child).success());
 }
 
+/// A variable of the environment.
+type Setting = (&'static str, &'static str);
+/// Nothing looks at children but forks, and the last snapshot: however long a busy machine lets them
+/// wait, they are not met on their way.
+const NO_SNAPSHOTS: Setting = ("HEAPTIDE_INTERVAL", "0");
+
 /// All that a program recorded, its own recording first.
-fn recordings(case: &str, folder: &Path, out: &Path, children: Option<&str>) -> Vec<Recording> {
+fn recordings(case: &str, folder: &Path, out: &Path, settings: &[Setting]) -> Vec<Recording> {
     let mut command = program(case);
     command.env("HEAPTIDE_OUT", out).env("HEAPTIDE_INTERVAL", format!("{INTERVAL:?}"));
-    command.env_remove("HEAPTIDE_CHILDREN").envs(children.map(|how| ("HEAPTIDE_CHILDREN", how)));
+    command.env_remove("HEAPTIDE_CHILDREN").envs(settings.iter().copied());
     let started = command.stderr(std::process::Stdio::piped()).spawn().expect("it starts");
     let pid = started.id();
     let output = started.wait_with_output().expect("it ends");
@@ -145,14 +176,13 @@ fn counts(recording: &Recording) -> Option<[u64; 4]> {
     Some([children.forked, children.recorded, children.finished, children.brief])
 }
 
-fn in_folder(case: &str, children: Option<&str>) -> Vec<Recording> {
-    let name = format!("{case} {}", children.unwrap_or("on"));
-    let folder = scratch_folder(&name.replace(' ', "_"));
-    recordings(case, &folder, &folder, children)
+fn in_folder(case: &str, settings: &[Setting]) -> Vec<Recording> {
+    let folder = scratch_folder(&format!("{case} {}", settings.len()).replace(' ', "_"));
+    recordings(case, &folder, &folder, settings)
 }
 
 fn workers_record() {
-    let all = in_folder("has workers", None);
+    let all = in_folder("has workers", &[]);
     assert_eq!(all.len(), 3, "the third worker was too brief");
     let parent = &all[0].header;
     assert_eq!(parent.parent, None);
@@ -172,7 +202,7 @@ fn workers_record() {
 
 fn a_file_has_its_workers_beside_it() {
     let folder = scratch_folder("beside");
-    let all = recordings("has workers", &folder, &folder.join("shop.jsonl"), None);
+    let all = recordings("has workers", &folder, &folder.join("shop.jsonl"), &[]);
     let mut names: Vec<PathBuf> = all
         .iter()
         .skip(1)
@@ -184,28 +214,36 @@ fn a_file_has_its_workers_beside_it() {
 }
 
 fn children_are_left_alone_if_told() {
-    let all = in_folder("has idle workers", Some("off"));
+    let all = in_folder("has idle workers", &[("HEAPTIDE_CHILDREN", "off")]);
     assert_eq!(all.len(), 1);
     assert_eq!(counts(&all[0]), Some([2, 0, 0, 0]));
-    let all = in_folder("has idle workers", None);
+    let all = in_folder("has idle workers", &[]);
     assert_eq!(all.len(), 3, "without being told they are recorded");
 }
 
 /// Another thread may hold any lock for ever in the child: it is not touched.
 fn a_child_of_many_threads_is_counted() {
-    let all = in_folder("has threads and a child", None);
+    let all = in_folder("has threads and a child", &[]);
     assert_eq!(all.len(), 1);
     assert_eq!(counts(&all[0]), Some([1, 0, 0, 0]));
 }
 
 fn a_child_that_execs_leaves_nothing() {
-    let all = in_folder("has a child that execs", None);
+    let all = in_folder("has a child that execs", &[NO_SNAPSHOTS]);
     assert_eq!(all.len(), 1);
-    assert_eq!(counts(&all[0]), Some([1, 0, 0, 0]));
+    assert_eq!(counts(&all[0]), Some([1, 0, 0, 1]), "it held its parent's memory for a moment");
+}
+
+/// Commands started by a service with threads: no children that could have been recorded, however many.
+fn children_that_become_other_programs_are_brief() {
+    let all = in_folder("has threads and starts commands", &[NO_SNAPSHOTS]);
+    assert_eq!(all.len(), 1);
+    assert_eq!(counts(&all[0]), Some([N_COMMANDS, 0, 0, N_COMMANDS]));
+    assert!(all[0].last().children.is_some_and(|children| children.followed));
 }
 
 fn grandchildren_record_too() {
-    let all = in_folder("has a grandchild", None);
+    let all = in_folder("has a grandchild", &[]);
     assert_eq!(all.len(), 3);
     let child_of = |pid: u32| {
         let mut children = all.iter().filter(|recording| {

@@ -30,6 +30,7 @@ fn main() -> ExitCode {
             ("two_processes_share_no_file", two_processes_share_no_file),
             ("what_finds_no_memory_is_dropped_and_said", what_finds_no_memory_is_dropped),
             ("a_thread_without_memory_is_said", a_thread_without_memory_is_said),
+            ("a_resize_whose_place_is_not_found_loses_no_block", a_resize_loses_no_block),
         ],
         &[("records for a while", records_for_a_while)],
     )
@@ -202,5 +203,64 @@ fn a_thread_without_memory_is_said() {
     let [recorded, made, dropped] = without_memory("no_thread", prepare);
     MAY_END.store(true, SeqCst);
     assert!(dropped >= 30, "{made} blocks made, {recorded} recorded, {dropped} dropped");
+    assert_eq!(recorded + dropped, made);
+}
+
+/// How far two threads have come together.
+static STAGE: AtomicU32 = AtomicU32::new(0);
+
+fn reach(stage: u32) {
+    STAGE.store(stage, SeqCst);
+    wait_until(|| STAGE.load(SeqCst) != stage);
+}
+
+#[inline(never)]
+fn grow(mut block: Vec<u8>) {
+    block.reserve_exact(black_box(4000));
+    std::mem::forget(block);
+}
+
+/// Grows a block while there is memory, so that the place where it does so is known.
+extern "C" fn grows_early(_: *mut libc::c_void) -> *mut libc::c_void {
+    grow(black_box(Vec::with_capacity(300)));
+    // Another thread would take over what this one knows.
+    reach(1);
+    wait_until(|| MAY_END.load(SeqCst));
+    ptr::null_mut()
+}
+
+/// Grows one in the same place when there is none.
+extern "C" fn grows_late(_: *mut libc::c_void) -> *mut libc::c_void {
+    let block = black_box(Vec::with_capacity(301));
+    reach(2);
+    grow(block);
+    reach(3);
+    ptr::null_mut()
+}
+
+/// Where a block grows is worth knowing too; a thread that has no room to remember the place loses
+/// nothing, since the block counts where it was made.
+fn a_resize_loses_no_block() {
+    let start = |body, stage| {
+        let mut id = 0;
+        // SAFETY: a thread without arguments; the standard library's would allocate at once.
+        let made = unsafe { libc::pthread_create(&mut id, ptr::null(), body, ptr::null_mut()) };
+        assert_eq!(made, 0);
+        wait_until(|| STAGE.load(SeqCst) == stage);
+    };
+    let prepare = || {
+        start(grows_early, 1);
+        // What the next thread counts at is far from what the first did.
+        branch(3);
+        start(grows_late, 2);
+        || {
+            branch(4);
+            STAGE.store(0, SeqCst);
+            wait_until(|| STAGE.load(SeqCst) == 3);
+        }
+    };
+    let [recorded, made, dropped] = without_memory("no_memory_to_grow", prepare);
+    MAY_END.store(true, SeqCst);
+    assert!(dropped > 0, "all {made} blocks found room");
     assert_eq!(recorded + dropped, made);
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytesize::ByteSize;
-use heaptide_format::{HeapTotals, Mode};
+use heaptide_format::{Children, HeapTotals, Mode};
 use jiff::SignedDuration;
 
 use crate::axis::WarmUp;
@@ -57,7 +57,7 @@ pub(super) fn of_recording(run: &Run<'_>, policy: &Policy) -> Vec<String> {
     doubt(dropped.sites, "blocks have no site of their own: the site table was full");
     doubt(dropped.overruns, "blocks were overrun by the program: look for a buffer overflow");
     doubt(
-        unrecorded_children(run),
+        last_children(run).filter(|children| !children.followed).map_or(0, unrecorded),
         "forked children have no recording: what they held, or became, was not seen",
     );
     let teardown = run.axis.teardown();
@@ -105,9 +105,25 @@ fn counts(run: &Run<'_>, work: &str) -> bool {
     run.timeline.counters().any(|name| name == work)
 }
 
+/// Why a run is not judged as a whole whose children were to be recorded: one sentence.
+pub(super) fn of_children(run: &Run<'_>) -> Option<String> {
+    let children = last_children(run)?;
+    let n_unrecorded = unrecorded(children);
+    (children.followed && n_unrecorded > 0).then(|| {
+        format!(
+            "{} (pid {}) forked children that have no recording, and what they held was not seen: \
+             {n_unrecorded}; a child is recorded if its parent has no other thread when it forks",
+            run.timeline.header.exe, run.timeline.header.pid
+        )
+    })
+}
+
+fn last_children(run: &Run<'_>) -> Option<Children> {
+    run.timeline.points.last().and_then(|point| point.children)
+}
+
 /// Children that may have held memory for longer than a moment, and that no recording shows.
-fn unrecorded_children(run: &Run<'_>) -> u64 {
-    let children = run.timeline.points.last().and_then(|point| point.children).unwrap_or_default();
+fn unrecorded(children: Children) -> u64 {
     children.forked.saturating_sub(children.recorded).saturating_sub(children.brief)
 }
 

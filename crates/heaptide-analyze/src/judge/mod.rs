@@ -93,6 +93,7 @@ pub fn judge_runs(runs: &[Run<'_>], criteria: &Criteria<'_>) -> Report {
         runs.iter().map(|run| report_run(run, policy, before)).collect();
     let mut undecided: Vec<String> =
         judged.iter().flat_map(|run| &run.too_short).cloned().collect();
+    undecided.extend(runs.iter().filter_map(adequacy::of_children));
     judged.iter_mut().for_each(|run| rule_on(run, criteria));
     let policy_use = policy.usage(&judged, runs, today);
     let baseline = baseline.map(|baseline| {

@@ -110,7 +110,8 @@ fn what_a_recording_lacks_is_said() {
         (
             "children",
             |process| {
-                let children = Children { forked: 9, recorded: 4, finished: 3, brief: 2 };
+                let children =
+                    Children { forked: 9, recorded: 4, finished: 3, brief: 2, followed: false };
                 process.points.last_mut().unwrap().children = Some(children);
             },
             "3 forked children have no recording: what they held, or became, was not seen",
@@ -171,6 +172,25 @@ fn work_that_nobody_counted_is_said() {
         let sentences = report.errors.iter().chain(&report.undecided);
         assert_eq!(report.outcome, outcome, "{name}");
         assert_eq!(sentences.map(String::as_str).next(), said, "{name}");
+    }
+}
+
+/// A worker that leaked passed as clean, because it had been forked by a process with threads.
+#[test]
+fn a_worker_that_was_to_be_recorded_and_was_not_is_not_clean() {
+    for (followed, brief, n_unrecorded) in [(true, 2, Some(3)), (true, 5, None), (false, 2, None)] {
+        let mut process = healthy(40);
+        let children = Children { forked: 9, recorded: 4, finished: 4, brief, followed };
+        process.points.last_mut().unwrap().children = Some(children);
+        let report = judged("worker", &process, "");
+        let says = n_unrecorded.map(|n| format!("what they held was not seen: {n};"));
+        let outcome = if says.is_some() { Outcome::Inconclusive } else { Outcome::Clean };
+        assert_eq!(report.outcome, outcome, "{children:?}");
+        let said = report.undecided.first();
+        assert_eq!(
+            said.zip(says).map(|(said, says)| said.contains(&says)),
+            n_unrecorded.map(|_| true)
+        );
     }
 }
 

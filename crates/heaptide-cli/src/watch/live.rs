@@ -4,6 +4,7 @@
 //! that this process has a recording open, and that it catches the signal the recording names.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
@@ -101,12 +102,39 @@ fn open_segment(pid: i32) -> anyhow::Result<Option<Segment>> {
     };
     let descriptors =
         threads.filter_map(|thread| fs::read_dir(thread.ok()?.path().join("fd")).ok());
-    let open = descriptors.flatten().filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
-    // Reading from anything but a file could wait for ever.
-    let files = open.filter(|path| path.is_file());
+    let files = descriptors.flatten().filter_map(|entry| file_of(pid, &entry.ok()?.path()));
+    let own_pid = pid_in_own_namespace(pid);
     let own = files.filter_map(|path| recordings::segment(&path));
-    let own = own.filter(|segment| i64::from(segment.header.pid) == i64::from(pid));
+    let own = own.filter(|segment| i64::from(segment.header.pid) == i64::from(own_pid));
     Ok(own.max_by_key(|segment| (segment.header.start_unix_ns, segment.header.segment)))
+}
+
+/// Where we find the file that a descriptor of a process stands for. In a container its path may mean
+/// nothing here, or another file; then the process's root leads there.
+fn file_of(pid: i32, descriptor: &Path) -> Option<PathBuf> {
+    let open = fs::metadata(descriptor).ok()?;
+    // Reading from anything but a file could wait for ever.
+    if !open.is_file() {
+        return None;
+    }
+    let path = fs::read_link(descriptor).ok()?;
+    let from_its_root = Path::new(&format!("/proc/{pid}/root")).join(path.strip_prefix("/").ok()?);
+    let is_it = |path: &PathBuf| {
+        fs::metadata(path).is_ok_and(|it| (it.dev(), it.ino()) == (open.dev(), open.ino()))
+    };
+    [path, from_its_root].into_iter().find(is_it)
+}
+
+/// What a process takes for its id: in a container, another number than ours for it.
+fn pid_in_own_namespace(pid: i32) -> i32 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    innermost_pid(&status).unwrap_or(pid)
+}
+
+/// The last number of `NSpid` of a `/proc/PID/status`, which begins with our own namespace's.
+fn innermost_pid(status: &str) -> Option<i32> {
+    let pids = status.lines().find_map(|line| line.strip_prefix("NSpid:"))?;
+    pids.split_whitespace().last()?.parse().ok()
 }
 
 fn is_caught(pid: Pid, signal: Signal) -> anyhow::Result<bool> {
@@ -130,6 +158,13 @@ mod tests {
         let status = "Name:\tshop\nSigIgn:\t0000000000001000\nSigCgt:\t0000000000000800\n";
         assert_eq!(caught_mask(status), Some(1 << (Signal::SIGUSR2 as i32 - 1)));
         assert_eq!(caught_mask("Name:\tshop\n"), None);
+    }
+
+    #[test]
+    fn a_process_in_a_container_has_an_id_of_its_own() {
+        assert_eq!(innermost_pid("Name:\tshop\nNSpid:\t2468\t17\t1\nThreads:\t2\n"), Some(1));
+        assert_eq!(innermost_pid("NSpid:\t2468\n"), Some(2468));
+        assert_eq!(innermost_pid("Name:\tshop\n"), None);
     }
 
     #[test]

@@ -13,7 +13,11 @@ struct Shop(Child);
 impl Shop {
     /// Started, and past its first line, which it prints when it serves.
     fn start(scratch: &Scratch, signal: Option<&str>) -> Self {
-        let mut command = Command::new(HEAPTIDE);
+        Self::start_by(Command::new(HEAPTIDE), scratch, signal)
+    }
+
+    /// The same by another command, which runs what it is given.
+    fn start_by(mut command: Command, scratch: &Scratch, signal: Option<&str>) -> Self {
         command.arg("demo-shop").env("HEAPTIDE_OUT", scratch.path("shop.jsonl"));
         command
             .env_remove("HEAPTIDE_SIGNAL")
@@ -116,6 +120,26 @@ fn a_running_program_is_asked_for_a_snapshot() {
     scratch.check("show dump.json", 0, "snapshot 1 of");
     scratch.check("show shop.jsonl@0", 0, "snapshot 0 of");
     scratch.check(&format!("snapshot {pid} -o no/such/dir.json"), 2, "cannot write no/such/dir");
+}
+
+/// "It has no recording open": its header says that it is process 1.
+#[test]
+fn a_program_in_a_container_is_asked_from_outside() {
+    let in_container = |program: &str| {
+        let mut command = Command::new("unshare");
+        command.args(["--user", "--map-root-user", "--pid", "--fork", "--kill-child", program]);
+        command
+    };
+    if !in_container("true").status().is_ok_and(|status| status.success()) {
+        eprintln!("skipped: this system lets nobody make namespaces");
+        return;
+    }
+    let scratch = Scratch::new();
+    let shop = Shop::start_by(in_container(HEAPTIDE), &scratch, Some("USR2"));
+    let outer = shop.0.id();
+    let children = std::fs::read_to_string(format!("/proc/{outer}/task/{outer}/children"));
+    let pid = children.expect("the kernel lists children").trim().to_owned();
+    scratch.check(&format!("snapshot {pid}"), 0, "shop.jsonl@0");
 }
 
 #[test]

@@ -163,11 +163,12 @@ fn dropped() -> impl Strategy<Value = Dropped> {
 }
 
 fn children() -> impl Strategy<Value = Children> {
-    any::<[u64; 4]>().prop_map(|[forked, recorded, finished, brief]| Children {
+    any::<([u64; 4], bool)>().prop_map(|([forked, recorded, finished, brief], followed)| Children {
         forked,
         recorded,
         finished,
         brief,
+        followed,
     })
 }
 

@@ -96,7 +96,7 @@ fn snapshot() -> Snapshot {
         },
         unwinding: Some(Unwinding { misses: 2, uncacheable: 1 }),
         own_bytes: 7,
-        children: Some(Children { forked: 4, recorded: 3, finished: 2, brief: 1 }),
+        children: Some(Children { forked: 4, recorded: 3, finished: 2, brief: 1, followed: true }),
         sites: vec![row()],
     }
 }

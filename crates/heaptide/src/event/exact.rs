@@ -5,7 +5,7 @@
 //! and tells of nothing but addresses and sizes. The contract:
 //!
 //! * A block's trailer says what [`count_alloc_fast`], [`count_alloc_slow`] or [`count_resize`]
-//!   returned for it, or [`uncounted`]. Where it stands is the caller's affair.
+//!   returned for it, or [`without_slot`], or [`uncounted`]. Where it stands is the caller's affair.
 //! * A resize of a block that [`is_from_before`] the recording is counted as an allocation where it is
 //!   resized: its slot is looked for before, as for any other.
 //! * The size given at a block's end is the size given last when it was made or resized: so a caller
@@ -16,8 +16,8 @@
 
 #![forbid(unsafe_code)]
 
-use super::guard::{note_overrun, with_guard_for};
-use super::lookup::{CountTarget, SlowCountTarget};
+use super::guard::{note_overrun, note_unheld, with_guard_for};
+use super::lookup::{CountTarget, NoSlot, SlowCountTarget};
 use crate::globals::count_context;
 use crate::shared::state::State;
 use crate::shared::trailer::{Birth, PaddableSize, SiteIndex, Trailer};
@@ -41,6 +41,15 @@ pub(crate) fn count_alloc_slow(
     let birth = target.slot.count_alloc_slow(count_context(), target.guard.state, size);
     add(&target.guard.get().tally.uncounted, u64::from(birth.is_none()));
     Trailer::new(addr, birth.unwrap_or(Birth::UNCOUNTED))
+}
+
+/// The trailer of a block that has no slot, and is said to be lost if it should have had one.
+pub(crate) fn without_slot(why: NoSlot, addr: usize) -> Trailer {
+    match why {
+        NoSlot::NotRecorded => {}
+        NoSlot::WithoutMemory => note_unheld(),
+    }
+    uncounted(addr)
 }
 
 /// The trailer of a block that is not counted.

@@ -42,16 +42,13 @@ impl AnyGuard {
 
 /// A block for the caller alone, which knows of all unloads in its state. The calling thread's own;
 /// another for a thread that has none yet, or none any more, or whose block is in use by the very
-/// call that a signal handler interrupted. `None` without memory, which is counted.
+/// call that a signal handler interrupted. `None` without memory.
 ///
 /// The state is read when the block is held: whoever had it before counted under no later one.
 pub(super) fn any_guard() -> Option<AnyGuard> {
     let own = block::own_guard().or_else(|| block::adopt(&THREAD_BLOCKS, &ARENA));
     let lent = || block::borrow(&THREAD_BLOCKS, &ARENA).map(Owner::Lent);
-    let Some(owner) = own.map(Owner::Own).or_else(lent) else {
-        note_unheld();
-        return None;
-    };
+    let owner = own.map(Owner::Own).or_else(lent)?;
     let mut any = AnyGuard { owner, state: STATE.load() };
     let state = any.state;
     any.get_mut().forget_unloaded(state);
@@ -66,8 +63,9 @@ pub(super) fn note_unheld() {
 
 #[cold]
 pub(super) fn note_overrun() {
-    if let Some(any) = any_guard() {
-        add(&any.get().tally.overruns, 1);
+    match any_guard() {
+        Some(any) => add(&any.get().tally.overruns, 1),
+        None => note_unheld(),
     }
 }
 
@@ -80,10 +78,8 @@ pub(super) fn with_guard_for(birth: Birth, count: impl FnOnce(&ThreadBlock, Stat
     if birth.site() == SiteIndex::NONE {
         return;
     }
-    if let Some(any) = any_guard()
-        && counts(any.state, birth)
-        && !count(any.get(), any.state)
-    {
+    let Some(any) = any_guard() else { return note_unheld() };
+    if counts(any.state, birth) && !count(any.get(), any.state) {
         add(&any.get().tally.uncounted, 1);
     }
 }

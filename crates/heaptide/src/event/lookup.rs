@@ -16,7 +16,7 @@
 
 #![forbid(unsafe_code)]
 
-use super::guard::{AnyGuard, any_guard, note_unheld};
+use super::guard::{AnyGuard, any_guard};
 use super::miss::resolve_miss;
 #[cfg(feature = "verify")]
 use super::verify;
@@ -68,6 +68,17 @@ pub(crate) enum SlotLookup {
     Miss,
 }
 
+/// Why a block has no slot.
+///
+/// Told to whoever makes the block, who alone knows whether it comes to be, and so whether it is lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NoSlot {
+    /// It is none of the program's, or nothing is recorded any more.
+    NotRecorded,
+    /// There was no memory to find out where it counts.
+    WithoutMemory,
+}
+
 /// Whether a stack is still to be looked for in the thread's cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CacheSearch {
@@ -115,21 +126,21 @@ pub(crate) fn is_of_program() -> bool {
     !block::is_internal()
 }
 
-/// Finds or makes the slot of the program's block that is about to be made. `None`: it is not counted.
+/// Finds or makes the slot of the program's block that is about to be made.
 pub(crate) fn find_slot_slow(
     stack: impl StackMemory,
     caller: Caller,
     search: CacheSearch,
-) -> Option<SlowCountTarget> {
-    let mut any = any_guard()?;
+) -> Result<SlowCountTarget, NoSlot> {
+    let mut any = any_guard().ok_or(NoSlot::WithoutMemory)?;
     if !any.state.is_recording() {
-        return None;
+        return Err(NoSlot::NotRecorded);
     }
     let guard = any.get_mut();
     let known =
         (search == CacheSearch::Due).then(|| guard.stack_cache().find(stack, caller)).flatten();
-    let slot = known.or_else(|| resolve_miss(guard, stack, caller))?;
-    Some(SlowCountTarget { guard: any, slot })
+    let slot = known.or_else(|| resolve_miss(guard, stack, caller)).ok_or(NoSlot::WithoutMemory)?;
+    Ok(SlowCountTarget { guard: any, slot })
 }
 
 /// The target at `slot`, if nothing but counting is to be done there.
@@ -150,11 +161,4 @@ fn fast_target(
     #[cfg(not(feature = "verify"))]
     let _ = (stack, caller);
     Some(CountTarget { _guard: guard, slot, size })
-}
-
-/// A block of which nobody could find out where it counts, for want of memory.
-#[cold]
-pub(crate) fn without_memory() -> Option<SlowCountTarget> {
-    note_unheld();
-    None
 }

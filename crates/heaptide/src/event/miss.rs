@@ -45,10 +45,7 @@ pub(super) fn resolve_miss(
     add(&tally.misses, 1);
     add(&tally.uncacheable, u64::from(!entry.usable));
     let site = intern(block, outcome, tag);
-    let Some(slot) = counters::slot(&block.slots, &ARENA, site) else {
-        add(&tally.uncounted, 1);
-        return None;
-    };
+    let slot = counters::slot(&block.slots, &ARENA, site)?;
     if block.can_tell_unloads() {
         entry.commit(slot);
     }

@@ -7,7 +7,7 @@
 #![forbid(unsafe_code)]
 
 use super::guard::{note_unheld, with_guard_for};
-use super::lookup::{self, CacheSearch, SlowCountTarget, find_slot_slow};
+use super::lookup::{self, CacheSearch, NoSlot, SlowCountTarget, find_slot_slow};
 use crate::globals::{ARENA, Tables, count_context, tables};
 use crate::shared::samples::{Sample, SampleTable, TakenSample};
 use crate::shared::state::{Phase, State};
@@ -38,7 +38,11 @@ pub(crate) fn prepare(
     stack: impl StackMemory,
     caller: Caller,
 ) -> Option<PendingSample> {
-    let target = find_slot_slow(stack, caller, CacheSearch::Due)?;
+    let target = match find_slot_slow(stack, caller, CacheSearch::Due) {
+        Ok(target) => target,
+        Err(NoSlot::NotRecorded) => return None,
+        Err(NoSlot::WithoutMemory) => return without_memory(),
+    };
     let guard = target.guard.get();
     let tables = tables().filter(|_| SampleTable::make_room(&guard.spare, &ARENA));
     add(&guard.tally.unsampled, u64::from(tables.is_none()));

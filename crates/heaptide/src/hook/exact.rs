@@ -12,7 +12,7 @@ use super::layout::{Fill, alloc_padded, padded, padded_as_made, read_trailer, wr
 use super::waiting;
 use crate::entry::{self, AllocTarget, RequestTarget, ThreadStack, on_scratch_stack};
 use crate::event::exact;
-use crate::event::lookup::{self, CacheSearch, CountTarget, SlotLookup, SlowCountTarget};
+use crate::event::lookup::{self, CacheSearch, CountTarget, NoSlot, SlotLookup, SlowCountTarget};
 use crate::globals::STATE;
 use crate::shared::state::State;
 use crate::shared::trailer::{PaddableSize, SiteIndex, Trailer};
@@ -169,28 +169,28 @@ unsafe fn alloc_slow<A: GlobalAlloc>(
     block
 }
 
-/// Where a block counts that is about to be made or resized; `None`: it is not counted.
+/// Where a block counts that is about to be made or resized.
 ///
 /// # Safety
 /// `caller` must be the frame that called the entry point.
-unsafe fn find_target(caller: Caller, search: CacheSearch) -> Option<SlowCountTarget> {
+unsafe fn find_target(caller: Caller, search: CacheSearch) -> Result<SlowCountTarget, NoSlot> {
     if !lookup::is_of_program() {
-        return None;
+        return Err(NoSlot::NotRecorded);
     }
     // SAFETY: from here on only the walk and the stack cache ask, starting at the caller.
     let stack = unsafe { ThreadStack::assume_walked() };
     let target = on_scratch_stack(|| lookup::find_slot_slow(stack, caller, search));
-    target.unwrap_or_else(lookup::without_memory)
+    target.unwrap_or(Err(NoSlot::WithoutMemory))
 }
 
 /// Counts a block that is there now, and says so in its trailer.
 ///
 /// # Safety
 /// `block` must have `size` bytes and room for a trailer behind them.
-unsafe fn count(target: Option<SlowCountTarget>, block: *mut u8, size: PaddableSize) {
+unsafe fn count(target: Result<SlowCountTarget, NoSlot>, block: *mut u8, size: PaddableSize) {
     let trailer = match &target {
-        Some(target) => exact::count_alloc_slow(target, block.addr(), size),
-        None => exact::uncounted(block.addr()),
+        Ok(target) => exact::count_alloc_slow(target, block.addr(), size),
+        Err(why) => exact::without_slot(*why, block.addr()),
     };
     // SAFETY: the caller's promise.
     unsafe { write_trailer(block, size.bytes(), trailer) };
@@ -321,7 +321,8 @@ impl<A: GlobalAlloc> RequestTarget for GrowingHook<A> {
     unsafe extern "C" fn request(inner: &A, resize: &Resize, sp: u64, fp: u64, ra: u64) -> *mut u8 {
         // SAFETY: the entry point's promise.
         let target = unsafe { find_target(Caller { ra, sp, fp }, CacheSearch::Due) };
-        // The allocator is not called, nor anything counted, while the target's block is held.
+        // The allocator is not called, nor anything counted, while the target's block is held. That a place
+        // was not found loses nothing: the block counts where it was made.
         let grown_at = target.map_or(SiteIndex::NONE, |target| target.site());
         // SAFETY: the block carries a trailer behind its `layout.size()` bytes.
         let trailer = unsafe { read_trailer(resize.block, resize.layout.size()) };

@@ -7,8 +7,9 @@
 //! recorder's, as servers that fork their workers have; and the recorder's is made to rest while it forks.
 //! All other children are counted.
 //!
-//! What became of children stands in a page that parent and children share, since nothing else tells a
-//! parent. Children that were not made by `fork` (`vfork`, `posix_spawn`, `clone`) run none of this.
+//! What became of children stands in pages that parent and children share, since nothing else tells a
+//! parent. A child that is gone, or another program, before a snapshot of its parent's met it has held
+//! nothing for long, and is no gap in what was recorded; a service that starts commands has many. Children that were not made by `fork` (`vfork`, `posix_spawn`, `clone`) run none of this.
 
 #![forbid(unsafe_code)]
 
@@ -21,7 +22,7 @@ use once_cell::sync::OnceCell;
 use super::config::Builder;
 use crate::sync::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use crate::sync::{AtomicBool, AtomicU32, AtomicU64};
-use crate::sys::{self, SharedNumbers, Want};
+use crate::sys::{self, ChildPlace, ChildState, SharedNumbers, SharedPlaces, Want};
 use crate::thread::block::InternalGuard;
 
 /// What a forked child needs to go on.
@@ -59,6 +60,15 @@ enum Count {
 
 const NUMBERS_PER_FAMILY: usize = 4;
 
+/// Where those of the children stand that are there.
+static PLACES: OnceCell<Option<SharedPlaces>> = OnceCell::new();
+/// The place of this process, a child.
+static OWN_PLACE: Mutex<Option<&'static ChildPlace>> = Mutex::new(None);
+/// Whether a thread is looking at them.
+static LOOKS: AtomicBool = AtomicBool::new(false);
+/// Whether the children of this process were to be recorded.
+static FOLLOWS: AtomicBool = AtomicBool::new(false);
+
 fn number(family: u32, count: Count) -> Option<&'static AtomicU64> {
     let page = PAGE.get().copied().flatten().filter(|_| family > 0)?;
     page.get(family as usize * NUMBERS_PER_FAMILY + count as usize)
@@ -74,13 +84,51 @@ fn add(family: u32, count: Count) {
 /// kernel gave no page to count in.
 pub(super) fn of_this_process() -> Option<Children> {
     let family = OWN_FAMILY.load(Acquire);
+    look_at_children(family);
     let read = |count| number(family, count).map(|number| number.load(Relaxed));
     Some(Children {
         forked: read(Count::Forked)?,
         recorded: read(Count::Recorded)?,
         finished: read(Count::Finished)?,
         brief: read(Count::Brief)?,
+        followed: FOLLOWS.load(Relaxed),
     })
+}
+
+/// Counts the children that went before anybody met them, and makes room in their places.
+fn look_at_children(family: u32) {
+    let Some(places) = PLACES.get().copied().flatten().filter(|_| family > 0) else { return };
+    if LOOKS.swap(true, Acquire) {
+        return;
+    }
+    let met_ns = sys::monotonic_ns().saturating_sub(GRACE.as_nanos() as u64);
+    for place in places {
+        match place.look(family) {
+            Some(ChildState::Gone { was_settled: false }) => add(family, Count::Brief),
+            Some(ChildState::There { since_ns }) if since_ns <= met_ns => place.settle(),
+            Some(_) | None => {}
+        }
+    }
+    LOOKS.store(false, Release);
+}
+
+/// In the child: a place by which the parent sees whether it is there. Without one it counts as one that
+/// stays.
+fn take_place(family: u32) {
+    LOOKS.store(false, Release);
+    let places = PLACES.get().copied().flatten().filter(|_| family > 0);
+    let now_ns = sys::monotonic_ns();
+    let place = places.and_then(|all| all.iter().find(|place| place.take(family, now_ns)));
+    if let Ok(mut own) = OWN_PLACE.try_lock() {
+        *own = place;
+    }
+}
+
+/// In the child: it is told of in another way.
+fn settle_own_place() {
+    if let Ok(Some(place)) = OWN_PLACE.try_lock().as_deref() {
+        place.settle();
+    }
 }
 
 // --- the recorder thread's rest --------------------------------------------------------------
@@ -124,6 +172,8 @@ fn hold_recorder() -> bool {
 pub(super) fn follow(builder: &Builder, start: fn(&Builder)) {
     // Before any fork, so that all share one page.
     let page = PAGE.get_or_init(sys::shared_numbers);
+    PLACES.get_or_init(sys::shared_places);
+    FOLLOWS.store(builder.follow_children, Relaxed);
     OWN_FAMILY.store(0, Release);
     if let Ok(mut followed) = FOLLOWED.lock() {
         let follows = builder.follow_children && page.is_some();
@@ -152,6 +202,8 @@ pub(super) fn before_fork(records: bool, n_own_threads: u64) {
     if OWN_FAMILY.load(Acquire) == 0 {
         take_family();
     }
+    // Those that are gone make room, however many are forked between two snapshots.
+    look_at_children(OWN_FAMILY.load(Acquire));
     let is_followed = FOLLOWED.try_lock().is_ok_and(|followed| followed.is_some());
     if !is_followed || sys::n_threads() != Some(1 + n_own_threads) || !hold_recorder() {
         return;
@@ -189,6 +241,7 @@ pub(super) fn after_fork_in_child() {
     let _internal = InternalGuard::enter();
     let family = if RECORDS.load(Relaxed) { OWN_FAMILY.load(Acquire) } else { 0 };
     add(family, Count::Forked);
+    take_place(family);
     PARENTS_FAMILY.store(family, Release);
     OWN_FAMILY.store(0, Release);
     TURN.store(AT_WORK, Release);
@@ -215,6 +268,7 @@ pub(super) fn outlives_its_start() -> bool {
     }
     let ends = wanted.has(Want::Exit) || wanted.has(Want::Terminate);
     if ends {
+        settle_own_place();
         add(PARENTS_FAMILY.load(Acquire), Count::Brief);
     }
     !ends
@@ -222,6 +276,7 @@ pub(super) fn outlives_its_start() -> bool {
 
 /// This process, a child, has a file of its own.
 pub(super) fn child_recorded() {
+    settle_own_place();
     add(PARENTS_FAMILY.load(Acquire), Count::Recorded);
 }
 

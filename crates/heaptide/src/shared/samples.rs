@@ -125,16 +125,17 @@ impl Chunk {
             key.load(Relaxed) == EMPTY
                 && key.compare_exchange(EMPTY, CLAIMED, Acquire, Relaxed).is_ok()
         };
-        let slots = self.keys.iter().zip(&self.births).zip(&self.weights);
-        for ((key, birth), weight) in slots {
-            if claim(key) {
-                birth.store(sample.birth.to_bits(), Relaxed);
-                weight.store(sample.weight, Relaxed);
-                key.store(addr as u64, Release);
-                return true;
+        // A debug build would keep three iterators in step on the caller's stack (rule 11).
+        let Some(at) = self.keys.iter().position(claim) else { return false };
+        let write = |to: &[AtomicU64; SLOTS], word: u64, order| {
+            if let Some(to) = to.get(at) {
+                to.store(word, order);
             }
-        }
-        false
+        };
+        write(&self.births, sample.birth.to_bits(), Relaxed);
+        write(&self.weights, sample.weight, Relaxed);
+        write(&self.keys, addr as u64, Release);
+        true
     }
 }
 

@@ -12,21 +12,26 @@ pub(crate) type SharedNumbers = &'static [AtomicU64; PAGE_BYTES / size_of::<u64>
 
 /// A page of zeroes that stays shared with forked children; `None` if the system refuses.
 pub(crate) fn shared_numbers() -> Option<SharedNumbers> {
+    let numbers = map_shared(PAGE_BYTES)?;
+    // SAFETY: a page of zeroes, which are atomics of value 0, aligned as pages are; never unmapped, and
+    // whoever shares it reaches it through atomics too.
+    Some(unsafe { numbers.cast().as_ref() })
+}
+
+/// Zeroes that stay shared with forked children; `None` if the system refuses.
+pub(super) fn map_shared(bytes: usize) -> Option<NonNull<u8>> {
     // SAFETY: an anonymous mapping at an address of the kernel's choice touches nothing that exists.
     let at = unsafe {
         libc::mmap(
             core::ptr::null_mut(),
-            PAGE_BYTES,
+            bytes,
             libc::PROT_READ | libc::PROT_WRITE,
             libc::MAP_SHARED | libc::MAP_ANONYMOUS,
             -1,
             0,
         )
     };
-    let numbers = NonNull::new(at).filter(|_| at != libc::MAP_FAILED)?;
-    // SAFETY: a page of zeroes, which are atomics of value 0, aligned as pages are; never unmapped, and
-    // whoever shares it reaches it through atomics too.
-    Some(unsafe { numbers.cast().as_ref() })
+    NonNull::new(at.cast()).filter(|_| at != libc::MAP_FAILED)
 }
 
 /// Fresh zeroed memory of at least `bytes`, page-aligned; `None` if the system refuses.

@@ -6,6 +6,7 @@ mod errno;
 mod loader;
 mod memory;
 mod names;
+mod places;
 mod privilege;
 mod process;
 mod raw;
@@ -25,6 +26,7 @@ pub(crate) use loader::{
 };
 pub(crate) use memory::{SharedNumbers, map_stack, map_zeroed, resident_bytes, shared_numbers};
 pub(crate) use names::rename_if_free;
+pub(crate) use places::{ChildPlace, ChildState, SharedPlaces, shared_places};
 pub(crate) use privilege::effective_user_id;
 pub(crate) use process::{
     at_thread_exit, environment, monotonic_ns, n_threads, process_id, start_up_entropy,
