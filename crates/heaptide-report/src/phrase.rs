@@ -126,7 +126,10 @@ pub(crate) fn needs(finding: &Finding) -> Option<String> {
     let needs = finding.lead().verdict.evidence.would_change.iter();
     let mut needs = needs.filter_map(|condition| match *condition {
         Condition::Snapshots { more, about_ns } => Some((more, about_ns)),
-        Condition::Flush { .. } | Condition::MaxLifetime { .. } | Condition::Bound { .. } => None,
+        Condition::Flush { .. }
+        | Condition::FromStart { .. }
+        | Condition::MaxLifetime { .. }
+        | Condition::Bound { .. } => None,
     });
     let (more, about_ns) = needs.next()?;
     let snapshots = plural(more.into(), "more snapshot", "more snapshots");

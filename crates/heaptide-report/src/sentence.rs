@@ -61,6 +61,13 @@ fn twice_the_work(exponent: f64) -> String {
 /// What would have to be true of the program for the verdict to change.
 pub(crate) fn condition(condition: &Condition) -> Option<String> {
     Some(match *condition {
+        Condition::FromStart { freed_from_before } => {
+            let freed = plural(freed_from_before, "block", "blocks");
+            format!(
+                "they only replace the {freed} from before the recording that were freed meanwhile \
+                 (record from the start of the program)"
+            )
+        }
         Condition::MaxLifetime { longer_than_ns } => {
             let age = duration(longer_than_ns);
             format!("they are meant to live longer than {age} (set max_lifetime)")
