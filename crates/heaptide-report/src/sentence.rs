@@ -61,13 +61,6 @@ fn twice_the_work(exponent: f64) -> String {
 /// What would have to be true of the program for the verdict to change.
 pub(crate) fn condition(condition: &Condition) -> Option<String> {
     Some(match *condition {
-        Condition::FromStart { freed_from_before } => {
-            let freed = plural(freed_from_before, "block", "blocks");
-            format!(
-                "they only replace the {freed} from before the recording that were freed meanwhile \
-                 (record from the start of the program)"
-            )
-        }
         Condition::MaxLifetime { longer_than_ns } => {
             let age = duration(longer_than_ns);
             format!("they are meant to live longer than {age} (set max_lifetime)")
@@ -76,6 +69,8 @@ pub(crate) fn condition(condition: &Condition) -> Option<String> {
             format!("there is a bound above {} (allow it in heaptide.toml)", objects(above_objects))
         }
         // Those are matters of the run.
-        Condition::Flush { .. } | Condition::Snapshots { .. } => return None,
+        Condition::Flush { .. } | Condition::FromStart { .. } | Condition::Snapshots { .. } => {
+            return None;
+        }
     })
 }

@@ -184,7 +184,9 @@ pub(super) fn classify_objects(
         sample_weight: sample_weight(series),
     };
     let class = classify(&measures, chosen, axis, rule, series);
-    let needs = || needs(&measures.steps, axis, rule);
+    // It takes about a run as long again to see that what was there before has all been replaced.
+    let least = if measures.may_replace() { axis.len() as u32 } else { 0 };
+    let needs = || needs(&measures.steps, axis, rule).max(least);
     let Measures { steps, survivors, births, rise, .. } = &measures;
     let late = rise.late.unwrap_or_default();
     Objects {
