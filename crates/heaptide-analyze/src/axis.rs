@@ -65,6 +65,8 @@ pub struct Slot {
     pub elapsed_ns: u64,
     /// Work counted until then, by name.
     pub work: BTreeMap<String, u64>,
+    /// Blocks freed until then that were there before the recording.
+    pub freed_from_before: u64,
 }
 
 /// The slots of a run, and which of them are warm-up and which are old enough to count.
@@ -180,6 +182,12 @@ impl Axis {
         self.end_shares.partition_point(|&end| end <= start + share * (1.0 - start) + ROUNDING)
     }
 
+    /// Blocks freed in these slots that were there before the recording.
+    pub(crate) fn freed_from_before(&self, slots: std::ops::Range<usize>) -> u64 {
+        let until = |end: usize| end.checked_sub(1).map_or(0, |k| self.slots[k].freed_from_before);
+        until(slots.end).saturating_sub(until(slots.start))
+    }
+
     /// Slots whose births are evidence and are mature at the end.
     pub fn mature(&self) -> std::ops::Range<usize> {
         let end = self.mature.last().copied().map_or(0, usize::from);
@@ -280,7 +288,8 @@ fn slots(points: &[Point], closing: &[usize]) -> Vec<Slot> {
     for point in closing.iter().map(|&k| &points[k]) {
         let last_epoch = point.epoch;
         let (elapsed_ns, work) = (point.elapsed_ns, point.work.clone());
-        slots.push(Slot { first_epoch, last_epoch, elapsed_ns, work });
+        let freed_from_before = point.freed_from_before;
+        slots.push(Slot { first_epoch, last_epoch, elapsed_ns, work, freed_from_before });
         first_epoch = Epoch(last_epoch.0.saturating_add(1));
     }
     slots

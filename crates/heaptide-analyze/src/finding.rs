@@ -157,7 +157,7 @@ pub fn group(sites: &[Site], verdicts: &[Verdict], grown: &GrowingSites) -> Vec<
     for a in 0..growing.len() {
         for b in a + 1..growing.len() {
             let (left, right) = (growing[a], growing[b]);
-            let same = same_blame(&sites[left].subject.blamed, &sites[right].subject.blamed);
+            let same = same_function(&sites[left].subject.blamed, &sites[right].subject.blamed);
             if same || in_step(&deviations[a], &deviations[b]) {
                 groups.join(a, b);
             }
@@ -185,6 +185,12 @@ pub(crate) fn related(a: &Subject, b: &Subject) -> bool {
         callee.stack.iter().any(|frame| same_blame(frame, &caller.blamed))
     };
     same_blame(&a.blamed, &b.blamed) || calls(a, b) || calls(b, a)
+}
+
+/// Whether the same function is to blame. Closures and futures of which only the module is known may
+/// be of any function in it, so of those only the same line is.
+fn same_function(a: &NamedFrame, b: &NamedFrame) -> bool {
+    same_blame(a, b) && (a.line == b.line || !a.is_of_unknown_function())
 }
 
 fn same_blame(a: &NamedFrame, b: &NamedFrame) -> bool {

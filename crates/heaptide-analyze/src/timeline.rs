@@ -35,6 +35,8 @@ pub struct Point {
     pub work: BTreeMap<String, u64>,
     /// Heap totals.
     pub heap: HeapTotals,
+    /// Blocks freed so far that were there before the recording.
+    pub freed_from_before: u64,
     /// Resident set size.
     pub rss_bytes: u64,
     /// Memory use of the process's cgroup.

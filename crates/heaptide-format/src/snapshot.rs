@@ -294,6 +294,9 @@ pub struct Snapshot<R = Vec<SiteRow>> {
     pub tags: Vec<TagTotals>,
     /// The whole heap.
     pub heap: HeapTotals,
+    /// Blocks freed so far that were there before the recording; they are in no other number.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub freed_from_before: u64,
     /// Resident set size of the process.
     #[serde(default)]
     pub rss_bytes: u64,

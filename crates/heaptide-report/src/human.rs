@@ -108,9 +108,9 @@ impl Page<'_> {
         self.wrapped("  ", "  ", &phrase::growth(&finding.rate));
     }
 
-    fn never_freed(&mut self, finding: &Finding) {
-        if let Some(never_freed) = phrase::never_freed(finding) {
-            self.wrapped("  ", "    ", &never_freed);
+    fn may_be_harmless(&mut self, finding: &Finding) {
+        if let Some(otherwise) = phrase::may_be_harmless(finding) {
+            self.wrapped("  ", "    ", &otherwise);
         }
     }
 
@@ -378,7 +378,7 @@ type Part = fn(&mut Page<'_>, &Finding);
 const PARTS: &[(Rank, Part)] = &[
     (Rank::Always, |page, finding| page.headline(finding)),
     (Rank::Always, |page, finding| page.growth(finding)),
-    (Rank::Always, |page, finding| page.never_freed(finding)),
+    (Rank::Always, |page, finding| page.may_be_harmless(finding)),
     (Rank::Always, |page, finding| page.change(finding)),
     (Rank::Detail, |page, finding| page.counted_per(finding)),
     (Rank::Always, |page, finding| page.place(finding)),

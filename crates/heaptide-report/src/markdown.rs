@@ -198,7 +198,7 @@ fn details(finding: &Finding, view: &View) -> String {
     item(&format!("site {}", finding.id));
     let evidence = &phrase::evidence_site(finding).verdict.evidence;
     let about = [
-        phrase::never_freed(finding),
+        phrase::may_be_harmless(finding),
         phrase::change(finding),
         phrase::counted_per(finding),
         phrase::needs(finding),

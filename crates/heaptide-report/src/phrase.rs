@@ -126,7 +126,10 @@ pub(crate) fn needs(finding: &Finding) -> Option<String> {
     let needs = finding.lead().verdict.evidence.would_change.iter();
     let mut needs = needs.filter_map(|condition| match *condition {
         Condition::Snapshots { more, about_ns } => Some((more, about_ns)),
-        Condition::Flush { .. } | Condition::MaxLifetime { .. } | Condition::Bound { .. } => None,
+        Condition::Flush { .. }
+        | Condition::FromStart { .. }
+        | Condition::MaxLifetime { .. }
+        | Condition::Bound { .. } => None,
     });
     let (more, about_ns) = needs.next()?;
     let snapshots = plural(more.into(), "more snapshot", "more snapshots");
@@ -134,18 +137,27 @@ pub(crate) fn needs(finding: &Finding) -> Option<String> {
     Some(format!("needs {snapshots} to decide: {how_long} at this pace"))
 }
 
-/// Where nothing was freed so far: what it may be instead of a leak, and how to tell.
-pub(crate) fn never_freed(finding: &Finding) -> Option<String> {
+/// What it may be instead of a leak as far as this run can tell, and how to tell: where nothing was
+/// freed so far, and where blocks from before the recording were.
+pub(crate) fn may_be_harmless(finding: &Finding) -> Option<String> {
     let evidence = &evidence_site(finding).verdict.evidence;
-    let mut flushes = evidence.would_change.iter().filter_map(|condition| match *condition {
-        Condition::Flush { within_ns } => Some(within_ns),
+    evidence.would_change.iter().find_map(|condition| match *condition {
+        Condition::Flush { within_ns } => {
+            let (within, held) = (duration(within_ns), bytes(evidence.live_bytes));
+            Some(format!(
+                "nothing was ever freed here: a buffer that is flushed later looks the same. Run for \
+                 {within} to see, or give it a limit well below {held}"
+            ))
+        }
+        Condition::FromStart { freed_from_before } => {
+            let were_freed = plural(freed_from_before, "block", "blocks");
+            Some(format!(
+                "{were_freed} from before the recording ended meanwhile, and these may only replace \
+                 them, as in a cache that was full already. Record from the start of the program"
+            ))
+        }
         _ => None,
-    });
-    let (within, held) = (duration(flushes.next()?), bytes(evidence.live_bytes));
-    Some(format!(
-        "nothing was ever freed here: a buffer that is flushed later looks the same. Run for {within} \
-         to see, or give it a limit well below {held}"
-    ))
+    })
 }
 
 /// The site whose evidence speaks for a finding: its fastest growing one that counts objects, for

@@ -69,6 +69,8 @@ pub(crate) fn condition(condition: &Condition) -> Option<String> {
             format!("there is a bound above {} (allow it in heaptide.toml)", objects(above_objects))
         }
         // Those are matters of the run.
-        Condition::Flush { .. } | Condition::Snapshots { .. } => return None,
+        Condition::Flush { .. } | Condition::FromStart { .. } | Condition::Snapshots { .. } => {
+            return None;
+        }
     })
 }

@@ -119,6 +119,7 @@ impl Process {
             reason: point.reason,
             work: point.work.clone(),
             heap,
+            freed_from_before: point.freed_from_before,
             rss_bytes: point.rss_bytes,
             cgroup_bytes: point.cgroup_bytes,
             dropped: point.dropped,

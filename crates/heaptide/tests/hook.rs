@@ -415,8 +415,11 @@ fn blocks_from_before_are_not_counted() {
     drop(before);
     let next = recorder.snapshot().expect("a snapshot");
     recorder.finish().expect("the end");
-    let between = Recording::read(&path).between(seq, next);
+    let recording = Recording::read(&path);
+    let between = recording.between(seq, next);
     assert_eq!((between.frees, between.freed_bytes, between.reallocs), (0, 0, 0));
+    let freed = [seq, next].map(|seq| recording.at(seq).freed_from_before);
+    assert_eq!(freed[1] - freed[0], 1);
 }
 
 /// A container that was there before the recording and grows while it runs: from its first resize on it

@@ -35,6 +35,7 @@ impl CrateNames {
             let whole = self.whole(name, &outer);
             let told_by_file = whole.is_some();
             let function = whole.unwrap_or_else(|| name.function.clone());
+            let function = of_its_type(&function, name, &outer).unwrap_or(function);
             outer.push((Name { function, ..name.clone() }, told_by_file));
         }
         outer.reverse();
@@ -79,6 +80,20 @@ fn owner(name: &Name, module: &str, outer: &[(Name, bool)]) -> Option<String> {
         }
     }
     None
+}
+
+/// The name of a closure in a method that debug information calls after the number of its impl, which
+/// says nothing and changes with every impl above it: by the method that it was inlined into.
+fn of_its_type(function: &str, name: &Name, outer: &[(Name, bool)]) -> Option<String> {
+    let (_, numbered) = function.split_once("::{impl#")?;
+    let (_, within) = numbered.split_once("}::")?;
+    let (method, closure) = within.split_once("::")?;
+    let same_file = outer.iter().rev().filter(|(caller, told_by_file)| {
+        !told_by_file && caller.file == name.file && !caller.function.contains("{impl#")
+    });
+    let is_method = |whole: &String| whole.rsplit_once("::").is_some_and(|(_, it)| it == method);
+    let whole = same_file.map(|(caller, _)| plain(&caller.function)).find(is_method)?;
+    Some(format!("{whole}::{closure}"))
 }
 
 /// The paths before `its_type` in the parameters of a function, each once.
@@ -169,6 +184,17 @@ mod tests {
                 "{async_fn#0}",
                 "block_on<shop::hooks::save::{async_fn_env#0}> @ /w/desk/src/lib.rs",
                 "shop::hooks::save::{async_fn#0}",
+            ),
+            // The number of an impl is no name.
+            (
+                "shop::hooks::{impl#3}::call::{closure#0}",
+                "<shop::hooks::Key<u8> as shop::Hook>::call @ /w/shop/src/hooks.rs",
+                "<shop::hooks::Key as shop::Hook>::call::{closure#0}",
+            ),
+            (
+                "shop::hooks::{impl#3}::call::{closure#0}",
+                "<shop::hooks::Key<u8> as shop::Hook>::ring @ /w/shop/src/hooks.rs",
+                "shop::hooks::{impl#3}::call::{closure#0}",
             ),
             // Whoever awaits it is not what it belongs to.
             ("{async_fn#0}", "run @ /w/shop/src/hooks.rs", "shop::hooks::{async_fn#0}"),

@@ -5,6 +5,8 @@
 
 /// Brackets nested deeper than this are no Rust name; it is left as it is.
 const DEEPEST: u32 = 64;
+/// The crates of the standard library.
+const STANDARD: [&str; 3] = ["core", "alloc", "std"];
 
 /// Brings a demangled name to the form that identities are made of.
 ///
@@ -44,7 +46,16 @@ pub(super) fn crate_of(plain: &str) -> Option<&str> {
     // `<T as shop::Trait>::f`: a bare parameter or primitive is of no crate.
     let name = first.split_once(" as ").map_or(first, |(_, of_trait)| of_trait);
     let is_name = |name: &str| name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-    (!after.is_empty() && is_name(name)).then_some(name)
+    let name = Some(name).filter(|name| !after.is_empty() && is_name(name))?;
+    Some(extended_by(inner, name).unwrap_or(name))
+}
+
+/// The crate whose trait has an impl for a type of the standard library, which knows no such trait:
+/// the impl stands in that crate.
+fn extended_by<'a>(inner: &'a str, of_type: &str) -> Option<&'a str> {
+    let (_, of_trait) = inner.split_once(" as ").filter(|_| STANDARD.contains(&of_type))?;
+    let (name, _) = of_trait.split_once("::")?;
+    Some(name).filter(|name| !STANDARD.contains(name))
 }
 
 enum Segment<'a> {
@@ -253,6 +264,8 @@ mod tests {
             ("main", None),
             ("<shop::S as tower::Service>::call", Some("shop")),
             ("<T as tower::Service>::call", Some("tower")),
+            ("<alloc::vec::Vec as shop::Keep>::keep", Some("shop")),
+            ("<alloc::vec::Vec as core::clone::Clone>::clone", Some("alloc")),
             ("<[_] as alloc::slice::ToOwned>::to_owned", Some("alloc")),
             ("<str>::repeat", None),
         ] {

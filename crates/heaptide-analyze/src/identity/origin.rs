@@ -182,6 +182,19 @@ mod tests {
                 Origin::Std,
             ),
             ("__libc_start_main", "../csu/libc-start.c", "libc.so.6", Origin::Std),
+            // A trait of the user's for a type that is not.
+            (
+                "<alloc::vec::Vec<u8> as shop::Keep>::keep",
+                "/home/me/shop/src/main.rs",
+                "shop",
+                Origin::Workspace,
+            ),
+            (
+                "<alloc::vec::Vec<u8> as bytes::buf::BufMut>::put_slice",
+                "/c/registry/src/index-1a/bytes-1.12.2/src/buf/buf_mut.rs",
+                "shop",
+                dependency("bytes"),
+            ),
             ("sqlite3Malloc", "", "libsqlite3.so.0", dependency("libsqlite3.so.0")),
             ("core::cart::add", "/w/crates/core/src/cart.rs", "shop", Origin::Workspace),
             ("main", "", "shop", Origin::Std),

@@ -7,6 +7,9 @@ use super::function::crate_of;
 /// Names that a crate of the user's may have as well.
 const STD_CRATES: &[&str] = &["core", "alloc", "std", "proc_macro"];
 
+/// The crate that the compiler gives functions of its own to.
+const COMPILERS: &str = "__rustc";
+
 /// The crates that sources belong to, by the directory that their modules stand in.
 ///
 /// A directory is called after its crate, more or less. What the crate is really called is learned
@@ -20,8 +23,10 @@ pub(crate) struct CrateNames {
 impl CrateNames {
     /// Notes that a function of this whole name stands in this file.
     pub(super) fn learn(&mut self, plain: &str, file: &str) {
-        // `<T as Trait>::f` stands in the crate of the one or of the other.
-        let name = crate_of(plain).filter(|_| !plain.starts_with('<'));
+        // `<T as Trait>::f` stands in the crate of the one or of the other, and the compiler's own
+        // functions in the file of the `#[global_allocator]`.
+        let of_one = |name: &&str| !plain.starts_with('<') && *name != COMPILERS;
+        let name = crate_of(plain).filter(of_one);
         let (Some(name), Some(place)) = (name, Place::of(file)) else { return };
         if place.target().is_none() {
             let votes = self.votes.entry(place.root.to_owned()).or_default();
@@ -152,6 +157,7 @@ mod tests {
         crates.learn("shop::session::Store::login", "/home/me/service/src/session.rs");
         crates.learn("<ledger::Ledger as shop::Keep>::keep", "/home/me/service/src/session.rs");
         crates.learn("ledger::Ledger::record", "/home/me/service/src/session.rs");
+        crates.learn("__rustc::__rust_realloc", "/home/me/lean/src/main.rs");
         crates.decree("/opt/shim/src", "heaptide");
         for (file, module) in [
             ("/home/me/service/src/main.rs", Some("shop")),
@@ -163,6 +169,7 @@ mod tests {
             ("/home/me/service/tests/it/main.rs", Some("it")),
             ("/home/me/service/examples/load.rs", Some("load")),
             ("/home/me/other-part/src/lib.rs", Some("other_part")),
+            ("/home/me/lean/src/water.rs", Some("lean::water")),
             ("/opt/shim/src/hook.rs", Some("heaptide::hook")),
             (
                 "/c/registry/src/i-1/tower-http-0.6.1-rc.1/src/trace/mod.rs",

@@ -69,6 +69,15 @@ impl NamedFrame {
         self.file.as_deref().map(|file| crate_relative(file).to_owned())
     }
 
+    /// Whether it is a closure or a future of which its file told the module, and nothing the function.
+    pub(crate) fn is_of_unknown_function(&self) -> bool {
+        let file = self.file.as_deref().unwrap_or_default();
+        let stem = file.trim_end_matches("/mod.rs").trim_end_matches(".rs").rsplit('/').next();
+        let whole = plain(&self.function);
+        let is_module = whole.rsplit_once("::").is_none_or(|(_, last)| Some(last) == stem);
+        self.told_by_file && self.function.ends_with('}') && is_module
+    }
+
     /// The crate that the function belongs to, as its name shows it.
     pub fn crate_name(&self) -> Option<String> {
         crate_of(&plain(&self.function)).map(str::to_owned)
@@ -183,5 +192,26 @@ fn crate_relative(file: &str) -> &str {
         Some(at) => &file[at + 1..],
         None if roots.iter().any(|root| file.starts_with(&root[1..])) => file,
         None => file.rsplit('/').next().unwrap_or(file),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_closure_of_which_only_the_module_is_known_says_so() {
+        for (function, file, told_by_file, expected) in [
+            ("shop::tasks::{async_fn#0}", "/w/shop/src/tasks.rs", true, true),
+            ("shop::tasks::{async_fn#0}", "/w/shop/src/tasks/mod.rs", true, true),
+            ("shop::{closure#3}", "/w/shop/src/main.rs", true, true),
+            ("shop::tasks::save::{async_fn#0}", "/w/shop/src/tasks.rs", true, false),
+            ("shop::tasks::{async_fn#0}", "/w/shop/src/tasks.rs", false, false),
+            ("shop::tasks", "/w/shop/src/tasks.rs", true, false),
+        ] {
+            let (function, file) = (function.to_owned(), Some(file.to_owned()));
+            let frame = NamedFrame { function, file, told_by_file, ..NamedFrame::default() };
+            assert_eq!(frame.is_of_unknown_function(), expected, "{frame:?}");
+        }
     }
 }

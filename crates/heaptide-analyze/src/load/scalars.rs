@@ -27,6 +27,7 @@ pub(crate) fn into_point(scalars: Scalars, start_mono_ns: u64) -> Point {
         reason: scalars.reason,
         work: scalars.work,
         heap: scalars.heap,
+        freed_from_before: scalars.freed_from_before,
         rss_bytes: scalars.rss_bytes,
         cgroup_bytes: scalars.cgroup_bytes,
         dropped: scalars.dropped,

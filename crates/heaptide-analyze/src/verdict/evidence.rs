@@ -107,6 +107,12 @@ pub enum Condition {
         /// Four times as long as it ran.
         within_ns: u64,
     },
+    /// Blocks from before the recording ended meanwhile, and these may have taken their place: record
+    /// from the start of the program.
+    FromStart {
+        /// So many ended while the survivors were born.
+        freed_from_before: u64,
+    },
     /// A lifetime longer than this is intended: set `max_lifetime`.
     MaxLifetime {
         /// The age of the youngest block that counts.
@@ -186,6 +192,9 @@ pub(super) fn gather(
         if totals.counts.frees == 0 {
             let within_ns = end_ns.saturating_mul(FLUSHES_WITHIN_RUNS);
             would_change.push(Condition::Flush { within_ns });
+        }
+        if let Some(freed_from_before) = objects.replaced {
+            would_change.push(Condition::FromStart { freed_from_before });
         }
         would_change.push(Condition::MaxLifetime { longer_than_ns: age_ns });
         would_change.push(Condition::Bound { above_objects: totals.counts.live_objects });

@@ -78,6 +78,9 @@ const MOST_DEATHS_FADING: f64 = 0.5;
 /// Cohorts fade with age if the second half of the births has this many times the survivors of the
 /// first per work.
 const FADING: f64 = 1.5;
+/// Blocks from before the recording that end while the survivors are born may be what these replace.
+/// If they are this share of the survivors at least, most of the growth may be none.
+const LEAST_REPLACED: f64 = 0.5;
 /// Live blocks that come to fewer than this follow no load: a handful doubles by chance.
 const LEAST_LOAD: u64 = 16;
 /// The standard errors of a count within which the upper bound of a rate lies.
@@ -127,6 +130,10 @@ pub struct Objects {
     pub exposure: u64,
     /// Work done in the mature slots.
     pub work: f64,
+    /// Blocks from before the recording that ended while the survivors were born, where these may
+    /// be what took their place.
+    #[serde(skip)]
+    pub replaced: Option<u64>,
 }
 
 impl Objects {
@@ -170,13 +177,16 @@ pub(super) fn classify_objects(
         steps: Steps::of(axis, series),
         survivors: Survivors::of(series.cohorts(), counter, &since),
         stops_rising: level::stops_rising(axis, series, &survivor_births),
+        replaced: axis.freed_from_before(since.clone()),
         births,
         deaths_per_maturing: deaths_per_maturing(axis, series, rise.exposure),
         rise,
         sample_weight: sample_weight(series),
     };
     let class = classify(&measures, chosen, axis, rule, series);
-    let needs = || needs(&measures.steps, axis, rule);
+    // It takes about a run as long again to see that what was there before has all been replaced.
+    let least = if measures.may_replace() { axis.len() as u32 } else { 0 };
+    let needs = || needs(&measures.steps, axis, rule).max(least);
     let Measures { steps, survivors, births, rise, .. } = &measures;
     let late = rise.late.unwrap_or_default();
     Objects {
@@ -199,6 +209,8 @@ pub(super) fn classify_objects(
         late_rise: late.rise,
         deaths: series.mature_deaths(),
         exposure: rise.exposure,
+        replaced: Some(axis.freed_from_before(since.start..axis.len()))
+            .filter(|&freed| freed > 0 && (measures.may_replace() || measures.stops_rising)),
         work: counter.over(since),
     }
 }
@@ -211,6 +223,8 @@ struct Measures {
     rise: Rise,
     /// Whether the site as a whole stopped rising.
     stops_rising: bool,
+    /// Blocks from before the recording that ended while the survivors were born.
+    replaced: u64,
     deaths_per_maturing: f64,
     /// How many blocks a recorded one stands for.
     sample_weight: f64,
@@ -242,7 +256,11 @@ fn classify(
     let proven = steps.e_process.value() >= 1.0 / rule.alpha && axis.len() >= rule.least_slots;
     // A counter among several may have been chosen because it hides that the cohorts fade.
     let hidden = chosen.is_of_work() && measures.fades(births.pace_in_time);
-    let in_doubt = hidden || births.may_be_over() || births.are_erratic() || measures.stops_rising;
+    let in_doubt = hidden
+        || births.may_be_over()
+        || births.are_erratic()
+        || measures.stops_rising
+        || measures.may_replace();
     match proven && measures.is_caught() && !in_doubt {
         true => Class::Leak,
         false => Class::Suspect,
@@ -253,6 +271,13 @@ impl Measures {
     /// The older a cohort, the fewer are left of it, because mature blocks die.
     fn fades(&self, pace: f64) -> bool {
         pace > FADING && self.deaths_per_maturing > MOST_DEATHS_FADING
+    }
+
+    /// Whether the survivors may stand in for blocks that nobody recorded: a cache that was full
+    /// before the recording began frees one of those for each that it takes in.
+    fn may_replace(&self) -> bool {
+        let survivors = self.survivors.objects as f64;
+        survivors > 0.0 && self.replaced as f64 >= LEAST_REPLACED * survivors
     }
 
     /// An exact recording sees everything; a sampled one must have seen enough of it.

@@ -117,8 +117,8 @@ fn snapshot() -> impl Strategy<Value = Snapshot> {
     });
     let missing = (dropped(), option::of(unwinding()), option::of(children()));
     let parts = (reason, work(), vec(tag, 0..3), heap(), missing, vec(row(), 0..4));
-    (any::<[u64; 4]>(), any::<u32>(), option::of(any::<u64>()), parts).prop_map(
-        |([seq, mono_ns, rss_bytes, own_bytes], epoch, cgroup_bytes, parts)| {
+    (any::<[u64; 5]>(), any::<u32>(), option::of(any::<u64>()), parts).prop_map(
+        |([seq, mono_ns, freed_from_before, rss_bytes, own_bytes], epoch, cgroup_bytes, parts)| {
             let (reason, work, tags, heap, (dropped, unwinding, children), sites) = parts;
             Snapshot {
                 seq,
@@ -129,6 +129,7 @@ fn snapshot() -> impl Strategy<Value = Snapshot> {
                 tags,
                 heap,
                 rss_bytes,
+                freed_from_before,
                 cgroup_bytes,
                 dropped,
                 unwinding,

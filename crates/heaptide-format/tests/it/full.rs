@@ -95,6 +95,7 @@ fn snapshot() -> Snapshot {
             segments: 7,
         },
         unwinding: Some(Unwinding { misses: 2, uncacheable: 1 }),
+        freed_from_before: 5,
         own_bytes: 7,
         children: Some(Children { forked: 4, recorded: 3, finished: 2, brief: 1, followed: true }),
         sites: vec![row()],

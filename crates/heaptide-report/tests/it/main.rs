@@ -226,6 +226,19 @@ fn what_was_never_freed_says_so_in_its_first_lines() {
     assert!(markdown::write(&report, &view).contains("nothing was ever freed here"));
 }
 
+/// A cache that was full before the recording began looked like a leak, and nothing said what it may be.
+#[test]
+fn a_recording_that_began_late_says_what_it_cannot_know() {
+    let mut report = sample::growth();
+    let conditions = &mut report.runs[0].findings[0].sites[0].verdict.evidence.would_change;
+    conditions.insert(0, Condition::FromStart { freed_from_before: 1_200 });
+    let page = human::write(&report, &View { width: 200, ..view() });
+    let said =
+        "1,200 blocks from before the recording ended meanwhile, and these may only replace them";
+    assert!(page.contains(said), "{page}");
+    assert!(markdown::write(&report, &view()).contains(said));
+}
+
 /// The report named the leaking crate in one of seventeen cases.
 #[test]
 fn a_dependency_that_allocates_is_named() {

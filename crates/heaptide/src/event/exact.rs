@@ -16,7 +16,7 @@
 
 #![forbid(unsafe_code)]
 
-use super::guard::{note_overrun, note_unheld, with_guard_for};
+use super::guard::{note_freed_from_before, note_overrun, note_unheld, with_guard_for};
 use super::lookup::{CountTarget, NoSlot, SlowCountTarget};
 use crate::globals::count_context;
 use crate::shared::state::State;
@@ -79,6 +79,7 @@ fn count_free_slow(birth: Birth, size: usize) {
     if !birth.is_intact() {
         return note_overrun();
     }
+    note_freed_from_before(birth);
     with_guard_for(birth, |block, state| {
         counters::count_free_slow(&block.slots, count_context(), state, birth, size as u64)
     });

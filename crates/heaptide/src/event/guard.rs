@@ -84,6 +84,18 @@ pub(super) fn with_guard_for(birth: Birth, count: impl FnOnce(&ThreadBlock, Stat
     }
 }
 
+/// Counts the end of a block that was there before the recording that runs, if one does. What the
+/// recorder's own threads free is not the program's.
+pub(super) fn note_freed_from_before(birth: Birth) {
+    let state = STATE.load();
+    if !state.is_recording() || counts(state, birth) || block::is_internal() {
+        return;
+    }
+    if let Some(any) = any_guard() {
+        add(&any.get().tally.freed_from_before, 1);
+    }
+}
+
 /// Whether a block belongs to the recording that runs now.
 #[inline]
 fn counts(state: State, birth: Birth) -> bool {

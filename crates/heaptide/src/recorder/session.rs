@@ -61,6 +61,7 @@ struct Introduced {
 pub(crate) struct Baseline {
     dropped: Dropped,
     unwinding: Unwinding,
+    freed_from_before: u64,
     work: Vec<u64>,
 }
 
@@ -69,6 +70,7 @@ impl Baseline {
         Self {
             dropped: dropped_so_far(),
             unwinding: unwinding_so_far(),
+            freed_from_before: freed_from_before_so_far(),
             work: WORK.iter().map(|counter| counter.load(Relaxed)).collect(),
         }
     }
@@ -146,6 +148,7 @@ impl Session {
             work: self.work_since_start(),
             tags: self.collector.tag_totals(self.tables),
             heap: self.collector.totals(),
+            freed_from_before: freed_from_before_so_far() - self.before.freed_from_before,
             rss_bytes: process::resident_bytes(),
             cgroup_bytes: self.cgroup.as_ref().and_then(Cgroup::usage_bytes),
             dropped: self.dropped(),
@@ -318,6 +321,10 @@ fn dropped_so_far() -> Dropped {
             ..sum
         }
     })
+}
+
+fn freed_from_before_so_far() -> u64 {
+    THREAD_BLOCKS.all().map(|block| block.tally.freed_from_before.load(Relaxed)).sum()
 }
 
 fn unwinding_so_far() -> Unwinding {

@@ -55,6 +55,8 @@ zeroed! {
         pub(crate) uncacheable: AtomicU64,
         /// Blocks not counted for want of memory.
         pub(crate) uncounted: AtomicU64,
+        /// Blocks freed that were there before the recording.
+        pub(crate) freed_from_before: AtomicU64,
         /// Sampled blocks that found no room in the side table.
         pub(crate) unsampled: AtomicU64,
         /// Blocks whose trailer was not intact.
