@@ -50,12 +50,9 @@ fn stays_behind(
     before: Range<usize>,
 ) -> bool {
     let SurvivorBirths { per_work, burstiness, counter, .. } = *survivor_births;
-    // What it holds beside those that stay, give or take a constant. What is freed of the blocks from
-    // before the recording may have been its own.
-    let beside = |slot: usize| {
-        let freed = axis.freed_from_before(0..slot + 1) as f64;
-        series.row(slot).trough_objects as f64 - freed - per_work * counter.over(0..slot + 1)
-    };
+    // What it holds beside those that stay, give or take a constant.
+    let beside =
+        |slot: usize| series.row(slot).trough_objects as f64 - per_work * counter.over(0..slot + 1);
     let (Some(turn), Some(last)) = (before.clone().next_back(), axis.len().checked_sub(1)) else {
         return false;
     };

@@ -209,8 +209,7 @@ pub(super) fn classify_objects(
         late_rise: late.rise,
         deaths: series.mature_deaths(),
         exposure: rise.exposure,
-        replaced: Some(axis.freed_from_before(since.start..axis.len()))
-            .filter(|&freed| freed > 0 && (measures.may_replace() || measures.stops_rising)),
+        replaced: measures.may_replace().then_some(measures.replaced),
         work: counter.over(since),
     }
 }
