@@ -137,10 +137,9 @@ impl Page<'_> {
 
     /// Where a run grows, and why to believe it: for findings that somebody has to act on.
     fn evidence(&mut self, run: &RunReport) {
-        if let Some(tree) = run.grows_under.as_ref().filter(|tree| !tree.calls.is_empty()) {
-            if !self.add(&call_tree(tree, self.view), MOST_BYTES) {
-                self.n_trees_left_out += 1;
-            }
+        let tree = run.grows_under.as_ref().filter(|tree| !tree.calls.is_empty());
+        if tree.is_some_and(|tree| !self.add(&call_tree(tree, self.view), MOST_BYTES)) {
+            self.n_trees_left_out += 1;
         }
         for finding in run.findings.iter().filter(|finding| finding.ruling.gate != Gate::Pass) {
             if !self.add(&details(finding, self.view), MOST_BYTES) {
