@@ -2,9 +2,10 @@
 
 use heaptide_analyze::finding::{Finding, Gate};
 use heaptide_analyze::identity::{Origin, SharedFrame};
+use heaptide_analyze::verdict::Channel;
 use heaptide_analyze::{CallTree, Outcome, Report, RunReport};
 
-use crate::number::{objects, plural, significant};
+use crate::number::{bytes, objects, plural, significant};
 use crate::view::View;
 use crate::{call_tree, phrase, sentence, sparkline};
 
@@ -236,8 +237,13 @@ fn stack(finding: &Finding, view: &View) -> Vec<String> {
 /// What to paste into the policy if this growth is meant to be.
 fn allow_entry(finding: &Finding) -> String {
     let site = toml_string(&finding.lead().subject.path);
-    let most = finding.lead().verdict.evidence.live_objects.saturating_mul(2);
-    let most = objects(most).replace(',', "");
+    let verdict = &finding.lead().verdict;
+    let most = match verdict.channel {
+        Channel::Objects => objects(verdict.evidence.live_objects.saturating_mul(2)),
+        // However large it grows, a container is one object.
+        Channel::Container => bytes(verdict.evidence.live_bytes.saturating_mul(2)),
+    };
+    let most = most.replace(',', "");
     format!(
         "If this is meant to be, say so in `heaptide.toml`:\n\n\
          ```toml\n[[allow]]\nsite = {site}\nlimit = \"{most}\"\n\

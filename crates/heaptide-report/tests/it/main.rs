@@ -10,7 +10,8 @@ use heaptide_analyze::diff::Diff;
 use heaptide_analyze::dump::Dump;
 use heaptide_analyze::finding::Gate;
 use heaptide_analyze::identity::{NamedFrame, Origin, SharedFrame};
-use heaptide_analyze::verdict::Condition;
+use heaptide_analyze::policy::Limit;
+use heaptide_analyze::verdict::{Channel, Condition};
 use heaptide_format::Mode;
 
 use crate::golden::check;
@@ -216,6 +217,20 @@ fn what_was_never_freed_says_so_in_its_first_lines() {
                 Run for 1m 4s to see, or give it a limit well below 280.3 KiB";
     assert_eq!(finding(&human::write(&report, &view)).as_deref(), Some(said));
     assert!(markdown::write(&report, &view).contains("nothing was ever freed here"));
+}
+
+/// `limit = "2 objects"` allowed a container, which is one object, whatever it grew to.
+#[test]
+fn the_entry_that_allows_a_container_bounds_its_bytes() {
+    let mut report = sample::growth();
+    let finding = report.runs[0].findings.remove(2);
+    let verdict = &finding.lead().verdict;
+    assert_eq!((verdict.channel, verdict.evidence.live_objects), (Channel::Container, 1));
+    let twice = bytesize::ByteSize(verdict.evidence.live_bytes * 2).display().iec().to_string();
+    report.runs[0].findings = vec![finding];
+    let page = markdown::write(&report, &view());
+    assert!(page.contains(&format!("limit = \"{twice}\"\n")), "no limit of {twice} in {page}");
+    assert!(twice.parse::<Limit>().is_ok());
 }
 
 /// The report named the leaking crate in one of seventeen cases.
