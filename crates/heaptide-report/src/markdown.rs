@@ -206,14 +206,16 @@ fn details(finding: &Finding, view: &View) -> String {
     text
 }
 
-/// The frames that say something: the user's, and the dependency's that allocates. What stands
-/// between them is counted.
+/// The frames that say something: the user's, the dependency's that allocates, and who called it.
+/// What stands between them is counted.
 fn stack(finding: &Finding, view: &View) -> Vec<String> {
     let subject = &finding.lead().subject;
+    let callers = phrase::callers(finding);
     let says = |frame: &SharedFrame| {
         matches!(frame.origin, Origin::Workspace | Origin::Unknown)
             || *frame == subject.blamed
             || Some(frame) == subject.via.as_ref()
+            || callers.contains(&frame)
     };
     let mut lines = Vec::new();
     for frames in subject.stack.chunk_by(|a, b| says(a) == says(b)) {

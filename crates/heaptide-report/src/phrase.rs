@@ -166,12 +166,40 @@ pub(crate) fn excluded(finding: &Finding) -> Vec<String> {
     sites.flat_map(|site| &site.verdict.evidence.excluded).map(sentence::excluded).collect()
 }
 
+/// How many callers of the blamed frame are named: enough to tell two uses of one function apart.
+/// The whole stack is in the JSON report.
+const CALLERS: usize = 3;
+
+/// Who called the function to blame: the user's own frames. Where none is the user's, the first
+/// frame of each dependency further out says which part of it was at work.
+pub(crate) fn callers(finding: &Finding) -> Vec<&SharedFrame> {
+    let stack = &finding.lead().subject.stack;
+    let blamed = stack.iter().position(|frame| *frame == finding.blamed);
+    let above = stack.iter().skip(blamed.map_or(stack.len(), |at| at + 1));
+    if stack.iter().any(is_own) {
+        return above.filter(|frame| is_own(frame)).take(CALLERS).collect();
+    }
+    let mut callers: Vec<&SharedFrame> = Vec::new();
+    for frame in above.filter(|frame| is_theirs(frame) && frame.origin != finding.blamed.origin) {
+        if callers.len() < CALLERS && callers.iter().all(|known| known.origin != frame.origin) {
+            callers.push(frame);
+        }
+    }
+    callers
+}
+
+fn is_own(frame: &SharedFrame) -> bool {
+    frame.origin == Origin::Workspace
+}
+
+fn is_theirs(frame: &SharedFrame) -> bool {
+    matches!(frame.origin, Origin::Dependency(_))
+}
+
 /// Why nobody's code but a dependency's is named, if so.
 pub(crate) fn without_caller(finding: &Finding) -> Option<&'static str> {
-    let is_own = |frame: &SharedFrame| frame.origin == Origin::Workspace;
-    let is_theirs = matches!(finding.blamed.origin, Origin::Dependency(_));
     let has_caller = finding.lead().subject.stack.iter().any(is_own);
-    (is_theirs && !has_caller)
+    (is_theirs(&finding.blamed) && !has_caller)
         .then_some("on a thread or task of its own: no call of yours leads here")
 }
 

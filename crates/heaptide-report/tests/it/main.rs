@@ -248,13 +248,26 @@ fn a_dependency_that_allocates_is_named() {
     let findings = &mut report.runs[0].findings;
     findings[0].sites[0].subject.via = Some(store);
     let theirs = findings[2].blamed.clone();
-    findings[2].sites[0].subject.stack = vec![theirs];
+    let of = |package: &str, function: &str| -> SharedFrame {
+        let origin = Origin::Dependency(package.into());
+        NamedFrame { function: function.into(), origin, ..NamedFrame::default() }.into()
+    };
+    findings[2].sites[0].subject.stack = vec![
+        theirs,
+        of("hyper", "hyper::Client::send"),
+        of("tower-sessions", "tower_sessions::Service::call"),
+        of("tower-sessions", "tower_sessions::Layer::call"),
+        of("tokio", "tokio::task::poll"),
+    ];
     findings[2].ruling.gate = Gate::Fail;
     let page = human::write(&report, &view());
     for line in [
         "      via minijinja::vm::Closure::store  minijinja-2.0.0/src/vm.rs:31\n",
-        "      on a thread or task of its own: no call of yours leads here\n",
+        "      on a thread or task of its own: no call of yours leads here\n      <- tower_sessions::Service::call\n",
     ] {
         assert!(page.contains(line), "no {line:?} in {page}");
     }
+    // They were all one line: "5 frames, the first of hyper".
+    let page = markdown::write(&report, &view());
+    assert!(page.contains("\n  (1 frame of hyper)\ntower_sessions::Service::call\n"), "{page}");
 }
