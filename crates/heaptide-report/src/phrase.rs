@@ -134,8 +134,12 @@ pub(crate) fn needs(finding: &Finding) -> Option<String> {
     Some(format!("needs {snapshots} to decide: {how_long} at this pace"))
 }
 
-/// Where nothing was freed so far: what it may be instead of a leak, and how to tell.
+/// Where nothing was freed so far: what it may be instead of a leak, and how to tell. What is certain
+/// because of another site of the finding is no such buffer.
 pub(crate) fn never_freed(finding: &Finding) -> Option<String> {
+    if finding.confidence == Confidence::Certain {
+        return None;
+    }
     let evidence = &evidence_site(finding).verdict.evidence;
     let mut flushes = evidence.would_change.iter().filter_map(|condition| match *condition {
         Condition::Flush { within_ns } => Some(within_ns),

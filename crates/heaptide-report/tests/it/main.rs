@@ -11,7 +11,7 @@ use heaptide_analyze::dump::Dump;
 use heaptide_analyze::finding::Gate;
 use heaptide_analyze::identity::{NamedFrame, Origin, SharedFrame};
 use heaptide_analyze::policy::Limit;
-use heaptide_analyze::verdict::{Channel, Condition};
+use heaptide_analyze::verdict::{Channel, Condition, Confidence};
 use heaptide_format::Mode;
 
 use crate::golden::check;
@@ -206,7 +206,9 @@ fn a_finding_takes_twelve_lines() {
 #[test]
 fn what_was_never_freed_says_so_in_its_first_lines() {
     let mut report = sample::growth();
-    let conditions = &mut report.runs[0].findings[0].sites[0].verdict.evidence.would_change;
+    let finding = &mut report.runs[0].findings[0];
+    finding.confidence = Confidence::Likely;
+    let conditions = &mut finding.sites[0].verdict.evidence.would_change;
     conditions.insert(0, Condition::Flush { within_ns: 64_000_000_000 });
     let view = View { width: 200, ..view() };
     let finding = |page: &str| {
@@ -231,6 +233,19 @@ fn the_entry_that_allows_a_container_bounds_its_bytes() {
     let page = markdown::write(&report, &view());
     assert!(page.contains(&format!("limit = \"{twice}\"\n")), "no limit of {twice} in {page}");
     assert!(twice.parse::<Limit>().is_ok());
+}
+
+/// A leak of 36,303 blocks was certain, and "a buffer that is flushed later" in the next line.
+#[test]
+fn what_is_certain_is_no_buffer() {
+    let mut report = sample::growth();
+    let finding = &mut report.runs[0].findings[0];
+    let conditions = &mut finding.sites[0].verdict.evidence.would_change;
+    conditions.insert(0, Condition::Flush { within_ns: 64_000_000_000 });
+    for (confidence, is_said) in [(Confidence::Likely, true), (Confidence::Certain, false)] {
+        report.runs[0].findings[0].confidence = confidence;
+        assert_eq!(markdown::write(&report, &view()).contains("ever freed here"), is_said);
+    }
 }
 
 /// The report named the leaking crate in one of seventeen cases.
