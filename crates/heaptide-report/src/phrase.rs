@@ -115,10 +115,35 @@ pub(crate) fn let_pass(finding: &Finding) -> String {
 
 /// The function to blame, or the site if its stack is not known.
 pub(crate) fn name(finding: &Finding) -> String {
-    match finding.blamed.plain() {
-        "" => format!("site {}, of which no stack is known", finding.id),
-        name => name.to_owned(),
+    let blamed = &finding.blamed;
+    match (blamed.plain(), nameless(blamed)) {
+        ("", _) => format!("site {}, of which no stack is known", finding.id),
+        (module, Some(kind)) => format!("{kind} in {module}"),
+        (name, None) => name.to_owned(),
     }
+}
+
+/// What a function is of which only the module is known: debug information of line tables keeps
+/// neither the name of an async function nor to what a closure belongs.
+fn nameless(frame: &SharedFrame) -> Option<&'static str> {
+    let (module, rest) = frame.function.split_once("::{")?;
+    let is_module = match module.rsplit_once("::") {
+        Some((_, last)) => last == module_file(frame.file.as_deref()?)?,
+        None => true,
+    };
+    let kind = match rest.split_once('#')?.0 {
+        "async_fn" => "an async function",
+        "async_block" => "an async block",
+        "closure" => "a closure",
+        _ => return None,
+    };
+    (frame.told_by_file && is_module).then_some(kind)
+}
+
+/// `hooks` of `src/hooks.rs` and of `src/hooks/mod.rs`.
+fn module_file(file: &str) -> Option<&str> {
+    let path = file.strip_suffix(".rs")?;
+    path.strip_suffix("/mod").unwrap_or(path).rsplit('/').next()
 }
 
 /// For a suspect: what it takes to decide.

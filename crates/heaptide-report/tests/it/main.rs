@@ -248,6 +248,26 @@ fn what_is_certain_is_no_buffer() {
     }
 }
 
+/// "Each second leaves 1564 objects behind that nobody frees: hub."
+#[test]
+fn an_async_function_without_a_name_is_called_one() {
+    for (function, file, told_by_file, name) in [
+        ("hub::{async_fn#0}", "src/bin/hub.rs", true, "an async function in hub"),
+        ("shop::hooks::{closure#1}", "src/hooks/mod.rs", true, "a closure in shop::hooks"),
+        ("shop::hooks::add::{closure#1}", "src/hooks.rs", true, "shop::hooks::add"),
+        ("shop::hooks::{closure#1}", "src/hooks.rs", false, "shop::hooks"),
+        ("shop::hooks::add", "src/hooks.rs", true, "shop::hooks::add"),
+    ] {
+        let mut report = sample::growth();
+        let (function, file) = (function.to_owned(), Some(file.to_owned()));
+        let frame = NamedFrame { function, file, told_by_file, ..NamedFrame::default() };
+        report.runs[0].findings[0].blamed = frame.into();
+        let page = human::write(&report, &View { width: 200, ..view() });
+        assert!(page.contains(&format!("\n  {name}\n")), "no {name} in {page}");
+        assert!(page.contains(&format!("frees: {name}.")), "no {name} at the end of {page}");
+    }
+}
+
 /// The report named the leaking crate in one of seventeen cases.
 #[test]
 fn a_dependency_that_allocates_is_named() {
