@@ -3,7 +3,7 @@
 use anstyle::Style;
 use heaptide_analyze::CallTree;
 use heaptide_analyze::finding::{Finding, Gate};
-use heaptide_analyze::identity::{Origin, SharedFrame};
+use heaptide_analyze::identity::SharedFrame;
 use heaptide_analyze::verdict::{Channel, Class, CohortBar, Stage};
 use heaptide_analyze::{Outcome, Report, RunReport};
 
@@ -11,9 +11,6 @@ use crate::number::{bytes, count, duration, objects, plural};
 use crate::view::{BAD, DOUBTFUL, FAINT, GOOD, STRONG, View, name_and_place};
 use crate::{call_tree, phrase, sentence, sparkline};
 
-/// How many callers of the blamed frame are named: enough to tell two uses of one function apart.
-/// The whole stack is in the Markdown and JSON reports.
-const CALLERS: usize = 3;
 /// As many lines a finding takes. What matters less is in the Markdown and JSON reports.
 const MOST_LINES: usize = 12;
 
@@ -172,11 +169,11 @@ impl Page<'_> {
     }
 
     fn caller(&mut self, finding: &Finding) {
-        callers(finding).take(1).for_each(|caller| self.frame("<-", caller));
+        phrase::callers(finding).iter().take(1).for_each(|caller| self.frame("<-", caller));
     }
 
     fn more_callers(&mut self, finding: &Finding) {
-        callers(finding).skip(1).for_each(|caller| self.frame("<-", caller));
+        phrase::callers(finding).iter().skip(1).for_each(|caller| self.frame("<-", caller));
     }
 
     fn frame(&mut self, word: &str, frame: &SharedFrame) {
@@ -402,12 +399,4 @@ fn stage_word(stage: Stage) -> &'static str {
         Stage::Mature => "mature",
         Stage::Young => "young",
     }
-}
-
-/// The user's own frames above the blamed one.
-fn callers(finding: &Finding) -> impl Iterator<Item = &SharedFrame> {
-    let stack = &finding.lead().subject.stack;
-    let blamed = stack.iter().position(|frame| *frame == finding.blamed);
-    let above = stack.iter().skip(blamed.map_or(stack.len(), |at| at + 1));
-    above.filter(|frame| frame.origin == Origin::Workspace).take(CALLERS)
 }

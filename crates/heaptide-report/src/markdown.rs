@@ -2,9 +2,10 @@
 
 use heaptide_analyze::finding::{Finding, Gate};
 use heaptide_analyze::identity::{Origin, SharedFrame};
+use heaptide_analyze::verdict::Channel;
 use heaptide_analyze::{CallTree, Outcome, Report, RunReport};
 
-use crate::number::{objects, plural, significant};
+use crate::number::{bytes, objects, plural, significant};
 use crate::view::View;
 use crate::{call_tree, phrase, sentence, sparkline};
 
@@ -213,14 +214,16 @@ fn details(finding: &Finding, view: &View) -> String {
     text
 }
 
-/// The frames that say something: the user's, and the dependency's that allocates. What stands
-/// between them is counted.
+/// The frames that say something: the user's, the dependency's that allocates, and who called it.
+/// What stands between them is counted.
 fn stack(finding: &Finding, view: &View) -> Vec<String> {
     let subject = &finding.lead().subject;
+    let callers = phrase::callers(finding);
     let says = |frame: &SharedFrame| {
         matches!(frame.origin, Origin::Workspace | Origin::Unknown)
             || *frame == subject.blamed
             || Some(frame) == subject.via.as_ref()
+            || callers.contains(&frame)
     };
     let mut lines = Vec::new();
     for frames in subject.stack.chunk_by(|a, b| says(a) == says(b)) {
@@ -244,8 +247,13 @@ fn stack(finding: &Finding, view: &View) -> Vec<String> {
 /// What to paste into the policy if this growth is meant to be.
 fn allow_entry(finding: &Finding) -> String {
     let site = toml_string(&finding.lead().subject.path);
-    let most = finding.lead().verdict.evidence.live_objects.saturating_mul(2);
-    let most = objects(most).replace(',', "");
+    let verdict = &finding.lead().verdict;
+    let most = match verdict.channel {
+        Channel::Objects => objects(verdict.evidence.live_objects.saturating_mul(2)),
+        // However large it grows, a container is one object.
+        Channel::Container => bytes(verdict.evidence.live_bytes.saturating_mul(2)),
+    };
+    let most = most.replace(',', "");
     format!(
         "If this is meant to be, say so in `heaptide.toml`:\n\n\
          ```toml\n[[allow]]\nsite = {site}\nlimit = \"{most}\"\n\

@@ -115,10 +115,35 @@ pub(crate) fn let_pass(finding: &Finding) -> String {
 
 /// The function to blame, or the site if its stack is not known.
 pub(crate) fn name(finding: &Finding) -> String {
-    match finding.blamed.plain() {
-        "" => format!("site {}, of which no stack is known", finding.id),
-        name => name.to_owned(),
+    let blamed = &finding.blamed;
+    match (blamed.plain(), nameless(blamed)) {
+        ("", _) => format!("site {}, of which no stack is known", finding.id),
+        (module, Some(kind)) => format!("{kind} in {module}"),
+        (name, None) => name.to_owned(),
     }
+}
+
+/// What a function is of which only the module is known: debug information of line tables keeps
+/// neither the name of an async function nor to what a closure belongs.
+fn nameless(frame: &SharedFrame) -> Option<&'static str> {
+    let (module, rest) = frame.function.split_once("::{")?;
+    let is_module = match module.rsplit_once("::") {
+        Some((_, last)) => last == module_file(frame.file.as_deref()?)?,
+        None => true,
+    };
+    let kind = match rest.split_once('#')?.0 {
+        "async_fn" => "an async function",
+        "async_block" => "an async block",
+        "closure" => "a closure",
+        _ => return None,
+    };
+    (frame.told_by_file && is_module).then_some(kind)
+}
+
+/// `hooks` of `src/hooks.rs` and of `src/hooks/mod.rs`.
+fn module_file(file: &str) -> Option<&str> {
+    let path = file.strip_suffix(".rs")?;
+    path.strip_suffix("/mod").unwrap_or(path).rsplit('/').next()
 }
 
 /// For a suspect: what it takes to decide.
@@ -138,11 +163,12 @@ pub(crate) fn needs(finding: &Finding) -> Option<String> {
 }
 
 /// What it may be instead of a leak as far as this run can tell, and how to tell: where nothing was
-/// freed so far, and where blocks from before the recording were.
+/// freed so far, and where blocks from before the recording were. What is certain because of another
+/// site of the finding is no buffer that nothing was freed of so far.
 pub(crate) fn may_be_harmless(finding: &Finding) -> Option<String> {
     let evidence = &evidence_site(finding).verdict.evidence;
     evidence.would_change.iter().find_map(|condition| match *condition {
-        Condition::Flush { within_ns } => {
+        Condition::Flush { within_ns } if finding.confidence != Confidence::Certain => {
             let (within, held) = (duration(within_ns), bytes(evidence.live_bytes));
             Some(format!(
                 "nothing was ever freed here: a buffer that is flushed later looks the same. Run for \
@@ -178,11 +204,39 @@ pub(crate) fn excluded(finding: &Finding) -> Vec<String> {
     sites.flat_map(|site| &site.verdict.evidence.excluded).map(sentence::excluded).collect()
 }
 
+/// How many callers of the blamed frame are named: enough to tell two uses of one function apart.
+/// The whole stack is in the JSON report.
+const CALLERS: usize = 3;
+
+/// Who called the function to blame: the user's own frames. Where none is the user's, the first
+/// frame of each dependency further out says which part of it was at work.
+pub(crate) fn callers(finding: &Finding) -> Vec<&SharedFrame> {
+    let stack = &finding.lead().subject.stack;
+    let blamed = stack.iter().position(|frame| *frame == finding.blamed);
+    let above = stack.iter().skip(blamed.map_or(stack.len(), |at| at + 1));
+    if stack.iter().any(is_own) {
+        return above.filter(|frame| is_own(frame)).take(CALLERS).collect();
+    }
+    let mut callers: Vec<&SharedFrame> = Vec::new();
+    for frame in above.filter(|frame| is_theirs(frame) && frame.origin != finding.blamed.origin) {
+        if callers.len() < CALLERS && callers.iter().all(|known| known.origin != frame.origin) {
+            callers.push(frame);
+        }
+    }
+    callers
+}
+
+fn is_own(frame: &SharedFrame) -> bool {
+    frame.origin == Origin::Workspace
+}
+
+fn is_theirs(frame: &SharedFrame) -> bool {
+    matches!(frame.origin, Origin::Dependency(_))
+}
+
 /// Whether nobody's code but a dependency's is named, because it ran on its own.
 pub(crate) fn is_without_caller(finding: &Finding) -> bool {
-    let is_own = |frame: &SharedFrame| frame.origin == Origin::Workspace;
-    let is_theirs = matches!(finding.blamed.origin, Origin::Dependency(_));
-    is_theirs && !finding.lead().subject.stack.iter().any(is_own)
+    is_theirs(&finding.blamed) && !finding.lead().subject.stack.iter().any(is_own)
 }
 
 /// How a finding compares with the build before: a line, if there is one.

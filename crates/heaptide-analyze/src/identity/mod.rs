@@ -6,7 +6,7 @@
 //!    trimmed. The outermost of them is the call that allocated ([`Identity::via`], such as
 //!    `alloc::vec::Vec::push`); the rest only stood between it and the allocator.
 //! 2. The *responsible* frame is the innermost one in the user's workspace; without one, the
-//!    innermost that is left.
+//!    innermost that is left. A `Clone::clone` copies for its caller, who is responsible then.
 //! 3. What counts is: `via`, what the responsible frame called in a dependency, the responsible
 //!    frame, and the workspace frames that called it. Runtimes and middleware further out change
 //!    with their versions and say nothing about the site.
@@ -64,7 +64,7 @@ impl Identity {
         }
         let is_own = |frame: &&SharedFrame| frame.is_own();
         let via = plumbing.last().map(SharedFrame::plain);
-        let responsible = frames.iter().find(is_own).or(frames.first());
+        let responsible = responsible(frames);
         let dependency = frames.first().filter(|first| first.is_theirs());
         let dependency = dependency.filter(|first| Some(*first) != responsible);
         Self {
@@ -90,6 +90,21 @@ impl Identity {
         let path = path.unwrap_or("(no stack)").to_owned();
         Self { id: SiteKey::of(&parts), path, ..Self::default() }
     }
+}
+
+/// The innermost frame of the user's, else the innermost of all; or whoever cloned by it, if that is
+/// the user or, without one, anybody.
+fn responsible(frames: &[SharedFrame]) -> Option<&SharedFrame> {
+    let innermost = frames.iter().position(SharedFrame::is_own).unwrap_or_default();
+    let mut named = frames.get(innermost..)?.iter().filter(|frame| frame.origin != Origin::Std);
+    let mut responsible = named.next()?;
+    while responsible.is_clone() {
+        match named.next().filter(|caller| caller.is_own() == responsible.is_own()) {
+            Some(caller) => responsible = caller,
+            None => break,
+        }
+    }
+    Some(responsible)
 }
 
 /// Gives sites keys of their own that have one in common only because their names are poor.

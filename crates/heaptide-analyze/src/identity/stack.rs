@@ -128,6 +128,13 @@ impl SharedFrame {
         matches!(self.origin, Origin::Dependency(_))
     }
 
+    /// Whether it copies a value: a `Clone::clone`, of which debug information may have only the
+    /// last name.
+    pub(super) fn is_clone(&self) -> bool {
+        self.plain().ends_with(" as core::clone::Clone>::clone")
+            || self.told_by_file && self.plain().ends_with("::clone")
+    }
+
     /// Whether the frame is the user's own code.
     pub(super) fn is_own(&self) -> bool {
         self.origin == Origin::Workspace

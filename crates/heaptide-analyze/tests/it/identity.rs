@@ -124,6 +124,36 @@ fn another_site_has_another_identity() {
 }
 
 #[test]
+fn whoever_clones_is_responsible_for_the_copy() {
+    // The file's line, as it is with whole names and where only the file tells them.
+    const DERIVED: [&str; 2] = ["<model::Record as core::clone::Clone>::clone", "~model::clone"];
+    let path = |stack: &str| identity(stack).path;
+    for derived in DERIVED {
+        let theirs = format!(
+            "alloc::vec::Vec::clone @ /rustc/ab/library/alloc/src/vec/mod.rs:1
+            {derived} @ /c/registry/src/i-1/model-1.0.0/src/lib.rs:3
+            alloc::slice::to_vec @ /rustc/ab/library/alloc/src/slice.rs:1
+            store::Store::create @ /c/registry/src/i-1/store-1.0.0/src/lib.rs:9
+            tokio::task::poll @ /c/registry/src/i-1/tokio-1.54.0/src/lib.rs:4"
+        );
+        assert_eq!(path(&theirs), "store::Store::create");
+        let via = identity(&theirs).dependency.and_then(|frame| frame.line);
+        assert_eq!(via, Some(3));
+        let own = theirs.replace("/c/registry/src/i-1", "/home/me");
+        assert_eq!(
+            path(&own.replace("tokio::task::poll @ /home/me/", "shop::main @ /home/me/")),
+            "store::Store::create"
+        );
+        // Somebody else makes the copy: the user's part in it is the type.
+        let of_the_users_type = theirs.replace("/c/registry/src/i-1/model-1.0.0", "/home/me/model");
+        assert!(path(&of_the_users_type).starts_with(&identity(derived).path), "{derived}");
+    }
+    // Not everything of that name is a copy.
+    let fetched = "shop::repository::clone @ src/repository.rs:3\nshop::sync @ src/main.rs:1";
+    assert_eq!(path(fetched), "shop::repository::clone");
+}
+
+#[test]
 fn without_a_frame_of_the_users_a_dependency_is_responsible() {
     let tokio = "
         alloc::boxed::Box<T>::new @ /rustc/ab/library/alloc/src/boxed.rs:1

@@ -11,7 +11,8 @@ use heaptide_analyze::diff::Diff;
 use heaptide_analyze::dump::Dump;
 use heaptide_analyze::finding::Gate;
 use heaptide_analyze::identity::{NamedFrame, Origin, SharedFrame};
-use heaptide_analyze::verdict::Condition;
+use heaptide_analyze::policy::Limit;
+use heaptide_analyze::verdict::{Channel, Condition, Confidence};
 use heaptide_format::Mode;
 
 use crate::golden::check;
@@ -213,7 +214,9 @@ fn a_finding_takes_twelve_lines() {
 #[test]
 fn what_was_never_freed_says_so_in_its_first_lines() {
     let mut report = sample::growth();
-    let conditions = &mut report.runs[0].findings[0].sites[0].verdict.evidence.would_change;
+    let finding = &mut report.runs[0].findings[0];
+    finding.confidence = Confidence::Likely;
+    let conditions = &mut finding.sites[0].verdict.evidence.would_change;
     conditions.insert(0, Condition::Flush { within_ns: 64_000_000_000 });
     let view = View { width: 200, ..view() };
     let finding = |page: &str| {
@@ -239,6 +242,53 @@ fn a_recording_that_began_late_says_what_it_cannot_know() {
     assert!(markdown::write(&report, &view()).contains(said));
 }
 
+/// `limit = "2 objects"` allowed a container, which is one object, whatever it grew to.
+#[test]
+fn the_entry_that_allows_a_container_bounds_its_bytes() {
+    let mut report = sample::growth();
+    let finding = report.runs[0].findings.remove(2);
+    let verdict = &finding.lead().verdict;
+    assert_eq!((verdict.channel, verdict.evidence.live_objects), (Channel::Container, 1));
+    let twice = bytesize::ByteSize(verdict.evidence.live_bytes * 2).display().iec().to_string();
+    report.runs[0].findings = vec![finding];
+    let page = markdown::write(&report, &view());
+    assert!(page.contains(&format!("limit = \"{twice}\"\n")), "no limit of {twice} in {page}");
+    assert!(twice.parse::<Limit>().is_ok());
+}
+
+/// A leak of 36,303 blocks was certain, and "a buffer that is flushed later" in the next line.
+#[test]
+fn what_is_certain_is_no_buffer() {
+    let mut report = sample::growth();
+    let finding = &mut report.runs[0].findings[0];
+    let conditions = &mut finding.sites[0].verdict.evidence.would_change;
+    conditions.insert(0, Condition::Flush { within_ns: 64_000_000_000 });
+    for (confidence, is_said) in [(Confidence::Likely, true), (Confidence::Certain, false)] {
+        report.runs[0].findings[0].confidence = confidence;
+        assert_eq!(markdown::write(&report, &view()).contains("ever freed here"), is_said);
+    }
+}
+
+/// "Each second leaves 1564 objects behind that nobody frees: hub."
+#[test]
+fn an_async_function_without_a_name_is_called_one() {
+    for (function, file, told_by_file, name) in [
+        ("hub::{async_fn#0}", "src/bin/hub.rs", true, "an async function in hub"),
+        ("shop::hooks::{closure#1}", "src/hooks/mod.rs", true, "a closure in shop::hooks"),
+        ("shop::hooks::add::{closure#1}", "src/hooks.rs", true, "shop::hooks::add"),
+        ("shop::hooks::{closure#1}", "src/hooks.rs", false, "shop::hooks"),
+        ("shop::hooks::add", "src/hooks.rs", true, "shop::hooks::add"),
+    ] {
+        let mut report = sample::growth();
+        let (function, file) = (function.to_owned(), Some(file.to_owned()));
+        let frame = NamedFrame { function, file, told_by_file, ..NamedFrame::default() };
+        report.runs[0].findings[0].blamed = frame.into();
+        let page = human::write(&report, &View { width: 200, ..view() });
+        assert!(page.contains(&format!("\n  {name}\n")), "no {name} in {page}");
+        assert!(page.contains(&format!("frees: {name}.")), "no {name} at the end of {page}");
+    }
+}
+
 /// The report named the leaking crate in one of seventeen cases.
 #[test]
 fn a_dependency_that_allocates_is_named() {
@@ -254,7 +304,17 @@ fn a_dependency_that_allocates_is_named() {
     let findings = &mut report.runs[0].findings;
     findings[0].sites[0].subject.via = Some(store);
     let theirs = findings[2].blamed.clone();
-    findings[2].sites[0].subject.stack = vec![theirs];
+    let of = |package: &str, function: &str| -> SharedFrame {
+        let origin = Origin::Dependency(package.into());
+        NamedFrame { function: function.into(), origin, ..NamedFrame::default() }.into()
+    };
+    findings[2].sites[0].subject.stack = vec![
+        theirs,
+        of("hyper", "hyper::Client::send"),
+        of("tower-sessions", "tower_sessions::Service::call"),
+        of("tower-sessions", "tower_sessions::Layer::call"),
+        of("tokio", "tokio::task::poll"),
+    ];
     findings[2].ruling.gate = Gate::Fail;
     findings.push(findings[2].clone());
     let shop = NamedFrame { function: "shop::open".into(), line: Some(9), ..NamedFrame::default() };
@@ -263,9 +323,12 @@ fn a_dependency_that_allocates_is_named() {
     let page = human::write(&report, &view());
     for line in [
         "      via minijinja::vm::Closure::store  minijinja-2.0.0/src/vm.rs:31\n",
-        "      on a thread or task of its own: no call of yours leads here\n",
+        "      on a thread or task of its own: no call of yours leads here\n      <- tower_sessions::Service::call\n",
         "      on a thread or task of its own, spawned by shop::open  src/main.rs:9\n",
     ] {
         assert!(page.contains(line), "no {line:?} in {page}");
     }
+    // They were all one line: "5 frames, the first of hyper".
+    let page = markdown::write(&report, &view());
+    assert!(page.contains("\n  (1 frame of hyper)\ntower_sessions::Service::call\n"), "{page}");
 }
