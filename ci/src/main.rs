@@ -118,7 +118,7 @@ const BY_NAME: &[Check] = &[
     },
     Check {
         name: "soak",
-        about: "the shim's own memory stays what it is, for an hour under full load",
+        about: "the shim's own memory, for an hour under full load",
         run: separate::soak,
     },
     Check {

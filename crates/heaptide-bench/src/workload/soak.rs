@@ -1,5 +1,5 @@
-//! Everything at once, for as long as one likes: what `cargo ci soak` runs to see whether the shim's
-//! own memory stays what it is.
+//! Everything at once, for as long as one likes: what `cargo ci soak` runs to see how the shim's own
+//! memory grows.
 
 use std::thread;
 
