@@ -106,7 +106,7 @@ pub struct Finding {
     pub confidence: Confidence,
     /// The function to blame.
     pub blamed: SharedFrame,
-    /// All sites together, in the leading site's unit of work.
+    /// All sites of the class together, in the leading site's unit of work.
     pub rate: Rate,
     /// The sites, fastest growing first; never empty.
     pub sites: Vec<JudgedSite>,
@@ -205,8 +205,10 @@ fn finding(mut sites: Vec<JudgedSite>) -> Finding {
     });
     let lead = &sites[0];
     let class = lead.verdict.class;
-    let leading = sites.iter().filter(|site| site.verdict.class == class);
-    let confidence = leading.filter_map(|site| site.verdict.confidence).min();
+    // What only may leak beside it adds nothing to how fast it does.
+    let leading =
+        || sites.iter().map(|site| &site.verdict).filter(|verdict| verdict.class == class);
+    let confidence = leading().filter_map(|verdict| verdict.confidence).min();
     let container =
         sites.iter().position(|site| site.verdict.channel == Channel::Container && sites.len() > 1);
     Finding {
@@ -214,7 +216,7 @@ fn finding(mut sites: Vec<JudgedSite>) -> Finding {
         class,
         confidence: confidence.unwrap_or(Confidence::Suspect),
         blamed: blamed(&sites),
-        rate: Rate::total(sites.iter().map(|site| &site.verdict.rate)).unwrap_or_default(),
+        rate: Rate::total(leading().map(|verdict| &verdict.rate)).unwrap_or_default(),
         change: total_change(&sites),
         container,
         runs_out: None,
@@ -314,5 +316,32 @@ impl Groups {
         }
         groups.retain(|group| !group.is_empty());
         groups
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::axis::Axis;
+    use crate::series::SiteSeries;
+    use crate::verdict::{Rule, classify_site};
+
+    /// A finding grew faster than the run it was of: the run sums what leaks, and it summed suspects
+    /// as well.
+    #[test]
+    fn a_finding_grows_as_fast_as_what_leaks_in_it() {
+        let site = |class, bytes_per_op| JudgedSite {
+            subject: Subject::default(),
+            verdict: Verdict {
+                class,
+                rate: Rate { bytes_per_op, ..Rate::default() },
+                ..classify_site(&Axis::default(), &Rule::default(), &SiteSeries::new())
+            },
+            change: None,
+        };
+        let rate = |sites| finding(sites).rate.bytes_per_op;
+        let (leak, suspect) = (site(Class::Leak, 10.0), site(Class::Suspect, 7.0));
+        assert_eq!(rate(vec![leak.clone(), suspect.clone(), leak.clone()]), 20.0);
+        assert_eq!(rate(vec![suspect.clone(), suspect]), 14.0);
     }
 }

@@ -232,8 +232,8 @@ impl Page<'_> {
     }
 
     fn sites(&mut self, finding: &Finding) {
-        if finding.sites.len() > 1 {
-            let n = finding.sites.len();
+        let n = finding.sites.iter().filter(|site| site.verdict.class == finding.class).count();
+        if n > 1 {
             let text = format!("{n} call sites leak together; the numbers are of one");
             self.wrapped("  ", "    ", &text);
         }
