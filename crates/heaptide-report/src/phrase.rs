@@ -362,12 +362,12 @@ pub(crate) fn conclusion(report: &Report) -> String {
             report.errors.first().map_or_else(String::new, |first| format!("{first}."))
         }
         Outcome::Inconclusive => match report.undecided.first() {
-            Some(first) => format!("It is too early to say: {first}."),
-            None => "It is too early to say.".into(),
+            Some(first) => format!("It is not known whether anything leaks: {first}."),
+            None => "It is not known whether anything leaks.".into(),
         },
-        Outcome::Clean => "Nothing was found: no old objects pile up anywhere.".into(),
+        Outcome::Clean => "Nothing was found that grows without end.".into(),
         Outcome::Passes if !report.undecided.is_empty() => {
-            "It is too early to say, and the policy lets that pass.".into()
+            "It is not known whether anything leaks, and the policy lets that pass.".into()
         }
         Outcome::Passes if report.findings().next().is_none() => {
             "Nothing grows that did not grow as much before.".into()
