@@ -2,7 +2,7 @@
 
 use heaptide_analyze::compare::{ComparedFunction, Comparison};
 use heaptide_analyze::finding::{Change, Finding, Gate, JudgedSite, LimitOf, Projection};
-use heaptide_analyze::identity::{Origin, SharedFrame};
+use heaptide_analyze::identity::SharedFrame;
 use heaptide_analyze::verdict::{Channel, Condition, Confidence, Evidence, Fit, Rate};
 use heaptide_analyze::{Outcome, Report, RunReport};
 use heaptide_format::Mode;
@@ -214,11 +214,11 @@ pub(crate) fn callers(finding: &Finding) -> Vec<&SharedFrame> {
     let stack = &finding.lead().subject.stack;
     let blamed = stack.iter().position(|frame| *frame == finding.blamed);
     let above = stack.iter().skip(blamed.map_or(stack.len(), |at| at + 1));
-    if stack.iter().any(is_own) {
-        return above.filter(|frame| is_own(frame)).take(CALLERS).collect();
+    if stack.iter().any(SharedFrame::is_own) {
+        return above.filter(|frame| frame.is_own()).take(CALLERS).collect();
     }
     let mut callers: Vec<&SharedFrame> = Vec::new();
-    for frame in above.filter(|frame| is_theirs(frame) && frame.origin != finding.blamed.origin) {
+    for frame in above.filter(|frame| frame.is_theirs() && frame.origin != finding.blamed.origin) {
         if callers.len() < CALLERS && callers.iter().all(|known| known.origin != frame.origin) {
             callers.push(frame);
         }
@@ -226,17 +226,9 @@ pub(crate) fn callers(finding: &Finding) -> Vec<&SharedFrame> {
     callers
 }
 
-fn is_own(frame: &SharedFrame) -> bool {
-    frame.origin == Origin::Workspace
-}
-
-fn is_theirs(frame: &SharedFrame) -> bool {
-    matches!(frame.origin, Origin::Dependency(_))
-}
-
 /// Whether nobody's code but a dependency's is named, because it ran on its own.
 pub(crate) fn is_without_caller(finding: &Finding) -> bool {
-    is_theirs(&finding.blamed) && !finding.lead().subject.stack.iter().any(is_own)
+    finding.blamed.is_theirs() && !finding.lead().subject.stack.iter().any(SharedFrame::is_own)
 }
 
 /// How a finding compares with the build before: a line, if there is one.

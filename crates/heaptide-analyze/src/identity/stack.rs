@@ -124,7 +124,7 @@ impl SharedFrame {
     }
 
     /// Whether the frame is a dependency's.
-    pub(super) fn is_theirs(&self) -> bool {
+    pub fn is_theirs(&self) -> bool {
         matches!(self.origin, Origin::Dependency(_))
     }
 
@@ -136,7 +136,7 @@ impl SharedFrame {
     }
 
     /// Whether the frame is the user's own code.
-    pub(super) fn is_own(&self) -> bool {
+    pub fn is_own(&self) -> bool {
         self.origin == Origin::Workspace
     }
 }

@@ -9,7 +9,8 @@
 //!
 //! What became of children stands in pages that parent and children share, since nothing else tells a
 //! parent. A child that is gone, or another program, before a snapshot of its parent's met it has held
-//! nothing for long, and is no gap in what was recorded; a service that starts commands has many. Children that were not made by `fork` (`vfork`, `posix_spawn`, `clone`) run none of this.
+//! nothing for long, and is no gap in what was recorded; a service that starts commands has many.
+//! Children that were not made by `fork` (`vfork`, `posix_spawn`, `clone`) run none of this.
 
 #![forbid(unsafe_code)]
 
