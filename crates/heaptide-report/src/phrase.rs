@@ -126,24 +126,13 @@ pub(crate) fn name(finding: &Finding) -> String {
 /// What a function is of which only the module is known: debug information of line tables keeps
 /// neither the name of an async function nor to what a closure belongs.
 fn nameless(frame: &SharedFrame) -> Option<&'static str> {
-    let (module, rest) = frame.function.split_once("::{")?;
-    let is_module = match module.rsplit_once("::") {
-        Some((_, last)) => last == module_file(frame.file.as_deref()?)?,
-        None => true,
-    };
-    let kind = match rest.split_once('#')?.0 {
-        "async_fn" => "an async function",
-        "async_block" => "an async block",
-        "closure" => "a closure",
-        _ => return None,
-    };
-    (frame.told_by_file && is_module).then_some(kind)
-}
-
-/// `hooks` of `src/hooks.rs` and of `src/hooks/mod.rs`.
-fn module_file(file: &str) -> Option<&str> {
-    let path = file.strip_suffix(".rs")?;
-    path.strip_suffix("/mod").unwrap_or(path).rsplit('/').next()
+    let (_, rest) = frame.function.split_once("::{").filter(|_| frame.is_of_unknown_function())?;
+    match rest.split_once('#')?.0 {
+        "async_fn" => Some("an async function"),
+        "async_block" => Some("an async block"),
+        "closure" => Some("a closure"),
+        _ => None,
+    }
 }
 
 /// For a suspect: what it takes to decide.

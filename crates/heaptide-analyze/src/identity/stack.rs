@@ -70,7 +70,7 @@ impl NamedFrame {
     }
 
     /// Whether it is a closure or a future of which its file told the module, and nothing the function.
-    pub(crate) fn is_of_unknown_function(&self) -> bool {
+    pub fn is_of_unknown_function(&self) -> bool {
         let file = self.file.as_deref().unwrap_or_default();
         let stem = file.trim_end_matches("/mod.rs").trim_end_matches(".rs").rsplit('/').next();
         let whole = plain(&self.function);
