@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use heaptide_format::{Children, Dropped, Epoch, Header, HeapTotals, Reason};
+use heaptide_format::{Account, Children, Dropped, Epoch, Header, HeapTotals, Reason};
 
 /// One run of one process: what its header says, and a point for each snapshot that was kept.
 #[derive(Clone, Debug, Default)]
@@ -47,4 +47,6 @@ pub struct Point {
     pub own_bytes: u64,
     /// What is known of forked children; absent if there were none.
     pub children: Option<Children>,
+    /// What the whole process held; absent if the writer did not read it.
+    pub account: Option<Account>,
 }

@@ -30,6 +30,7 @@
 // From the ground up: ids, what lines are made of, and lines.
 mod ids;
 
+mod account;
 mod cohort;
 mod header;
 mod module;
@@ -39,6 +40,7 @@ mod snapshot;
 mod error;
 mod line;
 
+pub use account::{Account, Parts, PartsSource};
 pub use cohort::{BUCKETS, Bucket};
 pub use error::Error;
 pub use header::{Header, Mode, Parent};

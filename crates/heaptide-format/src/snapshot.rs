@@ -6,6 +6,7 @@ use std::ops::{Add, Sub};
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::account::Account;
 use crate::ids::{Epoch, SiteId};
 
 /// Why a snapshot was taken.
@@ -315,6 +316,9 @@ pub struct Snapshot<R = Vec<SiteRow>> {
     /// What is known of forked children; absent if there were none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub children: Option<Children>,
+    /// What the whole process holds; absent in recordings of writers that did not read it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<Account>,
     /// Sites that changed since the snapshot before; all sites in a segment's first snapshot.
     /// A site without a row is as its last row says, with nothing allocated or freed since.
     #[serde(skip_serializing_if = "R::are_left_out")]

@@ -125,6 +125,7 @@ impl Process {
             dropped: point.dropped,
             own_bytes: point.own_bytes,
             children: point.children,
+            account: point.account.clone(),
             sites,
             ..Snapshot::default()
         }

@@ -33,6 +33,7 @@ pub(crate) fn into_point(scalars: Scalars, start_mono_ns: u64) -> Point {
         dropped: scalars.dropped,
         own_bytes: scalars.own_bytes,
         children: scalars.children,
+        account: scalars.account,
     }
 }
 

@@ -1,9 +1,9 @@
 //! Any line at all: what the writer could be asked to write.
 
 use heaptide_format::{
-    Children, Cohort, Dropped, Epoch, Frame, Growth, Header, HeapTotals, Line, Mode, Module,
-    ModuleId, ModuleOffset, Name, NamedOffset, Names, Parent, Reason, Site, SiteId, SiteRow,
-    Snapshot, TagTotals, Unwinding,
+    Account, Children, Cohort, Dropped, Epoch, Frame, Growth, Header, HeapTotals, Line, Mode,
+    Module, ModuleId, ModuleOffset, Name, NamedOffset, Names, Parent, Parts, PartsSource, Reason,
+    Site, SiteId, SiteRow, Snapshot, TagTotals, Unwinding,
 };
 use proptest::collection::{btree_map, vec};
 use proptest::option;
@@ -115,11 +115,13 @@ fn snapshot() -> impl Strategy<Value = Snapshot> {
         live_objects,
         live_bytes,
     });
-    let missing = (dropped(), option::of(unwinding()), option::of(children()));
+    let missing =
+        (dropped(), option::of(unwinding()), option::of(children()), option::of(account()));
     let parts = (reason, work(), vec(tag, 0..3), heap(), missing, vec(row(), 0..4));
     (any::<[u64; 5]>(), any::<u32>(), option::of(any::<u64>()), parts).prop_map(
         |([seq, mono_ns, freed_from_before, rss_bytes, own_bytes], epoch, cgroup_bytes, parts)| {
-            let (reason, work, tags, heap, (dropped, unwinding, children), sites) = parts;
+            let (reason, work, tags, heap, missing, sites) = parts;
+            let (dropped, unwinding, children, account) = missing;
             Snapshot {
                 seq,
                 mono_ns,
@@ -135,6 +137,7 @@ fn snapshot() -> impl Strategy<Value = Snapshot> {
                 unwinding,
                 own_bytes,
                 children,
+                account,
                 sites,
             }
         },
@@ -170,6 +173,45 @@ fn children() -> impl Strategy<Value = Children> {
         finished,
         brief,
         followed,
+    })
+}
+
+fn account() -> impl Strategy<Value = Account> {
+    let numbers = any::<([u64; 7], Option<u64>)>();
+    (numbers, option::of(parts())).prop_map(|((numbers, descriptors), parts)| {
+        let [anonymous, file, shared, swap_bytes, threads, cpu_ns, cost_ns] = numbers;
+        Account {
+            anonymous_resident_bytes: anonymous,
+            file_resident_bytes: file,
+            shared_resident_bytes: shared,
+            swap_bytes,
+            threads,
+            descriptors,
+            cpu_ns,
+            parts,
+            cost_ns,
+        }
+    })
+}
+
+fn parts() -> impl Strategy<Value = Parts> {
+    let source = prop_oneof![
+        Just(PartsSource::Glibc),
+        Just(PartsSource::Jemalloc),
+        Just(PartsSource::Mimalloc),
+        Just(PartsSource::Coarse),
+    ];
+    (source, any::<[u64; 9]>()).prop_map(|(source, bytes)| Parts {
+        source,
+        rust_heap_bytes: bytes[0],
+        other_malloc_bytes: bytes[1],
+        allocator_free_bytes: bytes[2],
+        thread_stacks_bytes: bytes[3],
+        anonymous_bytes: bytes[4],
+        files_bytes: bytes[5],
+        shim_bytes: bytes[6],
+        not_resident_bytes: bytes[7],
+        mappings: bytes[8],
     })
 }
 

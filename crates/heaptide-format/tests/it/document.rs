@@ -10,9 +10,11 @@ use crate::full;
 const DOCUMENT: &str = include_str!("../../../../docs/FORMAT.md");
 
 /// Which object of the document and the schema a member's value is; kinds are named by themselves.
-const NESTED: [(&str, &str); 10] = [
+const NESTED: [(&str, &str); 12] = [
     ("parent", "parent"),
     ("children", "children"),
+    ("account", "account"),
+    ("parts", "parts"),
     ("offsets", "named_offset"),
     ("names", "name"),
     ("heap", "heap"),

@@ -6,9 +6,9 @@
 use std::collections::BTreeMap;
 
 use heaptide_format::{
-    Children, Cohort, Dropped, Epoch, Frame, Growth, Header, HeapTotals, Line, Mode, Module,
-    ModuleId, ModuleOffset, Name, NamedOffset, Names, Parent, Reason, Site, SiteId, SiteRow,
-    Snapshot, TagTotals, Unwinding,
+    Account, Children, Cohort, Dropped, Epoch, Frame, Growth, Header, HeapTotals, Line, Mode,
+    Module, ModuleId, ModuleOffset, Name, NamedOffset, Names, Parent, Parts, PartsSource, Reason,
+    Site, SiteId, SiteRow, Snapshot, TagTotals, Unwinding,
 };
 
 /// One line of each kind.
@@ -98,7 +98,33 @@ fn snapshot() -> Snapshot {
         freed_from_before: 5,
         own_bytes: 7,
         children: Some(Children { forked: 4, recorded: 3, finished: 2, brief: 1, followed: true }),
+        account: Some(account()),
         sites: vec![row()],
+    }
+}
+
+fn account() -> Account {
+    Account {
+        anonymous_resident_bytes: 1,
+        file_resident_bytes: 2,
+        shared_resident_bytes: 3,
+        swap_bytes: 4,
+        threads: 5,
+        descriptors: Some(6),
+        cpu_ns: 7,
+        parts: Some(Parts {
+            source: PartsSource::Glibc,
+            rust_heap_bytes: 8,
+            other_malloc_bytes: 9,
+            allocator_free_bytes: 10,
+            thread_stacks_bytes: 11,
+            anonymous_bytes: 12,
+            files_bytes: 13,
+            shim_bytes: 14,
+            not_resident_bytes: 15,
+            mappings: 16,
+        }),
+        cost_ns: 17,
     }
 }
 

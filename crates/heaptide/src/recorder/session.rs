@@ -155,6 +155,7 @@ impl Session {
             unwinding: Some(self.unwinding()),
             own_bytes: ARENA.resident_bytes(),
             children: children::of_this_process(),
+            account: None,
             sites: Vec::new(),
         };
         let (names, before) = (&self.tables.work, &self.before.work);
