@@ -10,6 +10,7 @@ use super::error::Error;
 use super::lifecycle::{self, Claim, LIFECYCLE};
 use super::request::{self, Handle, Request};
 use super::session::{Baseline, Session};
+use super::termination;
 use super::thread;
 use crate::globals::{self, STATE};
 use crate::mode;
@@ -168,7 +169,7 @@ fn handle_signals(builder: &Builder) -> Result<(), Error> {
         sys::handle_signal(signal, sys::OnSignal::Snapshot).map_err(cannot(signal))?;
     }
     if builder.on_termination == OnTermination::Finish {
-        lifecycle::bound_termination().map_err(Error::Resources)?;
+        termination::bound_termination().map_err(Error::Resources)?;
         for signal in [libc::SIGTERM, libc::SIGINT] {
             sys::handle_signal(signal, sys::OnSignal::Finish).map_err(cannot(signal))?;
         }

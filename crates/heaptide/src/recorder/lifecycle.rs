@@ -19,11 +19,12 @@ use once_cell::sync::OnceCell;
 
 use super::children;
 use super::request::Handle;
+use super::termination::{END_PATIENCE, n_own_threads};
 use crate::globals::STATE;
 use crate::sync::AtomicU64;
 use crate::sync::Ordering::{AcqRel, Acquire, Release};
-use crate::sys::{self, ProcessCopy};
-use crate::thread::block::{self, InternalGuard};
+use crate::sys;
+use crate::thread::block;
 use crate::thread::sampler;
 
 /// The recorder of this process.
@@ -163,10 +164,6 @@ pub(super) fn watch_process() {
     });
 }
 
-/// How long a process that ends waits for its last snapshot at most: its disk may be gone. The last
-/// snapshot of 100,000 sites takes a second.
-const END_PATIENCE: Duration = Duration::from_secs(5);
-
 /// `process::exit`, or `main` returning: the last snapshot.
 ///
 /// Nothing is allocated here, since `exit` may be called from anywhere; and the recorder's own
@@ -182,42 +179,9 @@ extern "C" fn at_process_exit() {
     }
 }
 
-/// The process that has the thread of [`bound_termination`].
-static BOUNDED: Mutex<Option<ProcessCopy>> = Mutex::new(None);
-
-/// Starts the thread that lets a terminating signal take its course when the recorder cannot: it may
-/// be waiting for a disk that is gone. One in each process.
-///
-/// # Errors
-/// The system's error: no thread.
-pub(super) fn bound_termination() -> std::io::Result<()> {
-    // Not waited for: in a forked child it may be held by a thread that the child does not have.
-    let Ok(mut bounded) = BOUNDED.try_lock() else { return Ok(()) };
-    let this = ProcessCopy::this();
-    if *bounded == Some(this) {
-        return Ok(());
-    }
-    sys::with_all_signals_blocked(|| {
-        sys::start_thread(c"heaptide-end", || {
-            let _internal = InternalGuard::enter();
-            let signal = sys::wait_for_termination();
-            std::thread::sleep(END_PATIENCE);
-            sys::die_of(signal);
-        })
-    })?;
-    *bounded = Some(this);
-    Ok(())
-}
-
 /// In the thread that forks.
 extern "C" fn before_fork() {
     children::before_fork(LIFECYCLE.runs(), n_own_threads());
-}
-
-/// How many threads of this process are ours.
-fn n_own_threads() -> u64 {
-    let is_bounded = BOUNDED.try_lock().is_ok_and(|bounded| *bounded == Some(ProcessCopy::this()));
-    1 + u64::from(is_bounded)
 }
 
 /// A forked child has no part in its parent's recording. It may begin one of its own.
@@ -240,6 +204,7 @@ mod tests {
     use std::sync::mpsc;
 
     use super::*;
+    use crate::sys::ProcessCopy;
 
     /// Of this process, as far as that is asked.
     fn lifecycle() -> &'static Lifecycle {

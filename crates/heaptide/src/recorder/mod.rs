@@ -28,6 +28,7 @@ mod segments;
 mod session;
 mod signal_names;
 mod sums;
+mod termination;
 mod thread;
 
 pub use config::Builder;
