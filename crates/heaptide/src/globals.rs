@@ -37,6 +37,9 @@ static TABLES: Link<Tables> = Link::nothing();
 static TABLES_MADE: OnceCell<&'static Tables> = OnceCell::new();
 /// Events that found no thread block to be counted in, for want of memory.
 pub(crate) static UNHELD: AtomicU64 = AtomicU64::new(0);
+/// What the recorder itself has from the inner allocator while blocks carry trailers. May be a little
+/// below zero, in two's complement: what it took before a recording began is not in it.
+pub(crate) static OWN_CHUNK_BYTES: AtomicU64 = AtomicU64::new(0);
 
 /// How stacks are taken, as [`Unwinder`].
 static UNWINDER: AtomicU32 = AtomicU32::new(Unwinder::of_this_machine() as u32);

@@ -16,11 +16,11 @@
 
 #![forbid(unsafe_code)]
 
-use super::guard::{note_freed_from_before, note_overrun, note_unheld, with_guard_for};
+use super::guard::{note_freed_from_before, note_overrun, note_own, note_unheld, with_guard_for};
 use super::lookup::{CountTarget, NoSlot, SlowCountTarget};
 use crate::globals::count_context;
 use crate::shared::state::State;
-use crate::shared::trailer::{Birth, PaddableSize, SiteIndex, Trailer};
+use crate::shared::trailer::{Birth, PaddableSize, SiteIndex, TRAILER_BYTES, Trailer};
 use crate::sync::add;
 use crate::thread::block;
 use crate::thread::counters::slot as counters;
@@ -28,6 +28,7 @@ use crate::thread::counters::slot as counters;
 /// Counts the block that was looked for, now that it is at `addr`; its trailer.
 #[inline(always)]
 pub(crate) fn count_alloc_fast(target: CountTarget, addr: usize) -> Trailer {
+    add(&target.guard.chunk_bytes, chunk_bytes(target.size.bytes()));
     Trailer::new(addr, target.slot.count_alloc_fast(target.size))
 }
 
@@ -39,14 +40,18 @@ pub(crate) fn count_alloc_slow(
     size: PaddableSize,
 ) -> Trailer {
     let birth = target.slot.count_alloc_slow(count_context(), target.guard.state, size);
-    add(&target.guard.get().tally.uncounted, u64::from(birth.is_none()));
+    let block = target.guard.get();
+    match birth {
+        Some(_) => add(&block.chunk_bytes, chunk_bytes(size.bytes())),
+        None => add(&block.tally.uncounted, 1),
+    }
     Trailer::new(addr, birth.unwrap_or(Birth::UNCOUNTED))
 }
 
 /// The trailer of a block that has no slot, and is said to be lost if it should have had one.
-pub(crate) fn without_slot(why: NoSlot, addr: usize) -> Trailer {
+pub(crate) fn without_slot(why: NoSlot, addr: usize, size: PaddableSize) -> Trailer {
     match why {
-        NoSlot::NotRecorded => {}
+        NoSlot::NotRecorded => note_own(chunk_bytes(size.bytes())),
         NoSlot::WithoutMemory => note_unheld(),
     }
     uncounted(addr)
@@ -68,7 +73,7 @@ pub(crate) fn count_free_fast(state: State, trailer: Trailer, addr: usize, size:
     if let Some(guard) = block::own_guard()
         && counters::count_free_fast(&guard.slots, state, birth, size as u64)
     {
-        return;
+        return add(&guard.chunk_bytes, chunk_bytes(size).wrapping_neg());
     }
     count_free_slow(birth, size);
 }
@@ -79,9 +84,17 @@ fn count_free_slow(birth: Birth, size: usize) {
     if !birth.is_intact() {
         return note_overrun();
     }
+    if birth == Birth::UNCOUNTED {
+        note_own(chunk_bytes(size).wrapping_neg());
+    }
     note_freed_from_before(birth);
     with_guard_for(birth, |block, state| {
-        counters::count_free_slow(&block.slots, count_context(), state, birth, size as u64)
+        let is_counted =
+            counters::count_free_slow(&block.slots, count_context(), state, birth, size as u64);
+        if is_counted {
+            add(&block.chunk_bytes, chunk_bytes(size).wrapping_neg());
+        }
+        is_counted
     });
 }
 
@@ -94,6 +107,13 @@ pub(crate) fn is_from_before(state: State, trailer: Trailer, addr: usize) -> boo
     state.is_recording()
         && birth.is_intact()
         && birth.key().generation() != state.key().generation()
+}
+
+/// A block of `old_size` bytes was resized that has no slot.
+pub(crate) fn resized_without_slot(why: NoSlot, old_size: usize) {
+    if why == NoSlot::NotRecorded {
+        note_own(chunk_bytes(old_size).wrapping_neg());
+    }
 }
 
 /// Whether a block outgrows by this resize all before it at its site, so that it is worth knowing who
@@ -129,7 +149,22 @@ pub(crate) fn count_resize(
     }
     let old = (birth, old_size as u64);
     with_guard_for(birth, |block, state| {
-        counters::count_resize(&block.slots, count_context(), state, old, new_size, grown_at)
+        let is_counted =
+            counters::count_resize(&block.slots, count_context(), state, old, new_size, grown_at);
+        if is_counted {
+            let more = chunk_bytes(new_size.bytes()).wrapping_sub(chunk_bytes(old_size));
+            add(&block.chunk_bytes, more);
+        }
+        is_counted
     });
     Trailer::new(new_addr, birth)
+}
+
+/// What a block of `size` bytes and its trailer take in glibc's allocator (`request2size` in its
+/// `malloc.c`): with the eight bytes of a chunk's header, rounded up to sixteen. Other allocators round
+/// otherwise; where their own numbers are asked for, this one is not.
+#[inline(always)]
+fn chunk_bytes(size: usize) -> u64 {
+    const HEADER_BYTES: usize = 8;
+    ((size + TRAILER_BYTES + HEADER_BYTES + 15) & !15) as u64
 }

@@ -2,7 +2,7 @@
 
 #![forbid(unsafe_code)]
 
-use crate::globals::{ARENA, STATE, THREAD_BLOCKS, UNHELD};
+use crate::globals::{ARENA, OWN_CHUNK_BYTES, STATE, THREAD_BLOCKS, UNHELD};
 use crate::shared::state::State;
 use crate::shared::trailer::{Birth, SiteIndex};
 use crate::sync::Ordering::Relaxed;
@@ -68,6 +68,13 @@ pub(super) fn note_overrun() {
     match any_guard() {
         Some(any) => add(&any.get().tally.overruns, 1),
         None => note_unheld(),
+    }
+}
+
+/// Adds to what the recorder has from the inner allocator, if that is who calls.
+pub(super) fn note_own(chunk_bytes: u64) {
+    if block::is_internal() {
+        OWN_CHUNK_BYTES.fetch_add(chunk_bytes, Relaxed);
     }
 }
 

@@ -31,7 +31,7 @@ use crate::unwind::{Caller, StackMemory};
 #[derive(Debug)]
 pub(crate) struct CountTarget {
     /// Keeps the slot's thread block for this call until the block is counted.
-    _guard: BlockGuard,
+    pub(super) guard: BlockGuard,
     pub(super) slot: &'static SiteSlot,
     pub(super) size: PaddableSize,
 }
@@ -160,5 +160,5 @@ fn fast_target(
     let guard = verify::compare(guard, stack, caller, slot);
     #[cfg(not(feature = "verify"))]
     let _ = (stack, caller);
-    Some(CountTarget { _guard: guard, slot, size })
+    Some(CountTarget { guard, slot, size })
 }

@@ -190,7 +190,7 @@ unsafe fn find_target(caller: Caller, search: CacheSearch) -> Result<SlowCountTa
 unsafe fn count(target: Result<SlowCountTarget, NoSlot>, block: *mut u8, size: PaddableSize) {
     let trailer = match &target {
         Ok(target) => exact::count_alloc_slow(target, block.addr(), size),
-        Err(why) => exact::without_slot(*why, block.addr()),
+        Err(why) => exact::without_slot(*why, block.addr(), size),
     };
     // SAFETY: the caller's promise.
     unsafe { write_trailer(block, size.bytes(), trailer) };
@@ -302,6 +302,9 @@ impl<A: GlobalAlloc> RequestTarget for ExactHook<A> {
         // SAFETY: the contract of the entry point is that of `realloc`.
         let moved = unsafe { resize_padded(inner, resize) };
         if !moved.is_null() {
+            if let Err(why) = target {
+                exact::resized_without_slot(why, resize.layout.size());
+            }
             // SAFETY: `resize_padded` made room for a trailer behind the block's new bytes.
             unsafe { count(target, moved, resize.new_size) };
         }

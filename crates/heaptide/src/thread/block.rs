@@ -27,13 +27,19 @@ const IN_USE: u32 = 1;
 
 zeroed! {
     /// All that belongs to one thread. The recorder reads the counts; nobody else reads the rest.
+    ///
+    /// In this order, so that every event finds what it touches in the first cache line.
     #[derive(Debug)]
+    #[repr(C)]
     pub(crate) struct ThreadBlock {
         owner: AtomicU32,
         /// Whether the hook is at work on this block; a second entry comes from a signal handler.
         busy: AtomicU32,
         /// Unloaded modules that `rules` and `stack_cache` know of.
         unloads_seen: AtomicU32,
+        /// What the counted blocks take in the inner allocator, by its rounding: of those made here, less
+        /// of those that ended here. Wraps below zero.
+        pub(crate) chunk_bytes: AtomicU64,
         next: Link<ThreadBlock>,
         pub(crate) tally: Tally,
         pub(crate) slots: SlotChunks,
