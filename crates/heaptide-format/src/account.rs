@@ -69,7 +69,8 @@ pub enum PartsSource {
     Jemalloc,
     /// mimalloc under the recorder, and the C library's allocator beside it.
     Mimalloc,
-    /// Nobody: what C holds and what the allocator keeps are both in `anonymous_bytes`.
+    /// The allocator under the recorder does not say: what it keeps is in `anonymous_bytes`, and so is
+    /// what C holds, where the C library does not say either.
     #[default]
     Coarse,
 }

@@ -30,6 +30,11 @@ pub(crate) fn inner_allocator() -> &'static str {
     core::str::from_utf8(INNER.get().unwrap_or(&[])).unwrap_or_default()
 }
 
+/// Whether blocks carry trailers, so that every one of them is counted.
+pub(crate) fn has_trailers() -> bool {
+    matches!(STATE.load().phase(), Phase::Armed | Phase::Recording)
+}
+
 /// Settles, in the first allocation of the process and without allocating, whether blocks carry
 /// trailers.
 pub(crate) fn decide(state: &StateCell, default_mode: ProcessMode, inner: fn() -> &'static str) {

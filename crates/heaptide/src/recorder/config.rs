@@ -8,6 +8,7 @@ use std::time::Duration;
 use heaptide_format::{Names, Parent};
 
 use super::error::Error;
+use super::threshold::Threshold;
 use crate::globals::Unwinder;
 use crate::shared::sites::SiteEntry;
 
@@ -24,6 +25,8 @@ pub struct Builder {
     pub(super) total_bytes: u64,
     pub(super) unwinder: Unwinder,
     pub(super) follow_children: bool,
+    /// `None`: the usual ones.
+    pub(super) thresholds: Option<Vec<Threshold>>,
     /// Set in a forked child whose parent's recording goes on in it.
     pub(super) parent: Option<Parent>,
 }
@@ -48,6 +51,7 @@ impl Default for Builder {
             segment_bytes: 64 << 20,
             total_bytes: 1 << 30,
             follow_children: false,
+            thresholds: None,
             parent: None,
             unwinder: Unwinder::of_this_machine(),
         }
@@ -72,6 +76,13 @@ impl Builder {
     /// Takes a snapshot when this signal arrives. Whoever handled it before is still called.
     pub fn signal(mut self, signal: i32) -> Self {
         self.signal = Some(signal);
+        self
+    }
+
+    /// Takes a snapshot when memory first passes each of these marks, looked at a few times a second. By
+    /// default these are 50, 80 and 95 % of the limit, where the cgroup or the process has one.
+    pub fn thresholds(mut self, marks: impl IntoIterator<Item = Threshold>) -> Self {
+        self.thresholds = Some(marks.into_iter().collect());
         self
     }
 

@@ -12,11 +12,12 @@ use super::handle::{self, Asker};
 use super::lifecycle::LIFECYCLE;
 use super::request::Handle;
 use super::signal_names::parse_signal;
+use super::threshold;
 use crate::mode::{ProcessMode, asked, complaint_about_mode};
 use crate::sys;
 use crate::thread::block::InternalGuard;
 
-const KNOWN: [&str; 7] = [
+const KNOWN: [&str; 8] = [
     "HEAPTIDE_CHILDREN",
     "HEAPTIDE_FINISH_ON_TERM",
     "HEAPTIDE_INTERVAL",
@@ -24,6 +25,7 @@ const KNOWN: [&str; 7] = [
     "HEAPTIDE_NAMES",
     "HEAPTIDE_OUT",
     "HEAPTIDE_SIGNAL",
+    "HEAPTIDE_THRESHOLD",
 ];
 
 /// Called before `main`.
@@ -78,6 +80,12 @@ fn configure(mut builder: Builder) -> Result<Builder, String> {
         let signal = parse_signal(&text)
             .ok_or_else(|| format!("HEAPTIDE_SIGNAL={text} is not a signal such as USR2"))?;
         builder = builder.signal(signal);
+    }
+    if let Some(text) = var("HEAPTIDE_THRESHOLD")? {
+        let marks = threshold::parse(&text).ok_or_else(|| {
+            format!("HEAPTIDE_THRESHOLD={text} is not a list such as 50%,80%,512MiB, nor off")
+        })?;
+        builder = builder.thresholds(marks);
     }
     match var("HEAPTIDE_CHILDREN")?.as_deref() {
         None | Some("on") => builder = builder.record_children(),

@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+mod account;
 mod children;
 mod collect;
 mod complaints;
@@ -19,6 +20,7 @@ mod error;
 mod file;
 mod handle;
 mod lifecycle;
+mod mappings;
 #[cfg(feature = "names")]
 mod names;
 mod place;
@@ -30,8 +32,10 @@ mod signal_names;
 mod sums;
 mod termination;
 mod thread;
+mod threshold;
 
 pub use config::Builder;
 pub use error::Error;
 pub use handle::Recorder;
 pub use heaptide_format::Mode;
+pub use threshold::Threshold;

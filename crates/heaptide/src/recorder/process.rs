@@ -25,21 +25,47 @@ pub(crate) fn unix_ns() -> u64 {
     u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// Resident set size in bytes.
-pub(crate) fn resident_bytes() -> u64 {
-    bytes_of("/proc/self/status", "VmRSS:").unwrap_or(0)
+/// What the kernel says of this process's memory and threads (`/proc/self/status`, in `proc(5)`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Status {
+    pub(crate) resident_bytes: Option<u64>,
+    pub(crate) anonymous_bytes: Option<u64>,
+    pub(crate) file_bytes: Option<u64>,
+    pub(crate) shared_bytes: Option<u64>,
+    pub(crate) swap_bytes: Option<u64>,
+    pub(crate) threads: Option<u64>,
+}
+
+impl Status {
+    pub(crate) fn now() -> Self {
+        Self::parse(&fs::read_to_string("/proc/thread-self/status").unwrap_or_default())
+    }
+
+    fn parse(table: &str) -> Self {
+        let kib = |name| in_kib(table, name);
+        Self {
+            resident_bytes: kib("VmRSS:"),
+            anonymous_bytes: kib("RssAnon:"),
+            file_bytes: kib("RssFile:"),
+            shared_bytes: kib("RssShmem:"),
+            swap_bytes: kib("VmSwap:"),
+            threads: value(table, "Threads:").and_then(|number| number.parse().ok()),
+        }
+    }
 }
 
 /// Memory of the machine in bytes.
 pub(crate) fn machine_bytes() -> Option<u64> {
-    bytes_of("/proc/meminfo", "MemTotal:")
+    in_kib(&fs::read_to_string("/proc/meminfo").ok()?, "MemTotal:")
 }
 
-/// What stands behind a name in one of the kernel's tables of `name: number kB`.
-fn bytes_of(table: &str, name: &str) -> Option<u64> {
-    let table = fs::read_to_string(table).ok()?;
-    let number = table.lines().find_map(|line| line.strip_prefix(name))?;
-    number.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
+/// Bytes that stand behind a name in one of the kernel's tables of `name: number kB`.
+fn in_kib(table: &str, name: &str) -> Option<u64> {
+    value(table, name)?.strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
+}
+
+fn value<'a>(table: &'a str, name: &str) -> Option<&'a str> {
+    table.lines().find_map(|line| line.strip_prefix(name)).map(str::trim)
 }
 
 /// The memory controller's files of this process's cgroup, version 2 or 1.

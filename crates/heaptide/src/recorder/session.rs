@@ -10,14 +10,16 @@ use heaptide_format::{
     Reason, Site, SiteId, Snapshot, Unwinding,
 };
 
+use super::account::{AccountReader, chunk_bytes};
 use super::children;
 use super::collect::Collector;
 use super::config::{Builder, NameSites};
 use super::error::Error;
 use super::file::Unwritten;
-use super::process::{self, Cgroup};
+use super::process::{self, Cgroup, Status};
 use super::segments::{Limits, Output};
 use super::signal_names::signal_name;
+use super::threshold::Thresholds;
 use crate::globals::{self, ARENA, MODULES, STATE, THREAD_BLOCKS, Tables, UNHELD, WORK};
 use crate::mode;
 use crate::shared::labels::Labels;
@@ -41,6 +43,8 @@ pub(crate) struct Session {
     /// What the lines of this segment have introduced so far.
     introduced: Introduced,
     cgroup: Option<Cgroup>,
+    account: AccountReader,
+    thresholds: Thresholds,
     /// The lines of a snapshot, in memory that serves all of them.
     lines: Vec<u8>,
     epoch: Epoch,
@@ -62,6 +66,7 @@ pub(crate) struct Baseline {
     dropped: Dropped,
     unwinding: Unwinding,
     freed_from_before: u64,
+    chunk_bytes: u64,
     work: Vec<u64>,
 }
 
@@ -71,6 +76,7 @@ impl Baseline {
             dropped: dropped_so_far(),
             unwinding: unwinding_so_far(),
             freed_from_before: freed_from_before_so_far(),
+            chunk_bytes: chunk_bytes(),
             work: WORK.iter().map(|counter| counter.load(Relaxed)).collect(),
         }
     }
@@ -107,6 +113,8 @@ impl Session {
             collector: Collector::new(generation),
             introduced: Introduced::default(),
             cgroup: Cgroup::of_this_process(),
+            account: AccountReader::new(before.chunk_bytes),
+            thresholds: Thresholds::new(builder.thresholds.as_deref()),
             lines: Vec::new(),
             epoch: Epoch(0),
             next_seq: 0,
@@ -114,6 +122,11 @@ impl Session {
             snapshots_lost: 0,
             segments_refused: 0,
         })
+    }
+
+    /// The marks at which it takes snapshots.
+    pub(crate) fn thresholds(&mut self) -> &mut Thresholds {
+        &mut self.thresholds
     }
 
     pub(crate) fn interval(&self) -> Duration {
@@ -140,6 +153,7 @@ impl Session {
         let epoch = self.epoch;
         self.epoch = Epoch(epoch.0.saturating_add(1));
         STATE.advance(self.epoch);
+        let (status, heap) = (Status::now(), self.collector.totals());
         let mut snapshot = Snapshot {
             seq: self.next_seq,
             mono_ns: sys::monotonic_ns(),
@@ -147,15 +161,15 @@ impl Session {
             reason,
             work: self.work_since_start(),
             tags: self.collector.tag_totals(self.tables),
-            heap: self.collector.totals(),
+            heap,
             freed_from_before: freed_from_before_so_far() - self.before.freed_from_before,
-            rss_bytes: process::resident_bytes(),
+            rss_bytes: status.resident_bytes.unwrap_or(0),
             cgroup_bytes: self.cgroup.as_ref().and_then(Cgroup::usage_bytes),
             dropped: self.dropped(),
             unwinding: Some(self.unwinding()),
             own_bytes: ARENA.resident_bytes(),
             children: children::of_this_process(),
-            account: None,
+            account: self.account.read(&status, &heap, reason),
             sites: Vec::new(),
         };
         let (names, before) = (&self.tables.work, &self.before.work);

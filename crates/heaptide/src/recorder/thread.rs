@@ -56,7 +56,9 @@ fn serve(mut session: Session, inbox: &Receiver<Request>, ending: Ending) {
     let mut complaints = Complaints::default();
     let mut complain = |err: Error| complaints.say(&err, sys::monotonic_ns());
     loop {
-        let wanted = children::at_rest(|| sys::wait(clock.left()));
+        let patience = [clock.left(), session.thresholds().look_after()];
+        let patience = patience.into_iter().flatten().min();
+        let wanted = children::at_rest(|| sys::wait(patience));
         if wanted.has(Want::Terminate) || wanted.has(Want::Exit) {
             session.finish().map_or_else(&mut complain, drop);
             // The file first: the process goes on to its end when the recording is over.
@@ -66,6 +68,9 @@ fn serve(mut session: Session, inbox: &Receiver<Request>, ending: Ending) {
         }
         if clock.is_due() {
             session.take(Reason::Interval).unwrap_or_else(&mut complain);
+        }
+        if session.thresholds().is_passed() {
+            session.take(Reason::Threshold).unwrap_or_else(&mut complain);
         }
         if wanted.has(Want::Snapshot) {
             session.take(Reason::Signal).unwrap_or_else(&mut complain);

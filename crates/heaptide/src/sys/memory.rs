@@ -127,7 +127,16 @@ pub(crate) fn resident_bytes(start: usize, bytes: usize) -> u64 {
     resident as u64
 }
 
-fn page_bytes() -> usize {
+/// The most address space that this process may have; `None` if there is no limit.
+pub(crate) fn address_space_limit() -> Option<u64> {
+    let mut limit = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: libc::RLIM_INFINITY };
+    // SAFETY: `limit` is writable.
+    unsafe { libc::getrlimit(libc::RLIMIT_AS, &mut limit) };
+    (limit.rlim_cur != libc::RLIM_INFINITY).then_some(limit.rlim_cur)
+}
+
+/// Bytes of a page.
+pub(crate) fn page_bytes() -> usize {
     // SAFETY: a pure query.
     let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
     usize::try_from(page).unwrap_or(4096)

@@ -8,6 +8,8 @@
 
 #![forbid(unsafe_code)]
 
+use core::ops::Range;
+
 use crate::shared::arena::{Arena, Link, zeroed};
 use crate::shared::pool::{self, Node, Pool};
 use crate::sync::Ordering::Relaxed;
@@ -36,6 +38,14 @@ impl Node for ScratchStack {
 
     fn next(&self) -> &Link<Self> {
         &self.next
+    }
+}
+
+impl ScratchStack {
+    /// Where it is; `None` before it is mapped.
+    pub(crate) fn mapped(&self) -> Option<Range<u64>> {
+        let top = self.top.load(Relaxed);
+        (top != 0).then(|| top - STACK_BYTES as u64..top)
     }
 }
 

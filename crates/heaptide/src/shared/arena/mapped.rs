@@ -3,6 +3,7 @@
 use core::cell::UnsafeCell;
 use core::marker::PhantomData;
 use core::mem;
+use core::ops::Range;
 use core::ptr::NonNull;
 
 use crate::sync::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
@@ -155,7 +156,7 @@ pub(crate) struct Arena {
 struct Region {
     /// Bytes cut off so far, this header included; runs past the end when the region is full.
     used: AtomicU64,
-    /// The mapping before this one, for [`Arena::resident_bytes`].
+    /// The mapping before this one.
     older: AtomicPtr<Region>,
     bytes: AtomicU64,
 }
@@ -206,16 +207,26 @@ impl Arena {
 
     /// Bytes of our mappings that are in memory now.
     pub(crate) fn resident_bytes(&self) -> u64 {
-        let mut sum = 0;
-        let mut region = self.region.load(Ordering::Acquire);
-        while let Some(at) = NonNull::new(region) {
+        let resident =
+            |at: Range<u64>| sys::resident_bytes(at.start as usize, (at.end - at.start) as usize);
+        self.regions().map(resident).sum()
+    }
+
+    /// Our mappings.
+    pub(crate) fn regions(&self) -> impl Iterator<Item = Range<u64>> {
+        self.all().map(|region| {
+            let start = core::ptr::from_ref(region).addr() as u64;
+            start..start + region.bytes.load(Ordering::Relaxed)
+        })
+    }
+
+    fn all(&self) -> impl Iterator<Item = &'static Region> {
+        let region = |at: &AtomicPtr<Region>| {
+            let at = NonNull::new(at.load(Ordering::Acquire))?;
             // SAFETY: regions are linked only when initialised, and never unmapped.
-            let header = unsafe { at.as_ref() };
-            let bytes = header.bytes.load(Ordering::Relaxed) as usize;
-            sum += sys::resident_bytes(at.as_ptr().addr(), bytes);
-            region = header.older.load(Ordering::Acquire);
-        }
-        sum
+            Some(unsafe { at.as_ref() })
+        };
+        core::iter::successors(region(&self.region), move |newer| region(&newer.older))
     }
 
     fn cut(&self, bytes: usize, align: usize) -> Option<NonNull<u8>> {
