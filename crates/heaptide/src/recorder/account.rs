@@ -132,7 +132,7 @@ impl AccountReader {
         };
         let malloc = self.malloc_numbers();
         let mappings = Mappings::read(&self.maps, &own_mappings(), &word);
-        let resident = Resident::of(&mappings);
+        let resident = Resident::of(&mappings, account.anonymous_resident_bytes);
         let rust = match self.is_rounded_like_glibc(malloc.as_ref()) {
             true => chunk_bytes().wrapping_sub(self.chunk_bytes_before),
             false => heap.live_bytes + trailer_bytes(heap),
@@ -179,13 +179,18 @@ impl AccountReader {
 }
 
 impl Resident {
-    fn of(mappings: &Mappings) -> Self {
+    /// `whole_bytes` are all that is resident of them. A page that was read and never written to is there
+    /// for `mincore`, but is the kernel's one page of zeroes: so the others get no more than what is left.
+    fn of(mappings: &Mappings, whole_bytes: u64) -> Self {
+        let (arenas, chunks) = (resident(&mappings.arenas), resident(&mappings.chunks));
+        let (stacks, own) = (resident(&mappings.stacks), resident(&mappings.own));
+        let left = whole_bytes.saturating_sub(arenas + chunks + stacks + own);
         Self {
-            arenas: resident(&mappings.arenas),
-            chunks: resident(&mappings.chunks),
-            stacks: resident(&mappings.stacks),
-            own: resident(&mappings.own),
-            others: resident(&mappings.others),
+            arenas,
+            chunks,
+            stacks,
+            own,
+            others: resident(&mappings.others).min(left),
             chunks_found: mapped(&mappings.chunks),
             others_mapped: mapped(&mappings.others),
         }
