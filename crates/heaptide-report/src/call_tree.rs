@@ -17,8 +17,8 @@ pub(crate) fn headline(tree: &CallTree) -> String {
     format!("{share} of the growth (+{growth}/h) happens under {}", tree.function)
 }
 
-/// One call a line, indented by depth: its share, its name, and where it is written; the latter on
-/// a line of its own where the two take more than `width` columns.
+/// Not escaped yet. One call a line, indented by depth: its share, its name, and where it is written; the
+/// latter on a line of its own where the two take more than `width` columns.
 pub(crate) fn lines(tree: &CallTree, view: &View, width: usize) -> Vec<String> {
     let mut lines = Vec::new();
     for call in &tree.calls {
@@ -27,12 +27,12 @@ pub(crate) fn lines(tree: &CallTree, view: &View, width: usize) -> Vec<String> {
     let rest = lines.len().saturating_sub(MOST_LINES);
     lines.truncate(MOST_LINES);
     if rest > 0 {
-        lines.push(format!("and {rest} smaller ones"));
+        lines.push(vec![format!("and {rest} smaller ones")]);
     }
-    lines
+    lines.concat()
 }
 
-fn add(lines: &mut Vec<String>, call: &CallTree, depth: usize, (view, width): (&View, usize)) {
+fn add(lines: &mut Vec<Vec<String>>, call: &CallTree, depth: usize, (view, width): (&View, usize)) {
     if call.share < LEAST_SHARE {
         return;
     }

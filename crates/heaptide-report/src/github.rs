@@ -6,6 +6,7 @@
 use heaptide_analyze::finding::{Finding, Gate};
 use heaptide_analyze::{Outcome, Report};
 
+use crate::escape::{Escaped, Message, Property};
 use crate::number::plural;
 use crate::phrase;
 use crate::view::View;
@@ -18,50 +19,57 @@ const MOST: usize = 5;
 pub fn write(report: &Report, view: &View) -> String {
     let open: Vec<&Finding> =
         report.findings().filter(|finding| finding.ruling.gate != Gate::Pass).collect();
-    let mut lines: Vec<String> =
+    let mut commands: Vec<Escaped<Message>> =
         open.iter().take(MOST).map(|finding| annotation(finding, view)).collect();
     let rest = open.len().saturating_sub(MOST) as u64;
     if rest > 0 {
         let findings = plural(rest, "more finding", "more findings");
-        lines.push(format!("::warning title=heaptide::{findings}; see the full report"));
+        let text = Escaped::text(&format!("{findings}; see the full report"));
+        commands.push(command("warning", [("title", "heaptide")], &text));
     }
-    lines
-        .extend(report.errors.iter().map(|text| format!("::error title=heaptide::{}", data(text))));
+    commands.extend(
+        report
+            .errors
+            .iter()
+            .map(|text| command("error", [("title", "heaptide")], &Escaped::text(text))),
+    );
     let level = match report.outcome {
         Outcome::Clean | Outcome::Passes => "notice",
         Outcome::Inconclusive => "warning",
         Outcome::Growth | Outcome::Error => "error",
     };
-    let title = property(&format!("heaptide: {}", phrase::outcome(report.outcome)));
-    lines.push(format!("::{level} title={title}::{}", data(&phrase::conclusion(report))));
-    lines.join("\n") + "\n"
+    let title = format!("heaptide: {}", phrase::outcome(report.outcome));
+    let conclusion = Escaped::text(&phrase::conclusion(report));
+    commands.push(command(level, [("title", title.as_str())], &conclusion));
+    Escaped::join(commands, "").into()
 }
 
-fn annotation(finding: &Finding, view: &View) -> String {
+fn annotation(finding: &Finding, view: &View) -> Escaped<Message> {
     let level = match finding.ruling.gate {
         Gate::Fail => "error",
         Gate::Undecided | Gate::Warn | Gate::Pass => "warning",
     };
-    let mut properties = Vec::new();
-    if let Some(file) = view.file(&finding.blamed) {
-        properties.push(format!("file={}", property(file)));
-    }
-    if let Some(line) = finding.blamed.line {
-        properties.push(format!("line={line}"));
-    }
+    let line = finding.blamed.line.map(|line| line.to_string());
     let title = format!("{} in {}", finding.class.word(), phrase::name(finding));
-    properties.push(format!("title={}", property(&title)));
+    let file = view.file(&finding.blamed).map(|file| ("file", file));
+    let line = line.as_deref().map(|line| ("line", line));
+    let properties = [file, line, Some(("title", title.as_str()))];
     let change = phrase::change(finding).unwrap_or_else(|| finding.ruling.because.clone());
-    let text = format!("{}\n{change}", phrase::growth(&finding.rate));
-    format!("::{level} {}::{}", properties.join(","), data(&text))
+    let texts = [phrase::growth(&finding.rate), change];
+    let text = Escaped::join(texts.iter().map(|text| Escaped::text(text)), "%0A");
+    command(level, properties.into_iter().flatten(), &text)
 }
 
-/// The text of a command: one line.
-fn data(text: &str) -> String {
-    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
-}
-
-/// The value of a property: neither colon nor comma.
-fn property(text: &str) -> String {
-    data(text).replace(':', "%3A").replace(',', "%2C")
+/// `::LEVEL NAME=VALUE,…::TEXT`
+fn command<'a>(
+    level: &'static str,
+    properties: impl IntoIterator<Item = (&'static str, &'a str)>,
+    text: &Escaped<Message>,
+) -> Escaped<Message> {
+    let properties = properties.into_iter().map(|(name, value)| {
+        let value = Escaped::<Property>::text(value).into_message();
+        Escaped::fill("{}={}", [Escaped::markup(name), value])
+    });
+    let properties = Escaped::join(properties, ",");
+    Escaped::fill("::{} {}::{}\n", [Escaped::markup(level), properties, text.clone()])
 }

@@ -7,6 +7,7 @@ use heaptide_analyze::identity::SharedFrame;
 use heaptide_analyze::verdict::{Channel, Class, CohortBar, Stage};
 use heaptide_analyze::{Outcome, Report, RunReport};
 
+use crate::escape::{Escaped, Terminal};
 use crate::number::{bytes, count, duration, objects, plural};
 use crate::view::{BAD, DOUBTFUL, FAINT, GOOD, STRONG, View, name_and_place};
 use crate::{call_tree, phrase, sentence, sparkline};
@@ -16,7 +17,7 @@ const MOST_LINES: usize = 12;
 
 /// Writes the report.
 pub fn write(report: &Report, view: &View) -> String {
-    let mut page = Page { view, text: String::new() };
+    let mut page = Page { view, text: Escaped::new() };
     for run in &report.runs {
         page.run(run);
     }
@@ -32,12 +33,12 @@ pub fn write(report: &Report, view: &View) -> String {
     page.policy(report);
     page.comparison(report);
     page.conclusion(report);
-    page.text
+    page.text.into()
 }
 
 struct Page<'a> {
     view: &'a View,
-    text: String,
+    text: Escaped<Terminal>,
 }
 
 impl Page<'_> {
@@ -75,18 +76,18 @@ impl Page<'_> {
     fn call_tree(&mut self, tree: &CallTree) {
         self.wrapped("  ", "    ", &call_tree::headline(tree));
         for line in call_tree::lines(tree, self.view, self.view.width.saturating_sub(4)) {
-            line.lines().for_each(|line| self.line(&format!("    {line}")));
+            self.line(&format!("    {line}"));
         }
     }
 
     /// The parts that matter most, as many as there are lines for, in the order of reading.
     fn finding(&mut self, finding: &Finding) {
         let written = PARTS.iter().map(|(rank, write)| {
-            let mut page = Page { view: self.view, text: String::new() };
+            let mut page = Page { view: self.view, text: Escaped::new() };
             write(&mut page, finding);
             (*rank, page.text)
         });
-        let parts: Vec<(Rank, String)> = written.collect();
+        let parts: Vec<(Rank, Escaped<Terminal>)> = written.collect();
         let mut by_rank: Vec<usize> = (0..parts.len()).collect();
         by_rank.sort_by_key(|&part| parts[part].0);
         let (mut n_lines, mut is_shown) = (0, vec![false; parts.len()]);
@@ -98,7 +99,7 @@ impl Page<'_> {
             }
         }
         let shown = parts.iter().zip(is_shown).filter(|(_, is_shown)| *is_shown);
-        shown.for_each(|((_, text), _)| self.text.push_str(text));
+        shown.for_each(|((_, text), _)| self.text.push(text));
     }
 
     fn growth(&mut self, finding: &Finding) {
@@ -145,13 +146,14 @@ impl Page<'_> {
         let gap = " ".repeat(self.view.width.saturating_sub(used).max(2));
         let word = self.view.paint(style, word);
         let id = self.view.paint(FAINT, &id);
-        self.line(&format!("{word}  {sure}{gap}{id}"));
+        let between = Escaped::text(&format!("  {sure}{gap}"));
+        self.push_line(&Escaped::fill("{}{}{}", [word, between, id]));
     }
 
     fn place(&mut self, finding: &Finding) {
         let blamed = &finding.blamed;
         let function = self.view.paint(STRONG, &phrase::name(finding));
-        self.line(&format!("  {function}"));
+        self.push_line(&Escaped::fill("  {}", [function]));
         if let Some(place) = self.view.place(blamed) {
             self.line(&format!("      at {place}"));
         }
@@ -178,8 +180,9 @@ impl Page<'_> {
 
     fn frame(&mut self, word: &str, frame: &SharedFrame) {
         let (text, place) = (format!("      {word} {}", frame.plain()), self.view.place(frame));
-        let text = name_and_place(&text, place.as_deref(), "         ", self.view.width);
-        text.lines().for_each(|line| self.line(&self.view.paint(FAINT, line)));
+        for line in name_and_place(&text, place.as_deref(), "         ", self.view.width) {
+            self.push_line(&self.view.paint(FAINT, &line));
+        }
     }
 
     fn tag(&mut self, finding: &Finding) {
@@ -284,7 +287,7 @@ impl Page<'_> {
         let present = stages.into_iter().filter(|stage| bars.iter().any(|bar| bar.stage == *stage));
         let words: Vec<_> = present.map(stage_word).collect();
         let legend = format!("  {}oldest first: {}", " ".repeat(label.len()), words.join(" | "));
-        self.line(&self.view.paint(FAINT, &legend));
+        self.push_line(&self.view.paint(FAINT, &legend));
     }
 
     fn policy(&mut self, report: &Report) {
@@ -323,38 +326,35 @@ impl Page<'_> {
         };
         let (word, code) = (phrase::outcome(report.outcome), report.outcome.exit_code());
         let word = self.view.paint(style, word);
-        self.line(&format!("{word} (exit {code})"));
+        let code = Escaped::text(&code.to_string());
+        self.push_line(&Escaped::fill("{} (exit {})", [word, code]));
         self.wrapped("", "", &phrase::conclusion(report));
     }
 
-    fn note(&mut self, word: &str, style: Style, text: &str) {
-        let filled = self.fill(&format!("{word}: "), "  ", text);
-        let rest = filled.strip_prefix(word).unwrap_or(&filled);
-        self.line(&format!("{}{rest}", self.view.paint(style, word)));
+    fn note(&mut self, word: &'static str, style: Style, text: &str) {
+        let rest = self.fill(&format!("{word}: "), "  ", text).without_first(word.len());
+        self.push_line(&Escaped::fill("{}{}", [self.view.paint(style, word), rest]));
     }
 
     fn wrapped(&mut self, first: &str, rest: &str, text: &str) {
-        let filled = self.fill(first, rest, text);
-        self.line(&filled);
+        self.push_line(&self.fill(first, rest, text));
     }
 
-    fn fill(&self, first: &str, rest: &str, text: &str) -> String {
-        let options = textwrap::Options::new(self.view.width.max(20))
-            .initial_indent(first)
-            .subsequent_indent(rest)
-            // What is broken cannot be copied: no path at its hyphens, no long name at all.
-            .word_splitter(textwrap::WordSplitter::NoHyphenation)
-            .break_words(false);
-        textwrap::fill(text, options)
+    fn fill(&self, first: &str, rest: &str, text: &str) -> Escaped<Terminal> {
+        Escaped::wrapped(self.view.width.max(20), first, rest, text)
     }
 
     fn line(&mut self, line: &str) {
-        self.text.push_str(line);
-        self.text.push('\n');
+        self.push_line(&Escaped::text(line));
+    }
+
+    fn push_line(&mut self, line: &Escaped<Terminal>) {
+        self.text.push(line);
+        self.text.push_markup("\n");
     }
 
     fn blank(&mut self) {
-        self.text.push('\n');
+        self.text.push_markup("\n");
     }
 }
 

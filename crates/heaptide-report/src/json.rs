@@ -3,6 +3,8 @@
 use heaptide_analyze::Report;
 use serde::Serialize;
 
+use crate::escape;
+
 /// The version of the document; it grows when a member changes its meaning or goes.
 pub const REPORT_VERSION: u32 = 1;
 
@@ -26,5 +28,7 @@ pub fn write(report: &Report) -> String {
 /// Indented JSON with a final line feed.
 pub(crate) fn pretty(document: &impl Serialize) -> String {
     // Structs, strings and maps with string keys always have a JSON form.
-    serde_json::to_string_pretty(document).map(|text| text + "\n").unwrap_or_default()
+    serde_json::to_string_pretty(document)
+        .map(|text| escape::json(&text) + "\n")
+        .unwrap_or_default()
 }

@@ -7,6 +7,7 @@ use heaptide_analyze::{Outcome, Report, RunReport};
 use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesText, Event};
 
+use crate::escape::xml;
 use crate::view::View;
 use crate::{fields, phrase};
 
@@ -15,7 +16,7 @@ pub fn write(report: &Report, view: &View) -> String {
     let mut writer = Writer::new_with_indent(Vec::new(), b' ', 2);
     // Writing to a vector cannot fail.
     let _ = document(&mut writer, report, view);
-    of_xml(&String::from_utf8_lossy(&writer.into_inner())) + "\n"
+    xml(&String::from_utf8_lossy(&writer.into_inner())) + "\n"
 }
 
 type Xml = Writer<Vec<u8>>;
@@ -78,13 +79,6 @@ fn case(xml: &mut Xml, finding: &Finding, view: &View) -> io::Result<()> {
         Ok(())
     })?;
     Ok(())
-}
-
-/// A document of characters that XML 1.0 has, others replaced: no parser reads a file with one of
-/// them, and the writer lets them through.
-fn of_xml(text: &str) -> String {
-    let has = |c: char| !c.is_control() || matches!(c, '\t' | '\n' | '\r');
-    text.replace(|c: char| !has(c) || matches!(c, '\u{fffe}' | '\u{ffff}'), "\u{fffd}")
 }
 
 fn properties(xml: &mut Xml, finding: &Finding, view: &View) -> io::Result<()> {

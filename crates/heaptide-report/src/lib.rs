@@ -7,7 +7,8 @@
 //!
 //! **What happens.** Nothing is read and nothing is kept, so the same findings give the same bytes.
 //! All outputs take their words from the same private modules (`number`, `sentence`, `phrase`), so
-//! that a finding is told alike in all of them.
+//! that a finding is told alike in all of them. What was read from a recording, an executable or a policy
+//! gets into an output by one gate, [`Escaped`].
 //!
 //! ```
 //! use heaptide_analyze::Terms;
@@ -26,6 +27,7 @@
 #![forbid(unsafe_code)]
 
 // What the outputs are made of, from the ground up.
+mod escape;
 mod number;
 mod sparkline;
 mod view;
@@ -48,4 +50,5 @@ pub mod sarif;
 pub mod table;
 pub mod tap;
 
+pub use escape::{Escaped, Html, Rules, Terminal};
 pub use view::{Colour, View};

@@ -5,9 +5,12 @@ use heaptide_analyze::identity::{Origin, SharedFrame};
 use heaptide_analyze::verdict::Channel;
 use heaptide_analyze::{CallTree, Outcome, Report, RunReport};
 
+use crate::escape::Escaped;
 use crate::number::{bytes, objects, plural, significant};
 use crate::view::View;
-use crate::{call_tree, phrase, sentence, sparkline};
+use crate::{call_tree, escape, phrase, sentence, sparkline};
+
+type Markdown = Escaped<escape::Markdown>;
 
 /// Columns of the sparkline in the table of findings: GitHub lays six columns side by side, and a
 /// wider one would break the numbers beside it.
@@ -26,24 +29,25 @@ const RESERVED_BYTES: usize = 500;
 
 /// Writes the report. It fits a pull request comment: what does not is counted.
 pub fn write(report: &Report, view: &View) -> String {
-    let mut page = Page { text: String::new(), view, n_left_out: 0, n_trees_left_out: 0 };
+    let mut page = Page { text: Markdown::new(), view, n_left_out: 0, n_trees_left_out: 0 };
     page.head(report);
     page.notes(report);
     page.comparison(report);
     let n_shown = report.runs.iter().take_while(|run| page.run(run)).count();
     let n_more = (report.runs.len() - n_shown) as u64;
     if n_more > 0 {
-        page.text += &format!("And {}.\n\n", plural(n_more, "more run", "more runs"));
+        let more = Markdown::text(&plural(n_more, "more run", "more runs"));
+        page.text.push(&Markdown::fill("And {}.\n\n", [more]));
     }
     for run in &report.runs {
         page.evidence(run);
     }
     page.foot();
-    page.text
+    page.text.into()
 }
 
 struct Page<'a> {
-    text: String,
+    text: Markdown,
     view: &'a View,
     /// Findings whose evidence did not fit.
     n_left_out: u64,
@@ -60,15 +64,16 @@ impl Page<'_> {
         };
         let (word, conclusion) = (phrase::outcome(report.outcome), phrase::conclusion(report));
         let conclusion = beginning_of(&conclusion, MOST_SENTENCE_CHARS);
-        self.text += &format!("## {mark} heaptide: {word}\n\n{}\n\n", escaped(&conclusion));
+        let parts = [Markdown::markup(mark), Markdown::markup(word), Markdown::text(&conclusion)];
+        self.text.push(&Markdown::fill("## {} heaptide: {}\n\n{}\n\n", parts));
     }
 
     /// Whether there was room for it.
     fn run(&mut self, run: &RunReport) -> bool {
-        let mut head = format!("### {}\n\n", escaped(&phrase::run(run)));
-        head += &format!("Call sites: {}.\n\n", escaped(&phrase::classes(run)));
+        let about = [phrase::run(run), phrase::classes(run)].map(|text| Markdown::text(&text));
+        let mut head = Markdown::fill("### {}\n\nCall sites: {}.\n\n", about);
         if let Some(leaking) = phrase::leaking(run) {
-            head += &format!("{}.\n\n", escaped(&leaking));
+            head.push(&Markdown::fill("{}.\n\n", [Markdown::text(&leaking)]));
         }
         if !self.add(&head, MOST_SUMMARY_BYTES) {
             return false;
@@ -76,26 +81,31 @@ impl Page<'_> {
         if run.findings.is_empty() {
             return true;
         }
-        self.text += "| finding | objects/op | bytes/op | per hour | alive by birth | result |\n\
-                      |---|--:|--:|--:|---|---|\n";
+        self.text.push_markup(
+            "| finding | objects/op | bytes/op | per hour | alive by birth | result |\n\
+             |---|--:|--:|--:|---|---|\n",
+        );
         let rows = run.findings.iter().map(|finding| row(finding, self.view));
         let n_more = self.add_all(rows.collect(), MOST_SUMMARY_BYTES);
         if n_more > 0 {
-            let more = plural(n_more, "more finding", "more findings");
-            self.text += &format!("| {more} | | | | | |\n");
+            let more = Markdown::text(&plural(n_more, "more finding", "more findings"));
+            self.text.push(&Markdown::fill("| {} | | | | | |\n", [more]));
         }
-        self.text.push('\n');
+        self.text.push_markup("\n");
         true
     }
 
     fn comparison(&mut self, report: &Report) {
         let Some(comparison) = &report.comparison else { return };
-        self.text += &format!("{}\n\n", phrase::comparison(comparison));
+        let summary = Markdown::text(&phrase::comparison(comparison));
+        self.text.push(&Markdown::fill("{}\n\n", [summary]));
         let known = phrase::known(comparison).into_iter().map(|(word, function, growth)| {
-            format!("- {word}: {} {}\n", code(function), escaped(&growth))
+            let word = Markdown::markup(word);
+            let parts = [word, Markdown::code(function), Markdown::text(&growth)];
+            Markdown::fill("- {}: {} {}\n", parts)
         });
         self.list(known.collect(), MOST_SUMMARY_BYTES);
-        self.text.push('\n');
+        self.text.push_markup("\n");
     }
 
     fn notes(&mut self, report: &Report) {
@@ -105,33 +115,36 @@ impl Page<'_> {
             ("undecided", &report.undecided),
         ];
         let lines = notes.iter().flat_map(|(word, sentences)| {
-            sentences.iter().map(move |text| format!("- **{word}**: {}\n", escaped(text)))
+            sentences.iter().map(move |text| {
+                Markdown::fill("- **{}**: {}\n", [Markdown::markup(word), Markdown::text(text)])
+            })
         });
-        let lines: Vec<String> = lines.collect();
+        let lines: Vec<Markdown> = lines.collect();
         if !lines.is_empty() {
             self.list(lines, MOST_NOTES_BYTES);
-            self.text.push('\n');
+            self.text.push_markup("\n");
         }
     }
 
-    fn list(&mut self, lines: Vec<String>, most_bytes: usize) {
+    fn list(&mut self, lines: Vec<Markdown>, most_bytes: usize) {
         let n_more = self.add_all(lines, most_bytes);
         if n_more > 0 {
-            self.text += &format!("- and {n_more} more\n");
+            let more = Markdown::text(&n_more.to_string());
+            self.text.push(&Markdown::fill("- and {} more\n", [more]));
         }
     }
 
     /// Adds what there is room for; how many there is none for.
-    fn add_all(&mut self, blocks: Vec<String>, most_bytes: usize) -> u64 {
+    fn add_all(&mut self, blocks: Vec<Markdown>, most_bytes: usize) -> u64 {
         let n_blocks = blocks.len();
         let n_added = blocks.iter().take_while(|block| self.add(block, most_bytes)).count();
         (n_blocks - n_added) as u64
     }
 
-    fn add(&mut self, block: &str, most_bytes: usize) -> bool {
+    fn add(&mut self, block: &Markdown, most_bytes: usize) -> bool {
         let fits = self.text.len() + block.len() + RESERVED_BYTES <= most_bytes;
         if fits {
-            self.text += block;
+            self.text.push(block);
         }
         fits
     }
@@ -157,44 +170,51 @@ impl Page<'_> {
             .map(|(n, of, one, several)| of.to_owned() + &plural(n, one, several))
             .collect();
         if !left_out.is_empty() {
-            self.text += &format!(
+            self.text.push(&Markdown::fill(
                 "Left out here: {}; `heaptide check --format json` has it all.\n",
-                left_out.join(", ")
-            );
+                [Markdown::text(&left_out.join(", "))],
+            ));
         }
     }
 }
 
-fn call_tree(tree: &CallTree, view: &View) -> String {
-    let lines = call_tree::lines(tree, view, usize::MAX).join("\n");
-    format!("{}\n\n```text\n{lines}\n```\n\n", escaped(&call_tree::headline(tree)))
+fn call_tree(tree: &CallTree, view: &View) -> Markdown {
+    let lines = call_tree::lines(tree, view, usize::MAX);
+    let lines = Markdown::fenced("text", lines.iter().map(String::as_str));
+    Markdown::fill("{}\n\n{}\n", [Markdown::text(&call_tree::headline(tree)), lines])
 }
 
-fn row(finding: &Finding, view: &View) -> String {
+fn row(finding: &Finding, view: &View) -> Markdown {
     let rate = &finding.rate;
     let bars = phrase::evidence_site(finding).verdict.evidence.cohorts.iter();
     let cohorts: Vec<u64> = bars.map(|bar| bar.objects).collect();
     let result = match phrase::is_let_pass(finding) {
-        true => escaped(&phrase::ruling(finding)),
-        false => phrase::gate(finding.ruling.gate).to_owned(),
+        true => Markdown::text(&phrase::ruling(finding)),
+        false => Markdown::markup(phrase::gate(finding.ruling.gate)),
     };
-    format!(
-        "| {}<br>{} | {} | {} | {} | {} | {result} |\n",
-        code(&phrase::name(finding)),
-        code(&view.place(&finding.blamed).unwrap_or_default()),
-        significant(rate.objects_per_op),
-        phrase::bytes_per_op(rate),
-        phrase::bytes_per_hour(rate),
-        code(&sparkline::draw(&cohorts, SPARKLINE_COLUMNS)),
-    )
+    let cells = [
+        Markdown::code(&phrase::name(finding)),
+        Markdown::code(&view.place(&finding.blamed).unwrap_or_default()),
+        Markdown::text(&significant(rate.objects_per_op)),
+        Markdown::text(&phrase::bytes_per_op(rate)),
+        Markdown::text(&phrase::bytes_per_hour(rate)),
+        Markdown::code(&sparkline::draw(&cohorts, SPARKLINE_COLUMNS)),
+        result,
+    ];
+    Markdown::fill("| {}<br>{} | {} | {} | {} | {} | {} |\n", cells)
 }
 
-fn details(finding: &Finding, view: &View) -> String {
+fn details(finding: &Finding, view: &View) -> Markdown {
     let word = finding.class.word();
     let sure = phrase::confidence(finding.confidence);
-    let name = html(&phrase::name(finding));
-    let mut text = format!("<details><summary>{word}, {sure}: <code>{name}</code></summary>\n\n");
-    let mut item = |sentence: &str| text += &format!("- {}\n", escaped(sentence));
+    let name = Markdown::html(&phrase::name(finding));
+    let mut text = Markdown::fill(
+        "<details><summary>{}, {}: <code>{}</code></summary>\n\n",
+        [Markdown::markup(word), Markdown::markup(sure), name],
+    );
+    let mut item = |sentence: &str| {
+        text.push(&Markdown::fill("- {}\n", [Markdown::text(sentence)]));
+    };
     item(&format!("site {}", finding.id));
     let evidence = &phrase::evidence_site(finding).verdict.evidence;
     let about = [
@@ -209,12 +229,13 @@ fn details(finding: &Finding, view: &View) -> String {
         item(&format!("would look different if {condition}"));
     }
     item(&phrase::ruling(finding));
-    let stack = stack(finding, view).join("\n");
-    text += &format!("\n```text\n{stack}\n```\n\n{}</details>\n\n", allow_entry(finding));
+    let stack = stack(finding, view);
+    let stack = Markdown::fenced("text", stack.iter().map(String::as_str));
+    text.push(&Markdown::fill("\n{}\n{}</details>\n\n", [stack, allow_entry(finding)]));
     text
 }
 
-/// The frames that say something: the user's, the dependency's that allocates, and who called it.
+/// Not escaped yet. The frames that say something: the user's, the dependency's that allocates, and who called it.
 /// What stands between them is counted.
 fn stack(finding: &Finding, view: &View) -> Vec<String> {
     let subject = &finding.lead().subject;
@@ -245,7 +266,7 @@ fn stack(finding: &Finding, view: &View) -> Vec<String> {
 }
 
 /// What to paste into the policy if this growth is meant to be.
-fn allow_entry(finding: &Finding) -> String {
+fn allow_entry(finding: &Finding) -> Markdown {
     let site = toml_string(&finding.lead().subject.path);
     let verdict = &finding.lead().verdict;
     let most = match verdict.channel {
@@ -254,16 +275,15 @@ fn allow_entry(finding: &Finding) -> String {
         Channel::Container => bytes(verdict.evidence.live_bytes.saturating_mul(2)),
     };
     let most = most.replace(',', "");
-    format!(
-        "If this is meant to be, say so in `heaptide.toml`:\n\n\
-         ```toml\n[[allow]]\nsite = {site}\nlimit = \"{most}\"\n\
-         reason = \"WHY\"\nexpires = \"YYYY-MM-DD\"\n```\n\n"
-    )
+    let (site, limit) = (format!("site = {site}"), format!("limit = \"{most}\""));
+    let lines = ["[[allow]]", &site, &limit, "reason = \"WHY\"", "expires = \"YYYY-MM-DD\""];
+    let entry = Markdown::fenced("toml", lines.into_iter());
+    Markdown::fill("If this is meant to be, say so in `heaptide.toml`:\n\n{}\n", [entry])
 }
 
 /// A JSON string is a TOML string.
 fn toml_string(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
+    escape::json(&serde_json::Value::from(text).to_string())
 }
 
 /// The beginning of a text.
@@ -271,33 +291,5 @@ fn beginning_of(text: &str, most_chars: usize) -> String {
     match text.char_indices().nth(most_chars) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
-    }
-}
-
-/// Text in which nothing is taken for markup, on one line.
-fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars().map(|it| if it.is_control() { ' ' } else { it }) {
-        if matches!(character, '<' | '>' | '*' | '_' | '`' | '|' | '[' | ']' | '\\') {
-            escaped.push('\\');
-        }
-        escaped.push(character);
-    }
-    escaped
-}
-
-/// Text inside an HTML element, where Markdown has no say.
-fn html(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
-}
-
-/// Text as code, also inside a table.
-fn code(text: &str) -> String {
-    match text.is_empty() {
-        true => String::new(),
-        false => {
-            let text = text.replace(char::is_control, " ");
-            format!("`{}`", text.replace('|', "\\|").replace('`', "'"))
-        }
     }
 }

@@ -8,6 +8,7 @@ use heaptide_analyze::dump::{Dump, DumpSite};
 use heaptide_analyze::identity::{Origin, SharedFrame};
 use heaptide_format::Mode;
 
+use crate::escape::{Escaped, Terminal};
 use crate::number::{bytes, count, plural, signed_bytes, signed_count};
 use crate::phrase;
 use crate::view::View;
@@ -41,7 +42,7 @@ pub fn show(dump: &Dump, order: Order, most: usize, view: &View) -> String {
             right(with_error(count, site.row.live_objects, site.row.objects_error)),
             right(age),
             right(count(site.row.allocs)),
-            Cell::new(place(&site.path, site.tag.as_deref(), &site.frames, view)),
+            Cell::new(&*place(&site.path, site.tag.as_deref(), &site.frames, view)),
         ]);
     }
     let heap = &dump.scalars.heap;
@@ -57,7 +58,7 @@ pub fn show(dump: &Dump, order: Order, most: usize, view: &View) -> String {
         bytes(heap.live_bytes),
         plural(heap.live_objects, "object", "objects"),
     );
-    format!("{summary}\n\n{}\n{}", drawn(&mut table), rest(sites.len(), most))
+    page(&summary, &mut table, &rest(sites.len(), most))
 }
 
 /// A difference: its `most` largest changes.
@@ -71,7 +72,7 @@ pub fn diff(diff: &Diff, most: usize, view: &View) -> String {
             right(signed_count(site.delta_objects())),
             right(signed_count(site.delta_allocs())),
             Cell::new(word(site.change)),
-            Cell::new(place(&site.path, site.tag.as_deref(), &site.frames, view)),
+            Cell::new(&*place(&site.path, site.tag.as_deref(), &site.frames, view)),
         ]);
     }
     let delta = |before: u64, after: u64| i128::from(after) - i128::from(before);
@@ -83,7 +84,13 @@ pub fn diff(diff: &Diff, most: usize, view: &View) -> String {
         signed_bytes(delta(before.live_bytes, after.live_bytes)),
         signed_count(delta(before.live_objects, after.live_objects)),
     );
-    format!("{summary}\n\n{}\n{}", drawn(&mut table), rest(sites.len(), most))
+    page(&summary, &mut table, &rest(sites.len(), most))
+}
+
+/// A line that sums up, the table, and a line of what it leaves out.
+fn page(summary: &str, table: &mut Table, rest: &str) -> String {
+    let parts = [Escaped::text(summary), drawn(table), Escaped::lines(rest)];
+    Escaped::<Terminal>::fill("{}\n\n{}\n{}", parts).into()
 }
 
 fn columns(names: &[&str], view: &View) -> Table {
@@ -102,11 +109,11 @@ fn columns(names: &[&str], view: &View) -> Table {
 }
 
 /// The numbers keep their width; the site takes what is left.
-fn drawn(table: &mut Table) -> String {
+fn drawn(table: &mut Table) -> Escaped<Terminal> {
     for column in table.column_iter_mut().take(4) {
         column.set_constraint(ColumnConstraint::ContentWidth);
     }
-    table.trim_fmt()
+    Escaped::lines(&table.trim_fmt())
 }
 
 /// `1,480`; of a sample `1,480 ± 210`.
@@ -136,15 +143,15 @@ fn age_epochs(dump: &Dump, site: &DumpSite) -> Option<u32> {
 }
 
 /// The responsible function over its place, and the library function that it went through.
-fn place(path: &str, tag: Option<&str>, frames: &[SharedFrame], view: &View) -> String {
+fn place(path: &str, tag: Option<&str>, frames: &[SharedFrame], view: &View) -> Escaped<Terminal> {
     let responsible = frames.iter().find(|frame| is_named(frame, path));
     let at = responsible.and_then(|frame| view.place_of(frame.file.as_deref(), frame.line));
     let innermost = frames.iter().find(|frame| frame.origin != Origin::Std);
     let via = innermost.filter(|frame| !is_named(frame, path));
     let via = via.map(|frame| format!("via {}", frame.plain()));
     let tag = tag.map(|tag| format!("[{tag}] ")).unwrap_or_default();
-    let lines = [at, via].into_iter().flatten().map(|line| format!("\n  {line}"));
-    format!("{tag}{path}{}", lines.collect::<String>())
+    let name = Some(format!("{tag}{path}"));
+    Escaped::join([name, at, via].into_iter().flatten().map(|line| Escaped::text(&line)), "\n  ")
 }
 
 fn is_named(frame: &SharedFrame, path: &str) -> bool {

@@ -4,22 +4,32 @@ use heaptide_analyze::finding::{Finding, Gate};
 use heaptide_analyze::{Outcome, Report};
 use serde_json::Value;
 
+use crate::escape::{Escaped, Tap};
 use crate::view::View;
 use crate::{fields, phrase};
 
 /// Writes the report.
 pub fn write(report: &Report, view: &View) -> String {
-    let mut points: Vec<String> = report.findings().map(|finding| point(finding, view)).collect();
-    points.push(overall(report));
-    let mut text = format!("TAP version 14\n1..{}\n", points.len());
-    for (number, point) in points.iter().enumerate() {
-        text += &point.replacen("{}", &(number + 1).to_string(), 1);
+    let points = report.findings().map(|finding| point(finding, view));
+    let points: Vec<Point> = points.chain([overall(report)]).collect();
+    let plan = Escaped::text(&points.len().to_string());
+    let mut text = Escaped::fill("TAP version 14\n1..{}\n", [plan]);
+    for (n, Point { result, description, diagnostics }) in points.into_iter().enumerate() {
+        let number = Escaped::text(&(n + 1).to_string());
+        let parts = [Escaped::markup(result), number, description, diagnostics];
+        text.push(&Escaped::fill("{} {} - {}\n{}", parts));
     }
-    text
+    text.into()
 }
 
-/// With `{}` where its number belongs.
-fn point(finding: &Finding, view: &View) -> String {
+struct Point {
+    result: &'static str,
+    /// With its directive.
+    description: Escaped<Tap>,
+    diagnostics: Escaped<Tap>,
+}
+
+fn point(finding: &Finding, view: &View) -> Point {
     let result = match finding.ruling.gate {
         Gate::Fail => "not ok",
         Gate::Undecided | Gate::Warn | Gate::Pass => "ok",
@@ -28,13 +38,14 @@ fn point(finding: &Finding, view: &View) -> String {
         Gate::Undecided => " # SKIP undecided",
         Gate::Fail | Gate::Warn | Gate::Pass => "",
     };
-    let name = description(&finding.blamed.function);
+    let mut description = Escaped::text(&finding.blamed.function);
+    description.push_markup(directive);
     let growth = ("growth", Value::from(phrase::growth(&finding.rate)));
     let diagnostics = [growth].into_iter().chain(fields::of(finding, view));
-    format!("{result} {{}} - {name}{directive}\n{}", yaml(diagnostics))
+    Point { result, description, diagnostics: yaml(diagnostics) }
 }
 
-fn overall(report: &Report) -> String {
+fn overall(report: &Report) -> Point {
     let result = match report.outcome {
         Outcome::Growth | Outcome::Error => "not ok",
         Outcome::Clean | Outcome::Passes | Outcome::Inconclusive => "ok",
@@ -43,19 +54,15 @@ fn overall(report: &Report) -> String {
         Outcome::Inconclusive => " # SKIP inconclusive",
         Outcome::Clean | Outcome::Passes | Outcome::Growth | Outcome::Error => "",
     };
-    let name = phrase::outcome(report.outcome);
+    let mut description = Escaped::markup(phrase::outcome(report.outcome));
+    description.push_markup(directive);
     let diagnostics = yaml([("conclusion", phrase::conclusion(report).into())]);
-    format!("{result} {{}} - {name}{directive}\n{diagnostics}")
+    Point { result, description, diagnostics }
 }
 
 /// JSON values are YAML values.
-fn yaml(entries: impl IntoIterator<Item = (&'static str, Value)>) -> String {
-    let lines: String =
-        entries.into_iter().map(|(key, value)| format!("  {key}: {value}\n")).collect();
-    format!("  ---\n{lines}  ...\n")
-}
-
-/// A description: `#` would begin a directive.
-fn description(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('#', "\\#")
+fn yaml(entries: impl IntoIterator<Item = (&'static str, Value)>) -> Escaped<Tap> {
+    let line =
+        |(key, value)| Escaped::fill("  {}: {}\n", [Escaped::markup(key), Escaped::value(&value)]);
+    Escaped::fill("  ---\n{}  ...\n", [Escaped::join(entries.into_iter().map(line), "")])
 }

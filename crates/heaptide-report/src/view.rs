@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use anstyle::{AnsiColor, Style};
 use heaptide_analyze::identity::NamedFrame;
 
+use crate::escape::{Escaped, Terminal};
+
 /// Whether escape sequences are wanted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Colour {
@@ -40,10 +42,11 @@ pub(crate) const STRONG: Style = Style::new().bold();
 pub(crate) const FAINT: Style = Style::new().dimmed();
 
 impl View {
-    pub(crate) fn paint(&self, style: Style, text: &str) -> String {
+    pub(crate) fn paint(&self, style: Style, text: &str) -> Escaped<Terminal> {
+        let text = Escaped::text(text);
         match self.colour {
-            Colour::Plain => text.to_owned(),
-            Colour::Ansi => format!("{style}{text}{style:#}"),
+            Colour::Plain => text,
+            Colour::Ansi => text.painted(style),
         }
     }
 
@@ -86,12 +89,17 @@ fn from_package(file: &str) -> &str {
 
 /// A name and its place on one line, or below each other if that takes more than `width` columns:
 /// what a terminal breaks cannot be copied.
-pub(crate) fn name_and_place(name: &str, place: Option<&str>, below: &str, width: usize) -> String {
-    let Some(place) = place else { return name.to_owned() };
+pub(crate) fn name_and_place(
+    name: &str,
+    place: Option<&str>,
+    below: &str,
+    width: usize,
+) -> Vec<String> {
+    let Some(place) = place else { return vec![name.to_owned()] };
     let line = format!("{name}  {place}");
     match textwrap::core::display_width(&line) <= width {
-        true => line,
-        false => format!("{name}\n{below}{place}"),
+        true => vec![line],
+        false => vec![name.to_owned(), format!("{below}{place}")],
     }
 }
 
@@ -117,9 +125,9 @@ mod tests {
     /// The terminal broke `from` into `fr` and `om`.
     #[test]
     fn a_place_without_room_stands_below() {
-        for (width, expected) in [(20, "shop::login  main.rs"), (19, "shop::login\n  main.rs")] {
-            assert_eq!(name_and_place("shop::login", Some("main.rs"), "  ", width), expected);
-        }
-        assert_eq!(name_and_place("shop::login", None, "  ", 3), "shop::login");
+        let lines = |place, width| name_and_place("shop::login", place, "  ", width);
+        assert_eq!(lines(Some("main.rs"), 20), ["shop::login  main.rs"]);
+        assert_eq!(lines(Some("main.rs"), 19), ["shop::login", "  main.rs"]);
+        assert_eq!(lines(None, 3), ["shop::login"]);
     }
 }
