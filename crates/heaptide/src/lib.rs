@@ -117,4 +117,4 @@ pub use event::verify;
 #[cfg(not(loom))]
 pub use heap::Heaptide;
 #[cfg(not(loom))]
-pub use recorder::{Builder, Error, Mode, Recorder, Threshold};
+pub use recorder::{Builder, Error, Mode, Recorder, SiteCounts, TagReader, Threshold};

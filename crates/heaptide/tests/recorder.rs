@@ -9,8 +9,8 @@ use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
 
-use heaptide::{Error, Heaptide, Recorder};
-use heaptide_format::{Mode, Reason};
+use heaptide::{Error, Heaptide, Recorder, TagReader};
+use heaptide_format::{Line, Mode, Reason};
 use rig::recording::Recording;
 use rig::scratch;
 
@@ -29,6 +29,7 @@ fn main() -> ExitCode {
             ("an_unwritable_output_is_refused", an_unwritable_output_is_refused),
             ("a_folder_gets_a_file_of_its_own", a_folder_gets_a_file_of_its_own),
             ("work_and_tags_are_written", work_and_tags_are_written),
+            ("a_tag_is_read_in_the_process", a_tag_is_read_in_the_process),
             ("without_a_recording_they_do_nothing", without_a_recording_they_do_nothing),
             ("cohorts_tell_births_apart", cohorts_tell_births_apart),
             ("a_site_is_a_whole_stack", a_site_is_a_whole_stack),
@@ -209,6 +210,45 @@ fn work_and_tags_are_written() {
         .collect();
     assert_eq!(tags, [("inner", 1, 200), ("outer", 2, 1030)]);
     assert_eq!(recording.under(seq, "outer").live_bytes, 1030);
+}
+
+fn a_tag_is_read_in_the_process() {
+    assert!(TagReader::new("mine").is_none(), "nothing is recorded");
+    let (recorder, path) = record("read");
+    let mut reader = TagReader::new("mine").expect("all is recorded");
+    assert!(reader.read().is_empty());
+    let tagged = |tag: &'static str, n: usize| {
+        let _scope = heaptide::tag(tag);
+        (0..n).map(|_| keep(100)).collect::<Vec<_>>()
+    };
+    let (mine, _others) = (tagged("mine", 3), tagged("others", 5));
+    let elsewhere = thread::spawn(move || tagged("mine", 2)).join().expect("a thread");
+    let live = |reader: &mut TagReader| -> (u64, u64) {
+        let blocks = reader.read().iter().filter(|site| site.allocs > 1);
+        blocks.fold((0, 0), |sum, site| (sum.0 + site.live_objects(), sum.1 + site.live_bytes()))
+    };
+    assert_eq!(live(&mut reader), (5, 500), "of both threads");
+    thread::spawn(move || drop(mine)).join().expect("a thread");
+    assert_eq!(live(&mut reader), (2, 200), "wherever they end");
+    recorder.snapshot().expect("a snapshot");
+    drop(elsewhere);
+    assert_eq!(live(&mut reader), (0, 0), "across snapshots");
+    let lines = reader.describe();
+    let ids: Vec<_> = reader.read().iter().map(|site| site.site).collect();
+    recorder.finish().expect("the end");
+    let recording = Recording::read(&path);
+    for line in lines {
+        match line {
+            Line::Site(site) => {
+                assert_eq!(site.tag.as_deref(), Some("mine"));
+                assert!(ids.contains(&site.id));
+                let written = recording.sites.iter().find(|written| written.id == site.id);
+                assert!(written.is_none_or(|written| *written == site), "as the recording has it");
+            }
+            Line::Module(module) => assert!(!module.path.is_empty()),
+            _ => {}
+        }
+    }
 }
 
 fn without_a_recording_they_do_nothing() {

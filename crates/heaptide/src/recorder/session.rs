@@ -234,27 +234,13 @@ impl Session {
     }
 
     fn locate(&mut self, layout: u32, address: u64, out: &mut Vec<u8>) -> Frame {
-        // The call lies before the return address, which may already be another module's.
-        let Some((at, module)) = MODULES.module_of(layout, address.wrapping_sub(1)) else {
-            return Frame { module: None, offset: ModuleOffset(address) };
-        };
-        if note(&mut self.introduced.modules, at) {
-            Line::Module(self.describe(at, module)).write_to(out);
+        let Position { frame, module } = locate(layout, address);
+        if let Some((at, module)) = module
+            && note(&mut self.introduced.modules, at)
+        {
+            Line::Module(describe(at, module, &self.header.exe)).write_to(out);
         }
-        Frame {
-            module: Some(ModuleId(at as u32)),
-            offset: ModuleOffset(address.wrapping_sub(module.bias())),
-        }
-    }
-
-    fn describe(&self, at: usize, module: &LoadedModule) -> Module {
-        let path = String::from_utf8_lossy(module.path());
-        Module {
-            id: ModuleId(at as u32),
-            path: module_path(&path, module.is_executable(), &self.header.exe).to_owned(),
-            build_id: module.build_id().map(hex),
-            bias: ModuleOffset(module.bias()),
-        }
+        frame
     }
 
     fn write_names(&mut self, name_sites: NameSites) -> std::io::Result<()> {
@@ -296,6 +282,39 @@ impl Session {
             misses: now.misses - before.misses,
             uncacheable: now.uncacheable - before.uncacheable,
         }
+    }
+}
+
+/// Where an address lies.
+pub(super) struct Position {
+    /// As a recording writes it.
+    pub(super) frame: Frame,
+    /// The module and its number, if it is in one.
+    pub(super) module: Option<(usize, &'static LoadedModule)>,
+}
+
+/// Where a return address lies that was on the stack in this layout of the modules.
+pub(super) fn locate(layout: u32, address: u64) -> Position {
+    // The call lies before the return address, which may already be another module's.
+    let module = MODULES.module_of(layout, address.wrapping_sub(1));
+    let frame = match module {
+        None => Frame { module: None, offset: ModuleOffset(address) },
+        Some((at, module)) => Frame {
+            module: Some(ModuleId(at as u32)),
+            offset: ModuleOffset(address.wrapping_sub(module.bias())),
+        },
+    };
+    Position { frame, module }
+}
+
+/// The line of a module.
+pub(super) fn describe(at: usize, module: &LoadedModule, exe: &str) -> Module {
+    let path = String::from_utf8_lossy(module.path());
+    Module {
+        id: ModuleId(at as u32),
+        path: module_path(&path, module.is_executable(), exe).to_owned(),
+        build_id: module.build_id().map(hex),
+        bias: ModuleOffset(module.bias()),
     }
 }
 
@@ -349,7 +368,7 @@ fn unwinding_so_far() -> Unwinding {
     })
 }
 
-fn header(builder: &Builder) -> Header {
+pub(super) fn header(builder: &Builder) -> Header {
     let exe = process::executable();
     let pid = sys::process_id();
     let (start_unix_ns, start_mono_ns) = (process::unix_ns(), sys::monotonic_ns());
