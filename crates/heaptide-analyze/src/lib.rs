@@ -84,7 +84,7 @@ pub mod dump;
 pub mod diff;
 
 pub use calltree::{CallTree, attribute};
-pub use judge::{Criteria, Outcome, Report, judge_runs};
-pub use pipeline::{Terms, judge};
+pub use judge::{Classify, Criteria, Outcome, Report, judge_runs, judge_runs_by};
+pub use pipeline::{Terms, judge, judge_by};
 pub use run_report::{HealthySite, RunReport};
 pub use site::{Run, Site, Subject};

@@ -13,7 +13,7 @@ use crate::compare::Before;
 use crate::identity::{
     Identity, NamedFrame, SharedFrame, SiteKey, Spawners, Stack, WorkspaceCrates,
 };
-use crate::judge::{Criteria, Report, judge_runs};
+use crate::judge::{Classify, Criteria, Report, judge_runs, judge_runs_by};
 use crate::load::{self, Error, Loaded, Recording, Threads};
 use crate::policy::{Date, Policy};
 use crate::series::{self, SiteSeries};
@@ -48,6 +48,28 @@ pub fn judge(
     resolver: &mut dyn Resolve,
     terms: &Terms,
 ) -> Result<Report, Error> {
+    judge_read(paths, resolver, terms, judge_runs)
+}
+
+/// The same by verdicts that are reached in another way; see [`judge_runs_by`].
+///
+/// # Errors
+/// Those of [`judge`].
+pub fn judge_by(
+    paths: &[PathBuf],
+    resolver: &mut dyn Resolve,
+    terms: &Terms,
+    classify: Classify<'_>,
+) -> Result<Report, Error> {
+    judge_read(paths, resolver, terms, |runs, criteria| judge_runs_by(runs, criteria, classify))
+}
+
+fn judge_read(
+    paths: &[PathBuf],
+    resolver: &mut dyn Resolve,
+    terms: &Terms,
+    judge: impl FnOnce(&[site::Run<'_>], &Criteria<'_>) -> Report,
+) -> Result<Report, Error> {
     let Loaded { recordings, warnings } = load::load(paths)?;
     let mut doubts: Vec<String> = warnings.iter().map(ToString::to_string).collect();
     let mut read = Vec::with_capacity(recordings.len());
@@ -63,7 +85,7 @@ pub fn judge(
         before: terms.before.as_ref(),
         today: terms.today,
     };
-    let mut report = judge_runs(&runs, &criteria);
+    let mut report = judge(&runs, &criteria);
     report.warnings.splice(0..0, doubts);
     Ok(report)
 }

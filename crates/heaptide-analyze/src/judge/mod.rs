@@ -12,6 +12,7 @@ use crate::finding::{Finding, Gate, Ruling};
 use crate::policy::{Date, Inconclusive, Policy, PolicyUse};
 use crate::run_report::RunReport;
 use crate::site::Run;
+use crate::verdict::Verdict;
 use adequacy::WrongWork;
 use run::report_run;
 
@@ -84,13 +85,22 @@ pub struct Criteria<'a> {
     pub today: Date,
 }
 
+/// Decides what each site of a run does, in the order of its sites.
+pub type Classify<'a> = &'a dyn Fn(&Run<'_>) -> Vec<Verdict>;
+
 /// Judges runs.
 pub fn judge_runs(runs: &[Run<'_>], criteria: &Criteria<'_>) -> Report {
+    judge_runs_by(runs, criteria, &|run| run::classify(run, criteria.policy))
+}
+
+/// Judges runs by verdicts that are reached in another way than [`crate::verdict`] does, where more is
+/// known of a run than that its sites allocate: a test, say, knows when nothing need be alive.
+pub fn judge_runs_by(runs: &[Run<'_>], criteria: &Criteria<'_>, classify: Classify<'_>) -> Report {
     let Criteria { policy, baseline, before, today } = *criteria;
     let mut warnings: Vec<String> =
         runs.iter().flat_map(|run| adequacy::of_recording(run, policy)).collect();
     let mut judged: Vec<RunReport> =
-        runs.iter().map(|run| report_run(run, policy, before)).collect();
+        runs.iter().map(|run| report_run(run, &classify(run), policy, before)).collect();
     let mut undecided: Vec<String> =
         judged.iter().flat_map(|run| &run.too_short).cloned().collect();
     undecided.extend(runs.iter().filter_map(adequacy::of_children));

@@ -16,23 +16,31 @@ use crate::verdict::{self, Class, Rate, Verdict};
 /// recorded at all, and what holds its memory.
 const HEALTHY_SITES: usize = 20;
 
-pub(super) fn report_run(run: &Run<'_>, policy: &Policy, before: Option<&Before>) -> RunReport {
-    let rule = policy.rule();
+/// The verdicts on the sites of a run, in their order.
+pub(super) fn classify(run: &Run<'_>, policy: &Policy) -> Vec<Verdict> {
     let sites = run.sites.iter().map(|site| (&*site.axis, &site.series));
-    let verdicts = verdict::classify_sites(run.axis, &rule, sites, |a, b| {
+    verdict::classify_sites(run.axis, &policy.rule(), sites, |a, b| {
         finding::related(&run.sites[a].subject, &run.sites[b].subject)
-    });
+    })
+}
+
+pub(super) fn report_run(
+    run: &Run<'_>,
+    verdicts: &[Verdict],
+    policy: &Policy,
+    before: Option<&Before>,
+) -> RunReport {
     let mut classes: BTreeMap<Class, usize> = Class::ALL.map(|class| (class, 0)).into();
-    for verdict in &verdicts {
+    for verdict in verdicts {
         *classes.entry(verdict.class).or_default() += 1;
     }
-    let (found, as_before) = grown(run, &verdicts, before);
+    let (found, as_before) = grown(run, verdicts, before);
     let header = &run.timeline.header;
     let points = &run.timeline.points;
     let judged = points.iter().enumerate().rfind(|(k, _)| run.axis.slot_of_point(*k).is_some());
     let last = judged.map(|(_, point)| point.clone()).unwrap_or_default();
     let memory = Memory::at(&last, header, policy);
-    let mut findings = finding::group(run.sites, &verdicts, &found);
+    let mut findings = finding::group(run.sites, verdicts, &found);
     for finding in &mut findings {
         finding.runs_out = memory.runs_out(finding.rate.bytes_per_hour());
     }
@@ -58,9 +66,9 @@ pub(super) fn report_run(run: &Run<'_>, policy: &Policy, before: Option<&Before>
         runs_out,
         grows_under: grows_under(&findings),
         findings,
-        healthy: healthy(run, &verdicts),
+        healthy: healthy(run, verdicts),
         too_short: adequacy::of_length(run, &last.heap, policy),
-        class_of_site: classes_by_id(run, &verdicts),
+        class_of_site: classes_by_id(run, verdicts),
         as_before,
     }
 }
