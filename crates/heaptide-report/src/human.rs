@@ -17,7 +17,7 @@ const MOST_LINES: usize = 12;
 
 /// Writes the report.
 pub fn write(report: &Report, view: &View) -> String {
-    let mut page = Page { view, text: Escaped::new() };
+    let mut page = Page { view, pace: Pace::Real, text: Escaped::new() };
     for run in &report.runs {
         page.run(run);
     }
@@ -36,8 +36,24 @@ pub fn write(report: &Report, view: &View) -> String {
     page.text.into()
 }
 
+/// Writes one finding of a test, which does its work as often as it can: what grows per hour, and when
+/// the memory runs out, say nothing there.
+pub fn finding_of_test(finding: &Finding, view: &View) -> String {
+    let mut page = Page { view, pace: Pace::Unreal, text: Escaped::new() };
+    page.finding(finding);
+    page.text.into()
+}
+
+/// Whether the program did its work as often as it does it elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pace {
+    Real,
+    Unreal,
+}
+
 struct Page<'a> {
     view: &'a View,
+    pace: Pace,
     text: Escaped<Terminal>,
 }
 
@@ -83,7 +99,7 @@ impl Page<'_> {
     /// The parts that matter most, as many as there are lines for, in the order of reading.
     fn finding(&mut self, finding: &Finding) {
         let written = PARTS.iter().map(|(rank, write)| {
-            let mut page = Page { view: self.view, text: Escaped::new() };
+            let mut page = Page { view: self.view, pace: self.pace, text: Escaped::new() };
             write(&mut page, finding);
             (*rank, page.text)
         });
@@ -103,7 +119,11 @@ impl Page<'_> {
     }
 
     fn growth(&mut self, finding: &Finding) {
-        self.wrapped("  ", "  ", &phrase::growth(&finding.rate));
+        let growth = match self.pace {
+            Pace::Real => phrase::growth(&finding.rate),
+            Pace::Unreal => phrase::growth_per_op(&finding.rate),
+        };
+        self.wrapped("  ", "  ", &growth);
     }
 
     fn may_be_harmless(&mut self, finding: &Finding) {
@@ -125,7 +145,8 @@ impl Page<'_> {
     }
 
     fn projection(&mut self, finding: &Finding) {
-        if let Some(runs_out) = finding.runs_out.as_ref().and_then(phrase::runs_out) {
+        let runs_out = finding.runs_out.as_ref().filter(|_| self.pace == Pace::Real);
+        if let Some(runs_out) = runs_out.and_then(phrase::runs_out) {
             self.wrapped("  ", "  ", &format!("by itself, {runs_out}"));
         }
     }

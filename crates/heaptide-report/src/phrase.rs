@@ -32,18 +32,19 @@ pub(crate) fn bytes_per_hour(rate: &Rate) -> String {
     format!("+{}/h", rate_bytes(rate.bytes_per_hour()))
 }
 
+/// `+1 object/request  +184 B/request`
+pub(crate) fn growth_per_op(rate: &Rate) -> String {
+    let objects = (rate.objects_per_op > 0.0).then(|| objects_per_op(rate));
+    Vec::from_iter(objects.into_iter().chain([bytes_per_op(rate)])).join("  ")
+}
+
 /// `+1 object/request  +184 B/request  (+63.2 MiB/h at 96 requests/s)`
 pub(crate) fn growth(rate: &Rate) -> String {
-    let mut parts = Vec::new();
-    if rate.objects_per_op > 0.0 {
-        parts.push(objects_per_op(rate));
-    }
-    parts.push(bytes_per_op(rate));
     let pace = match rate.work.as_str() {
         "seconds" => String::new(),
         work => format!(" at {} {work}/s", significant(rate.ops_per_hour / 3600.0)),
     };
-    format!("{}  ({}{pace})", parts.join("  "), bytes_per_hour(rate))
+    format!("{}  ({}{pace})", growth_per_op(rate), bytes_per_hour(rate))
 }
 
 /// `counted per login, which fits better than requests or time`, if there was a choice of work.
