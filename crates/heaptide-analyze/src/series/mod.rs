@@ -12,6 +12,7 @@ mod slot_rows;
 mod totals;
 
 pub use cohorts::SlotCohort;
+pub(crate) use read::each_slot;
 pub use read::{SeriesAndWarnings, read};
 pub use site_series::{SiteSeries, SlotRow};
 pub use totals::Totals;

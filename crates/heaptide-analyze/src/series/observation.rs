@@ -7,7 +7,7 @@ use super::totals::Totals;
 
 /// The fewest live blocks and bytes in a slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Trough {
+pub(crate) struct Trough {
     pub(super) objects: u64,
     pub(super) bytes: u64,
 }
@@ -29,9 +29,9 @@ impl Trough {
 
 /// A site as the snapshots of one slot saw it: what its last row says, and the troughs of all.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct SlotObservation<'a> {
-    pub(super) totals: Totals,
-    pub(super) cohorts: &'a [SlotCohort],
+pub(crate) struct SlotObservation<'a> {
+    pub(crate) totals: Totals,
+    pub(crate) cohorts: &'a [SlotCohort],
     pub(super) growth: &'a [Growth],
     pub(super) trough: Trough,
 }

@@ -27,14 +27,11 @@ pub fn read<'a>(
     axis_of: impl Fn(SiteId) -> &'a Axis,
     threads: Threads,
 ) -> Result<SeriesAndWarnings, Error> {
-    let spans = spans(axis, recording.timeline.points.len());
     // Rows mostly come by site, and then so do their series: one after another in memory.
     let n_sites = recording.sites.len();
     let mut series: Vec<(SiteId, SiteSeries)> = Vec::with_capacity(n_sites);
     let mut index_by_site: HashMap<SiteId, usize> = HashMap::with_capacity(n_sites);
-    let mut warnings = Warnings::default();
-    let read = |lines: &mut SnapshotLines, k: usize| slot_rows(recording, lines, axis, &spans[k]);
-    in_order(0..spans.len(), threads, read, |(slot, rows): (_, SlotRows<'_>)| {
+    let warnings = each_slot(recording, axis, threads, |slot, rows| {
         for (id, seen) in rows.observations() {
             let index = *index_by_site.entry(id).or_insert(series.len());
             if index == series.len() {
@@ -42,12 +39,32 @@ pub fn read<'a>(
             }
             series[index].1.observe_slot(axis_of(id), slot, &seen);
         }
+    })?;
+    series.iter_mut().for_each(|(id, series)| series.close(axis_of(*id)));
+    Ok((series.into_iter().collect(), warnings))
+}
+
+/// Hands over what each slot of `axis` saw, oldest first; `None` are the snapshots that are not
+/// judged. Slots are read side by side.
+///
+/// # Errors
+/// Those of [`Recording::rows`], and [`Error::NoThread`].
+pub(crate) fn each_slot(
+    recording: &Recording,
+    axis: &Axis,
+    threads: Threads,
+    mut take: impl FnMut(Option<usize>, &SlotRows<'_>),
+) -> Result<Vec<Warning>, Error> {
+    let spans = spans(axis, recording.timeline.points.len());
+    let mut warnings = Warnings::default();
+    let read = |lines: &mut SnapshotLines, k: usize| slot_rows(recording, lines, axis, &spans[k]);
+    in_order(0..spans.len(), threads, read, |(slot, rows): (_, SlotRows<'_>)| {
+        take(slot, &rows);
         for (k, cause) in rows.damage.into_iter().rev() {
             recording.warn_of_damage(k, cause, &mut warnings);
         }
     })?;
-    series.iter_mut().for_each(|(id, series)| series.close(axis_of(*id)));
-    Ok((series.into_iter().collect(), warnings.into_vec()))
+    Ok(warnings.into_vec())
 }
 
 /// Reads the snapshots of one slot, the last one first: of the earlier rows little is needed.

@@ -39,7 +39,7 @@ pub(super) fn spans(axis: &Axis, n_points: usize) -> Vec<Span> {
 
 /// What the snapshots of one slot say.
 #[derive(Debug)]
-pub(super) struct SlotRows<'a> {
+pub(crate) struct SlotRows<'a> {
     axis: &'a Axis,
     sites: Vec<SiteInSlot>,
     index_by_site: HashMap<SiteId, usize>,
@@ -72,7 +72,7 @@ impl<'a> SlotRows<'a> {
         }
     }
 
-    pub(super) fn observations(&self) -> impl Iterator<Item = (SiteId, SlotObservation<'_>)> {
+    pub(crate) fn observations(&self) -> impl Iterator<Item = (SiteId, SlotObservation<'_>)> {
         let (mut cohorts_start, mut growth_start) = (0, 0);
         self.sites.iter().map(move |site| {
             let cohorts = &self.cohorts[cohorts_start..site.cohorts_end];
