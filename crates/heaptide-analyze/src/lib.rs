@@ -44,7 +44,8 @@
 //! | rule | what the policy allows, what was accepted, what the build before had too | [`policy`], [`baseline`], [`compare`] |
 //!
 //! Each module uses only those above it in this table; `ci/layers.toml` has the whole order. Beside
-//! the way, [`dump`] is one snapshot with names, and [`diff`] the difference of two.
+//! the way, [`dump`] is one snapshot with names, [`diff`] the difference of two, and [`view`] a run over
+//! time, for whoever draws.
 //!
 //! Everything here is a pure function of its input: no clock, no environment, no network. Files
 //! are opened in two places only: [`load`] reads recordings, [`symbols`] reads executables.
@@ -77,6 +78,8 @@ pub mod baseline;
 pub mod compare;
 
 mod judge;
+pub mod view;
+
 mod pipeline;
 
 pub mod dump;
@@ -85,6 +88,6 @@ pub mod diff;
 
 pub use calltree::{CallTree, attribute};
 pub use judge::{Classify, Criteria, Outcome, Report, judge_runs, judge_runs_by};
-pub use pipeline::{Terms, judge, judge_by};
+pub use pipeline::{Terms, judge, judge_and_view, judge_by};
 pub use run_report::{HealthySite, RunReport};
 pub use site::{Run, Site, Subject};

@@ -19,7 +19,7 @@ use crate::policy::{Date, Policy};
 use crate::series::{self, SiteSeries};
 use crate::site::{self, Subject};
 use crate::symbols::{Resolve, Symbols};
-use crate::timeline::Timeline;
+use crate::view::{self, Limits, Members, RunView};
 
 /// What recordings are judged by.
 #[derive(Clone, Debug, Default)]
@@ -48,7 +48,7 @@ pub fn judge(
     resolver: &mut dyn Resolve,
     terms: &Terms,
 ) -> Result<Report, Error> {
-    judge_read(paths, resolver, terms, judge_runs)
+    judge_read(paths, resolver, terms, judge_runs, |report, _| Ok(report))
 }
 
 /// The same by verdicts that are reached in another way; see [`judge_runs_by`].
@@ -61,15 +61,40 @@ pub fn judge_by(
     terms: &Terms,
     classify: Classify<'_>,
 ) -> Result<Report, Error> {
-    judge_read(paths, resolver, terms, |runs, criteria| judge_runs_by(runs, criteria, classify))
+    let judge =
+        |runs: &[site::Run<'_>], criteria: &Criteria<'_>| judge_runs_by(runs, criteria, classify);
+    judge_read(paths, resolver, terms, judge, |report, _| Ok(report))
 }
 
-fn judge_read(
+/// The same, and how each run went over time, in the order of the report: what a page draws. It
+/// takes one more pass over the rows.
+///
+/// # Errors
+/// Those of [`judge`].
+pub fn judge_and_view(
+    paths: &[PathBuf],
+    resolver: &mut dyn Resolve,
+    terms: &Terms,
+    limits: &Limits,
+) -> Result<(Report, Vec<RunView>), Error> {
+    judge_read(paths, resolver, terms, judge_runs, |report, read| {
+        let views = read.iter().zip(&report.runs).map(|(run, judged)| {
+            let Read { recording, axis, sites, site_of } = run;
+            view::read(&Members { recording, axis, sites, site_of, judged }, limits, terms.threads)
+        });
+        let views = views.collect::<Result<_, _>>()?;
+        Ok((report, views))
+    })
+}
+
+/// Judges, and hands over what was read.
+fn judge_read<T>(
     paths: &[PathBuf],
     resolver: &mut dyn Resolve,
     terms: &Terms,
     judge: impl FnOnce(&[site::Run<'_>], &Criteria<'_>) -> Report,
-) -> Result<Report, Error> {
+    finish: impl FnOnce(Report, &[Read<'_>]) -> Result<T, Error>,
+) -> Result<T, Error> {
     let Loaded { recordings, warnings } = load::load(paths)?;
     let mut doubts: Vec<String> = warnings.iter().map(ToString::to_string).collect();
     let mut read = Vec::with_capacity(recordings.len());
@@ -87,7 +112,7 @@ fn judge_read(
     };
     let mut report = judge(&runs, &criteria);
     report.warnings.splice(0..0, doubts);
-    Ok(report)
+    finish(report, &read)
 }
 
 /// Sites by their id in the recording.
@@ -95,9 +120,11 @@ type Named = BTreeMap<SiteId, (SiteKey, Subject)>;
 
 /// A run, summed up and named.
 struct Read<'a> {
-    timeline: &'a Timeline,
+    recording: &'a Recording,
     axis: Arc<Axis>,
     sites: Vec<site::Site>,
+    /// Which of the sites each site of the recording is part of.
+    site_of: HashMap<SiteId, usize>,
 }
 
 impl<'a> Read<'a> {
@@ -123,18 +150,22 @@ impl<'a> Read<'a> {
         let (series, warnings) = series::read(run, &axes.general, |id| axes.of(id), terms.threads)?;
         doubts.extend(warnings.iter().map(ToString::to_string));
         let mut sites = BTreeMap::new();
+        let mut key_of = HashMap::new();
         for (id, series) in series {
             let mut named = subjects.remove(&id).unwrap_or_else(|| unlisted(id));
             named.1.grew_at = grew_at(&series, &blamed, &named.1.blamed);
             named.1.spawned_by = spawned_by.get(&id).cloned();
+            key_of.insert(id, named.0);
             add(&mut sites, named, axes.of(id), series);
         }
+        let index: HashMap<SiteKey, usize> = sites.keys().copied().zip(0..).collect();
+        let site_of = key_of.into_iter().map(|(id, key)| (id, index[&key])).collect();
         let sites = sites.into_values().collect();
-        Ok(Self { timeline: &run.timeline, axis: axes.general, sites })
+        Ok(Self { recording: run, axis: axes.general, sites, site_of })
     }
 
     fn as_run(&self) -> site::Run<'_> {
-        site::Run { timeline: self.timeline, axis: &self.axis, sites: &self.sites }
+        site::Run { timeline: &self.recording.timeline, axis: &self.axis, sites: &self.sites }
     }
 }
 

@@ -20,4 +20,5 @@ mod series;
 mod sites;
 mod symbols;
 mod verdict;
+mod view;
 mod warnings;
