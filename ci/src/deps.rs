@@ -27,6 +27,7 @@ const OURS: &[(&str, &[&str])] = &[
     ("heaptide-hosts", &["heaptide", "heaptide-format"]),
     ("heaptide-replay", &["heaptide"]),
     ("heaptide-synthetic", &["heaptide-analyze", "heaptide-format"]),
+    ("heaptide-parts", &["heaptide"]),
     ("heaptide-sweep", &["heaptide"]),
     ("ci", &[]),
 ];
