@@ -4,11 +4,11 @@ use anstyle::Style;
 use heaptide_analyze::CallTree;
 use heaptide_analyze::finding::{Finding, Gate};
 use heaptide_analyze::identity::SharedFrame;
-use heaptide_analyze::verdict::{Channel, Class, CohortBar, Stage};
+use heaptide_analyze::verdict::{Class, CohortBar, Stage};
 use heaptide_analyze::{Outcome, Report, RunReport};
 
 use crate::escape::{Escaped, Terminal};
-use crate::number::{bytes, count, duration, objects, plural};
+use crate::number::plural;
 use crate::view::{BAD, DOUBTFUL, FAINT, GOOD, STRONG, View, name_and_place};
 use crate::{call_tree, phrase, sentence, sparkline};
 
@@ -212,47 +212,14 @@ impl Page<'_> {
         }
     }
 
-    /// The container that holds the rest, or that the finding is of: where it was made, how large it
-    /// is, and where it grew.
     fn container(&mut self, finding: &Finding) {
-        let (held, what) = match finding.container.and_then(|index| finding.sites.get(index)) {
-            Some(held) => {
-                let place = self.view.place(&held.subject.blamed);
-                let made = place.map(|place| format!(" made at {place}")).unwrap_or_default();
-                (held, format!("held by a container{made}"))
-            }
-            None if finding.lead().verdict.channel == Channel::Container => {
-                (finding.lead(), "a container".to_owned())
-            }
-            None => return,
-        };
-        let container = &held.verdict.evidence.container;
-        let size = bytes(container.bytes);
-        let steps = plural(container.steps.len() as u64, "step", "steps");
-        let grew_at = held.subject.grew_at.as_ref().and_then(|frame| self.view.place(frame));
-        let grew = grew_at.map(|place| format!(", last at {place}")).unwrap_or_default();
-        self.wrapped("  ", "    ", &format!("{what}, grown to {size} in {steps}{grew}"));
+        if let Some(container) = phrase::container(finding, self.view) {
+            self.wrapped("  ", "    ", &container);
+        }
     }
 
     fn counts(&mut self, finding: &Finding) {
-        let evidence = &phrase::evidence_site(finding).verdict.evidence;
-        let mut counts = format!(
-            "{} allocated, {} freed, {}",
-            count(evidence.allocs),
-            count(evidence.frees),
-            phrase::alive(evidence)
-        );
-        match evidence.last_free_ago_ns {
-            Some(ns) => counts += &format!("; last free {} ago", duration(ns)),
-            None => counts += "; never a free",
-        }
-        if let Some(left) = evidence.objects_at_exit {
-            counts += &match left {
-                0 => "; none left at exit".to_owned(),
-                left => format!("; {} left at exit", objects(left)),
-            };
-        }
-        self.wrapped("  ", "    ", &counts);
+        self.wrapped("  ", "    ", &phrase::counts(finding));
     }
 
     fn sites(&mut self, finding: &Finding) {

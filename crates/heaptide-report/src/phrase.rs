@@ -7,8 +7,11 @@ use heaptide_analyze::verdict::{Channel, Condition, Confidence, Evidence, Fit, R
 use heaptide_analyze::{Outcome, Report, RunReport};
 use heaptide_format::Mode;
 
-use crate::number::{about, bytes, count, duration, plural, rate_bytes, significant, unit};
+use crate::number::{
+    about, bytes, count, duration, objects, plural, rate_bytes, significant, unit,
+};
 use crate::sentence;
+use crate::view::View;
 
 /// `+1 object/request`
 pub(crate) fn objects_per_op(rate: &Rate) -> String {
@@ -86,13 +89,18 @@ pub(crate) fn runs_out(projection: &Projection) -> Option<String> {
     Some(format!("{when} ({limit}, {used} used)"))
 }
 
-/// What all that leaks in a run comes to: `3 call sites leak +67.6 MiB/h together`.
-pub(crate) fn leaking(run: &RunReport) -> Option<String> {
+/// How fast all that leaks in a run grows: `3 call sites leak +67.6 MiB/h together`.
+pub(crate) fn leaking_rate(run: &RunReport) -> Option<String> {
     let per_hour = bytes_per_hour(run.leaking.as_ref()?);
-    let mut text = match run.leaking_sites {
+    Some(match run.leaking_sites {
         1 => format!("1 call site leaks {per_hour}"),
         n => format!("{n} call sites leak {per_hour} together"),
-    };
+    })
+}
+
+/// The same, and when it fills the memory.
+pub(crate) fn leaking(run: &RunReport) -> Option<String> {
+    let mut text = leaking_rate(run)?;
     if let Some(runs_out) = run.runs_out.as_ref().and_then(runs_out) {
         text += &format!("; at this pace {runs_out}");
     }
@@ -317,6 +325,46 @@ pub(crate) fn alive(evidence: &Evidence) -> String {
     let objects_error = count(evidence.objects_error.round() as u64);
     let bytes_error = bytes(evidence.bytes_error.round() as u64);
     format!("{objects} ± {objects_error} alive ({size} ± {bytes_error})")
+}
+
+/// `5,000 allocated, 3,440 freed, 1,560 alive (280.3 KiB); last free 0.4 s ago`.
+pub(crate) fn counts(finding: &Finding) -> String {
+    let evidence = &evidence_site(finding).verdict.evidence;
+    let (allocated, freed) = (count(evidence.allocs), count(evidence.frees));
+    let mut counts = format!("{allocated} allocated, {freed} freed, {}", alive(evidence));
+    match evidence.last_free_ago_ns {
+        Some(ns) => counts += &format!("; last free {} ago", duration(ns)),
+        None => counts += "; never a free",
+    }
+    if let Some(left) = evidence.objects_at_exit {
+        counts += &match left {
+            0 => "; none left at exit".to_owned(),
+            left => format!("; {} left at exit", objects(left)),
+        };
+    }
+    counts
+}
+
+/// The container that holds the rest, or that the finding is of: where it was made, how large it is,
+/// and where it grew.
+pub(crate) fn container(finding: &Finding, view: &View) -> Option<String> {
+    let (held, what) = match finding.container.and_then(|index| finding.sites.get(index)) {
+        Some(held) => {
+            let place = view.place(&held.subject.blamed);
+            let made = place.map(|place| format!(" made at {place}")).unwrap_or_default();
+            (held, format!("held by a container{made}"))
+        }
+        None if finding.lead().verdict.channel == Channel::Container => {
+            (finding.lead(), "a container".to_owned())
+        }
+        None => return None,
+    };
+    let container = &held.verdict.evidence.container;
+    let size = bytes(container.bytes);
+    let steps = plural(container.steps.len() as u64, "step", "steps");
+    let grew_at = held.subject.grew_at.as_ref().and_then(|frame| view.place(frame));
+    let grew = grew_at.map(|place| format!(", last at {place}")).unwrap_or_default();
+    Some(format!("{what}, grown to {size} in {steps}{grew}"))
 }
 
 /// The file name of the executable.
