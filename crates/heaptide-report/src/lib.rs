@@ -1,7 +1,7 @@
 //! Findings in, bytes out: one pure writer per output.
 //!
 //! **What you call.** A report goes to `write` of the module that is named after its format:
-//! [`human`] for a terminal, [`json`] for programs, [`markdown`], [`github`] and [`sarif`] for code
+//! [`human`] for a terminal, [`html`] for a browser, [`json`] for programs, [`markdown`], [`github`] and [`sarif`] for code
 //! review, [`junit`] and [`tap`] for test runners. One snapshot, or the difference of two, goes to
 //! [`table`]. A [`View`] says who will look: how wide, in which colours, and from which directory.
 //!
@@ -44,6 +44,7 @@ pub mod human;
 pub mod json;
 
 pub mod github;
+pub mod html;
 pub mod junit;
 pub mod markdown;
 pub mod sarif;

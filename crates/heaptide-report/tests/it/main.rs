@@ -1,6 +1,7 @@
 //! Every output against a golden file. `UPDATE=1 cargo test` writes them anew.
 
 mod golden;
+mod page;
 mod sample;
 mod schema;
 

@@ -1,0 +1,61 @@
+// Elements from values. Text is only ever text: what a recording says cannot become an element, an
+// attribute that acts, or a link to anything but https.
+
+// Attributes that a caller may set; all others are refused, so that no `onclick` can slip in.
+const PLAIN_ATTRIBUTES = new Set([
+  "class", "id", "for", "type", "role", "title", "tabindex", "value", "min", "max", "step", "name",
+  "placeholder", "scope", "lang", "colspan", "open", "checked", "selected", "disabled", "hidden",
+  "rel", "target", "autocomplete", "spellcheck", "viewBox",
+]);
+
+function make(tag, attributes, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes ?? {})) {
+    if (value === undefined || value === null || value === false) continue;
+    if (name === "on") {
+      for (const [event, listener] of Object.entries(value)) element.addEventListener(event, listener);
+    } else if (name === "href") {
+      if (isSafeLink(value)) element.setAttribute("href", value);
+    } else if (name.startsWith("aria-") || name.startsWith("data-") || PLAIN_ATTRIBUTES.has(name)) {
+      element.setAttribute(name, value === true ? "" : String(value));
+    } else {
+      throw new Error(`no attribute of ours: ${name}`);
+    }
+  }
+  append(element, children);
+  return element;
+}
+
+function append(element, children) {
+  for (const child of children.flat(Infinity)) {
+    if (child === undefined || child === null || child === false) continue;
+    element.append(child instanceof Node ? child : document.createTextNode(String(child)));
+  }
+}
+
+function replaceChildren(element, ...children) {
+  element.replaceChildren();
+  append(element, children);
+}
+
+function isSafeLink(href) {
+  return typeof href === "string" && (href.startsWith("https://") || href.startsWith("#"));
+}
+
+// A colour or a font of the style sheet, for what is drawn on a canvas.
+function styleValue(name) {
+  return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+}
+
+// A canvas that is sharp on any screen; `draw` gets its context and its size in CSS pixels.
+function drawOnCanvas(canvas, width, height, draw) {
+  const scale = window.devicePixelRatio || 1;
+  canvas.width = Math.round(width * scale);
+  canvas.height = Math.round(height * scale);
+  canvas.style.width = `${width}px`;
+  canvas.style.height = `${height}px`;
+  const context = canvas.getContext("2d");
+  context.setTransform(scale, 0, 0, scale, 0, 0);
+  context.clearRect(0, 0, width, height);
+  draw(context, width, height);
+}

@@ -1,0 +1,115 @@
+//! The process over time, as the page draws it.
+
+use std::collections::BTreeMap;
+
+use heaptide_analyze::load::Point;
+use heaptide_format::Parts;
+use serde::Serialize;
+
+/// More points than a wide screen has columns of pixels show nothing more.
+const MOST_POINTS: usize = 1_200;
+
+/// One number a drawn snapshot, in each list.
+#[derive(Debug, Serialize)]
+pub(super) struct TimelineData {
+    /// Snapshots there are; as many are drawn as `t` is long.
+    n_snapshots: usize,
+    /// Seconds since the recording began.
+    t: Vec<f64>,
+    heap: Vec<u64>,
+    rss: Vec<u64>,
+    work: BTreeMap<String, Vec<u64>>,
+    parts: Option<Vec<PartData>>,
+}
+
+#[derive(Debug, Serialize)]
+struct PartData {
+    name: &'static str,
+    /// Absent at snapshots that did not read the parts.
+    bytes: Vec<Option<u64>>,
+}
+
+/// How a part is called, and where it stands.
+type Part = (&'static str, fn(&Parts) -> u64);
+
+/// From the ground up, as they are stacked. The names are those of the report.
+const PARTS: [Part; 7] = [
+    ("shim", |parts| parts.shim_bytes),
+    ("files", |parts| parts.files_bytes),
+    ("thread_stacks", |parts| parts.thread_stacks_bytes),
+    ("rust_heap", |parts| parts.rust_heap_bytes),
+    ("other_malloc", |parts| parts.other_malloc_bytes),
+    ("anonymous", |parts| parts.anonymous_bytes),
+    ("allocator_free", |parts| parts.allocator_free_bytes),
+];
+
+impl TimelineData {
+    pub(super) fn of(points: &[Point]) -> Self {
+        let drawn = drawn(points);
+        let of = |value: fn(&Point) -> u64| drawn.iter().map(|point| value(point)).collect();
+        let last_work = points.last().map(|last| &last.work);
+        let counters = last_work.into_iter().flat_map(BTreeMap::keys);
+        let work = counters.map(|name| {
+            let done = drawn.iter().map(|point| point.work.get(name).copied().unwrap_or(0));
+            (name.clone(), done.collect())
+        });
+        Self {
+            n_snapshots: points.len(),
+            t: drawn.iter().map(|point| point.elapsed_ns as f64 / 1e9).collect(),
+            heap: of(|point| point.heap.live_bytes),
+            rss: of(|point| point.rss_bytes),
+            work: work.collect(),
+            parts: parts(&drawn),
+        }
+    }
+}
+
+fn parts(drawn: &[&Point]) -> Option<Vec<PartData>> {
+    let read = |point: &Point| point.account.as_ref()?.parts.clone();
+    let read: Vec<Option<Parts>> = drawn.iter().map(|point| read(point)).collect();
+    read.iter().any(Option::is_some).then(|| {
+        let part = |(name, bytes): &Part| PartData {
+            name,
+            bytes: read.iter().map(|parts| parts.as_ref().map(bytes)).collect(),
+        };
+        PARTS.iter().map(part).collect()
+    })
+}
+
+/// Of each span the snapshot with the largest heap, so that no peak is lost; always the last.
+fn drawn(points: &[Point]) -> Vec<&Point> {
+    let per_span = points.len().div_ceil(MOST_POINTS).max(1);
+    let mut drawn: Vec<&Point> = points
+        .chunks(per_span)
+        .filter_map(|span| span.iter().max_by_key(|point| point.heap.live_bytes))
+        .collect();
+    if let (Some(shown), Some(last)) = (drawn.last_mut(), points.last()) {
+        *shown = last;
+    }
+    drawn
+}
+
+#[cfg(test)]
+mod tests {
+    use heaptide_format::HeapTotals;
+
+    use super::*;
+
+    #[test]
+    fn a_long_run_is_drawn_with_its_peaks_and_its_end() {
+        let point = |k: u64| Point {
+            seq: k,
+            heap: HeapTotals {
+                live_bytes: if k == 7_777 { 900 } else { 10 },
+                ..HeapTotals::default()
+            },
+            ..Point::default()
+        };
+        let points: Vec<Point> = (0..100_000).map(point).collect();
+        let drawn = drawn(&points);
+        assert!(drawn.len() <= MOST_POINTS, "{}", drawn.len());
+        assert!(drawn.iter().any(|point| point.heap.live_bytes == 900));
+        assert_eq!(drawn.last().map(|last| last.seq), Some(99_999));
+        assert_eq!(super::drawn(&[]).len(), 0);
+    }
+}
