@@ -41,6 +41,7 @@ pub(crate) enum Command {
     Check(Check),
     Diff(Diff),
     Show(Show),
+    Report(Report),
     Snapshot(Snapshot),
     Baseline(Baseline),
     Init(Init),
@@ -181,6 +182,37 @@ pub(crate) struct Show {
     /// Where else to look for executables and debug files.
     #[arg(long, value_name = "DIR", value_parser = directory, value_hint = ValueHint::DirPath)]
     pub(crate) symbol_path: Vec<PathBuf>,
+}
+
+/// Write a report as one page: a single file that opens in any browser and loads nothing.
+///
+/// It has the verdict, the process over time, and every call site, at any two snapshots. The exit
+/// code says whether it was written; `heaptide check` exits with the verdict.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Report {
+    /// Recordings, or directories of them.
+    #[arg(required = true, value_name = "REC", value_hint = ValueHint::AnyPath)]
+    pub(crate) recordings: Vec<PathBuf>,
+    /// The page to write.
+    #[arg(short, long, value_name = "FILE", default_value = "heaptide-report.html", value_hint = ValueHint::FilePath)]
+    pub(crate) output: PathBuf,
+    /// Policy file [default: heaptide.toml, where there is one].
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) config: Option<PathBuf>,
+    /// Accepted growth (see `heaptide baseline`).
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) baseline: Option<PathBuf>,
+    /// Recordings of an earlier build, or directories of them: only what is new or grows faster is
+    /// a finding.
+    #[arg(long, value_name = "REC", num_args = 1.., value_hint = ValueHint::AnyPath)]
+    #[arg(conflicts_with = "baseline")]
+    pub(crate) before: Vec<PathBuf>,
+    /// Where else to look for executables and debug files.
+    #[arg(long, value_name = "DIR", value_parser = directory, value_hint = ValueHint::DirPath)]
+    pub(crate) symbol_path: Vec<PathBuf>,
+    /// The work counter to judge growth by [default: the policy's, else what fits best].
+    #[arg(long, value_name = "NAME")]
+    pub(crate) work: Option<String>,
 }
 
 /// Ask a running process for a snapshot and wait until it is on disk.

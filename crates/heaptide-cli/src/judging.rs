@@ -16,6 +16,7 @@ use heaptide_analyze::identity::WorkspaceCrates;
 use heaptide_analyze::load::{self, Threads};
 use heaptide_analyze::policy::{Dependencies, Inconclusive, Policy};
 use heaptide_analyze::symbols;
+use heaptide_analyze::view::{Limits, RunView};
 use heaptide_format::{Line, Names};
 
 use crate::args::{self, JudgingOptions};
@@ -78,6 +79,16 @@ impl Judge {
     /// Loads recordings and judges them.
     pub(crate) fn judge(&self, paths: &[PathBuf]) -> anyhow::Result<Report> {
         Ok(heaptide_analyze::judge(paths, &mut *self.names.borrow_mut(), &self.terms)?)
+    }
+
+    /// The same, and how each run went over time.
+    pub(crate) fn judge_and_view(
+        &self,
+        paths: &[PathBuf],
+    ) -> anyhow::Result<(Report, Vec<RunView>)> {
+        let names = &mut *self.names.borrow_mut();
+        let limits = Limits::default();
+        Ok(heaptide_analyze::judge_and_view(paths, names, &self.terms, &limits)?)
     }
 
     /// Appends names to the recordings, so that they can be read elsewhere, and judges them.

@@ -26,6 +26,7 @@
 mod args;
 mod exit;
 mod http;
+mod sources;
 mod symbol_cache;
 mod terminal;
 mod workspace;

@@ -8,6 +8,7 @@ mod demo_shop;
 mod diff;
 mod init;
 mod man;
+mod report;
 mod run;
 mod show;
 mod snapshot;
@@ -25,6 +26,7 @@ pub(crate) fn run(command: Command, argv: &[OsString]) -> anyhow::Result<Exit> {
         Command::Check(args) => check::run(&args),
         Command::Diff(args) => diff::run(&args),
         Command::Show(args) => show::run(&args),
+        Command::Report(args) => report::run(&args),
         Command::Baseline(args) => baseline::run(&args),
         Command::Snapshot(args) => snapshot::run(&args),
         Command::Init(args) => init::run(&args),
