@@ -43,10 +43,12 @@ mod fields;
 pub mod human;
 pub mod json;
 
+pub mod alert;
 pub mod github;
 pub mod html;
 pub mod junit;
 pub mod markdown;
+pub mod prometheus;
 pub mod sarif;
 pub mod table;
 pub mod tap;
