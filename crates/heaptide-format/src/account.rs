@@ -27,7 +27,7 @@ pub struct Account {
     /// What it holds in parts; absent if they were not read at this snapshot.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parts: Option<Parts>,
-    /// What reading the account took.
+    /// Processor time that reading the account took.
     pub cost_ns: u64,
 }
 

@@ -5,8 +5,19 @@ use std::{env, fs};
 
 use crate::scratch::{Scratch, run};
 
-const SUBCOMMANDS: [&str; 11] =
-    ["run", "check", "diff", "show", "report", "snapshot", "baseline", "init", "demo", "completions", "man"];
+const SUBCOMMANDS: [&str; 11] = [
+    "run",
+    "check",
+    "diff",
+    "show",
+    "report",
+    "snapshot",
+    "baseline",
+    "init",
+    "demo",
+    "completions",
+    "man",
+];
 
 /// Compares with `golden/NAME`; `UPDATE=1` writes it anew.
 fn check_golden(name: &str, found: &str) {

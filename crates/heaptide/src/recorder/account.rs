@@ -4,6 +4,7 @@
 //! its mappings, which of their pages are in memory, and what the allocator says of itself, which it
 //! counts with its arenas locked. So they are not read again before a thousand times as long as it last
 //! took, and ten thousand times as long as the allocator took; only the last snapshot always has them.
+//! What counts is processor time: that a busy machine kept the recorder waiting was no work.
 
 #![forbid(unsafe_code)]
 
@@ -98,7 +99,7 @@ impl AccountReader {
         heap: &HeapTotals,
         reason: Reason,
     ) -> Option<Account> {
-        let from_ns = sys::monotonic_ns();
+        let (now_ns, from_ns) = (sys::monotonic_ns(), sys::thread_cpu_ns());
         let mut account = Account {
             anonymous_resident_bytes: status.anonymous_bytes?,
             file_resident_bytes: status.file_bytes.unwrap_or(0),
@@ -106,17 +107,17 @@ impl AccountReader {
             swap_bytes: status.swap_bytes.unwrap_or(0),
             threads: status.threads.unwrap_or(0).saturating_sub(n_own_threads()),
             descriptors: n_descriptors(),
-            cpu_ns: sys::process_cpu_ns().saturating_sub(sys::thread_cpu_ns()),
+            cpu_ns: sys::process_cpu_ns().saturating_sub(from_ns),
             parts: None,
             cost_ns: 0,
         };
-        if from_ns >= self.next_parts_ns || reason == Reason::Exit {
+        if now_ns >= self.next_parts_ns || reason == Reason::Exit {
             account.parts = self.parts(&account, heap);
         }
-        account.cost_ns = sys::monotonic_ns() - from_ns;
+        account.cost_ns = sys::thread_cpu_ns() - from_ns;
         if account.parts.is_some() {
             let rest_ns = account.cost_ns.saturating_mul(PARTS_SHARE);
-            self.next_parts_ns = self.next_parts_ns.max(from_ns.saturating_add(rest_ns));
+            self.next_parts_ns = self.next_parts_ns.max(now_ns.saturating_add(rest_ns));
         }
         Some(account)
     }
@@ -156,10 +157,11 @@ impl AccountReader {
 
     /// Asks the allocator of the C library, and notes how long it was locked.
     fn malloc_numbers(&mut self) -> Option<MallocNumbers> {
-        let from_ns = sys::monotonic_ns();
+        let from_ns = sys::thread_cpu_ns();
         let numbers = sys::malloc_numbers();
-        let locked_ns = sys::monotonic_ns() - from_ns;
-        self.next_parts_ns = from_ns.saturating_add(locked_ns.saturating_mul(LOCKED_SHARE));
+        let locked_ns = sys::thread_cpu_ns() - from_ns;
+        let rest_ns = locked_ns.saturating_mul(LOCKED_SHARE);
+        self.next_parts_ns = sys::monotonic_ns().saturating_add(rest_ns);
         numbers
     }
 
