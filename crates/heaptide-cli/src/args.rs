@@ -42,6 +42,7 @@ pub(crate) enum Command {
     Diff(Diff),
     Show(Show),
     Report(Report),
+    Top(Top),
     Snapshot(Snapshot),
     Baseline(Baseline),
     Init(Init),
@@ -207,6 +208,25 @@ pub(crate) struct Report {
     #[arg(long, value_name = "REC", num_args = 1.., value_hint = ValueHint::AnyPath)]
     #[arg(conflicts_with = "baseline")]
     pub(crate) before: Vec<PathBuf>,
+    /// Where else to look for executables and debug files.
+    #[arg(long, value_name = "DIR", value_parser = directory, value_hint = ValueHint::DirPath)]
+    pub(crate) symbol_path: Vec<PathBuf>,
+    /// The work counter to judge growth by [default: the policy's, else what fits best].
+    #[arg(long, value_name = "NAME")]
+    pub(crate) work: Option<String>,
+}
+
+/// Watch a recording that grows, in the terminal.
+///
+/// Findings, call sites, the process over time and in parts, cohorts and calls; `?` lists the keys.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Top {
+    /// A recording, a directory of recordings, or the id of a process that is recording.
+    #[arg(value_name = "REC|DIR|PID", value_hint = ValueHint::AnyPath)]
+    pub(crate) what: String,
+    /// Policy file [default: heaptide.toml, where there is one].
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) config: Option<PathBuf>,
     /// Where else to look for executables and debug files.
     #[arg(long, value_name = "DIR", value_parser = directory, value_hint = ValueHint::DirPath)]
     pub(crate) symbol_path: Vec<PathBuf>,

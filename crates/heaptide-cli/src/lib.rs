@@ -41,6 +41,9 @@ mod judging;
 mod demo;
 mod watch;
 
+// a screen of its own,
+mod top;
+
 // and the subcommands.
 mod cmd;
 

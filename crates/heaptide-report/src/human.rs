@@ -36,6 +36,18 @@ pub fn write(report: &Report, view: &View) -> String {
     page.text.into()
 }
 
+/// Writes one finding, as it stands in the report.
+pub fn finding(finding: &Finding, view: &View) -> String {
+    let mut page = Page { view, pace: Pace::Real, text: Escaped::new() };
+    page.finding(finding);
+    page.text.into()
+}
+
+/// How fast a finding grows, in a few words.
+pub fn growth(finding: &Finding) -> String {
+    phrase::growth_per_op(&finding.rate)
+}
+
 /// Writes one finding of a test, which does its work as often as it can: what grows per hour, and when
 /// the memory runs out, say nothing there.
 pub fn finding_of_test(finding: &Finding, view: &View) -> String {

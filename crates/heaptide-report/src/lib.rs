@@ -28,7 +28,7 @@
 
 // What the outputs are made of, from the ground up.
 mod escape;
-mod number;
+pub mod number;
 mod sparkline;
 mod view;
 

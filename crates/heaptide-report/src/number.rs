@@ -4,7 +4,7 @@ use bytesize::ByteSize;
 use heaptide_analyze::verdict::unit_of;
 
 /// `0 B`, `184 B`, `63.2 MiB`.
-pub(crate) fn bytes(bytes: u64) -> String {
+pub fn bytes(bytes: u64) -> String {
     ByteSize(bytes).display().iec().to_string()
 }
 
@@ -17,7 +17,7 @@ pub(crate) fn rate_bytes(rate: f64) -> String {
 }
 
 /// `+184 B`, `-1.5 KiB`, `0 B`.
-pub(crate) fn signed_bytes(change: i128) -> String {
+pub fn signed_bytes(change: i128) -> String {
     format!("{}{}", sign(change), bytes(magnitude(change)))
 }
 
@@ -39,7 +39,7 @@ fn magnitude(change: i128) -> u64 {
 }
 
 /// `1,480`
-pub(crate) fn count(n: u64) -> String {
+pub fn count(n: u64) -> String {
     let digits = n.to_string();
     let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
     for (place, digit) in digits.char_indices() {
@@ -71,7 +71,7 @@ pub(crate) fn significant(x: f64) -> String {
 const NS_PER_SECOND: u64 = 1_000_000_000;
 
 /// `0.4 s`, `12 s`, `4m 10s`, `3h 5m`, `2d 4h`.
-pub(crate) fn duration(ns: u64) -> String {
+pub fn duration(ns: u64) -> String {
     let seconds = ns / NS_PER_SECOND;
     let two = |high: u64, high_unit, low: u64, low_unit| match low {
         0 => format!("{high}{high_unit}"),

@@ -56,7 +56,7 @@ impl View {
     }
 
     /// `src/session.rs:88`, as far as it is known.
-    pub(crate) fn place(&self, frame: &NamedFrame) -> Option<String> {
+    pub fn place(&self, frame: &NamedFrame) -> Option<String> {
         self.place_of(frame.file.as_deref(), frame.line)
     }
 

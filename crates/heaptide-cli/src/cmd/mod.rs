@@ -27,6 +27,7 @@ pub(crate) fn run(command: Command, argv: &[OsString]) -> anyhow::Result<Exit> {
         Command::Diff(args) => diff::run(&args),
         Command::Show(args) => show::run(&args),
         Command::Report(args) => report::run(&args),
+        Command::Top(args) => crate::top::run(&args),
         Command::Baseline(args) => baseline::run(&args),
         Command::Snapshot(args) => snapshot::run(&args),
         Command::Init(args) => init::run(&args),

@@ -1,0 +1,67 @@
+//! Colours by meaning, and text that came out of a recording.
+
+use heaptide_analyze::verdict::Class;
+use heaptide_report::{Escaped, Terminal};
+use ratatui::style::{Color, Modifier, Style};
+
+use super::super::state::State;
+
+/// Nothing in it moves the cursor or changes a colour.
+pub(super) fn text(text: &str) -> String {
+    Escaped::<Terminal>::text(text).into()
+}
+
+/// How things are shown that mean something.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Palette {
+    has_colour: bool,
+}
+
+impl Palette {
+    pub(super) fn of(state: &State) -> Self {
+        Self { has_colour: state.has_colour }
+    }
+
+    fn coloured(self, colour: Color, plain: Modifier) -> Style {
+        match self.has_colour {
+            true => Style::new().fg(colour),
+            false => Style::new().add_modifier(plain),
+        }
+    }
+
+    pub(super) fn bad(self) -> Style {
+        self.coloured(Color::Red, Modifier::BOLD).add_modifier(Modifier::BOLD)
+    }
+
+    pub(super) fn doubtful(self) -> Style {
+        self.coloured(Color::Yellow, Modifier::BOLD)
+    }
+
+    pub(super) fn good(self) -> Style {
+        self.coloured(Color::Green, Modifier::empty())
+    }
+
+    pub(super) fn line(self) -> Style {
+        self.coloured(Color::Cyan, Modifier::empty())
+    }
+
+    pub(super) fn faint(self) -> Style {
+        Style::new().add_modifier(Modifier::DIM)
+    }
+
+    pub(super) fn strong(self) -> Style {
+        Style::new().add_modifier(Modifier::BOLD)
+    }
+
+    pub(super) fn chosen(self) -> Style {
+        Style::new().add_modifier(Modifier::REVERSED)
+    }
+
+    pub(super) fn class(self, class: Class) -> Style {
+        match class {
+            Class::Leak => self.bad(),
+            Class::Suspect => self.doubtful(),
+            _ => self.faint(),
+        }
+    }
+}
