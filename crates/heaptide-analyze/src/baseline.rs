@@ -1,6 +1,6 @@
 //! Growth that was accepted once: only new or worse growth fails from then on.
 //!
-//! A JSON file, one entry per site, sorted by identity, one entry to a few lines: two branches that
+//! A JSON file, one entry per site and per part of the process that grows, sorted by identity, one entry to a few lines: two branches that
 //! accept different sites merge without a conflict of meaning. An update leaves an entry as it is
 //! while the growth stays near it, so that accepting again what is there changes no byte.
 
@@ -10,6 +10,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::finding::{Finding, Gate, JudgedSite, Ruling};
+use crate::process::Process;
 use crate::run_report::RunReport;
 use crate::site::Run;
 use crate::verdict::{Class, LEAST_WORSE_BYTES_PER_OP, Rate, WORSE_FACTOR};
@@ -51,6 +52,19 @@ pub struct Baseline {
     pub version: u32,
     /// Accepted sites by identity: [`crate::site::Subject::id`].
     pub accepted: BTreeMap<String, Accepted>,
+    /// Accepted growth of parts of the process, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub parts: BTreeMap<String, AcceptedPart>,
+}
+
+/// Accepted growth of one part of the process, of its threads or of its descriptors.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AcceptedPart {
+    /// The unit of work.
+    pub work: String,
+    /// Growth in bytes, threads or descriptors per unit of work.
+    pub per_op: f64,
 }
 
 /// Why a baseline could not be read.
@@ -126,15 +140,22 @@ pub struct Update {
 
 impl Default for Baseline {
     fn default() -> Self {
-        Self { version: BASELINE_VERSION, accepted: BTreeMap::new() }
+        Self { version: BASELINE_VERSION, accepted: BTreeMap::new(), parts: BTreeMap::new() }
     }
 }
 
 impl Baseline {
-    /// Accepts these findings; where several runs have the same site, the worst.
-    pub fn of<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> Self {
+    /// Accepts what was found in these runs; where several have the same site or part, the worst.
+    pub fn of(runs: &[RunReport]) -> Self {
         let mut baseline = Self::default();
-        for site in findings.into_iter().flat_map(|finding| &finding.sites) {
+        for (name, rate) in runs.iter().flat_map(|run| run.process.growing()) {
+            let part = AcceptedPart { per_op: rounded_up(rate.bytes_per_op), work: rate.work };
+            let worst = baseline.parts.entry(name.to_owned()).or_insert_with(|| part.clone());
+            if part.per_op > worst.per_op {
+                *worst = part;
+            }
+        }
+        for site in runs.iter().flat_map(|run| &run.findings).flat_map(|finding| &finding.sites) {
             let accepted = Accepted::of(site);
             let worst = baseline.accepted.entry(site.subject.id.clone());
             let worst = worst.or_insert_with(|| accepted.clone());
@@ -158,6 +179,12 @@ impl Baseline {
                 (Some(_), None) => update.changed += 1,
             }
             self.accepted.insert(id, kept.unwrap_or(accepted));
+        }
+        let was = std::mem::replace(&mut self.parts, today.parts);
+        for (name, part) in &mut self.parts {
+            if let Some(was) = was.get(name).filter(|was| was.is_near(part)) {
+                *part = was.clone();
+            }
         }
         self.version = today.version;
         update.dropped = before.len();
@@ -243,12 +270,42 @@ impl Baseline {
         })
     }
 
+    /// Lets parts of a process pass whose growth was accepted.
+    pub(crate) fn amend_parts(&self, process: &mut Process, pace: &BTreeMap<String, f64>) {
+        for (name, rate, ruling) in process.rulings_mut() {
+            let is_open = matches!(ruling.gate, Gate::Fail | Gate::Undecided);
+            let Some(accepted) = self.parts.get(name).filter(|_| is_open) else { continue };
+            *ruling = match accepted.admits(&rate, pace) {
+                true => Ruling { gate: Gate::Pass, because: "accepted in the baseline".into() },
+                false => Ruling { because: "worse than accepted".into(), ..ruling.clone() },
+            };
+        }
+    }
+
     fn held_against(&self, site: &JudgedSite, pace: &BTreeMap<String, f64>) -> AgainstBaseline {
         let Some(accepted) = self.accepted.get(&site.subject.id) else {
             return AgainstBaseline::New;
         };
         let exceeded = accepted.exceeded_by(&site.verdict.rate, pace);
         exceeded.map_or(AgainstBaseline::Accepted, AgainstBaseline::Worse)
+    }
+}
+
+impl AcceptedPart {
+    fn admits(&self, rate: &Rate, pace: &BTreeMap<String, f64>) -> bool {
+        // Time that stands in for work is none of the counters, and known by the rate alone.
+        let ops_per_hour = match rate.work == self.work {
+            true => rate.ops_per_hour,
+            false => pace.get(&self.work).copied().unwrap_or(0.0),
+        };
+        let now = rate.per(&self.work, ops_per_hour).bytes_per_op;
+        ops_per_hour > 0.0 && now <= self.per_op * WORSE_FACTOR
+    }
+
+    /// The same unit, and neither is worse.
+    fn is_near(&self, other: &Self) -> bool {
+        let (less, more) = (self.per_op.min(other.per_op), self.per_op.max(other.per_op));
+        self.work == other.work && more <= less * WORSE_FACTOR
     }
 }
 
@@ -296,6 +353,11 @@ impl Accepted {
             == (&other.path, &other.file, &other.tag, other.class, &other.work);
         same && (more <= less * WORSE_FACTOR || differs <= LEAST_WORSE_BYTES_PER_OP)
     }
+}
+
+/// As [`rounded`], never to less: a thread in a thousand requests is growth.
+fn rounded_up(value: f64) -> f64 {
+    (value * 1e6).ceil() / 1e6
 }
 
 /// Three digits after the point are enough, and keep the file's diffs quiet.

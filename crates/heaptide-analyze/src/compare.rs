@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use crate::finding::{Change, Gate, Ruling};
+use crate::process::Process;
 use crate::run_report::RunReport;
 use crate::site::Run;
 use crate::verdict::{Class, LEAST_WORSE_BYTES_PER_OP, Rate, Verdict, WORSE_FACTOR};
@@ -49,6 +50,8 @@ pub struct Comparison {
 pub struct Before {
     sites: BTreeMap<String, Class>,
     growing: BTreeMap<String, Growing>,
+    /// Parts of the process that grew, by name.
+    parts: BTreeMap<&'static str, Growing>,
     too_short: Vec<String>,
 }
 
@@ -84,6 +87,13 @@ impl Before {
                 let worst = worst.or_insert_with(|| growing.clone());
                 if growing.rate.bytes_per_hour() > worst.rate.bytes_per_hour() {
                     *worst = growing;
+                }
+            }
+            for (name, rate) in run.process.growing() {
+                let part = Growing { path: name.to_owned(), rate, pace: run.pace() };
+                let worst = before.parts.entry(name).or_insert_with(|| part.clone());
+                if part.rate.bytes_per_hour() > worst.rate.bytes_per_hour() {
+                    *worst = part;
                 }
             }
         }
@@ -187,6 +197,21 @@ impl Before {
         let is_open = ruling.gate == Gate::Fail && !self.too_short.is_empty();
         let because = "the build before was not recorded for long enough";
         is_open.then(|| Ruling { gate: Gate::Undecided, because: because.into() })
+    }
+
+    /// Lets parts of the process pass that grew as fast before.
+    pub(crate) fn amend_parts(&self, process: &mut Process) {
+        for (name, rate, ruling) in process.rulings_mut() {
+            let was = self.parts.get(name).map(|part| part.rate_like(&rate));
+            let is_as_before =
+                was.is_some_and(|was| rate.bytes_per_op <= was.bytes_per_op * WORSE_FACTOR);
+            if is_as_before && matches!(ruling.gate, Gate::Fail | Gate::Undecided) {
+                let because = "it grew as fast in the build before".into();
+                *ruling = Ruling { gate: Gate::Pass, because };
+            } else if let Some(amended) = self.amended(ruling) {
+                *ruling = amended;
+            }
+        }
     }
 
     /// Why it is too short to compare with: one sentence each.

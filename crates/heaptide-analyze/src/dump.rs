@@ -102,6 +102,14 @@ impl Dump {
         Ok(Opened { dump, warnings, problems: symbols.problems })
     }
 
+    /// Whether this file is a dump, and no recording.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn is_in(file: &Path) -> Result<bool, Error> {
+        Ok(read_dump(file)?.is_some())
+    }
+
     /// The document, pretty-printed, with a line feed at its end.
     pub fn to_json(&self) -> String {
         // Structs with string keys and finite numbers: this cannot fail.

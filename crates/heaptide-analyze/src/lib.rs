@@ -41,6 +41,7 @@
 //! | name | addresses to functions and lines; stacks to identities that survive a rebuild | [`symbols`], [`identity`] |
 //! | decide | one series to a class, with the evidence for it | [`verdict`] |
 //! | group | sites that leak together to findings | [`finding`] |
+//! | account | what the process holds to parts that grow, or do not | [`process`] |
 //! | rule | what the policy allows, what was accepted, what the build before had too | [`policy`], [`baseline`], [`compare`] |
 //!
 //! Each module uses only those above it in this table; `ci/layers.toml` has the whole order. Beside
@@ -68,6 +69,7 @@ mod site;
 pub mod verdict;
 
 pub mod finding;
+pub mod process;
 
 mod calltree;
 mod run_report;

@@ -6,7 +6,8 @@ use heaptide_format::{Dropped, HeapTotals, Mode};
 use serde::Serialize;
 
 use crate::calltree::CallTree;
-use crate::finding::{Finding, Projection};
+use crate::finding::{Finding, Gate, Projection, Ruling};
+use crate::process::Process;
 use crate::site::Subject;
 use crate::verdict::{self, Class, Rate};
 
@@ -36,6 +37,8 @@ pub struct RunReport {
     pub heap: HeapTotals,
     /// Resident set size then.
     pub rss_bytes: u64,
+    /// What the whole process holds, in parts.
+    pub process: Process,
     /// The memory limit: the policy's, or else the less of the cgroup's and the machine's memory.
     pub memory_limit_bytes: Option<u64>,
     /// What is missing.
@@ -49,7 +52,8 @@ pub struct RunReport {
     pub leaking: Option<Rate>,
     /// How many sites those are.
     pub leaking_sites: usize,
-    /// When they fill the memory together.
+    /// When memory runs out, if something surely leaks: at the pace of all sites that leak and all
+    /// parts that grow, or of resident memory, where that grows faster.
     pub runs_out: Option<Projection>,
     /// The smallest subtree of calls that explains most of what leaks; of what is suspect, where
     /// nothing leaks for sure.
@@ -71,7 +75,21 @@ pub struct RunReport {
 impl RunReport {
     /// Whether nothing grows, neither for sure nor perhaps, nor as much as it did before.
     pub(crate) fn is_clean(&self) -> bool {
-        self.findings.is_empty() && self.as_before.is_empty()
+        self.findings.is_empty() && self.as_before.is_empty() && !self.process.may_grow()
+    }
+
+    /// Whether something grows over its budget.
+    pub(crate) fn fails(&self) -> bool {
+        let mut findings = self.findings.iter().map(|finding| &finding.ruling);
+        let mut parts = self.process.rulings().map(|(.., ruling)| ruling);
+        let fails = |ruling: &Ruling| ruling.gate == Gate::Fail;
+        findings.any(fails) || parts.any(fails)
+    }
+
+    /// How fast memory grows that call sites or parts of the process surely account for.
+    pub fn explained_bytes_per_hour(&self) -> f64 {
+        let leaking = self.leaking.as_ref().map_or(0.0, Rate::bytes_per_hour);
+        leaking + self.process.parts_bytes_per_hour()
     }
 
     /// Units of work done per hour.

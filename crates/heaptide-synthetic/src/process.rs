@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use heaptide_analyze::load::{Point, Timeline};
 use heaptide_format::{
-    Epoch, Frame, Header, HeapTotals, Line, Module, ModuleId, ModuleOffset, Name, NamedOffset,
-    Names, Site, SiteId, SiteRow, Snapshot,
+    Account, Epoch, Frame, Header, HeapTotals, Line, Module, ModuleId, ModuleOffset, Name,
+    NamedOffset, Names, Parts, Site, SiteId, SiteRow, Snapshot,
 };
 
 use crate::rows::{Born, container_rows, rows};
@@ -22,6 +22,21 @@ pub fn text(lines: &[Line]) -> Vec<u8> {
     let mut text = Vec::new();
     lines.iter().for_each(|line| line.write_to(&mut text));
     text
+}
+
+/// The account of a process that holds these parts: what adds up to them, and one thread.
+fn account(parts: Parts, cpu_ns: u64) -> Account {
+    let allocator = parts.rust_heap_bytes + parts.other_malloc_bytes + parts.allocator_free_bytes;
+    let others = parts.thread_stacks_bytes + parts.anonymous_bytes + parts.shim_bytes;
+    Account {
+        anonymous_resident_bytes: (allocator + others).saturating_sub(parts.not_resident_bytes),
+        file_resident_bytes: parts.files_bytes,
+        threads: 1,
+        descriptors: Some(16),
+        cpu_ns,
+        parts: Some(parts),
+        ..Account::default()
+    }
 }
 
 /// A made-up process.
@@ -56,6 +71,17 @@ impl Process {
             ..Header::default()
         };
         Self { header, points: (0..n_snapshots).map(point).collect(), sites: Vec::new() }
+    }
+
+    /// Says at each snapshot what the whole process holds: `parts(epoch)`, beside a thread that keeps
+    /// a third of a processor busy.
+    pub fn holds(&mut self, parts: impl Fn(u32) -> Parts) {
+        for point in &mut self.points {
+            let parts = parts(point.epoch.0);
+            let account = account(parts, point.elapsed_ns / 3);
+            point.rss_bytes = account.anonymous_resident_bytes + account.file_resident_bytes;
+            point.account = Some(account);
+        }
     }
 
     /// Adds a site in this function that bears `born(epoch)` in each epoch.

@@ -142,7 +142,7 @@ pub fn judge_runs_by(runs: &[Run<'_>], criteria: &Criteria<'_>, classify: Classi
 /// What somebody makes of a ruling that stands; `None` leaves it.
 type Amendment<'a> = &'a dyn Fn(&Ruling) -> Option<Ruling>;
 
-/// Rules on each finding of a run. The policy speaks first; whoever speaks later sees how it was
+/// Rules on each finding of a run, and on each part of its process. The policy speaks first; whoever speaks later sees how it was
 /// ruled, and may overrule it: the budget of the whole process, then growth that was accepted, then
 /// doubt about the build before.
 fn rule_on(run: &mut RunReport, criteria: &Criteria<'_>) {
@@ -159,6 +159,13 @@ fn rule_on(run: &mut RunReport, criteria: &Criteria<'_>) {
             amendments.iter().fold(by_policy, |ruling, amend| amend(&ruling).unwrap_or(ruling));
         finding.ruling = ruled;
     }
+    policy.rule_on_parts(&mut run.process, &pace);
+    if let Some(baseline) = baseline {
+        baseline.amend_parts(&mut run.process, &pace);
+    }
+    if let Some(before) = before {
+        before.amend_parts(&mut run.process);
+    }
 }
 
 fn outcome(
@@ -167,10 +174,9 @@ fn outcome(
     undecided: &[String],
     policy: &Policy,
 ) -> Outcome {
-    let fails = |finding: &Finding| finding.ruling.gate == Gate::Fail;
     if !errors.is_empty() {
         Outcome::Error
-    } else if runs.iter().flat_map(|run| &run.findings).any(fails) {
+    } else if runs.iter().any(RunReport::fails) {
         Outcome::Growth
     } else if !undecided.is_empty() && policy.inconclusive == Inconclusive::Fail {
         Outcome::Inconclusive
@@ -190,5 +196,11 @@ fn undecided_findings(runs: &[RunReport]) -> Vec<String> {
             None => format!("{name} may leak"),
         }
     };
-    runs.iter().flat_map(|run| &run.findings).filter(open).map(say).collect()
+    let of_sites = runs.iter().flat_map(|run| &run.findings).filter(open).map(say);
+    of_sites.chain(runs.iter().flat_map(undecided_parts)).collect()
+}
+
+fn undecided_parts(run: &RunReport) -> impl Iterator<Item = String> {
+    let open = run.process.rulings().filter(|(.., ruling)| ruling.gate == Gate::Undecided);
+    open.map(|(name, ..)| format!("`{name}` may grow without end, outside the recorded heap"))
 }

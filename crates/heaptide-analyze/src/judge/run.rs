@@ -6,8 +6,9 @@ use super::adequacy;
 use super::memory::Memory;
 use crate::calltree::{self, CallTree};
 use crate::compare::Before;
-use crate::finding::{self, Finding, GrowingSites};
+use crate::finding::{self, Finding, GrowingSites, Projection};
 use crate::policy::Policy;
+use crate::process;
 use crate::run_report::{HealthySite, RunReport};
 use crate::site::{Run, Site};
 use crate::verdict::{self, Class, Rate, Verdict};
@@ -45,8 +46,7 @@ pub(super) fn report_run(
         finding.runs_out = memory.runs_out(finding.rate.bytes_per_hour());
     }
     let (leaking, leaking_sites) = leaking(&findings);
-    let runs_out = leaking.as_ref().and_then(|rate| memory.runs_out(rate.bytes_per_hour()));
-    RunReport {
+    let mut report = RunReport {
         exe: header.exe.clone(),
         pid: header.pid,
         build_id: header.build_id.clone(),
@@ -57,20 +57,31 @@ pub(super) fn report_run(
         work: last.work,
         heap: last.heap,
         rss_bytes: last.rss_bytes,
+        process: process::judge(run, &policy.rule()),
         memory_limit_bytes: memory.limit_bytes(),
         dropped: points.last().map(|point| point.dropped).unwrap_or_default(),
         sites: run.sites.len(),
         classes,
         leaking,
         leaking_sites,
-        runs_out,
+        runs_out: None,
         grows_under: grows_under(&findings),
         findings,
         healthy: healthy(run, verdicts),
         too_short: adequacy::of_length(run, &last.heap, policy),
         class_of_site: classes_by_id(run, verdicts),
         as_before,
-    }
+    };
+    report.runs_out = runs_out(&report, &memory);
+    report
+}
+
+/// When memory runs out at the pace of all that surely grows. Where resident memory grows faster than
+/// that, there is more than is known of, and its own pace counts.
+fn runs_out(run: &RunReport, memory: &Memory) -> Option<Projection> {
+    let explained = run.explained_bytes_per_hour();
+    let more = run.process.unexplained_bytes_per_hour(explained).unwrap_or(0.0);
+    (explained > 0.0).then(|| memory.runs_out(explained + more)).flatten()
 }
 
 /// Sites that grow and become findings, and growth that the build before had too.

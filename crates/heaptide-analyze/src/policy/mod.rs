@@ -14,6 +14,8 @@
 //! process = "10 MiB/h"         # for all of them together
 //! dependencies = "fail"        # or "warn", or "ignore"
 //! crates = { hyper = "1 KiB/op" }
+//! outside = "fail"             # of the recorded heap: or "warn", or "ignore"
+//! parts = { other_malloc = "1 MiB/h", threads = "64" }
 //!
 //! [[lifetime]]                 # instead of max_lifetime, for some sites
 //! site = "shop::session::*"
@@ -33,6 +35,7 @@
 mod entry;
 mod error;
 mod limit;
+mod outside;
 mod ruling;
 mod schema;
 mod source;
@@ -43,4 +46,4 @@ pub use error::PolicyError;
 pub use jiff::civil::Date;
 pub use limit::{Growth, Limit};
 pub use ruling::PolicyUse;
-pub use schema::{Budget, Dependencies, Inconclusive, Policy};
+pub use schema::{Budget, Dependencies, Inconclusive, LimitedPart, Outside, Policy};

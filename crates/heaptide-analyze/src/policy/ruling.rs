@@ -201,8 +201,8 @@ impl Policy {
         let file = &self.source.file;
         let of_all = [Some(&self.budget.finding), self.budget.process.as_ref()];
         let of_all = of_all.into_iter().flatten().map(|limit| (file.clone(), limit));
-        let crates = self.budget.crates.values();
-        let of_crates = crates.map(|limit| (self.source.place(limit), limit.get_ref()));
+        let of_crates = self.budget.crates.values().chain(self.budget.parts.values());
+        let of_crates = of_crates.map(|limit| (self.source.place(limit), limit.get_ref()));
         // An entry that is about nothing in these runs may be about another program.
         let entries = self.allow.iter().filter(|entry| occurs(entry.site.get_ref(), runs));
         let of_entries = entries

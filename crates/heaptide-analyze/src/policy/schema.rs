@@ -38,6 +38,41 @@ pub enum Dependencies {
     Ignore,
 }
 
+/// What growth outside the recorded heap counts as.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outside {
+    /// As bad as at a call site: the process runs out of memory all the same.
+    #[default]
+    Fail,
+    /// Said, but never fatal.
+    Warn,
+    /// Nothing.
+    Ignore,
+}
+
+/// What of a process a budget may be set for. What is judged by call site has its budgets there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LimitedPart {
+    /// Other blocks in use in the allocator.
+    OtherMalloc,
+    /// What the allocator keeps without a block in use.
+    AllocatorFree,
+    /// Resident stacks of threads.
+    ThreadStacks,
+    /// Other resident memory that no file backs.
+    Anonymous,
+    /// Resident pages of files.
+    Files,
+    /// Memory that was moved to swap.
+    Swap,
+    /// Threads, by number.
+    Threads,
+    /// Open descriptors, by number.
+    Descriptors,
+}
+
 /// How much growth is acceptable.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -50,6 +85,10 @@ pub struct Budget {
     pub crates: BTreeMap<String, Spanned<Limit>>,
     /// What growth in a dependency without a budget of its own counts as.
     pub dependencies: Dependencies,
+    /// What growth outside the recorded heap counts as, of a part without a budget of its own.
+    pub outside: Outside,
+    /// For parts of the process, its threads or its descriptors.
+    pub parts: BTreeMap<LimitedPart, Spanned<Limit>>,
 }
 
 /// The whole policy.

@@ -14,6 +14,7 @@ mod load;
 mod no_names;
 mod one_run;
 mod policy;
+mod process;
 mod rebuilds;
 mod recording;
 mod series;

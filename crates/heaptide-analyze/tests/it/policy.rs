@@ -242,7 +242,7 @@ fn a_mistake_is_shown_where_it_is() {
 
 #[test]
 fn a_baseline_lets_old_growth_pass() {
-    let baseline = Baseline::of(report("", None, 10).findings());
+    let baseline = Baseline::of(&report("", None, 10).runs);
     let text = baseline.to_json();
     assert_eq!(Baseline::parse(&text).unwrap(), baseline);
     let judged = |policy, per_epoch| {
@@ -272,10 +272,10 @@ fn a_baseline_lets_old_growth_pass() {
 
 #[test]
 fn an_update_changes_only_what_has_changed() {
-    let mut baseline = Baseline::of(report("", None, 100).findings());
+    let mut baseline = Baseline::of(&report("", None, 100).runs);
     let text = baseline.to_json();
     let mut updated = |per_epoch| {
-        let update = baseline.update(Baseline::of(report("", None, per_epoch).findings()));
+        let update = baseline.update(Baseline::of(&report("", None, per_epoch).runs));
         (update.new, update.changed, update.unchanged, update.dropped)
     };
     assert_eq!(updated(100), (0, 0, 2, 0), "the same");
@@ -302,7 +302,7 @@ fn a_baseline_knows_sites_that_share_a_path_apart() {
         judge_by(&runs, &Policy::default(), baseline)
     };
     let baseline =
-        Baseline::of(judged(&[create("00000001", 10), create("00000002", 10)], None).findings());
+        Baseline::of(&judged(&[create("00000001", 10), create("00000002", 10)], None).runs);
     let report = judged(&[create("00000001", 10), create("00000003", 10)], Some(&baseline));
     assert_eq!(report.outcome, Outcome::Growth);
     let matched = report.baseline.unwrap();
@@ -315,7 +315,7 @@ fn a_baseline_knows_sites_that_share_a_path_apart() {
 /// 0.1 blocks per request were held against 6 accepted per second.
 #[test]
 fn a_baseline_keeps_to_its_unit() {
-    let accepted = Baseline::of(report("work = 'none'", None, 10).findings());
+    let accepted = Baseline::of(&report("work = 'none'", None, 10).runs);
     assert!(accepted.accepted.values().all(|accepted| accepted.work == "seconds"));
     assert_eq!(report("", Some(&accepted), 10).outcome, Outcome::Passes);
     assert_eq!(report("", Some(&accepted), 30).outcome, Outcome::Growth);

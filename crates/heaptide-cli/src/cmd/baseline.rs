@@ -27,7 +27,7 @@ pub(crate) fn run(args: &Baseline) -> anyhow::Result<Exit> {
         true => judging::baseline(&args.update)?,
         false => Accepted::default(),
     };
-    let update = accepted.update(Accepted::of(report.findings()));
+    let update = accepted.update(Accepted::of(&report.runs));
     replace(&args.update, &accepted.to_json())
         .with_context(|| format!("cannot write {}", args.update.display()))?;
     let Update { new, changed, unchanged, dropped } = update;
@@ -36,8 +36,13 @@ pub(crate) fn run(args: &Baseline) -> anyhow::Result<Exit> {
         1 => "1 site".to_owned(),
         n => format!("{n} sites"),
     };
+    let parts = match accepted.parts.len() {
+        0 => String::new(),
+        1 => " and 1 part of the process".to_owned(),
+        n => format!(" and {n} parts of the process"),
+    };
     output::text_out(&format!(
-        "accepted in {file}: {sites} ({new} new, {changed} changed, {unchanged} unchanged; \
+        "accepted in {file}: {sites}{parts} ({new} new, {changed} changed, {unchanged} unchanged; \
          {dropped} dropped)\n"
     ))?;
     Ok(Exit::Clean)
