@@ -3,13 +3,13 @@
 //! The worst few findings get an annotation each and the rest are counted: GitHub drops annotations
 //! past its limit without a word.
 
-use heaptide_analyze::finding::{Finding, Gate};
+use heaptide_analyze::finding::{Finding, Gate, Ruling};
 use heaptide_analyze::{Outcome, Report};
 
 use crate::escape::{Escaped, Message, Property};
 use crate::number::plural;
-use crate::phrase;
 use crate::view::View;
+use crate::{phrase, process};
 
 /// Findings with an annotation of their own. GitHub shows about ten annotations of a step, and the
 /// summary and other steps need some of them.
@@ -27,6 +27,8 @@ pub fn write(report: &Report, view: &View) -> String {
         let text = Escaped::text(&format!("{findings}; see the full report"));
         commands.push(command("warning", [("title", "heaptide")], &text));
     }
+    let parts = report.runs.iter().flat_map(process::ruled);
+    commands.extend(parts.filter_map(|(part, ruling)| part_annotation(&part, ruling)));
     commands.extend(
         report
             .errors
@@ -58,6 +60,19 @@ fn annotation(finding: &Finding, view: &View) -> Escaped<Message> {
     let texts = [phrase::growth(&finding.rate), change];
     let text = Escaped::join(texts.iter().map(|text| Escaped::text(text)), "%0A");
     command(level, properties.into_iter().flatten(), &text)
+}
+
+/// What a part of the process does that nobody let pass; it has no line in the source.
+fn part_annotation(part: &process::Judged<'_>, ruling: &Ruling) -> Option<Escaped<Message>> {
+    let level = match ruling.gate {
+        Gate::Fail => "error",
+        Gate::Undecided | Gate::Warn => "warning",
+        Gate::Pass => return None,
+    };
+    let title = format!("{}: {}", part.name, part.class.word());
+    let texts = [part.growth(), ruling.because.clone()];
+    let text = Escaped::join(texts.iter().map(|text| Escaped::text(text)), "%0A");
+    Some(command(level, [("title", title.as_str())], &text))
 }
 
 /// `::LEVEL NAME=VALUE,…::TEXT`

@@ -2,15 +2,16 @@
 
 use anstyle::Style;
 use heaptide_analyze::CallTree;
-use heaptide_analyze::finding::{Finding, Gate};
+use heaptide_analyze::finding::{Finding, Gate, Ruling};
 use heaptide_analyze::identity::SharedFrame;
+use heaptide_analyze::process::PartClass;
 use heaptide_analyze::verdict::{Class, CohortBar, Stage};
 use heaptide_analyze::{Outcome, Report, RunReport};
 
 use crate::escape::{Escaped, Terminal};
 use crate::number::plural;
 use crate::view::{BAD, DOUBTFUL, FAINT, GOOD, STRONG, View, name_and_place};
-use crate::{call_tree, phrase, sentence, sparkline};
+use crate::{call_tree, phrase, process, sentence, sparkline};
 
 /// As many lines a finding takes. What matters less is in the Markdown and JSON reports.
 const MOST_LINES: usize = 12;
@@ -73,8 +74,8 @@ impl Page<'_> {
     fn run(&mut self, run: &RunReport) {
         self.wrapped("", "  ", &phrase::run(run));
         self.wrapped("  ", "  ", &format!("call sites: {}", phrase::classes(run)));
-        if let Some(leaking) = phrase::leaking(run) {
-            self.wrapped("  ", "  ", &leaking);
+        for text in [process::bars(run), process::retained(run), phrase::leaking(run)] {
+            text.iter().for_each(|text| self.wrapped("  ", "  ", text));
         }
         if let Some(tree) = run.grows_under.as_ref().filter(|tree| !tree.calls.is_empty()) {
             self.call_tree(tree);
@@ -92,6 +93,27 @@ impl Page<'_> {
             self.finding(finding);
             self.blank();
         }
+        for (part, ruling) in process::ruled(run) {
+            self.part(run, &part, ruling);
+            self.blank();
+        }
+    }
+
+    /// A part of the process that grows, or is over its budget.
+    fn part(&mut self, run: &RunReport, part: &process::Judged<'_>, ruling: &Ruling) {
+        let (word, style) = match (part.class, ruling.gate) {
+            (PartClass::Grows, Gate::Fail) => ("GROWS", BAD),
+            (PartClass::Grows, _) => ("GROWS", DOUBTFUL),
+            (PartClass::Suspect, _) => ("SUSPECT", DOUBTFUL),
+            _ => ("OVER BUDGET", BAD),
+        };
+        let name = self.view.paint(STRONG, part.name);
+        self.push_line(&Escaped::fill("{}  {}", [self.view.paint(style, word), name]));
+        self.wrapped("  ", "    ", &format!("{}; {}", part.growth(), part.first_and_last()));
+        if let Some(advice) = part.advice(run).filter(|_| part.class.may_grow()) {
+            self.wrapped("  ", "    ", &advice);
+        }
+        self.wrapped("  ", "  ", &sentence::ruling(ruling));
     }
 
     fn let_pass(&mut self, finding: &Finding) {

@@ -3,7 +3,7 @@
 //! **What you call.** A report goes to `write` of the module that is named after its format:
 //! [`human`] for a terminal, [`html`] for a browser, [`json`] for programs, [`markdown`], [`github`] and [`sarif`] for code
 //! review, [`junit`] and [`tap`] for test runners. One snapshot, or the difference of two, goes to
-//! [`table`]. A [`View`] says who will look: how wide, in which colours, and from which directory.
+//! [`table`], and what of it the whole process holds to [`part_table`]. A [`View`] says who will look: how wide, in which colours, and from which directory.
 //!
 //! **What happens.** Nothing is read and nothing is kept, so the same findings give the same bytes.
 //! All outputs take their words from the same private modules (`number`, `sentence`, `phrase`), so
@@ -32,7 +32,10 @@ pub mod number;
 mod sparkline;
 mod view;
 
+mod rate;
 mod sentence;
+
+mod process;
 
 mod phrase;
 
@@ -48,6 +51,7 @@ pub mod github;
 pub mod html;
 pub mod junit;
 pub mod markdown;
+pub mod part_table;
 pub mod prometheus;
 pub mod sarif;
 pub mod table;

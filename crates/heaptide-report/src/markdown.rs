@@ -8,7 +8,7 @@ use heaptide_analyze::{CallTree, Outcome, Report, RunReport};
 use crate::escape::Escaped;
 use crate::number::{bytes, objects, plural, significant};
 use crate::view::View;
-use crate::{call_tree, escape, phrase, sentence, sparkline};
+use crate::{call_tree, escape, phrase, process, sentence, sparkline};
 
 type Markdown = Escaped<escape::Markdown>;
 
@@ -72,9 +72,11 @@ impl Page<'_> {
     fn run(&mut self, run: &RunReport) -> bool {
         let about = [phrase::run(run), phrase::classes(run)].map(|text| Markdown::text(&text));
         let mut head = Markdown::fill("### {}\n\nCall sites: {}.\n\n", about);
-        if let Some(leaking) = phrase::leaking(run) {
-            head.push(&Markdown::fill("{}.\n\n", [Markdown::text(&leaking)]));
+        let about = [process::bars(run), process::retained(run), phrase::leaking(run)];
+        for text in about.iter().flatten() {
+            head.push(&Markdown::fill("{}.\n\n", [Markdown::text(text)]));
         }
+        head.push(&parts(run));
         if !self.add(&head, MOST_SUMMARY_BYTES) {
             return false;
         }
@@ -176,6 +178,30 @@ impl Page<'_> {
             ));
         }
     }
+}
+
+/// The parts of the process that grow, or are over a budget; nothing if there are none.
+fn parts(run: &RunReport) -> Markdown {
+    let rows: Vec<Markdown> = process::ruled(run)
+        .map(|(part, ruling)| {
+            let advice = part.advice(run).filter(|_| part.class.may_grow()).unwrap_or_default();
+            let cells = [
+                Markdown::code(part.name),
+                Markdown::text(part.class.word()),
+                Markdown::text(&part.growth()),
+                Markdown::text(&part.first_and_last()),
+                Markdown::text(&sentence::ruling(ruling)),
+                Markdown::text(&advice),
+            ];
+            Markdown::fill("| {} | {} | {} | {} | {} | {} |\n", cells)
+        })
+        .collect();
+    if rows.is_empty() {
+        return Markdown::new();
+    }
+    let head = "| outside the recorded heap | is | growth | first and last | result | what it is |\n\
+                |---|---|---|---|---|---|\n{}\n";
+    Markdown::fill(head, [Markdown::join(rows, "")])
 }
 
 fn call_tree(tree: &CallTree, view: &View) -> Markdown {

@@ -1,6 +1,7 @@
 //! Numbers as people read them.
 
 use bytesize::ByteSize;
+use heaptide_analyze::process::CPU_SECONDS;
 use heaptide_analyze::verdict::unit_of;
 
 /// `0 B`, `184 B`, `63.2 MiB`.
@@ -101,6 +102,7 @@ pub(crate) fn about(seconds: f64) -> String {
 pub(crate) fn unit(work: &str) -> String {
     match work {
         "seconds" => "s".to_owned(),
+        CPU_SECONDS => "CPU second".to_owned(),
         work => unit_of(work),
     }
 }
@@ -180,6 +182,7 @@ mod tests {
             ("requests", "request"),
             ("seconds", "s"),
             ("s", "s"),
+            ("cpu_seconds", "CPU second"),
             ("ops", "op"),
             ("queries", "query"),
             ("searches", "search"),

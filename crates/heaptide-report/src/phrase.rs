@@ -3,52 +3,18 @@
 use heaptide_analyze::compare::{ComparedFunction, Comparison};
 use heaptide_analyze::finding::{Change, Finding, Gate, JudgedSite, LimitOf, Projection};
 use heaptide_analyze::identity::SharedFrame;
-use heaptide_analyze::verdict::{Channel, Condition, Confidence, Evidence, Fit, Rate};
+use heaptide_analyze::verdict::{Channel, Condition, Confidence, Evidence, Fit};
 use heaptide_analyze::{Outcome, Report, RunReport};
 use heaptide_format::Mode;
 
 use crate::number::{
     about, bytes, count, duration, objects, plural, rate_bytes, significant, unit,
 };
-use crate::sentence;
+use crate::rate::kept;
+pub(crate) use crate::rate::{bytes_per_hour, bytes_per_op, growth, growth_per_op};
+pub(crate) use crate::sentence::gate;
 use crate::view::View;
-
-/// `+1 object/request`
-pub(crate) fn objects_per_op(rate: &Rate) -> String {
-    format!("+{}/{}", kept(rate), unit(&rate.work))
-}
-
-/// `1 object`, `0.25 objects`
-fn kept(rate: &Rate) -> String {
-    let n = significant(rate.objects_per_op);
-    let noun = if n == "1" { "object" } else { "objects" };
-    format!("{n} {noun}")
-}
-
-/// `+184 B/request`
-pub(crate) fn bytes_per_op(rate: &Rate) -> String {
-    format!("+{}/{}", rate_bytes(rate.bytes_per_op), unit(&rate.work))
-}
-
-/// `+63.2 MiB/h`
-pub(crate) fn bytes_per_hour(rate: &Rate) -> String {
-    format!("+{}/h", rate_bytes(rate.bytes_per_hour()))
-}
-
-/// `+1 object/request  +184 B/request`
-pub(crate) fn growth_per_op(rate: &Rate) -> String {
-    let objects = (rate.objects_per_op > 0.0).then(|| objects_per_op(rate));
-    Vec::from_iter(objects.into_iter().chain([bytes_per_op(rate)])).join("  ")
-}
-
-/// `+1 object/request  +184 B/request  (+63.2 MiB/h at 96 requests/s)`
-pub(crate) fn growth(rate: &Rate) -> String {
-    let pace = match rate.work.as_str() {
-        "seconds" => String::new(),
-        work => format!(" at {} {work}/s", significant(rate.ops_per_hour / 3600.0)),
-    };
-    format!("{}  ({}{pace})", growth_per_op(rate), bytes_per_hour(rate))
-}
+use crate::{process, sentence};
 
 /// `counted per login, which fits better than requests or time`, if there was a choice of work.
 pub(crate) fn counted_per(finding: &Finding) -> Option<String> {
@@ -98,18 +64,18 @@ pub(crate) fn leaking_rate(run: &RunReport) -> Option<String> {
     })
 }
 
-/// The same, and when it fills the memory.
+/// The same, what grows beside them, and when it fills the memory.
 pub(crate) fn leaking(run: &RunReport) -> Option<String> {
-    let mut text = leaking_rate(run)?;
-    if let Some(runs_out) = run.runs_out.as_ref().and_then(runs_out) {
-        text += &format!("; at this pace {runs_out}");
-    }
-    Some(text)
+    let beside = Some(process::pace(run)).filter(|text| !text.is_empty());
+    let runs_out = run.runs_out.as_ref().and_then(runs_out);
+    let runs_out = runs_out.map(|runs_out| format!("at this pace {runs_out}"));
+    let said: Vec<String> = [leaking_rate(run), beside, runs_out].into_iter().flatten().collect();
+    (!said.is_empty()).then(|| said.join("; "))
 }
 
 /// `fails: over the budget of 0 objects/op`
 pub(crate) fn ruling(finding: &Finding) -> String {
-    format!("{}: {}", gate(finding.ruling.gate), finding.ruling.because)
+    sentence::ruling(&finding.ruling)
 }
 
 /// Whether a finding is let pass: it takes a line, for nobody has to act on it now.
@@ -275,15 +241,6 @@ pub(crate) fn confidence(confidence: Confidence) -> &'static str {
     }
 }
 
-pub(crate) fn gate(gate: Gate) -> &'static str {
-    match gate {
-        Gate::Fail => "fails",
-        Gate::Undecided => "undecided",
-        Gate::Warn => "warns",
-        Gate::Pass => "passes",
-    }
-}
-
 /// The word of the result, and what it does to the exit code.
 pub(crate) fn outcome(outcome: Outcome) -> &'static str {
     match outcome {
@@ -385,8 +342,15 @@ pub(crate) fn conclusion(report: &Report) -> String {
     let worst = |gate| report.findings().find(|finding: &&Finding| finding.ruling.gate == gate);
     match report.outcome {
         Outcome::Growth => match worst(Gate::Fail) {
-            Some(finding) => format!("{}{}", leaks(finding), others(report)),
-            None => "Memory grows over budget.".into(),
+            Some(finding) => {
+                let also = outside(report, Gate::Fail);
+                let also = also.map(|text| format!(" Outside the heap, {text}"));
+                format!("{}{}{}", leaks(finding), others(report), also.unwrap_or_default())
+            }
+            None => match outside(report, Gate::Fail) {
+                Some(outside) => format!("{} {outside}", no_site_leaks(report)),
+                None => "Memory grows over budget.".into(),
+            },
         },
         Outcome::Error => {
             report.errors.first().map_or_else(String::new, |first| format!("{first}."))
@@ -399,10 +363,26 @@ pub(crate) fn conclusion(report: &Report) -> String {
         Outcome::Passes if !report.undecided.is_empty() => {
             "It is not known whether anything leaks, and the policy lets that pass.".into()
         }
-        Outcome::Passes if report.findings().next().is_none() => {
+        Outcome::Passes
+            if report.findings().next().is_none()
+                && !report.runs.iter().any(|run| run.process.may_grow()) =>
+        {
             "Nothing grows that did not grow as much before.".into()
         }
         Outcome::Passes => "What grows is within what the policy accepts.".into(),
+    }
+}
+
+/// What grows outside the recorded heap, of the first run in which something was ruled so.
+fn outside(report: &Report, gate: Gate) -> Option<String> {
+    report.runs.iter().find_map(|run| process::conclusion(run, gate))
+}
+
+/// The beginning of a sentence on what grows outside the recorded heap.
+fn no_site_leaks(report: &Report) -> &'static str {
+    match report.findings().next() {
+        None => "No Rust call site leaks. Outside it,",
+        Some(_) => "Outside the recorded heap,",
     }
 }
 

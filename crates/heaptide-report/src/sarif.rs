@@ -3,14 +3,14 @@
 //! `partialFingerprints` holds the stable id of the site, so that a service knows a finding again
 //! after a rebuild and after lines have moved.
 
-use heaptide_analyze::Report;
-use heaptide_analyze::finding::{Change, Finding, Gate};
+use heaptide_analyze::finding::{Change, Finding, Gate, Ruling};
 use heaptide_analyze::identity::NamedFrame;
 use heaptide_analyze::verdict::Class;
+use heaptide_analyze::{Report, RunReport};
 use serde_json::{Map, Value, json};
 
 use crate::view::View;
-use crate::{fields, json, phrase};
+use crate::{fields, json, phrase, process};
 
 /// Validators look the version up by this address.
 const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
@@ -20,7 +20,8 @@ const HOME: &str = "https://github.com/heaptide/heaptide";
 /// Writes the report. Findings that pass are left out: a service would show them as open.
 pub fn write(report: &Report, view: &View) -> String {
     let open = report.findings().filter(|finding| finding.ruling.gate != Gate::Pass);
-    let results: Vec<Value> = open.map(|finding| result(finding, view)).collect();
+    let parts = report.runs.iter().flat_map(part_results);
+    let results: Vec<Value> = open.map(|finding| result(finding, view)).chain(parts).collect();
     let driver = json!({
         "name": "heaptide",
         "informationUri": HOME,
@@ -28,6 +29,7 @@ pub fn write(report: &Report, view: &View) -> String {
         "rules": [
             rule(Class::Leak, "Memory that is never given back"),
             rule(Class::Suspect, "Memory that may never be given back"),
+            outside_rule(),
         ],
     });
     let notes = report.errors.iter().map(|text| note("error", text));
@@ -57,6 +59,49 @@ fn rule(class: Class, text: &str) -> Value {
     })
 }
 
+/// What is found outside the recorded heap has no place in the source.
+const OUTSIDE: &str = "heaptide/outside";
+
+fn outside_rule() -> Value {
+    json!({
+        "id": OUTSIDE,
+        "shortDescription": { "text": "A process that grows outside the recorded heap" },
+        "helpUri": HOME,
+    })
+}
+
+/// Parts of the process that somebody ruled on and did not let pass.
+fn part_results(run: &RunReport) -> Vec<Value> {
+    let open = process::ruled(run).filter(|(_, ruling)| ruling.gate != Gate::Pass);
+    let result = |(part, ruling): (process::Judged<'_>, &Ruling)| {
+        let text = format!(
+            "{} of {}: {}, {}.",
+            part.name,
+            phrase::program(run),
+            part.class.word(),
+            part.growth()
+        );
+        json!({
+            "ruleId": OUTSIDE,
+            "level": level(ruling.gate),
+            "message": { "text": text },
+            "partialFingerprints": { "heaptidePart/v1": part.name },
+            "properties": Map::from_iter(
+                part.fields().into_iter().map(|(name, value)| (name.to_owned(), value)),
+            ),
+        })
+    };
+    open.map(result).collect()
+}
+
+fn level(gate: Gate) -> &'static str {
+    match gate {
+        Gate::Fail => "error",
+        Gate::Warn | Gate::Undecided => "warning",
+        Gate::Pass => "note",
+    }
+}
+
 fn rule_id(class: Class) -> String {
     format!("heaptide/{}", class.word())
 }
@@ -66,11 +111,6 @@ fn note(level: &str, text: &str) -> Value {
 }
 
 fn result(finding: &Finding, view: &View) -> Value {
-    let level = match finding.ruling.gate {
-        Gate::Fail => "error",
-        Gate::Warn | Gate::Undecided => "warning",
-        Gate::Pass => "note",
-    };
     let lead = finding.lead();
     let frames: Vec<Value> =
         lead.subject.stack.iter().map(|frame| stack_frame(frame, view)).collect();
@@ -78,7 +118,7 @@ fn result(finding: &Finding, view: &View) -> Value {
     let fields = fields::of(finding, view).into_iter().chain([path]);
     let mut result = json!({
         "ruleId": rule_id(finding.class),
-        "level": level,
+        "level": level(finding.ruling.gate),
         "message": { "text": message(finding) },
         "locations": locations(&finding.blamed, view),
         "partialFingerprints": { "heaptideSite/v1": finding.id },

@@ -2,6 +2,7 @@
 //!
 //! Every output that speaks to people takes its sentences from here, so they all say the same.
 
+use heaptide_analyze::finding::{Gate, Ruling};
 use heaptide_analyze::verdict::{Condition, Excluded};
 
 use crate::number::{count, duration, objects, plural, significant};
@@ -73,4 +74,19 @@ pub(crate) fn condition(condition: &Condition) -> Option<String> {
             return None;
         }
     })
+}
+
+/// What a ruling does to the result, in a word.
+pub(crate) fn gate(gate: Gate) -> &'static str {
+    match gate {
+        Gate::Fail => "fails",
+        Gate::Undecided => "undecided",
+        Gate::Warn => "warns",
+        Gate::Pass => "passes",
+    }
+}
+
+/// `fails: over the budget of 0 objects/op`
+pub(crate) fn ruling(ruling: &Ruling) -> String {
+    format!("{}: {}", gate(ruling.gate), ruling.because)
 }

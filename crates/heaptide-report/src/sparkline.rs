@@ -8,8 +8,12 @@ const NOTHING: char = '·';
 pub(crate) fn draw(numbers: &[u64], width: usize) -> String {
     let per_column = numbers.len().div_ceil(width.max(1)).max(1);
     let columns: Vec<u64> = numbers.chunks(per_column).map(|chunk| chunk.iter().sum()).collect();
-    let highest = columns.iter().copied().max().unwrap_or(0);
-    columns.iter().map(|&number| height(number, highest)).collect()
+    draw_up_to(&columns, columns.iter().copied().max().unwrap_or(0))
+}
+
+/// Draws each of `numbers`, the highest bar being `highest`.
+pub(crate) fn draw_up_to(numbers: &[u64], highest: u64) -> String {
+    numbers.iter().map(|&number| height(number, highest)).collect()
 }
 
 fn height(number: u64, highest: u64) -> char {

@@ -1,4 +1,5 @@
-//! Test Anything Protocol, version 14: a point per finding and one for the outcome.
+//! Test Anything Protocol, version 14: a point per finding, one per judged part of the process, and one
+//! for the outcome.
 
 use heaptide_analyze::finding::{Finding, Gate};
 use heaptide_analyze::{Outcome, Report};
@@ -6,12 +7,13 @@ use serde_json::Value;
 
 use crate::escape::{Escaped, Tap};
 use crate::view::View;
-use crate::{fields, phrase};
+use crate::{fields, phrase, process};
 
 /// Writes the report.
 pub fn write(report: &Report, view: &View) -> String {
     let points = report.findings().map(|finding| point(finding, view));
-    let points: Vec<Point> = points.chain([overall(report)]).collect();
+    let parts = report.runs.iter().flat_map(process::judged).map(|part| part_point(&part));
+    let points: Vec<Point> = points.chain(parts).chain([overall(report)]).collect();
     let plan = Escaped::text(&points.len().to_string());
     let mut text = Escaped::fill("TAP version 14\n1..{}\n", [plan]);
     for (n, Point { result, description, diagnostics }) in points.into_iter().enumerate() {
@@ -30,19 +32,32 @@ struct Point {
 }
 
 fn point(finding: &Finding, view: &View) -> Point {
-    let result = match finding.ruling.gate {
-        Gate::Fail => "not ok",
-        Gate::Undecided | Gate::Warn | Gate::Pass => "ok",
-    };
-    let directive = match finding.ruling.gate {
-        Gate::Undecided => " # SKIP undecided",
-        Gate::Fail | Gate::Warn | Gate::Pass => "",
-    };
+    let (result, directive) = result(finding.ruling.gate);
     let mut description = Escaped::text(&finding.blamed.function);
     description.push_markup(directive);
     let growth = ("growth", Value::from(phrase::growth(&finding.rate)));
     let diagnostics = [growth].into_iter().chain(fields::of(finding, view));
     Point { result, description, diagnostics: yaml(diagnostics) }
+}
+
+/// A part of the process that is judged: one that does not grow passes.
+fn part_point(part: &process::Judged<'_>) -> Point {
+    let (result, directive) = result(part.ruling.map_or(Gate::Pass, |ruling| ruling.gate));
+    let mut description = Escaped::markup("process: ");
+    description.push_markup(part.name);
+    description.push_markup(directive);
+    let growth = ("growth", Value::from(part.growth()));
+    let diagnostics = [growth].into_iter().chain(part.fields());
+    Point { result, description, diagnostics: yaml(diagnostics) }
+}
+
+/// How a point begins, and with which directive it ends.
+fn result(gate: Gate) -> (&'static str, &'static str) {
+    match gate {
+        Gate::Fail => ("not ok", ""),
+        Gate::Undecided => ("ok", " # SKIP undecided"),
+        Gate::Warn | Gate::Pass => ("ok", ""),
+    }
 }
 
 fn overall(report: &Report) -> Point {

@@ -5,16 +5,19 @@ mod page;
 mod sample;
 mod schema;
 
-use heaptide_report::{Colour, View, github, human, json, junit, markdown, sarif, table, tap};
+use heaptide_report::{
+    Colour, View, github, human, json, junit, markdown, part_table, sarif, table, tap,
+};
 
 use heaptide_analyze::CallTree;
 use heaptide_analyze::diff::Diff;
 use heaptide_analyze::dump::Dump;
 use heaptide_analyze::finding::Gate;
 use heaptide_analyze::identity::{NamedFrame, Origin, SharedFrame};
+use heaptide_analyze::load::{Point, Timeline};
 use heaptide_analyze::policy::Limit;
 use heaptide_analyze::verdict::{Channel, Condition, Confidence};
-use heaptide_format::Mode;
+use heaptide_format::{Account, Mode, Parts, PartsSource};
 
 use crate::golden::check;
 
@@ -54,6 +57,18 @@ fn two_builds_in_every_format() {
     check("compared.xml", &junit::write(&report, &view()));
     check("compared.github", &github::write(&report, &view()));
     check("compared.tap", &tap::write(&report, &view()));
+}
+
+#[test]
+fn growth_outside_the_heap_in_every_format() {
+    let report = sample::outside();
+    check("outside.txt", &human::write(&report, &view()));
+    check("outside.json", &json::write(&report));
+    check("outside.md", &markdown::write(&report, &view()));
+    check("outside.sarif", &sarif::write(&report, &view()));
+    check("outside.xml", &junit::write(&report, &view()));
+    check("outside.github", &github::write(&report, &view()));
+    check("outside.tap", &tap::write(&report, &view()));
 }
 
 #[test]
@@ -161,6 +176,43 @@ fn tables_fit_the_terminal_from_60_columns_on() {
         let too_wide = table.lines().skip(1).find(|line| line.chars().count() > width);
         assert_eq!(too_wide, None, "at {width} columns");
     }
+}
+
+fn account(other_malloc_bytes: u64, parts: bool) -> Account {
+    let parts = parts.then_some(Parts {
+        source: PartsSource::Glibc,
+        rust_heap_bytes: 3 << 20,
+        other_malloc_bytes,
+        allocator_free_bytes: 300_000,
+        files_bytes: 4 << 20,
+        not_resident_bytes: 100_000,
+        ..Parts::default()
+    });
+    Account { threads: 4, descriptors: Some(16), parts, ..Account::default() }
+}
+
+#[test]
+fn tables_of_parts() {
+    let point = |seq: u64| Point {
+        seq,
+        elapsed_ns: 5_000_000_000 * (seq + 1),
+        rss_bytes: (7 << 20) + 200_000 + 400_000 * seq,
+        account: Some(account(400_000 * seq, seq % 2 == 0)),
+        ..Point::default()
+    };
+    let mut timeline = Timeline { points: (0..9).map(point).collect(), ..Timeline::default() };
+    let view = View { width: 120, ..view() };
+    check("parts.table", &part_table::over_time(&timeline, 3, &view));
+    timeline.points.iter_mut().for_each(|point| point.account = None);
+    let nothing = part_table::over_time(&timeline, 3, &view);
+    assert!(nothing.contains("does not say what the whole process holds"), "{nothing}");
+    let mut before = dump(include_str!("before.json"));
+    let mut after = dump(include_str!("after.json"));
+    assert_eq!(part_table::diff(&before, &after, &view), None);
+    before.scalars.account = Some(account(0, true));
+    after.scalars.account = Some(Account { threads: 9, ..account(90 << 20, true) });
+    let diff = part_table::diff(&before, &after, &view).expect("both have parts");
+    check("parts-diff.table", &(diff + &part_table::at(&after, &view)));
 }
 
 /// In narrower ones a table was one letter wide.

@@ -7,13 +7,14 @@ use heaptide_analyze::compare::{ComparedFunction, Comparison};
 use heaptide_analyze::finding::{Change, Finding, Gate, JudgedSite, LimitOf, Projection, Ruling};
 use heaptide_analyze::identity::{NamedFrame, Origin, SharedFrame};
 use heaptide_analyze::policy::PolicyUse;
+use heaptide_analyze::process::{Count, Part, PartClass, PartName, Process, Retained};
 use heaptide_analyze::verdict::{
     Channel, Class, CohortBar, Condition, Confidence, Container, ContainerStep, Evidence, Excluded,
     Fit, Objects, Rate, Stage, Verdict,
 };
 use heaptide_analyze::{CallTree, Subject};
 use heaptide_analyze::{HealthySite, Outcome, Report, RunReport};
-use heaptide_format::{Dropped, Epoch, HeapTotals, Mode};
+use heaptide_format::{Dropped, Epoch, HeapTotals, Mode, PartsSource};
 
 pub(crate) fn growth() -> Report {
     let findings = vec![sessions(), queue(), pool()];
@@ -103,6 +104,84 @@ pub(crate) fn too_short() -> Report {
     Report { runs: vec![run], undecided, outcome: Outcome::Inconclusive, ..clean() }
 }
 
+/// No call site leaks; C does, threads may, and the allocator keeps what a spike left.
+pub(crate) fn outside() -> Report {
+    let mut run = run(Vec::new());
+    run.process = process();
+    run.rss_bytes = run.process.rss_bytes;
+    run.runs_out = Some(Projection {
+        limit_bytes: 512 << 20,
+        limit_of: LimitOf::Cgroup,
+        used_bytes: 120 << 20,
+        seconds: 5_018.0,
+    });
+    let undecided = vec!["`threads` may grow without end, outside the recorded heap".into()];
+    Report { runs: vec![run], undecided, outcome: Outcome::Growth, ..clean() }
+}
+
+fn process() -> Process {
+    let retained = Retained {
+        resident_bytes: 32 << 20,
+        in_use_bytes: 66 << 20,
+        most_in_use_bytes: 90 << 20,
+        most_in_use_at_ns: 4_000_000_000,
+    };
+    let leak = Part {
+        bytes_per_op: 4_112.0,
+        bytes_per_hour: 4_112.0 * 72_000.0,
+        e_value: 9_700.0,
+        ruling: Some(ruling(Gate::Fail, "nothing may grow outside the recorded heap")),
+        ..part(PartName::OtherMalloc, PartClass::Grows, [1, 63])
+    };
+    let free = part(PartName::AllocatorFree, PartClass::Retained, [1, 34]);
+    let threads = Count {
+        first: 4,
+        last: 24,
+        most: 24,
+        class: PartClass::Suspect,
+        work: "cpu_seconds".into(),
+        per_op: 0.25,
+        per_hour: 300.0,
+        least_growth: 8,
+        e_value: 60.0,
+        ruling: Some(ruling(Gate::Undecided, "too early to say")),
+    };
+    Process {
+        first_rss_bytes: 12 << 20,
+        rss_bytes: 120 << 20,
+        bytes_per_hour: Some(4_112.0 * 144_000.0),
+        source: Some(PartsSource::Glibc),
+        parts: vec![
+            part(PartName::RustHeap, PartClass::NotJudged, [3, 3]),
+            leak,
+            Part { retained: Some(retained), ..free },
+            part(PartName::ThreadStacks, PartClass::Stable, [0, 0]),
+            part(PartName::Anonymous, PartClass::Steps, [2, 8]),
+            part(PartName::Files, PartClass::NotJudged, [4, 12]),
+        ],
+        threads: Some(threads),
+        descriptors: None,
+        least_bytes_per_hour: 1e6,
+    }
+}
+
+fn part(name: PartName, class: PartClass, [first, last]: [u64; 2]) -> Part {
+    Part {
+        name,
+        first_bytes: first << 20,
+        last_bytes: last << 20,
+        most_bytes: last << 20,
+        class,
+        work: "requests".into(),
+        bytes_per_op: 0.0,
+        bytes_per_hour: 0.0,
+        least_growth_bytes: 2_516_582,
+        e_value: 1.0,
+        retained: None,
+        ruling: None,
+    }
+}
+
 fn run(findings: Vec<Finding>) -> RunReport {
     let n_leaks = findings.len();
     let runs_out = findings.first().and_then(|first| first.runs_out);
@@ -119,6 +198,7 @@ fn run(findings: Vec<Finding>) -> RunReport {
         work: BTreeMap::from([("requests".to_owned(), 9_812)]),
         heap: HeapTotals { live_bytes: 3_250_586, live_objects: 12_345, ..HeapTotals::default() },
         rss_bytes: 12 << 20,
+        process: Process::default(),
         memory_limit_bytes: Some(512 << 20),
         dropped: Dropped::default(),
         sites: 214,

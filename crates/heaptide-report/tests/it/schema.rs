@@ -33,9 +33,14 @@ fn it_accepts_every_report() {
     let used = vec![("shop::*".to_owned(), 2)];
     let policy = PolicyUse { used, expired: vec!["shop::*".into()], ..PolicyUse::default() };
     let ruled = Report { policy, baseline: Some(BaselineMatch::default()), ..sample::growth() };
-    for report in
-        [sample::growth(), sample::clean(), sample::too_short(), sample::compared(), ruled]
-    {
+    for report in [
+        sample::growth(),
+        sample::clean(),
+        sample::too_short(),
+        sample::compared(),
+        sample::outside(),
+        ruled,
+    ] {
         assert_eq!(errors(&written(&report)), Vec::<String>::new());
     }
 }
@@ -49,6 +54,7 @@ fn it_refuses_what_is_never_written() {
         ("/runs/0/findings/0/rate", Value::Null),
         ("/runs/0/findings/0/sites", Value::Array(Vec::new())),
         ("/runs/0/pid", Value::from(-1)),
+        ("/runs/0/process/rss_bytes", Value::Null),
         ("/policy", serde_json::json!({ "unknown": 1 })),
     ] {
         let mut wrong = report.clone();
