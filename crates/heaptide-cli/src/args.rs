@@ -18,6 +18,7 @@ Examples:
   heaptide check target/heaptide/*.jsonl --format sarif > heaptide.sarif
   heaptide check new.jsonl --before old.jsonl          what this build leaks that the last did not
   heaptide diff run.jsonl@10 run.jsonl@40              what grew between two snapshots
+  heaptide show run.jsonl --by part                    what the whole process held, over the run
 
 Exit codes:
   0  clean          1  growth over budget
@@ -177,7 +178,7 @@ pub(crate) struct Show {
     /// What to order the sites by.
     #[arg(long, value_enum, default_value_t, conflicts_with = "json")]
     pub(crate) by: Order,
-    /// How many call sites to show.
+    /// How many call sites, or snapshots, to show.
     #[arg(long, value_name = "N", default_value_t = 20, conflicts_with = "json")]
     pub(crate) top: usize,
     /// Where else to look for executables and debug files.
@@ -353,6 +354,8 @@ pub(crate) enum Order {
     Growth,
     /// Oldest live blocks first.
     Age,
+    /// Not sites: what the whole process holds, in parts, over the run.
+    Part,
 }
 
 /// Besides a recording, what tells that a program is ready.

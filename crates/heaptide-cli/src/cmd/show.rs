@@ -2,9 +2,10 @@
 
 use anyhow::Context;
 use heaptide_analyze::diff::Diff;
+use heaptide_analyze::dump::Dump;
 use heaptide_analyze::load::{self, Location};
 use heaptide_analyze::symbols::ElfResolver;
-use heaptide_report::table;
+use heaptide_report::{part_table, table};
 
 use crate::args::{Order, Show};
 use crate::dumps::open;
@@ -23,9 +24,20 @@ pub(crate) fn run(args: &Show) -> anyhow::Result<Exit> {
             let first = open(&first, &mut resolver)?;
             table::diff(&Diff::new(&first, &dump), args.top, &output::view_of_table())
         }
+        Order::Part => parts(args, &dump)?,
     };
     output::text_out(&text)?;
     Ok(Exit::Clean)
+}
+
+/// What the process holds: over the run, or at the one snapshot that was asked for.
+fn parts(args: &Show, dump: &Dump) -> anyhow::Result<String> {
+    let view = output::view_of_table();
+    if args.snapshot.seq.is_some() || Dump::is_in(&args.snapshot.path)? {
+        return Ok(part_table::at(dump, &view));
+    }
+    let (run, _) = load::load_one(&args.snapshot.path)?;
+    Ok(part_table::over_time(&run.timeline, args.top, &view))
 }
 
 /// The first snapshot of the same recording.

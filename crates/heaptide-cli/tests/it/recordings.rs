@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use heaptide_format::{FORMAT_VERSION, Name, SiteId};
+use heaptide_format::{FORMAT_VERSION, Name, Parts, PartsSource, SiteId};
 use heaptide_synthetic::{Born, Process, rows};
 
 const N_SNAPSHOTS: u32 = 40;
@@ -31,6 +31,20 @@ pub(crate) fn vendored() -> Vec<u8> {
 /// Forty snapshots; whatever is three epochs old has been freed.
 pub(crate) fn clean() -> Vec<u8> {
     of_one_site(N_SNAPSHOTS, create(), freed())
+}
+
+/// Like [`clean`], of a process in which a C library keeps 64 KiB of each request.
+pub(crate) fn c_leaks() -> Vec<u8> {
+    let mut process = process(N_SNAPSHOTS);
+    add(&mut process, create(), freed());
+    process.holds(|epoch| Parts {
+        source: PartsSource::Glibc,
+        rust_heap_bytes: 10_000,
+        other_malloc_bytes: u64::from(epoch) * PER_EPOCH * (64 << 10),
+        files_bytes: 4 << 20,
+        ..Parts::default()
+    });
+    process.recording()
 }
 
 /// Like [`leaking`], but stopped early.

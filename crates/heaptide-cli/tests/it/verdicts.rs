@@ -15,6 +15,31 @@ fn each_verdict_has_its_exit_code() {
     scratch.check("check torn.jsonl", 1, "the last line is cut off");
 }
 
+/// The gate passed while the process died: "clean. Nothing leaks".
+#[test]
+fn a_process_that_grows_outside_its_heap_fails() {
+    let scratch = Scratch::new();
+    scratch.write("c.jsonl", &recordings::c_leaks());
+    let says = "No Rust call site leaks. Outside it, `other_malloc` grows by 64.0 KiB/request";
+    scratch.check("check c.jsonl --format tap", 1, says);
+    scratch.check("check c.jsonl", 1, "GROWS  other_malloc");
+    for format in ["json", "markdown", "sarif", "junit", "github"] {
+        scratch.check(&format!("check c.jsonl --format {format}"), 1, "other_malloc");
+    }
+    scratch.check("show c.jsonl --by part", 0, "other_malloc");
+    scratch.check("show c.jsonl --by part", 0, "24.4 MiB");
+    scratch.check("show c.jsonl@0 --by part", 0, "rust_heap");
+    scratch.check("show clean.jsonl --by part", 0, "does not say what the whole process holds");
+    scratch.check("diff c.jsonl@0 c.jsonl@39", 0, "other_malloc");
+    let dump = scratch.run(&["show", "c.jsonl", "--json"]).stdout;
+    scratch.write("dump.json", dump.as_bytes());
+    scratch.check("show dump.json --by part", 0, "24.4 MiB");
+    scratch.write("heaptide.toml", b"[budget]\noutside = \"warn\"\n");
+    scratch.check("check c.jsonl", 0, "warns: outside the recorded heap");
+    scratch.write("heaptide.toml", b"[budget.parts]\nother_malloc = \"65 KiB/request\"\n");
+    scratch.check("check c.jsonl", 0, "passes (exit 0)");
+}
+
 #[test]
 fn every_format_exits_alike() {
     let scratch = Scratch::new();
