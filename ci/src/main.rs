@@ -133,6 +133,11 @@ const BY_NAME: &[Check] = &[
         run: separate::verdict,
     },
     Check { name: "sweep", about: "the rule on containers, by many seeds", run: separate::sweep },
+    Check {
+        name: "parts",
+        about: "the rule for what a process holds outside the recorded heap, by many seeds",
+        run: separate::parts,
+    },
     Check { name: "bench", about: "the shim and its peers at the same work", run: separate::bench },
     Check {
         name: "programs",

@@ -26,6 +26,10 @@ pub(crate) fn leaks() -> Result<()> {
     evaluating("leaks", &[])
 }
 
+pub(crate) fn parts() -> Result<()> {
+    evaluating("parts", &[])
+}
+
 pub(crate) fn programs() -> Result<()> {
     evaluating("programs", &[])
 }

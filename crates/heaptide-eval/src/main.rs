@@ -21,9 +21,10 @@ fn run() -> Result<()> {
     match names.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["analysis"] => heaptide_eval::analysis::run(),
         ["leaks"] => heaptide_eval::leaks::run(),
+        ["parts"] => heaptide_eval::parts::run(),
         ["programs"] => heaptide_eval::programs::run(),
         ["sweep"] => heaptide_eval::sweep::run(),
         ["verdict"] => heaptide_eval::verdict::run(),
-        _ => bail!("usage: heaptide-eval analysis|leaks|programs|sweep|verdict"),
+        _ => bail!("usage: heaptide-eval analysis|leaks|parts|programs|sweep|verdict"),
     }
 }
