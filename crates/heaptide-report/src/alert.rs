@@ -5,6 +5,7 @@ use heaptide_analyze::finding::Finding;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::escape::{Escaped, Terminal};
 use crate::json::pretty;
 use crate::view::View;
 use crate::{fields, phrase};
@@ -29,8 +30,7 @@ pub fn text(run: &RunReport, finding: &Finding, view: &View) -> String {
     let (program, class) = (phrase::program(run), finding.class.word());
     let (name, growth) = (phrase::name(finding), phrase::growth(&finding.rate));
     let text = format!("{program} (pid {}): {class} in {name}{at}: {growth}{runs_out}", run.pid);
-    // A recording may name anything; a message is one line.
-    text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
+    Escaped::<Terminal>::text(&text).into()
 }
 
 /// The message as JSON, indented, with a final line feed.

@@ -29,6 +29,7 @@
 // What the outputs are made of, from the ground up.
 mod escape;
 pub mod number;
+mod parts;
 mod sparkline;
 mod view;
 

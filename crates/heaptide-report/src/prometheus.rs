@@ -6,8 +6,8 @@
 use heaptide_analyze::finding::Finding;
 use heaptide_analyze::view::RunView;
 use heaptide_analyze::{Outcome, RunReport};
-use heaptide_format::Parts;
 
+use crate::parts::{PARTS, Part};
 use crate::phrase;
 use crate::view::View;
 
@@ -150,28 +150,18 @@ fn outcome(process: &Process<'_>) -> String {
     all.into_iter().map(line).collect()
 }
 
-/// A part's name, and where it stands.
-type Part = (&'static str, fn(&Parts) -> u64);
-
-/// The names of the parts in the report.
-const PARTS: [Part; 7] = [
-    ("rust_heap", |parts| parts.rust_heap_bytes),
-    ("other_malloc", |parts| parts.other_malloc_bytes),
-    ("allocator_free", |parts| parts.allocator_free_bytes),
-    ("thread_stacks", |parts| parts.thread_stacks_bytes),
-    ("anonymous", |parts| parts.anonymous_bytes),
-    ("files", |parts| parts.files_bytes),
-    ("shim", |parts| parts.shim_bytes),
-];
-
 fn parts(process: &Process<'_>) -> String {
-    let points = process.run.timeline.points.iter().rev();
-    let last = points.filter_map(|point| point.account.as_ref()?.parts.as_ref()).next();
-    let line = |(name, bytes): &Part, parts: &Parts| {
+    let mut points = process.run.timeline.points.iter().rev();
+    let last = points.find_map(|point| {
+        let account = point.account.as_ref()?;
+        Some((account, account.parts.as_ref()?))
+    });
+    let Some((account, parts)) = last else { return String::new() };
+    let line = |(name, bytes): &Part| {
         let labels = format!("{},{}", labels(process), label("part", name));
-        sample("heaptide_part_bytes", &labels, bytes(parts) as f64)
+        sample("heaptide_part_bytes", &labels, bytes(account, parts) as f64)
     };
-    last.map(|parts| PARTS.iter().map(|part| line(part, parts)).collect()).unwrap_or_default()
+    PARTS.iter().map(line).collect()
 }
 
 fn work(process: &Process<'_>) -> String {

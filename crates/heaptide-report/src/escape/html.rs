@@ -1,6 +1,8 @@
 //! Text for a page of HTML.
 
-use super::{Rules, revealed};
+use serde::Serialize;
+
+use super::{Escaped, Rules, revealed};
 
 /// Good for the text of an element and for the value of an attribute in quotes; not inside `<script>` or
 /// `<style>`, and not for an address.
@@ -22,5 +24,38 @@ impl Rules for Html {
             }
         }
         escaped
+    }
+}
+
+impl Escaped<Html> {
+    /// A value as JSON, for a `<script type="application/json">`. Whatever stands in a string, nothing can
+    /// end the element or begin another: the characters that could are written as escapes.
+    pub(crate) fn data(value: &impl Serialize) -> Self {
+        // Structs, strings and maps with string keys always have a JSON form.
+        let json = serde_json::to_string(value).unwrap_or_default();
+        let mut data = String::with_capacity(json.len() + json.len() / 64);
+        for character in json.chars() {
+            match character {
+                // These are found in strings only, where an escape stands for them.
+                '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => {
+                    data.push_str(&format!("\\u{:04x}", u32::from(character)));
+                }
+                other => data.push(other),
+            }
+        }
+        Self::of(data)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn data_cannot_end_its_element() {
+        let hostile = "</script><script>alert(1)</script><!-- & \u{2028}\u{2029} \" '";
+        let data = Escaped::data(&hostile);
+        assert!(!data.contains(['<', '>', '&', '\u{2028}', '\u{2029}']), "{data}");
+        assert_eq!(serde_json::from_str::<String>(&data).ok().as_deref(), Some(hostile));
     }
 }

@@ -33,9 +33,9 @@ pub(super) const START_LIVE: &str =
 /// uPlot's licence asks to be with every copy.
 pub(super) const UPLOT_LICENSE: &str = include_str!("assets/uplot.LICENSE");
 
-/// How a policy names a script or a style sheet that it allows.
-pub(super) fn source_hash(text: &str) -> String {
-    format!("'sha256-{}'", BASE64_STANDARD.encode(Sha256::digest(text)))
+/// How a policy names a script or a style sheet that it allows, given in parts.
+pub(super) fn source_hash(parts: &[&str]) -> String {
+    format!("'sha256-{}'", BASE64_STANDARD.encode(Sha256::digest(parts.concat())))
 }
 
 #[cfg(test)]

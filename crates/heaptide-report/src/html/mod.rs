@@ -2,7 +2,7 @@
 //!
 //! The page is the data of the report and of the runs over time ([`heaptide_analyze::view`]) as
 //! JSON, beside a style sheet and scripts that are the same in every page. **Everything that came out of
-//! a recording is hostile.** It stands in the page as data only (`embed`), the scripts put it on the
+//! a recording is hostile.** It stands in the page as data only (`escape`), the scripts put it on the
 //! screen as text only, and the page's own policy lets no other script or style run and no address be
 //! asked.
 //!
@@ -11,7 +11,6 @@
 
 mod assets;
 mod data;
-mod embed;
 mod finding;
 mod forge;
 mod names;
@@ -24,28 +23,29 @@ use heaptide_analyze::view::RunView;
 pub use forge::Forge;
 pub use sources::{Repository, Snippet, Sources};
 
+use crate::escape::{Escaped, Html};
 use crate::view::View;
 use crate::{human, phrase};
 use data::PageData;
 
 /// Writes the page; `runs` are those of the report, in its order.
 pub fn write(report: &Report, runs: &[RunView], view: &View, sources: &Sources) -> String {
-    let data = data(report, runs, view, sources);
     let plain = human::write(report, &View { width: 100, ..View::default() });
     let programs: Vec<&str> = report.runs.iter().map(phrase::program).collect();
     let title = format!("{}: {} - heaptide", programs.join(", "), phrase::outcome(report.outcome));
-    document(&Document {
-        title: &title,
-        plain: &plain,
-        data: Some(&data),
+    let page = Document {
+        title: Escaped::text(&title),
+        plain: Escaped::join(plain.lines().map(Escaped::text), "\n"),
+        data: Some(Escaped::data(&PageData::of(report, runs, view, sources))),
         start: assets::START_REPORT,
-    })
+    };
+    page.write()
 }
 
 /// What a page draws, as JSON: what stands in the page that [`write`] makes, and what the live page asks
 /// for.
 pub fn data(report: &Report, runs: &[RunView], view: &View, sources: &Sources) -> String {
-    embed::json(&PageData::of(report, runs, view, sources))
+    Escaped::data(&PageData::of(report, runs, view, sources)).into()
 }
 
 /// A report in a line of a list.
@@ -77,63 +77,52 @@ pub struct LivePage {
 /// Makes that page.
 pub fn live_page() -> LivePage {
     let page = Document {
-        title: "heaptide",
-        plain: "This page needs JavaScript. /metrics and /api have the same for programs.",
+        title: Escaped::markup("heaptide"),
+        plain: Escaped::markup("This page needs JavaScript; /metrics and /api are for programs."),
         data: None,
         start: assets::START_LIVE,
     };
-    let own = content_policy(&page.script());
-    LivePage {
-        html: document(&page),
-        content_policy: format!("{own}; connect-src 'self'; frame-ancestors 'none'"),
-    }
+    let content_policy = format!("{}; frame-ancestors 'none'", page.policy());
+    LivePage { html: page.write(), content_policy }
 }
 
 /// What differs between pages.
-struct Document<'a> {
-    title: &'a str,
+struct Document {
+    title: Escaped<Html>,
     /// For readers without scripts.
-    plain: &'a str,
-    data: Option<&'a str>,
-    start: &'a str,
+    plain: Escaped<Html>,
+    /// What stands in the page; without it the page asks where it came from.
+    data: Option<Escaped<Html>>,
+    start: &'static str,
 }
 
-impl Document<'_> {
-    fn script(&self) -> String {
-        format!("{}{}", assets::SCRIPT, self.start)
+impl Document {
+    fn write(&self) -> String {
+        let data = self.data.as_ref().map(|data| {
+            const ELEMENT: &str = "<script type=\"application/json\" id=\"data\">{}</script>\n";
+            Escaped::fill(ELEMENT, [data.clone()])
+        });
+        let parts = [
+            Escaped::text(&self.policy()),
+            self.title.clone(),
+            Escaped::markup(assets::UPLOT_LICENSE),
+            Escaped::markup(assets::STYLE),
+            self.plain.clone(),
+            data.unwrap_or_default(),
+            Escaped::markup(assets::SCRIPT),
+            Escaped::markup(self.start),
+        ];
+        Escaped::fill(include_str!("page.html"), parts).into()
     }
-}
 
-fn document(page: &Document<'_>) -> String {
-    let script = page.script();
-    // The live page asks its server; where it came from, a header says that it may.
-    let policy = match page.data {
-        Some(_) => content_policy(&script),
-        None => format!("{}; connect-src 'self'", content_policy(&script)),
-    };
-    let data = page
-        .data
-        .map(|data| format!("<script type=\"application/json\" id=\"data\">{data}</script>\n"));
-    format!(
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta http-equiv=\"Content-Security-Policy\" content=\"{policy}\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <meta name=\"referrer\" content=\"no-referrer\">\n\
-         <title>{title}</title>\n<!--\nuPlot:\n{license}-->\n<style>{style}</style>\n</head>\n<body>\n\
-         <div id=\"page\"></div>\n<noscript><pre>{plain}</pre></noscript>\n\
-         {data}<script>{script}</script>\n</body>\n</html>\n",
-        title = embed::text(page.title),
-        license = assets::UPLOT_LICENSE,
-        style = assets::STYLE,
-        plain = embed::text(page.plain),
-        data = data.unwrap_or_default(),
-    )
-}
-
-/// Nothing may run or be loaded but what stands in the page.
-fn content_policy(script: &str) -> String {
-    let (script, style) = (assets::source_hash(script), assets::source_hash(assets::STYLE));
-    format!(
-        "default-src 'none'; script-src {script}; style-src {style}; base-uri 'none'; form-action 'none'"
-    )
+    /// Nothing may run or be loaded but what stands in the page.
+    fn policy(&self) -> String {
+        let script = assets::source_hash(&[assets::SCRIPT, self.start]);
+        let style = assets::source_hash(&[assets::STYLE]);
+        let connect = if self.data.is_some() { "" } else { "; connect-src 'self'" };
+        format!(
+            "default-src 'none'; script-src {script}; style-src {style}; base-uri 'none'; \
+             form-action 'none'{connect}"
+        )
+    }
 }

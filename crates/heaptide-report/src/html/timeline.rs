@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use heaptide_analyze::load::Point;
-use heaptide_format::Parts;
 use serde::Serialize;
+
+use crate::parts::PARTS;
 
 /// More points than a wide screen has columns of pixels show nothing more.
 const MOST_POINTS: usize = 1_200;
@@ -29,20 +30,6 @@ struct PartData {
     bytes: Vec<Option<u64>>,
 }
 
-/// How a part is called, and where it stands.
-type Part = (&'static str, fn(&Parts) -> u64);
-
-/// From the ground up, as they are stacked. The names are those of the report.
-const PARTS: [Part; 7] = [
-    ("shim", |parts| parts.shim_bytes),
-    ("files", |parts| parts.files_bytes),
-    ("thread_stacks", |parts| parts.thread_stacks_bytes),
-    ("rust_heap", |parts| parts.rust_heap_bytes),
-    ("other_malloc", |parts| parts.other_malloc_bytes),
-    ("anonymous", |parts| parts.anonymous_bytes),
-    ("allocator_free", |parts| parts.allocator_free_bytes),
-];
-
 impl TimelineData {
     pub(super) fn of(points: &[Point]) -> Self {
         let drawn = drawn(points);
@@ -65,15 +52,16 @@ impl TimelineData {
 }
 
 fn parts(drawn: &[&Point]) -> Option<Vec<PartData>> {
-    let read = |point: &Point| point.account.as_ref()?.parts.clone();
-    let read: Vec<Option<Parts>> = drawn.iter().map(|point| read(point)).collect();
-    read.iter().any(Option::is_some).then(|| {
-        let part = |(name, bytes): &Part| PartData {
-            name,
-            bytes: read.iter().map(|parts| parts.as_ref().map(bytes)).collect(),
-        };
-        PARTS.iter().map(part).collect()
-    })
+    let read = |point: &&Point| {
+        let account = point.account.as_ref()?;
+        Some(PARTS.map(|(_, bytes)| Some(bytes(account, account.parts.as_ref()?))))
+    };
+    let read: Vec<_> = drawn.iter().map(read).collect();
+    let bytes = |part: usize| read.iter().map(|parts| parts.as_ref()?[part]).collect();
+    let parts = PARTS.iter().enumerate();
+    let parts: Vec<PartData> =
+        parts.map(|(part, (name, _))| PartData { name, bytes: bytes(part) }).collect();
+    parts.iter().any(|part| part.bytes.iter().any(Option::is_some)).then_some(parts)
 }
 
 /// Of each span the snapshot with the largest heap, so that no peak is lost; always the last.

@@ -17,7 +17,7 @@ function make(tag, attributes, ...children) {
     } else if (name === "href") {
       if (isSafeLink(value)) element.setAttribute("href", value);
     } else if (name.startsWith("aria-") || name.startsWith("data-") || PLAIN_ATTRIBUTES.has(name)) {
-      element.setAttribute(name, value === true ? "" : String(value));
+      element.setAttribute(name, value === true ? "" : revealed(String(value)));
     } else {
       throw new Error(`no attribute of ours: ${name}`);
     }
@@ -29,8 +29,16 @@ function make(tag, attributes, ...children) {
 function append(element, children) {
   for (const child of children.flat(Infinity)) {
     if (child === undefined || child === null || child === false) continue;
-    element.append(child instanceof Node ? child : document.createTextNode(String(child)));
+    element.append(child instanceof Node ? child : document.createTextNode(revealed(String(child))));
   }
+}
+
+// Characters that nobody can see, or that move what stands beside them, are spelt out, as in the
+// other outputs (src/escape).
+function revealed(text) {
+  return text.replace(
+    /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/g,
+    (hidden) => `\\u{${hidden.codePointAt(0).toString(16)}}`);
 }
 
 function replaceChildren(element, ...children) {

@@ -21,6 +21,12 @@ test("what a recording says is text", () => {
   assert.equal(element.attributes.title, hostile);
 });
 
+test("hidden characters are spelt out", () => {
+  const element = make("p", { title: "a\u202eb" }, "\u001b[31m\u202e\n\tx");
+  assert.equal(element.children[0].text, "\\u{1b}[31m\\u{202e}\n\tx");
+  assert.equal(element.attributes.title, "a\\u{202e}b");
+});
+
 test("no attribute acts, and a link leads to https only", () => {
   for (const name of ["onclick", "style", "srcdoc", "src", "formaction"]) {
     assert.throws(() => make("a", { [name]: "x" }), /no attribute of ours/, name);

@@ -26,7 +26,7 @@ function findingsSection(run, state, changed) {
   const { findings } = run;
   return make("section", { "aria-labelledby": "findings-title", id: "findings" },
     make("h2", { id: "findings-title" }, findings.length === 0 ? "No findings" : `Findings (${findings.length})`),
-    findings.length === 0 ? make("p", { class: "card" }, `No call site of this run grows without end. Call sites by class: ${classesSentence(run)}.`) : null,
+    findings.length === 0 ? make("p", { class: "card" }, `No call site of this run is a finding. Call sites by class: ${classesSentence(run)}.`) : null,
     run.grows_under.length > 0 ? callTreeText(run) : null,
     findings.map((finding, index) => findingCard(run, finding, index, () => {
       state.site = finding.site;

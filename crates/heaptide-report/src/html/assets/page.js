@@ -31,9 +31,12 @@ function showReport(root, report, kept) {
       bannerSection(report, run),
       notesSection(report),
       run ? runSections(run, state, changed, sections) : make("p", { class: "card" }, "There is no run to show.")),
-    pageFooter(report, run));
-  changed();
+    pageFooter(report));
   page.redraw = changed;
+  // The verdict is on the screen before the pictures are drawn; what is only brought up to date must not
+  // flicker.
+  if (kept) changed();
+  else requestAnimationFrame(() => setTimeout(changed, 0));
   return page;
 }
 
@@ -71,7 +74,9 @@ function aboutSection(run) {
 }
 
 function pageFooter(report) {
-  return make("footer", {}, make("p", { class: "muted" }, `${report.writer}. This page is one file and asks no network for anything. Series are shown at ${report.moments} moments of a run at most.`));
+  const isFile = document.getElementById("data") !== null;
+  const alone = isFile ? " This page is one file and asks no network for anything." : "";
+  return make("footer", {}, make("p", { class: "muted" }, `${report.writer}.${alone} Series are shown at ${report.moments} moments of a run at most.`));
 }
 
 function prefersDark() {

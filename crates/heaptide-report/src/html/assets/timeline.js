@@ -14,6 +14,8 @@ const PART_WORDS = {
 const PLOT_HEIGHT = 260;
 const HEAP_HEIGHT = 170;
 const WORK_HEIGHT = 130;
+// Ticks at round numbers of KiB, MiB and so on.
+const BYTE_STEPS = Array.from({ length: 50 }, (_, power) => 2 ** power);
 // A limit this many times higher than all that is drawn would flatten it; it is told in words instead.
 const FAR_LIMIT = 3;
 
@@ -97,7 +99,7 @@ function memoryPlot(figure, run, state, width, sync, drawn, height = PLOT_HEIGHT
   return new uPlot({
     width, height, series: [timeSeries(), ...drawn.map((it) => it.series)],
     scales: { x: { time: false }, y: { range: (_, min, max) => [0, Math.max(1, max * 1.05)] } },
-    axes: [timeAxis(), valueAxis(formatBytes)],
+    axes: [timeAxis(), valueAxis(formatBytes, BYTE_STEPS)],
     cursor: { sync: { key: sync.key } },
     hooks: { draw: [(plot) => shadeSpan(plot, run, state)] },
   }, [run.timeline.t, ...drawn.map((it) => it.values)], figure);
@@ -150,8 +152,8 @@ function timeAxis() {
   return plotAxis({ values: (_, ticks) => ticks.map((x) => formatDuration(x)), space: 70 });
 }
 
-function valueAxis(format) {
-  return plotAxis({ values: (_, ticks) => ticks.map((y) => format(y)), size: 76 });
+function valueAxis(format, steps) {
+  return plotAxis({ values: (_, ticks) => ticks.map((y) => format(y)), size: 76, incrs: steps });
 }
 
 function plotAxis(own) {
