@@ -2,6 +2,7 @@
 //!
 //! One definition gives the parser, both helps, the man page and the completions.
 
+use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -44,6 +45,7 @@ pub(crate) enum Command {
     Show(Show),
     Report(Report),
     Top(Top),
+    Serve(Serve),
     Snapshot(Snapshot),
     Baseline(Baseline),
     Init(Init),
@@ -234,6 +236,74 @@ pub(crate) struct Top {
     /// The work counter to judge growth by [default: the policy's, else what fits best].
     #[arg(long, value_name = "NAME")]
     pub(crate) work: Option<String>,
+}
+
+const SERVE_EXAMPLES: &str = "\
+Examples:
+  heaptide serve target/heaptide                                      http://127.0.0.1:7070/
+  heaptide serve /var/lib/heaptide --listen 0.0.0.0:7070 --token-file heaptide.token
+  heaptide serve target/heaptide --on-finding 'curl -fsS --json @- https://hooks.example/x'
+
+/metrics is for Prometheus, /api describes the rest. Only this machine is served, unless there is
+a token: in --token-file, or in HEAPTIDE_TOKEN.";
+
+/// Serve a live page of all recordings in a directory, with metrics for Prometheus.
+#[derive(Debug, clap::Args)]
+#[command(after_help = SERVE_EXAMPLES)]
+pub(crate) struct Serve {
+    /// The directory that services record into.
+    #[arg(value_name = "DIR", value_parser = directory, value_hint = ValueHint::DirPath)]
+    pub(crate) dir: PathBuf,
+    /// Where to listen.
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:7070")]
+    pub(crate) listen: SocketAddr,
+    /// File with the token that whoever asks must name; needed beyond loopback.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) token_file: Option<PathBuf>,
+    /// Tell of each finding that fails, once: a shell command that reads the message, or an http://
+    /// address that takes it as a POST.
+    #[arg(long, value_name = "CMD|URL", value_hint = ValueHint::CommandString)]
+    pub(crate) on_finding: Option<Receiver>,
+    /// Policy file [default: heaptide.toml, where there is one].
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) config: Option<PathBuf>,
+    /// Accepted growth (see `heaptide baseline`).
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) baseline: Option<PathBuf>,
+    /// Where else to look for executables and debug files.
+    #[arg(long, value_name = "DIR", value_parser = directory, value_hint = ValueHint::DirPath)]
+    pub(crate) symbol_path: Vec<PathBuf>,
+    /// The work counter to judge growth by [default: the policy's, else what fits best].
+    #[arg(long, value_name = "NAME")]
+    pub(crate) work: Option<String>,
+}
+
+/// Who is told of a finding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Receiver {
+    /// A shell command; the message is its standard input.
+    Command(String),
+    /// A server that takes the message as the body of a POST.
+    Http { address: String, path: String },
+}
+
+impl FromStr for Receiver {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text.starts_with("https://") {
+            return Err("https is for a command to do: 'curl -fsS --json @- URL'".into());
+        }
+        let Some(rest) = text.strip_prefix("http://") else {
+            return Ok(Self::Command(text.to_owned()));
+        };
+        let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        if text.chars().any(|c| c.is_whitespace() || c.is_control()) {
+            return Err("expected http://HOST[:PORT]/PATH or a command".into());
+        }
+        let address = host_and_port(host).or_else(|_| host_and_port(&format!("{host}:80")))?;
+        Ok(Self::Http { address, path: if path.is_empty() { "/".into() } else { path.into() } })
+    }
 }
 
 /// Ask a running process for a snapshot and wait until it is on disk.
@@ -436,6 +506,22 @@ mod tests {
     use clap::CommandFactory;
 
     use super::*;
+
+    #[test]
+    fn who_is_told_is_a_command_or_an_address() {
+        let http = |address: &str, path: &str| {
+            Some(Receiver::Http { address: address.into(), path: path.into() })
+        };
+        let check = |text: &str, expected| {
+            assert_eq!(text.parse::<Receiver>().ok(), expected, "{text}");
+        };
+        check("http://hooks.local/x/y", http("hooks.local:80", "/x/y"));
+        check("http://127.0.0.1:9000", http("127.0.0.1:9000", "/"));
+        check("./page.sh --loud", Some(Receiver::Command("./page.sh --loud".into())));
+        check("https://hooks.example/x", None);
+        check("http://", None);
+        check("http://a.b/x y", None);
+    }
 
     #[test]
     fn the_definition_is_sound() {

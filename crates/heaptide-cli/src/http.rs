@@ -32,6 +32,19 @@ impl Client {
         Ok(Self { stream: BufStream::new(stream) })
     }
 
+    /// Sends JSON, and gives the status code of the answer alone; this connection cannot be asked again.
+    pub(crate) async fn post(mut self, host: &str, target: &str, body: &str) -> io::Result<u16> {
+        let head = format!(
+            "POST {target} HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\n\
+             content-length: {}\r\nconnection: close\r\n\r\n",
+            body.len()
+        );
+        self.stream.write_all(head.as_bytes()).await?;
+        self.stream.write_all(body.as_bytes()).await?;
+        self.stream.flush().await?;
+        Ok(self.header().await?.status)
+    }
+
     /// Sends a request without a body and reads the answer.
     pub(crate) async fn ask(&mut self, method: &str, target: &str) -> io::Result<Answer> {
         self.send(method, target).await?;

@@ -91,6 +91,18 @@ impl Judge {
         Ok(heaptide_analyze::judge_and_view(paths, names, &self.terms, &limits)?)
     }
 
+    /// What the recordings at `after` have that those of a build before have not, and how each run
+    /// went over time.
+    pub(crate) fn compared(
+        &self,
+        before: &[PathBuf],
+        after: &[PathBuf],
+    ) -> anyhow::Result<(Report, Vec<RunView>)> {
+        let terms = Terms { before: Some(self.before(before)?), ..self.terms.clone() };
+        let names = &mut *self.names.borrow_mut();
+        Ok(heaptide_analyze::judge_and_view(after, names, &terms, &Limits::default())?)
+    }
+
     /// Appends names to the recordings, so that they can be read elsewhere, and judges them.
     pub(crate) fn name_and_judge(&self, paths: &[PathBuf]) -> anyhow::Result<Report> {
         if let Err(cause) = self.append_names(paths) {

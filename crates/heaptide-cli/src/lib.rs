@@ -7,7 +7,7 @@
 //! **What happens.** `args` turns what was typed into types; `cmd` has one file per subcommand, which
 //! does what was asked and says how to exit (0 clean, 1 growth over budget, 2 could not do what was
 //! asked, 3 inconclusive). `judging` hands recordings to the analyzer, `output` writes what came out,
-//! `watch` runs programs and finds what they recorded, `demo` is the outage in small.
+//! `watch` runs programs and finds what they recorded, `serve` is the live page, `demo` is the outage in small.
 //!
 //! ```
 //! # fn main() -> std::io::Result<()> {
@@ -43,6 +43,9 @@ mod watch;
 
 // a screen of its own,
 mod top;
+
+// the live page,
+mod serve;
 
 // and the subcommands.
 mod cmd;

@@ -10,6 +10,7 @@ mod init;
 mod man;
 mod report;
 mod run;
+mod serve;
 mod show;
 mod snapshot;
 
@@ -26,6 +27,7 @@ pub(crate) fn run(command: Command, argv: &[OsString]) -> anyhow::Result<Exit> {
         Command::Check(args) => check::run(&args),
         Command::Diff(args) => diff::run(&args),
         Command::Show(args) => show::run(&args),
+        Command::Serve(args) => serve::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Top(args) => crate::top::run(&args),
         Command::Baseline(args) => baseline::run(&args),

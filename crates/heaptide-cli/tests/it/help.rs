@@ -5,12 +5,14 @@ use std::{env, fs};
 
 use crate::scratch::{Scratch, run};
 
-const SUBCOMMANDS: [&str; 11] = [
+const SUBCOMMANDS: [&str; 13] = [
     "run",
     "check",
     "diff",
     "show",
     "report",
+    "top",
+    "serve",
     "snapshot",
     "baseline",
     "init",

@@ -1,0 +1,199 @@
+//! The thread that judges: looks through the directory, judges what changed, rests, and looks again.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::mpsc::{self, Receiver as Requests, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use anyhow::Context;
+use heaptide_analyze::{Outcome, Report};
+use heaptide_report::{View, html};
+use nix::sys::signal::kill;
+use nix::unistd::Pid;
+
+use super::access::Token;
+use super::alerts::Alerts;
+use super::board::{Board, Compare, Entry, Judged};
+use super::library::{Found, Id, Library};
+use super::server::{self, Server};
+use crate::args::Receiver;
+use crate::judging::Judge;
+use crate::{output, sources};
+
+/// How often the directory is looked through.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// After a judgement a pause of so many times its length follows.
+const REST: u32 = 4;
+
+/// What to serve, and to whom.
+#[derive(Debug)]
+pub(crate) struct Serving {
+    pub(crate) dir: PathBuf,
+    pub(crate) listen: SocketAddr,
+    pub(crate) token: Option<Token>,
+    pub(crate) on_finding: Option<Receiver>,
+}
+
+/// Judges on this thread and serves on another, until the server ends.
+///
+/// # Errors
+/// The directory cannot be listed, or the address cannot be listened on.
+pub(crate) fn serve(judge: &Judge, serving: Serving) -> anyhow::Result<()> {
+    let board = Board::new();
+    let (sender, requests) = mpsc::sync_channel(server::MOST_COMPARISONS);
+    let (alerts, outbox) = match serving.on_finding {
+        Some(receiver) => {
+            let (alerts, outbox) = Alerts::new(receiver);
+            (Some(alerts), Some(outbox))
+        }
+        None => (None, None),
+    };
+    let server = Server {
+        board: board.clone(),
+        token: serving.token,
+        listen: serving.listen,
+        dir: serving.dir.display().to_string(),
+        compare: sender,
+    };
+    let library = Library::new(serving.dir);
+    let mut bench = Bench { judge, board, library, alerts, known: BTreeMap::new(), version: 0 };
+    bench.round().context("cannot list the recordings")?;
+    thread::scope(|scope| {
+        let serving = thread::Builder::new()
+            .name("serve".into())
+            .spawn_scoped(scope, || server::run(server, outbox))
+            .context("cannot start a thread")?;
+        bench.work(&requests);
+        serving.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
+struct Bench<'a> {
+    judge: &'a Judge,
+    board: Board,
+    library: Library,
+    alerts: Option<Alerts>,
+    known: BTreeMap<Id, Found>,
+    version: u64,
+}
+
+impl Bench<'_> {
+    /// Until nobody can ask any more.
+    fn work(&mut self, requests: &Requests<Compare>) {
+        let mut next_look = Instant::now() + LOOK_EVERY;
+        loop {
+            match requests.recv_timeout(next_look.saturating_duration_since(Instant::now())) {
+                Ok(Compare { before, after, reply }) => {
+                    // Who asked may be gone.
+                    let _ = reply.send(self.compare(&before, &after));
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    let began = Instant::now();
+                    if let Err(cause) = self.round() {
+                        output::warn([format!("cannot list the recordings: {cause}")]);
+                    }
+                    next_look = Instant::now() + LOOK_EVERY.max(REST * began.elapsed());
+                }
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    /// Judges what has changed since the last round.
+    fn round(&mut self) -> std::io::Result<()> {
+        let found = self.library.look()?;
+        self.board.keep(|id| found.contains_key(id));
+        for (id, recording) in &found {
+            let before = self.known.get(id);
+            let is_live = is_live(recording);
+            let was_live = self.board.entry(id).is_some_and(|entry| entry.is_live);
+            if before.is_none_or(|before| !recording.is_as(before)) || is_live != was_live {
+                self.judge_anew(id, recording, is_live);
+            }
+        }
+        self.known = found;
+        Ok(())
+    }
+
+    fn judge_anew(&mut self, id: &Id, recording: &Found, is_live: bool) {
+        self.version += 1;
+        let header = &recording.header;
+        let program = header.exe.rsplit('/').next().unwrap_or_default().to_owned();
+        let mut entry = Entry {
+            id: id.clone(),
+            program,
+            pid: header.pid,
+            host: header.host.clone(),
+            started_unix_ms: header.start_unix_ns / 1_000_000,
+            is_live,
+            version: self.version,
+            tone: "doubt",
+            ..self.board.entry(id).unwrap_or_default()
+        };
+        let judged = match self.judge.judge_and_view(&recording.files) {
+            Ok((report, runs)) => {
+                let at_hand = sources::at_hand(&report);
+                let page = html::data(&report, &runs, &view(), &at_hand);
+                describe(&mut entry, &report);
+                entry.remember(unix_ms());
+                if let Some(alerts) = &mut self.alerts {
+                    alerts.tell(id, &report, &header.host, &view());
+                }
+                Some(Judged { report: report.into(), runs: runs.into(), page: page.into() })
+            }
+            // It may be torn just now, or gone: what was judged before still holds.
+            Err(cause) => {
+                entry.problem = Some(format!("{cause:#}"));
+                self.board.judged(id)
+            }
+        };
+        self.board.put(entry, judged);
+    }
+
+    fn compare(&self, before: &Id, after: &Id) -> anyhow::Result<String> {
+        let files = |id: &Id| {
+            let found = self.known.get(id).with_context(|| format!("no recording {id}"))?;
+            Ok::<_, anyhow::Error>(found.files.clone())
+        };
+        let (report, runs) = self.judge.compared(&files(before)?, &files(after)?)?;
+        Ok(html::data(&report, &runs, &view(), &sources::at_hand(&report)))
+    }
+}
+
+fn view() -> View {
+    View { root: std::env::current_dir().unwrap_or_default(), ..View::default() }
+}
+
+fn describe(entry: &mut Entry, report: &Report) {
+    entry.problem = None;
+    let html::Summary { word, tone, conclusion } = html::summary(report);
+    (entry.outcome, entry.tone, entry.conclusion) = (Some(word), tone, conclusion);
+    entry.n_findings = report.findings().count();
+    if let Some(run) = report.runs.first() {
+        entry.n_snapshots = run.snapshots;
+        entry.live_bytes = run.heap.live_bytes;
+        entry.rss_bytes = run.rss_bytes;
+    }
+    if report.outcome == Outcome::Error {
+        entry.problem = report.errors.first().cloned();
+    }
+}
+
+/// Whether the process of a recording still runs, as far as this machine can tell.
+fn is_live(recording: &Found) -> bool {
+    let pid = i32::try_from(recording.header.pid).ok().filter(|pid| *pid > 0);
+    let is_there = |pid: i32| kill(Pid::from_raw(pid), None).is_ok();
+    pid.is_some_and(is_there) && is_own_host(&recording.header.host)
+}
+
+fn is_own_host(host: &str) -> bool {
+    let own = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    own.trim() == host
+}
+
+fn unix_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
