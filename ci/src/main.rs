@@ -24,6 +24,7 @@ mod memo;
 mod miri;
 mod names;
 mod oracle;
+mod page;
 mod separate;
 mod source;
 mod targets;
@@ -82,6 +83,8 @@ const BY_NAME: &[Check] = &[
         about: "sites are named as well as each way of building allows",
         run: names::run,
     },
+    Check { name: "page", about: "the report and the live page, in a browser", run: page::run_all },
+    Check { name: "scripts", about: "the tests of the page's scripts", run: page::scripts },
     Check {
         name: "miri",
         about: "no undefined behaviour where an interpreter can go",

@@ -1,0 +1,205 @@
+// Drives the report and the live page in a real browser, on real recordings.
+//
+//   node drive.mjs HEAPTIDE CHROMIUM LEAKY FIXED OUT
+//
+// LEAKY and FIXED are recordings of the demo; screenshots go to OUT.
+import assert from "node:assert/strict";
+import { spawn, spawnSync } from "node:child_process";
+import { appendFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { chromium } from "playwright-core";
+
+const [, , heaptide, executablePath, leaky, fixed, out] = process.argv;
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+mkdirSync(out, { recursive: true });
+const browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
+let failures = 0;
+
+async function check(what, does) {
+  try {
+    const said = await does();
+    console.log(`ok    ${what}${said ? `: ${said}` : ""}`);
+  } catch (error) {
+    failures += 1;
+    console.log(`FAIL  ${what}: ${error.message}`);
+  }
+}
+
+// A page that remembers what went wrong in it and what it asked for.
+async function open(address, options = {}) {
+  const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, bypassCSP: false, ...options });
+  const page = await context.newPage();
+  page.faults = [];
+  page.asked = [];
+  page.on("console", (message) => { if (message.type() === "error") page.faults.push(message.text()); });
+  page.on("pageerror", (error) => page.faults.push(String(error)));
+  page.on("request", (request) => page.asked.push(request.url()));
+  await page.goto(address);
+  return page;
+}
+
+function report(recording, name) {
+  const file = join(out, `${name}.html`);
+  const done = spawnSync(heaptide, ["report", recording, "-o", file], { encoding: "utf8" });
+  assert.equal(done.status, 0, done.stderr);
+  return file;
+}
+
+// Serious faults only: what keeps somebody from reading the page.
+async function serious(page) {
+  // The page lets no script in, so this one comes by the debugger, which the policy does not bind.
+  const session = await page.context().newCDPSession(page);
+  await session.send("Runtime.evaluate", { expression: axe });
+  const { result } = await session.send("Runtime.evaluate", {
+    expression: `axe.run(document).then((found) => JSON.stringify({
+      n_passed: found.passes.length,
+      faults: found.violations.filter((it) => ["serious", "critical"].includes(it.impact))
+        .map((it) => it.id + " at " + it.nodes.slice(0, 3).map((node) => node.target).join(", ")) }))`,
+    awaitPromise: true,
+  });
+  const { n_passed: nPassed, faults } = JSON.parse(result.value);
+  assert.ok(nPassed > 15, `only ${nPassed} rules were looked at`);
+  return faults;
+}
+
+const pages = { leaky: report(leaky, "leaky"), healthy: report(fixed, "healthy") };
+
+for (const [name, file] of Object.entries(pages)) {
+  for (const colorScheme of ["light", "dark"]) {
+    for (const width of [1440, 390]) {
+      await check(`${name}, ${colorScheme}, ${width} px`, async () => {
+        const page = await open(`file://${file}`, { viewport: { width, height: 900 }, colorScheme });
+        await page.waitForSelector("#sites tbody tr");
+        assert.deepEqual(page.faults, []);
+        assert.equal(page.asked.length, 1, `it asked for ${page.asked}`);
+        const beside = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+        assert.ok(beside <= 0, `it is ${beside} px too wide`);
+        assert.deepEqual(await serious(page), []);
+        await page.screenshot({ path: join(out, `${name}-${colorScheme}-${width}.png`) });
+        const painted = await page.evaluate(() => performance.getEntriesByName("first-contentful-paint")[0]?.startTime);
+        await page.context().close();
+        return `${readFileSync(file).length} bytes, 1 request, painted after ${Math.round(painted)} ms`;
+      });
+    }
+  }
+}
+
+await check("the report answers", async () => {
+  const page = await open(`file://${pages.leaky}`);
+  assert.match(await page.textContent("#verdict"), /leaves .* behind that nobody frees/);
+  const rows = page.locator("#sites tbody tr");
+  const before = await rows.count();
+  await page.fill("#site-filter", "Sessions::create");
+  assert.ok((await rows.count()) < before, "the filter leaves rows out");
+  await page.fill("#site-filter", "");
+  await page.click(".chip.class-leak");
+  assert.equal(new Set(await page.locator("#sites tbody .badge").allTextContents()).size, 1);
+  await page.selectOption("#flame-measure", "difference");
+  await page.waitForSelector(".box.grew");
+  await page.fill("#flame-search", "Sessions");
+  await page.waitForSelector(".box.found");
+  assert.match(await page.locator("#flame .readout").textContent(), /“Sessions” is on \d/);
+  const all = await page.getAttribute(".flame .box", "aria-label");
+  await page.focus("#span-to");
+  await page.keyboard.press("Home");
+  assert.equal(await page.inputValue("#span-from"), "0", "A follows B");
+  assert.notEqual(await page.getAttribute(".flame .box", "aria-label"), all, "the tree follows the span");
+  await page.keyboard.press("End");
+  await page.focus('.flame [tabindex="0"]');
+  await page.keyboard.press("ArrowDown");
+  await page.keyboard.press("Enter");
+  assert.ok((await page.locator(".box.ancestor").count()) >= 1, "Enter zooms");
+  await page.keyboard.press("Escape");
+  assert.equal(await page.locator(".box.ancestor").count(), 0, "Escape shows all");
+  await page.context().close();
+});
+
+await check("a hostile recording does nothing", async () => {
+  const bad = String.raw`</script><img src=x onerror=window.pwned=1><svg onload=window.pwned=1>\u001b[31m\u202e::error::`;
+  const text = readFileSync(leaky, "utf8").replaceAll("Sessions", bad);
+  const recording = join(out, "hostile.jsonl");
+  writeFileSync(recording, text);
+  const page = await open(`file://${report(recording, "hostile")}`);
+  await page.waitForSelector("#sites tbody tr");
+  assert.match(await page.textContent("#sites"), /<img src=x onerror/, "the name is shown as it is");
+  assert.equal(await page.locator("img, #page svg[onload]").count(), 0);
+  assert.equal(await page.evaluate(() => window.pwned), undefined);
+  assert.deepEqual(page.faults, []);
+  await page.context().close();
+});
+
+// Serves a directory until it is told to stop.
+async function serve(dir, args = [], env = {}) {
+  const child = spawn(heaptide, ["serve", dir, "--listen", "127.0.0.1:0", ...args], { env: { ...process.env, ...env } });
+  let said = "";
+  const address = await new Promise((resolve, reject) => {
+    child.stderr.on("data", (data) => {
+      said += data;
+      const found = said.match(/http:\/\/\S+/);
+      if (found) resolve(found[0]);
+    });
+    child.on("exit", () => reject(new Error(said)));
+  });
+  return { address, stop: () => new Promise((resolve) => { child.on("exit", resolve); child.kill("SIGTERM"); }) };
+}
+
+await check("a finding appears without a reload", async () => {
+  const dir = join(out, "live");
+  rmSync(dir, { recursive: true, force: true });
+  mkdirSync(dir);
+  const alert = join(out, "alert.json");
+  rmSync(alert, { force: true });
+  const server = await serve(dir, ["--on-finding", `cat > ${alert}`]);
+  const page = await open(server.address);
+  await page.waitForSelector("text=No recording in");
+  const lines = readFileSync(leaky, "utf8").split("\n");
+  const snapshots = lines.flatMap((line, index) => (line.includes('"kind":"snapshot"') ? [index] : []));
+  const file = join(dir, "shop.jsonl");
+  // Ten snapshots and a torn one, then the rest.
+  const part = lines.slice(0, snapshots[10]).join("\n");
+  writeFileSync(file, `${part}\n${lines[snapshots[10]].slice(0, 50)}`);
+  await page.waitForSelector(".banner.doubt", { timeout: 60000 });
+  appendFileSync(file, `${lines[snapshots[10]].slice(50)}\n${lines.slice(snapshots[10] + 1).join("\n")}`);
+  await page.waitForSelector(".banner.bad", { timeout: 60000 });
+  assert.equal(page.asked.filter((address) => new URL(address).pathname === "/").length, 1, "it was not loaded again");
+  assert.deepEqual(page.faults, []);
+  assert.deepEqual(await serious(page), []);
+  await page.screenshot({ path: join(out, "live-light-1440.png") });
+  const metrics = await (await fetch(`${server.address}metrics`)).text();
+  assert.match(metrics, /heaptide_findings\{.*class="leak",result="fails"\} 1/);
+  writeFileSync(join(out, "metrics.txt"), metrics);
+  const message = JSON.parse(readFileSync(alert, "utf8"));
+  assert.match(message.text, /leak in .*Sessions::create/);
+  const evil = await page.request.get(`${server.address}api/recordings`, { headers: { Host: "evil.example" } });
+  assert.equal(evil.status(), 421);
+  for (const path of ["api/recordings/..%2f..%2fetc%2fpasswd", "..%2fshop.jsonl", "shop.jsonl", "api/recordings/x/report"]) {
+    assert.equal((await fetch(server.address + path)).status, 404, path);
+  }
+  rmSync(file);
+  await page.waitForSelector("text=No recording in", { timeout: 60000 });
+  await page.context().close();
+  await server.stop();
+  return message.text;
+});
+
+await check("the token is refused and accepted", async () => {
+  const server = await serve(join(out, "live"), [], { HEAPTIDE_TOKEN: "0123456789abcdef0123" });
+  assert.equal((await fetch(`${server.address}metrics`)).status, 401);
+  assert.equal((await fetch(`${server.address}healthz`)).status, 200);
+  const asked = await fetch(`${server.address}metrics`, { headers: { Authorization: "Bearer 0123456789abcdef0123" } });
+  assert.equal(asked.status, 200);
+  const page = await open(server.address);
+  await page.fill("#token", "wrong");
+  await page.click("text=Open");
+  await page.waitForSelector("text=That was not it.");
+  await page.fill("#token", "0123456789abcdef0123");
+  await page.click("text=Open");
+  await page.waitForSelector("#connection:has-text('live')");
+  await page.context().close();
+  await server.stop();
+});
+
+await browser.close();
+console.log(`${failures} failed`);
+process.exit(failures === 0 ? 0 : 1);
