@@ -4,6 +4,7 @@ mod golden;
 mod page;
 mod sample;
 mod schema;
+mod untrusted;
 
 use heaptide_report::{
     Colour, View, github, human, json, junit, markdown, part_table, sarif, table, tap,
