@@ -32,7 +32,7 @@ pub(crate) fn run_all() -> Result<()> {
     run(&mut cargo(&["build", "--quiet", "--locked", "--package", "heaptide-cli"]))?;
     let heaptide = built()?;
     let demo = place.join("demo");
-    run(program(&text(&heaptide), &["demo", "--out", &text(&demo)]))?;
+    run(&mut program(&text(&heaptide), &["demo", "--out", &text(&demo)]))?;
     let chromium = output(&mut program("which", &["chromium"]))?;
     let recordings = [recording(&demo.join("leaky"))?, recording(&demo.join("fixed"))?];
     let [leaky, fixed] = recordings.map(|path| text(&path));
