@@ -1,6 +1,7 @@
 //! The thread that judges: looks through the directory, judges what changed, rests, and looks again.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::mpsc::{self, Receiver as Requests, RecvTimeoutError};
@@ -10,8 +11,6 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use anyhow::Context;
 use heaptide_analyze::{Outcome, Report};
 use heaptide_report::{View, html};
-use nix::sys::signal::kill;
-use nix::unistd::Pid;
 
 use super::access::Token;
 use super::alerts::Alerts;
@@ -59,7 +58,7 @@ pub(crate) fn serve(judge: &Judge, serving: Serving) -> anyhow::Result<()> {
     };
     let library = Library::new(serving.dir);
     let mut bench = Bench { judge, board, library, alerts, known: BTreeMap::new(), version: 0 };
-    bench.round().context("cannot list the recordings")?;
+    bench.library.look().context("cannot list the recordings")?;
     thread::scope(|scope| {
         let serving = thread::Builder::new()
             .name("serve".into())
@@ -82,7 +81,7 @@ struct Bench<'a> {
 impl Bench<'_> {
     /// Until nobody can ask any more.
     fn work(&mut self, requests: &Requests<Compare>) {
-        let mut next_look = Instant::now() + LOOK_EVERY;
+        let mut next_look = Instant::now();
         loop {
             match requests.recv_timeout(next_look.saturating_duration_since(Instant::now())) {
                 Ok(Compare { before, after, reply }) => {
@@ -183,17 +182,43 @@ fn describe(entry: &mut Entry, report: &Report) {
 
 /// Whether the process of a recording still runs, as far as this machine can tell.
 fn is_live(recording: &Found) -> bool {
-    let pid = i32::try_from(recording.header.pid).ok().filter(|pid| *pid > 0);
-    let is_there = |pid: i32| kill(Pid::from_raw(pid), None).is_ok();
-    pid.is_some_and(is_there) && is_own_host(&recording.header.host)
+    is_running(recording.header.pid) && is_own_host(&recording.header.host)
+}
+
+/// A process that has ended stays in the list until its parent has asked how.
+fn is_running(pid: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
+    state.is_some_and(|state| !matches!(state, 'Z' | 'X'))
 }
 
 fn is_own_host(host: &str) -> bool {
-    let own = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let own = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     own.trim() == host
 }
 
 fn unix_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_that_has_ended_does_not_run() -> anyhow::Result<()> {
+        assert!(is_running(std::process::id()));
+        let mut child =
+            std::process::Command::new("cat").stdin(std::process::Stdio::piped()).spawn()?;
+        assert!(is_running(child.id()));
+        drop(child.stdin.take());
+        // Nobody has asked yet how it ended.
+        while is_running(child.id()) {
+            thread::yield_now();
+        }
+        child.wait()?;
+        assert!(!is_running(0));
+        Ok(())
+    }
 }
