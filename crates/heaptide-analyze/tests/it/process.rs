@@ -5,6 +5,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use heaptide_analyze::baseline::Baseline;
 use heaptide_analyze::compare::Before;
 use heaptide_analyze::policy::Policy;
+use heaptide_analyze::process::PartClass::{
+    Grows, NotJudged, Retained, Settled, Stable, Steps, Suspect, TooSmall,
+};
+use heaptide_analyze::process::PartName::{
+    AllocatorFree, Anonymous, Files, OtherMalloc, RustHeap, ThreadStacks,
+};
 use heaptide_analyze::process::{CPU_SECONDS, Part, PartClass, PartName, Process as Holdings};
 use heaptide_analyze::symbols::RecordedOnly;
 use heaptide_analyze::{Outcome, Report, Terms, judge};
@@ -68,97 +74,93 @@ fn part(report: &Report, name: PartName) -> &Part {
 /// What a process holds at an epoch.
 type Shape = fn(u32) -> Parts;
 
+/// Each with the class of one part.
+const SHAPES: &[(&str, Shape, PartName, PartClass)] = &[
+    ("quiet", quiet, OtherMalloc, Stable),
+    ("quiet", quiet, RustHeap, NotJudged),
+    ("C leak", c_leak, OtherMalloc, Grows),
+    ("C leak", c_leak, Anonymous, Stable),
+    (
+        "a leak of less than the noise",
+        |k| Parts { other_malloc_bytes: MIB + u64::from(k) * 20_000, ..quiet(k) },
+        OtherMalloc,
+        TooSmall,
+    ),
+    (
+        "a cache of C's that is full at half of the run",
+        |k| Parts { other_malloc_bytes: u64::from(k.min(24)) * 400_000, ..quiet(k) },
+        OtherMalloc,
+        Settled,
+    ),
+    (
+        "one that is full shortly before the end",
+        |k| Parts { other_malloc_bytes: u64::from(k.min(40)) * 400_000, ..quiet(k) },
+        OtherMalloc,
+        Suspect,
+    ),
+    (
+        "a table that is made larger once",
+        |k| Parts { anonymous_bytes: if k < 30 { 2 * MIB } else { 34 * MIB }, ..quiet(k) },
+        Anonymous,
+        Steps,
+    ),
+    (
+        "a buffer that doubles",
+        |k| Parts { anonymous_bytes: MIB << (k / 2 + 1).ilog2(), ..quiet(k) },
+        Anonymous,
+        Suspect,
+    ),
+    (
+        "a saw tooth",
+        |k| Parts { anonymous_bytes: 2 * MIB + u64::from(k % 9) * MIB, ..quiet(k) },
+        Anonymous,
+        Stable,
+    ),
+    (
+        "maps that are never given back",
+        |k| Parts { anonymous_bytes: 2 * MIB + u64::from(k) * 500_000, ..quiet(k) },
+        Anonymous,
+        Grows,
+    ),
+    (
+        "a mapped file that is read",
+        |k| Parts { files_bytes: 4 * MIB + u64::from(k) * 2 * MIB, ..quiet(k) },
+        Files,
+        NotJudged,
+    ),
+    (
+        "threads that never end",
+        |k| Parts { thread_stacks_bytes: 100_000 + u64::from(k) * 20_000, ..quiet(k) },
+        ThreadStacks,
+        Grows,
+    ),
+    (
+        "a spike that is over",
+        |k| match k {
+            ..10 => quiet(k),
+            10..14 => Parts { rust_heap_bytes: 130 * MIB, ..quiet(k) },
+            _ => Parts { allocator_free_bytes: 127 * MIB, ..quiet(k) },
+        },
+        AllocatorFree,
+        Retained,
+    ),
+    (
+        "free memory that was given back",
+        |k| Parts { allocator_free_bytes: 127 * MIB, not_resident_bytes: 126 * MIB, ..quiet(k) },
+        AllocatorFree,
+        Stable,
+    ),
+    (
+        "fragmentation without end",
+        |k| Parts { allocator_free_bytes: MIB + u64::from(k) * MIB, ..quiet(k) },
+        AllocatorFree,
+        Grows,
+    ),
+];
+
 #[test]
 fn each_shape_has_its_class() {
-    use PartClass::{Grows, NotJudged, Retained, Settled, Stable, Steps, Suspect, TooSmall};
-    use PartName::{AllocatorFree, Anonymous, Files, OtherMalloc, RustHeap, ThreadStacks};
-    let cases: &[(&str, Shape, PartName, PartClass)] = &[
-        ("quiet", quiet, OtherMalloc, Stable),
-        ("quiet", quiet, RustHeap, NotJudged),
-        ("C leak", c_leak, OtherMalloc, Grows),
-        ("C leak", c_leak, Anonymous, Stable),
-        (
-            "a leak of less than the noise",
-            |k| Parts { other_malloc_bytes: MIB + u64::from(k) * 20_000, ..quiet(k) },
-            OtherMalloc,
-            TooSmall,
-        ),
-        (
-            "a cache of C's that is full at half of the run",
-            |k| Parts { other_malloc_bytes: u64::from(k.min(24)) * 400_000, ..quiet(k) },
-            OtherMalloc,
-            Settled,
-        ),
-        (
-            "one that is full shortly before the end",
-            |k| Parts { other_malloc_bytes: u64::from(k.min(40)) * 400_000, ..quiet(k) },
-            OtherMalloc,
-            Suspect,
-        ),
-        (
-            "a table that is made larger once",
-            |k| Parts { anonymous_bytes: if k < 30 { 2 * MIB } else { 34 * MIB }, ..quiet(k) },
-            Anonymous,
-            Steps,
-        ),
-        (
-            "a buffer that doubles",
-            |k| Parts { anonymous_bytes: MIB << (k / 2 + 1).ilog2(), ..quiet(k) },
-            Anonymous,
-            Suspect,
-        ),
-        (
-            "a saw tooth",
-            |k| Parts { anonymous_bytes: 2 * MIB + u64::from(k % 9) * MIB, ..quiet(k) },
-            Anonymous,
-            Stable,
-        ),
-        (
-            "maps that are never given back",
-            |k| Parts { anonymous_bytes: 2 * MIB + u64::from(k) * 500_000, ..quiet(k) },
-            Anonymous,
-            Grows,
-        ),
-        (
-            "a mapped file that is read",
-            |k| Parts { files_bytes: 4 * MIB + u64::from(k) * 2 * MIB, ..quiet(k) },
-            Files,
-            NotJudged,
-        ),
-        (
-            "threads that never end",
-            |k| Parts { thread_stacks_bytes: 100_000 + u64::from(k) * 20_000, ..quiet(k) },
-            ThreadStacks,
-            Grows,
-        ),
-        (
-            "a spike that is over",
-            |k| match k {
-                ..10 => quiet(k),
-                10..14 => Parts { rust_heap_bytes: 130 * MIB, ..quiet(k) },
-                _ => Parts { allocator_free_bytes: 127 * MIB, ..quiet(k) },
-            },
-            AllocatorFree,
-            Retained,
-        ),
-        (
-            "free memory that was given back",
-            |k| Parts {
-                allocator_free_bytes: 127 * MIB,
-                not_resident_bytes: 126 * MIB,
-                ..quiet(k)
-            },
-            AllocatorFree,
-            Stable,
-        ),
-        (
-            "fragmentation without end",
-            |k| Parts { allocator_free_bytes: MIB + u64::from(k) * MIB, ..quiet(k) },
-            AllocatorFree,
-            Grows,
-        ),
-    ];
-    for (what, shape, name, class) in cases {
+    for (what, shape, name, class) in SHAPES {
         let report = judged(&holding(shape), "");
         let found = part(&report, *name);
         assert_eq!(found.class, *class, "{what}: {found:?}");
