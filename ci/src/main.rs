@@ -141,6 +141,11 @@ const BY_NAME: &[Check] = &[
         about: "the rule for what a process holds outside the recorded heap, by many seeds",
         run: separate::parts,
     },
+    Check {
+        name: "account",
+        about: "programs that grow in one part or another, by many seeds",
+        run: separate::account,
+    },
     Check { name: "bench", about: "the shim and its peers at the same work", run: separate::bench },
     Check {
         name: "programs",

@@ -30,6 +30,10 @@ pub(crate) fn parts() -> Result<()> {
     evaluating("parts", &[])
 }
 
+pub(crate) fn account() -> Result<()> {
+    evaluating("account", &[])
+}
+
 pub(crate) fn programs() -> Result<()> {
     evaluating("programs", &[])
 }

@@ -8,6 +8,7 @@
 //! | `verdict` | shapes of growth that are made up, with a label each; and the small programs of the package `heaptide-replay`, which really run | how often a healthy site is accused, how often a leak is found, beside the rules of others |
 //! | `sweep` | containers that only remember their high water, or really leak, in the package `heaptide-sweep`, by many seeds | the same, for containers |
 //! | `parts` | what the parts of a process hold, made up with the noise of real ones | how often a part is accused, how often one that grows is found |
+//! | `account` | programs that grow in one part or another, or in none, in the package `heaptide-parts`, by many seeds | the same, for what the shim records of real ones, and whether the parts add up |
 //! | `leaks` | leaks that people reported, in `leaks/`, each beside its fixed twin | whether the leak is found where it is, and the twin left in peace |
 //! | `programs` | programs that nobody here wrote, in `programs/programs.toml` | whether they do the same over the shim, and are recorded whole |
 //! | `analysis` | large recordings that are made up | how fast they are read, in how much memory |
@@ -24,6 +25,8 @@ pub mod verdict;
 pub mod sweep;
 
 pub mod parts;
+
+pub mod account;
 
 pub mod leaks;
 

@@ -19,12 +19,13 @@ fn main() -> ExitCode {
 fn run() -> Result<()> {
     let names: Vec<String> = std::env::args().skip(1).collect();
     match names.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["account"] => heaptide_eval::account::run(),
         ["analysis"] => heaptide_eval::analysis::run(),
         ["leaks"] => heaptide_eval::leaks::run(),
         ["parts"] => heaptide_eval::parts::run(),
         ["programs"] => heaptide_eval::programs::run(),
         ["sweep"] => heaptide_eval::sweep::run(),
         ["verdict"] => heaptide_eval::verdict::run(),
-        _ => bail!("usage: heaptide-eval analysis|leaks|parts|programs|sweep|verdict"),
+        _ => bail!("usage: heaptide-eval account|analysis|leaks|parts|programs|sweep|verdict"),
     }
 }

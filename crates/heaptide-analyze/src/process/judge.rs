@@ -70,6 +70,16 @@ enum Basis {
     EverySnapshot,
 }
 
+/// Whether anything is known of a part. Where the allocator under the recorder does not say, C's may: it
+/// is never empty then.
+fn is_known(name: PartName, source: PartsSource, readings: &Readings) -> bool {
+    match (name, source) {
+        (PartName::OtherMalloc, PartsSource::Coarse) => readings.most > 0.0,
+        (PartName::AllocatorFree, PartsSource::Coarse) => false,
+        _ => true,
+    }
+}
+
 impl<'a> Judge<'a> {
     fn new(run: &Run<'a>, rule: &Rule) -> Self {
         let seen = Judged::new(&run.timeline.points, run.axis);
@@ -118,18 +128,15 @@ impl<'a> Judge<'a> {
 
     fn part(&self, name: PartName) -> Option<Part> {
         let source = self.source?;
-        let is_known = source != PartsSource::Coarse
-            || !matches!(name, PartName::OtherMalloc | PartName::AllocatorFree);
         let readings = Readings::new(&self.seen, |point| self.value(name, point));
-        let readings = readings.filter(|_| is_known)?;
+        let readings = readings.filter(|readings| is_known(name, source, readings))?;
         let noise = self.noise(name);
         let (by, mut trend) = match (noise, self.basis) {
             (None, _) => (None, Trend::of_class(PartClass::NotJudged)),
             (Some(noise), Basis::Sparse(growing)) => self.classify_sparse(name, growing, noise),
             (Some(noise), _) => self.classify(&readings, noise),
         };
-        let is_exact = source != PartsSource::Coarse && self.mode == Mode::Exact;
-        if trend.class == PartClass::Grows && !is_exact {
+        if trend.class == PartClass::Grows && !self.is_exact(name, source) {
             trend.class = PartClass::Suspect;
         }
         let retained = (name == PartName::AllocatorFree).then(|| self.retained()).flatten();
@@ -151,6 +158,16 @@ impl<'a> Judge<'a> {
             retained,
             ruling: None,
         })
+    }
+
+    /// Whether a part is read, and not what is left when others are taken off that nobody knows well.
+    fn is_exact(&self, name: PartName, source: PartsSource) -> bool {
+        match (name, source) {
+            (PartName::Anonymous | PartName::AllocatorFree, PartsSource::Coarse) => false,
+            // What Rust holds of the same allocator is an estimate in a sampled recording.
+            (PartName::OtherMalloc, PartsSource::Glibc) => self.mode == Mode::Exact,
+            _ => true,
+        }
     }
 
     fn count(&self, least: f64, of: impl Fn(&Account) -> Option<u64>) -> Option<Count> {

@@ -19,7 +19,7 @@ pub(crate) const PROGRAMS: [Program; 19] = [
     Program { name: "c-cache-filled-early", grows: &[], start: |rng| c_cache(rng, 0.1..0.3) },
     Program {
         name: "c-cache-filled-late",
-        grows: &["other_malloc?"],
+        grows: &["other_malloc?", "rust?"],
         start: |rng| c_cache(rng, 0.6..0.95),
     },
     Program {
@@ -32,7 +32,7 @@ pub(crate) const PROGRAMS: [Program; 19] = [
         grows: &["anonymous"],
         start: |rng| maps(rng, libc::MAP_SHARED),
     },
-    Program { name: "parked-threads", grows: &["threads"], start: parked_threads },
+    Program { name: "parked-threads", grows: &["threads", "rust"], start: parked_threads },
     Program { name: "threads-that-come-and-go", grows: &[], start: passing_threads },
     Program { name: "open-files", grows: &["descriptors"], start: open_files },
     Program { name: "spike-that-is-kept", grows: &[], start: spike },
