@@ -7,6 +7,7 @@ use heaptide_analyze::finding::{Finding, Gate, Ruling};
 use heaptide_analyze::{Outcome, Report};
 
 use crate::escape::{Escaped, Message, Property};
+use crate::location::{self, Location};
 use crate::number::plural;
 use crate::view::View;
 use crate::{phrase, process};
@@ -17,10 +18,12 @@ const MOST: usize = 5;
 
 /// Writes the report.
 pub fn write(report: &Report, view: &View) -> String {
-    let open: Vec<&Finding> =
-        report.findings().filter(|finding| finding.ruling.gate != Gate::Pass).collect();
-    let mut commands: Vec<Escaped<Message>> =
-        open.iter().take(MOST).map(|finding| annotation(finding, view)).collect();
+    let open: Vec<_> = location::open(report).collect();
+    let mut commands: Vec<Escaped<Message>> = open
+        .iter()
+        .take(MOST)
+        .map(|(run, finding)| annotation(finding, &Location::of(run, finding, view)))
+        .collect();
     let rest = open.len().saturating_sub(MOST) as u64;
     if rest > 0 {
         let findings = plural(rest, "more finding", "more findings");
@@ -46,19 +49,19 @@ pub fn write(report: &Report, view: &View) -> String {
     Escaped::join(commands, "").into()
 }
 
-fn annotation(finding: &Finding, view: &View) -> Escaped<Message> {
+fn annotation(finding: &Finding, location: &Location<'_>) -> Escaped<Message> {
     let level = match finding.ruling.gate {
         Gate::Fail => "error",
         Gate::Undecided | Gate::Warn | Gate::Pass => "warning",
     };
-    let line = finding.blamed.line.map(|line| line.to_string());
+    let line = location.line.filter(|_| location.is_below_root).map(|line| line.to_string());
     let title = format!("{} in {}", finding.class.word(), phrase::name(finding));
-    let file = view.file(&finding.blamed).map(|file| ("file", file));
+    let file = location.is_below_root.then_some(("file", location.path));
     let line = line.as_deref().map(|line| ("line", line));
     let properties = [file, line, Some(("title", title.as_str()))];
     let change = phrase::change(finding).unwrap_or_else(|| finding.ruling.because.clone());
-    let texts = [phrase::growth(&finding.rate), change];
-    let text = Escaped::join(texts.iter().map(|text| Escaped::text(text)), "%0A");
+    let texts = [Some(phrase::growth(&finding.rate)), location.note.clone(), Some(change)];
+    let text = Escaped::join(texts.iter().flatten().map(|text| Escaped::text(text)), "%0A");
     command(level, properties.into_iter().flatten(), &text)
 }
 

@@ -10,6 +10,7 @@ use quick_xml::events::{BytesDecl, BytesText, Event};
 use serde_json::Value;
 
 use crate::escape::xml;
+use crate::location::Location;
 use crate::view::View;
 use crate::{fields, phrase, process};
 
@@ -49,21 +50,20 @@ fn suite(xml: &mut Xml, run: &RunReport, view: &View) -> io::Result<()> {
         .with_attribute(("skipped", count(Gate::Undecided).to_string().as_str()))
         .with_attribute(("time", seconds.as_str()))
         .write_inner_content(|xml| {
-            run.findings.iter().try_for_each(|finding| case(xml, finding, view))?;
+            run.findings.iter().try_for_each(|finding| case(xml, run, finding, view))?;
             process::judged(run).try_for_each(|part| part_case(xml, &part))
         })?;
     Ok(())
 }
 
-fn case(xml: &mut Xml, finding: &Finding, view: &View) -> io::Result<()> {
+fn case(xml: &mut Xml, run: &RunReport, finding: &Finding, view: &View) -> io::Result<()> {
     let mut element = xml
         .create_element("testcase")
         .with_attribute(("classname", finding.blamed.function.as_str()))
         .with_attribute(("name", finding.id.as_str()));
-    if let Some(file) = view.file(&finding.blamed) {
-        element = element.with_attribute(("file", file));
-    }
-    if let Some(line) = finding.blamed.line {
+    let location = Location::of(run, finding, view);
+    element = element.with_attribute(("file", location.path));
+    if let Some(line) = location.line {
         element = element.with_attribute(("line", line.to_string().as_str()));
     }
     let ruling = Some(&finding.ruling);

@@ -1,9 +1,10 @@
 //! Findings in, bytes out: one pure writer per output.
 //!
 //! **What you call.** A report goes to `write` of the module that is named after its format:
-//! [`human`] for a terminal, [`html`] for a browser, [`json`] for programs, [`markdown`], [`github`] and [`sarif`] for code
-//! review, [`junit`] and [`tap`] for test runners. One snapshot, or the difference of two, goes to
-//! [`table`], and what of it the whole process holds to [`part_table`]. A [`View`] says who will look: how wide, in which colours, and from which directory.
+//! [`human`] for a terminal, [`html`] for a browser, [`json`] for programs, [`markdown`], [`github`],
+//! [`gitlab`] and [`sarif`] for code review, [`junit`] and [`tap`] for test runners. One snapshot, or the
+//! difference of two, goes to [`table`], and what of it the whole process holds to [`part_table`]. A
+//! [`View`] says who will look: how wide, in which colours, and from which directory.
 //!
 //! **What happens.** Nothing is read and nothing is kept, so the same findings give the same bytes.
 //! All outputs take their words from the same private modules (`number`, `sentence`, `phrase`), so
@@ -42,6 +43,7 @@ mod phrase;
 
 mod call_tree;
 mod fields;
+mod location;
 
 // One output each.
 pub mod human;
@@ -49,6 +51,7 @@ pub mod json;
 
 pub mod alert;
 pub mod github;
+pub mod gitlab;
 pub mod html;
 pub mod junit;
 pub mod markdown;
@@ -59,4 +62,5 @@ pub mod table;
 pub mod tap;
 
 pub use escape::{Escaped, Html, Rules, Terminal};
+pub use number::bytes;
 pub use view::{Colour, View};

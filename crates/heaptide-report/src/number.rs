@@ -4,7 +4,7 @@ use bytesize::ByteSize;
 use heaptide_analyze::process::CPU_SECONDS;
 use heaptide_analyze::verdict::unit_of;
 
-/// `0 B`, `184 B`, `63.2 MiB`.
+/// A size as all outputs write it: `0 B`, `184 B`, `63.2 MiB`.
 pub fn bytes(bytes: u64) -> String {
     ByteSize(bytes).display().iec().to_string()
 }

@@ -3,7 +3,7 @@
 use heaptide_analyze::compare::{ComparedFunction, Comparison};
 use heaptide_analyze::finding::{Change, Finding, Gate, JudgedSite, LimitOf, Projection};
 use heaptide_analyze::identity::SharedFrame;
-use heaptide_analyze::verdict::{Channel, Condition, Confidence, Evidence, Fit};
+use heaptide_analyze::verdict::{Channel, Class, Condition, Confidence, Evidence, Fit};
 use heaptide_analyze::{Outcome, Report, RunReport};
 use heaptide_format::Mode;
 
@@ -239,6 +239,19 @@ pub(crate) fn confidence(confidence: Confidence) -> &'static str {
         Confidence::Likely => "likely",
         Confidence::Suspect => "undecided",
     }
+}
+
+/// The rule of a code review service for what grows outside the recorded heap.
+pub(crate) const OUTSIDE: &str = "heaptide/outside";
+
+/// What a class is called as a rule of a code review service: `heaptide/leak`.
+pub(crate) fn rule(class: Class) -> String {
+    format!("heaptide/{}", class.word())
+}
+
+/// A finding in one line: who, and how fast.
+pub(crate) fn message(finding: &Finding) -> String {
+    format!("{} leaves memory behind: {}.", name(finding), growth(&finding.rate))
 }
 
 /// The word of the result, and what it does to the exit code.

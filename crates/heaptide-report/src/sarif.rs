@@ -1,7 +1,8 @@
 //! SARIF 2.1.0, for code scanning services.
 //!
 //! `partialFingerprints` holds the stable id of the site, so that a service knows a finding again
-//! after a rebuild and after lines have moved.
+//! after a rebuild and after lines have moved. It stands there a second time under the one name that
+//! GitHub looks for; without that, GitHub would take a hash of the source line.
 
 use heaptide_analyze::finding::{Change, Finding, Gate, Ruling};
 use heaptide_analyze::identity::NamedFrame;
@@ -9,6 +10,7 @@ use heaptide_analyze::verdict::Class;
 use heaptide_analyze::{Report, RunReport};
 use serde_json::{Map, Value, json};
 
+use crate::location::{self, Location};
 use crate::view::View;
 use crate::{fields, json, phrase, process};
 
@@ -19,9 +21,10 @@ const HOME: &str = "https://github.com/heaptide/heaptide";
 
 /// Writes the report. Findings that pass are left out: a service would show them as open.
 pub fn write(report: &Report, view: &View) -> String {
-    let open = report.findings().filter(|finding| finding.ruling.gate != Gate::Pass);
-    let parts = report.runs.iter().flat_map(part_results);
-    let results: Vec<Value> = open.map(|finding| result(finding, view)).chain(parts).collect();
+    let findings = location::open(report)
+        .map(|(run, finding)| result(finding, &Location::of(run, finding, view), view));
+    let parts = report.runs.iter().flat_map(|run| part_results(run, view));
+    let results: Vec<Value> = findings.chain(parts).collect();
     let driver = json!({
         "name": "heaptide",
         "informationUri": HOME,
@@ -53,25 +56,25 @@ pub fn write(report: &Report, view: &View) -> String {
 
 fn rule(class: Class, text: &str) -> Value {
     json!({
-        "id": rule_id(class),
+        "id": phrase::rule(class),
         "shortDescription": { "text": text },
         "helpUri": HOME,
     })
 }
 
-/// What is found outside the recorded heap has no place in the source.
-const OUTSIDE: &str = "heaptide/outside";
-
 fn outside_rule() -> Value {
     json!({
-        "id": OUTSIDE,
+        "id": phrase::OUTSIDE,
         "shortDescription": { "text": "A process that grows outside the recorded heap" },
         "helpUri": HOME,
     })
 }
 
 /// Parts of the process that somebody ruled on and did not let pass.
-fn part_results(run: &RunReport) -> Vec<Value> {
+fn part_results(run: &RunReport, view: &View) -> Vec<Value> {
+    // It has no place in the source, and a service shows nothing that has no place at all.
+    let exe = view.relative(&run.exe);
+    let place = physical(exe, None, !exe.starts_with('/'));
     let open = process::ruled(run).filter(|(_, ruling)| ruling.gate != Gate::Pass);
     let result = |(part, ruling): (process::Judged<'_>, &Ruling)| {
         let text = format!(
@@ -82,9 +85,10 @@ fn part_results(run: &RunReport) -> Vec<Value> {
             part.growth()
         );
         json!({
-            "ruleId": OUTSIDE,
+            "ruleId": phrase::OUTSIDE,
             "level": level(ruling.gate),
             "message": { "text": text },
+            "locations": [{ "physicalLocation": place }],
             "partialFingerprints": { "heaptidePart/v1": part.name },
             "properties": Map::from_iter(
                 part.fields().into_iter().map(|(name, value)| (name.to_owned(), value)),
@@ -102,26 +106,27 @@ fn level(gate: Gate) -> &'static str {
     }
 }
 
-fn rule_id(class: Class) -> String {
-    format!("heaptide/{}", class.word())
-}
-
 fn note(level: &str, text: &str) -> Value {
     json!({ "level": level, "message": { "text": text } })
 }
 
-fn result(finding: &Finding, view: &View) -> Value {
+fn result(finding: &Finding, location: &Location<'_>, view: &View) -> Value {
     let lead = finding.lead();
     let frames: Vec<Value> =
         lead.subject.stack.iter().map(|frame| stack_frame(frame, view)).collect();
     let path = ("path", Value::from(lead.subject.path.as_str()));
     let fields = fields::of(finding, view).into_iter().chain([path]);
     let mut result = json!({
-        "ruleId": rule_id(finding.class),
+        "ruleId": phrase::rule(finding.class),
         "level": level(finding.ruling.gate),
-        "message": { "text": message(finding) },
-        "locations": locations(&finding.blamed, view),
-        "partialFingerprints": { "heaptideSite/v1": finding.id },
+        "message": { "text": message(finding, location) },
+        "locations": [{ "physicalLocation": physical(
+            location.path, location.line, location.is_below_root,
+        ) }],
+        "partialFingerprints": {
+            "heaptideSite/v1": finding.id,
+            "primaryLocationLineHash": finding.id,
+        },
         "stacks": [{ "message": { "text": "allocated here" }, "frames": frames }],
         "properties": Map::from_iter(fields.map(|(name, value)| (name.to_owned(), value))),
     });
@@ -132,36 +137,33 @@ fn result(finding: &Finding, view: &View) -> Value {
     result
 }
 
-fn message(finding: &Finding) -> String {
-    let growth = phrase::growth(&finding.rate);
-    let says = format!("{} leaves memory behind: {growth}.", phrase::name(finding));
-    let change = phrase::change(finding).map(|change| format!("\n{change}."));
-    says + &change.unwrap_or_default()
-}
-
-fn locations(frame: &NamedFrame, view: &View) -> Vec<Value> {
-    physical(frame, view).map(|place| json!({ "physicalLocation": place })).into_iter().collect()
+fn message(finding: &Finding, location: &Location<'_>) -> String {
+    let mut lines = vec![phrase::message(finding)];
+    lines.extend(location.note.clone());
+    lines.extend(phrase::change(finding).map(|change| format!("{change}.")));
+    lines.join("\n")
 }
 
 fn stack_frame(frame: &NamedFrame, view: &View) -> Value {
     let mut location = json!({ "message": { "text": frame.function } });
-    if let Some(place) = physical(frame, view) {
-        location["physicalLocation"] = place;
+    if let Some(file) = view.file(frame) {
+        let is_below_root = view.file_below_root(frame).is_some();
+        location["physicalLocation"] = physical(file, frame.line, is_below_root);
     }
     json!({ "location": location })
 }
 
-fn physical(frame: &NamedFrame, view: &View) -> Option<Value> {
-    let file = view.file(frame)?;
-    let artifact = match file.starts_with('/') {
-        true => json!({ "uri": format!("file://{}", uri(file)) }),
-        false => json!({ "uri": uri(file), "uriBaseId": "%SRCROOT%" }),
+fn physical(file: &str, line: Option<u32>, is_below_root: bool) -> Value {
+    let artifact = match (is_below_root, file.starts_with('/')) {
+        (true, _) => json!({ "uri": uri(file), "uriBaseId": "%SRCROOT%" }),
+        (false, true) => json!({ "uri": format!("file://{}", uri(file)) }),
+        (false, false) => json!({ "uri": uri(file) }),
     };
     let mut place = json!({ "artifactLocation": artifact });
-    if let Some(line) = frame.line.filter(|&line| line > 0) {
+    if let Some(line) = line.filter(|&line| line > 0) {
         place["region"] = json!({ "startLine": line });
     }
-    Some(place)
+    place
 }
 
 /// A path as a URI: what may not stand in one, percent-encoded.

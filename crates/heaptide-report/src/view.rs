@@ -50,9 +50,22 @@ impl View {
         }
     }
 
-    /// The file of a frame, relative to the root where it lies below it.
+    /// The file of a frame, relative to the root, or to the package where that lies elsewhere.
     pub(crate) fn file<'a>(&self, frame: &'a NamedFrame) -> Option<&'a str> {
-        frame.file.as_deref().map(|file| self.relative(file))
+        frame.file.as_deref().map(|file| from_package(self.relative(file)))
+    }
+
+    /// The same, of a frame whose file lies below the root.
+    pub(crate) fn file_below_root<'a>(&self, frame: &'a NamedFrame) -> Option<&'a str> {
+        let file = frame.file.as_deref().map(|file| self.relative(file))?;
+        (!file.starts_with('/')).then_some(file)
+    }
+
+    /// A path, relative to the root where it lies below it.
+    pub(crate) fn relative<'a>(&self, file: &'a str) -> &'a str {
+        let root = self.root.to_str().filter(|root| !root.is_empty());
+        let below = root.and_then(|root| file.strip_prefix(root)?.strip_prefix('/'));
+        below.unwrap_or(file)
     }
 
     /// `src/session.rs:88`, as far as it is known.
@@ -67,12 +80,6 @@ impl View {
             Some(line) => format!("{file}:{line}"),
             None => file.to_owned(),
         })
-    }
-
-    fn relative<'a>(&self, file: &'a str) -> &'a str {
-        let root = self.root.to_str().filter(|root| !root.is_empty());
-        let below = root.and_then(|root| file.strip_prefix(root)?.strip_prefix('/'));
-        below.unwrap_or(file)
     }
 }
 

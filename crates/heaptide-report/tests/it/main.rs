@@ -3,11 +3,12 @@
 mod golden;
 mod page;
 mod sample;
+mod sarif_schema;
 mod schema;
 mod untrusted;
 
 use heaptide_report::{
-    Colour, View, github, human, json, junit, markdown, part_table, sarif, table, tap,
+    Colour, View, github, gitlab, human, json, junit, markdown, part_table, sarif, table, tap,
 };
 
 use heaptide_analyze::CallTree;
@@ -35,6 +36,7 @@ fn growth_in_every_format() {
     check("growth.sarif", &sarif::write(&report, &view()));
     check("growth.xml", &junit::write(&report, &view()));
     check("growth.github", &github::write(&report, &view()));
+    check("growth.gitlab", &gitlab::write(&report, &view()));
     check("growth.tap", &tap::write(&report, &view()));
 }
 
@@ -46,6 +48,7 @@ fn clean_in_every_format() {
     check("clean.sarif", &sarif::write(&report, &view()));
     check("clean.xml", &junit::write(&report, &view()));
     check("clean.github", &github::write(&report, &view()));
+    check("clean.gitlab", &gitlab::write(&report, &view()));
     check("clean.tap", &tap::write(&report, &view()));
 }
 
@@ -57,6 +60,7 @@ fn two_builds_in_every_format() {
     check("compared.sarif", &sarif::write(&report, &view()));
     check("compared.xml", &junit::write(&report, &view()));
     check("compared.github", &github::write(&report, &view()));
+    check("compared.gitlab", &gitlab::write(&report, &view()));
     check("compared.tap", &tap::write(&report, &view()));
 }
 
@@ -78,6 +82,7 @@ fn too_short_in_every_format() {
     check("short.txt", &human::write(&report, &view()));
     check("short.xml", &junit::write(&report, &view()));
     check("short.github", &github::write(&report, &view()));
+    check("short.gitlab", &gitlab::write(&report, &view()));
     check("short.tap", &tap::write(&report, &view()));
 }
 
@@ -341,6 +346,60 @@ fn an_async_function_without_a_name_is_called_one() {
         assert!(page.contains(&format!("\n  {name}\n")), "no {name} in {page}");
         assert!(page.contains(&format!("frees: {name}.")), "no {name} at the end of {page}");
     }
+}
+
+/// A finding in a dependency was shown in a file that exists on the build machine alone.
+#[test]
+fn code_review_shows_a_line_of_the_repository() {
+    let theirs = "/home/me/.cargo/registry/src/i-1/hyper-1.0.0/src/pool.rs";
+    let frame = |file: &str, origin, line| -> SharedFrame {
+        let (file, line) = (Some(file.to_owned()), Some(line));
+        NamedFrame { function: "f".into(), file, line, origin, ..NamedFrame::default() }.into()
+    };
+    let pool = || frame(theirs, Origin::Dependency("hyper".into()), 7);
+    let own = || frame("/build/shop/src/main.rs", Origin::Workspace, 9);
+    check_location(vec![pool(), own()], None, "src/main.rs");
+    check_location(vec![pool()], Some(own()), "src/main.rs");
+    check_location(vec![pool()], None, "hyper-1.0.0/src/pool.rs");
+    let cart = frame("/build/shop/src/cart.rs", Origin::Workspace, 3);
+    check_location(vec![cart, own()], None, "src/cart.rs");
+    check_location(vec![SharedFrame::default()], None, "target/release/shop");
+}
+
+/// Every output shows a finding of this stack at `path`, and says where else the memory comes from.
+#[track_caller]
+fn check_location(stack: Vec<SharedFrame>, spawned_by: Option<SharedFrame>, path: &str) {
+    let mut report = sample::growth();
+    report.runs[0].findings.truncate(1);
+    let finding = &mut report.runs[0].findings[0];
+    (finding.blamed, finding.sites[0].subject.stack) = (stack[0].clone(), stack);
+    finding.sites[0].subject.spawned_by = spawned_by;
+    let json = |text: &str| -> serde_json::Value { serde_json::from_str(text).expect("JSON") };
+    let (issues, sarif) =
+        (json(&gitlab::write(&report, &view())), json(&sarif::write(&report, &view())));
+    let result = &sarif["runs"][0]["results"][0];
+    let artifact = &result["locations"][0]["physicalLocation"]["artifactLocation"];
+    let is_below_root = path.starts_with("src/");
+    assert_eq!(issues[0]["location"]["path"], path);
+    assert_eq!(artifact["uri"], path);
+    assert_eq!(artifact.get("uriBaseId").is_some(), is_below_root, "{artifact}");
+    let commands = github::write(&report, &view());
+    assert_eq!(commands.contains(&format!("file={path},")), is_below_root, "{commands}");
+    assert!(junit::write(&report, &view()).contains(&format!("file=\"{path}\"")));
+    for text in [&result["message"]["text"], &issues[0]["description"]] {
+        let text = text.as_str().unwrap_or_default();
+        let says_where = text.contains("The memory is allocated at hyper-1.0.0/src/pool.rs:7.");
+        assert_eq!(says_where, path == "src/main.rs", "{text}");
+    }
+}
+
+/// Two processes of one program have the same sites.
+#[test]
+fn gitlab_has_a_fingerprint_once() {
+    let mut report = sample::growth();
+    report.runs.push(report.runs[0].clone());
+    let once = gitlab::write(&sample::growth(), &view());
+    assert_eq!(gitlab::write(&report, &view()), once);
 }
 
 /// The report named the leaking crate in one of seventeen cases.
