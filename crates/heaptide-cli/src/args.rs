@@ -11,6 +11,8 @@ use std::time::Duration;
 use clap::{Parser, Subcommand, ValueEnum, ValueHint};
 use heaptide_analyze::load::Location;
 
+use crate::source::Source;
+
 const EXAMPLES: &str = "\
 Examples:
   heaptide demo                                        see a leak being found, in under a minute
@@ -48,6 +50,7 @@ pub(crate) enum Command {
     Serve(Serve),
     Snapshot(Snapshot),
     Baseline(Baseline),
+    Doctor(Doctor),
     Init(Init),
     Demo(Demo),
     Completions(Completions),
@@ -146,6 +149,10 @@ pub(crate) struct JudgingOptions {
     /// The work counter to judge growth by [default: the policy's, else what fits best].
     #[arg(long, value_name = "NAME")]
     pub(crate) work: Option<String>,
+    /// In a job of GitHub Actions or GitLab: write no summary, no annotations and no code quality
+    /// report besides the report that was asked for.
+    #[arg(long)]
+    pub(crate) no_ci: bool,
     /// How many threads read; the report does not depend on it [default: one for each core].
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<NonZeroUsize>,
@@ -337,12 +344,41 @@ pub(crate) struct Baseline {
     pub(crate) symbol_path: Vec<PathBuf>,
 }
 
-/// Write a commented heaptide.toml and a CI workflow; never overwrites.
+const DOCTOR_EXAMPLES: &str = "\
+Exit codes:
+  0  nothing was found    1  something spoils a verdict    2  what was given cannot be read";
+
+/// Say what will spoil a verdict: missing names, missing load, memory that is not recorded.
+#[derive(Debug, clap::Args)]
+#[command(after_help = DOCTOR_EXAMPLES)]
+pub(crate) struct Doctor {
+    /// Executables, recordings, or directories of recordings.
+    #[arg(required = true, value_name = "BINARY|REC", value_hint = ValueHint::AnyPath)]
+    pub(crate) subjects: Vec<PathBuf>,
+    /// Where else to look for executables and debug files.
+    #[arg(long, value_name = "DIR", value_parser = directory, value_hint = ValueHint::DirPath)]
+    pub(crate) symbol_path: Vec<PathBuf>,
+}
+
+/// Set up the gate for a project: the line in the program behind a feature, a commented
+/// heaptide.toml, a load script and a CI workflow. Shows what it will write; overwrites nothing.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Init {
     /// The directory of the project.
     #[arg(default_value = ".", value_hint = ValueHint::DirPath)]
     pub(crate) dir: PathBuf,
+    /// The program to watch [default: the one that is run by default, or serves, or is the first].
+    #[arg(long, value_name = "NAME")]
+    pub(crate) bin: Option<String>,
+    /// Where Heaptide is taken from: a git repository, or a directory with a checkout of it.
+    #[arg(long, value_name = "URL|DIR", default_value = env!("CARGO_PKG_REPOSITORY"))]
+    pub(crate) source: Source,
+    /// Write without asking.
+    #[arg(short, long, conflicts_with = "dry_run")]
+    pub(crate) yes: bool,
+    /// Show what would be written, and write nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
 }
 
 /// Replay an outage on this machine, and find its cause: under a minute, needs nothing else.
@@ -392,6 +428,8 @@ pub(crate) enum Format {
     Junit,
     /// GitHub workflow commands: annotations at the lines that leak.
     Github,
+    /// GitLab's code quality report.
+    Gitlab,
     /// Test Anything Protocol.
     Tap,
 }

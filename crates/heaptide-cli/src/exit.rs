@@ -15,6 +15,8 @@ pub(crate) enum Exit {
     Clean,
     /// Growth over budget.
     Growth,
+    /// Something spoils verdicts: see `heaptide doctor`.
+    Spoiled,
     /// What was asked could not be done.
     Failed,
     /// Too little was seen to judge.
@@ -26,7 +28,7 @@ impl Exit {
     pub(crate) fn code(self) -> u8 {
         match self {
             Self::Clean => 0,
-            Self::Growth => 1,
+            Self::Growth | Self::Spoiled => 1,
             Self::Failed => 2,
             Self::Inconclusive => 3,
         }

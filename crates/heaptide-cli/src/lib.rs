@@ -11,11 +11,11 @@
 //!
 //! ```
 //! # fn main() -> std::io::Result<()> {
-//! let project = tempfile::tempdir()?;
-//! let dir = project.path().as_os_str();
-//! let exit = heaptide_cli::main("heaptide", ["heaptide".into(), "init".into(), dir.into()]);
-//! assert_eq!(exit, std::process::ExitCode::SUCCESS);
-//! assert!(project.path().join("heaptide.toml").is_file());
+//! let pages = tempfile::tempdir()?;
+//! let dir = pages.path().as_os_str();
+//! let words = ["heaptide".into(), "man".into(), "--out".into(), dir.into()];
+//! assert_eq!(heaptide_cli::main("heaptide", words), std::process::ExitCode::SUCCESS);
+//! assert!(pages.path().join("heaptide-run.1").is_file());
 //! # Ok(())
 //! # }
 //! ```
@@ -23,6 +23,8 @@
 #![forbid(unsafe_code)]
 
 // From the ground up: what was typed and how to answer,
+mod source;
+
 mod args;
 mod exit;
 mod http;
@@ -32,6 +34,8 @@ mod terminal;
 mod workspace;
 
 mod output;
+
+mod ci_job;
 
 // judging what was recorded,
 mod dumps;

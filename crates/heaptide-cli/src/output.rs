@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal, Write};
 
 use anyhow::Context;
 use heaptide_analyze::{Outcome, Report};
-use heaptide_report::{Colour, View, github, human, json, junit, markdown, sarif, tap};
+use heaptide_report::{Colour, View, github, gitlab, human, json, junit, markdown, sarif, tap};
 
 use crate::args::Format;
 use crate::exit::{Exit, is_broken_pipe};
@@ -36,6 +36,7 @@ pub(crate) fn report(report: &Report, format: Format) -> anyhow::Result<Exit> {
         Format::Sarif => sarif::write(report, &view),
         Format::Junit => junit::write(report, &view),
         Format::Github => github::write(report, &view),
+        Format::Gitlab => gitlab::write(report, &view),
         Format::Tap => tap::write(report, &view),
     };
     match text_out(&text) {

@@ -1,9 +1,10 @@
-//! Whose code is the user's own: the crates of the Cargo workspace in whose directory we are.
+//! The Cargo workspace in whose directory we are: whose code is the user's own, and what programs
+//! there are.
 //!
-//! Where source files are known they tell; this is for recordings without them, and for crates of
-//! the workspace that are built from elsewhere.
+//! Whose code it is, source files tell where they are known; this is for recordings without them, and
+//! for crates of the workspace that are built from elsewhere.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, bail};
@@ -13,19 +14,35 @@ use serde::Deserialize;
 /// The shim's frames stand between the program and the allocator, in our own house too.
 const SHIM_CRATE: &str = "heaptide";
 
-#[derive(Deserialize)]
-struct Metadata {
-    packages: Vec<Package>,
+/// What Cargo says of a workspace, as far as we ask.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Metadata {
+    pub(crate) packages: Vec<Package>,
+    pub(crate) workspace_root: PathBuf,
 }
 
-#[derive(Deserialize)]
-struct Package {
-    targets: Vec<Target>,
+/// A package of the workspace.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Package {
+    pub(crate) name: String,
+    pub(crate) manifest_path: PathBuf,
+    pub(crate) default_run: Option<String>,
+    pub(crate) targets: Vec<Target>,
+    pub(crate) dependencies: Vec<Dependency>,
 }
 
-#[derive(Deserialize)]
-struct Target {
-    name: String,
+/// A library, a program, a test, …
+#[derive(Debug, Deserialize)]
+pub(crate) struct Target {
+    pub(crate) name: String,
+    pub(crate) kind: Vec<String>,
+    pub(crate) src_path: PathBuf,
+}
+
+/// What a package uses.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Dependency {
+    pub(crate) name: String,
 }
 
 /// All libraries and programs of the workspace around `dir`; none where there is no `Cargo.toml`.
@@ -36,6 +53,17 @@ pub(crate) fn crates(dir: &Path) -> anyhow::Result<WorkspaceCrates> {
     if !dir.ancestors().any(|dir| dir.join("Cargo.toml").is_file()) {
         return Ok(WorkspaceCrates::new());
     }
+    let metadata = metadata(dir)?;
+    let targets = metadata.packages.into_iter().flat_map(|package| package.targets);
+    let names = targets.map(|target| target.name.replace('-', "_"));
+    Ok(names.filter(|name| name != SHIM_CRATE).collect())
+}
+
+/// Asks Cargo about the workspace around `dir`.
+///
+/// # Errors
+/// Cargo cannot be asked or cannot read the workspace.
+pub(crate) fn metadata(dir: &Path) -> anyhow::Result<Metadata> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
         .args(["metadata", "--no-deps", "--offline", "--format-version=1"])
@@ -47,9 +75,5 @@ pub(crate) fn crates(dir: &Path) -> anyhow::Result<WorkspaceCrates> {
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
         bail!("{}", text.lines().next().unwrap_or("`cargo metadata` failed").to_owned());
     }
-    let metadata: Metadata =
-        serde_json::from_slice(&output.stdout).context("cannot read what Cargo says")?;
-    let targets = metadata.packages.into_iter().flat_map(|package| package.targets);
-    let names = targets.map(|target| target.name.replace('-', "_"));
-    Ok(names.filter(|name| name != SHIM_CRATE).collect())
+    serde_json::from_slice(&output.stdout).context("cannot read what Cargo says")
 }

@@ -9,6 +9,7 @@
 mod build_id;
 mod dwo;
 mod elf;
+mod executable;
 mod problem;
 mod reader;
 mod resolve;
@@ -20,6 +21,7 @@ use heaptide_format::{
 };
 
 pub use elf::ElfResolver;
+pub use executable::{Executable, OtherAllocator};
 pub use problem::Problem;
 pub use resolve::{RecordedOnly, Resolve, Resolved};
 

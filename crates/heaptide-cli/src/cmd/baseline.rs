@@ -16,12 +16,17 @@ pub(crate) fn run(args: &Baseline) -> anyhow::Result<Exit> {
     let judging = JudgingOptions {
         config: args.config.clone(),
         symbol_path: args.symbol_path.clone(),
+        // A file of another program matches nothing, and would be emptied.
+        baseline: args.update.exists().then(|| args.update.clone()),
         ..JudgingOptions::default()
     };
     let report = Judge::new(&judging)?.judge(&args.recordings)?;
     if matches!(report.outcome, Outcome::Error | Outcome::Inconclusive) {
         output::report(&report, Format::Human)?;
-        anyhow::bail!("nothing was accepted: {} is as it was", args.update.display());
+        let file = args.update.display();
+        anyhow::bail!(
+            "nothing was accepted: {file} is as it was (to accept anew whatever it holds, remove it)"
+        );
     }
     let mut accepted = match args.update.exists() {
         true => judging::baseline(&args.update)?,
@@ -41,9 +46,12 @@ pub(crate) fn run(args: &Baseline) -> anyhow::Result<Exit> {
         1 => " and 1 part of the process".to_owned(),
         n => format!(" and {n} parts of the process"),
     };
+    let matched = report.baseline.map_or_else(String::new, |before| {
+        format!("; {} of {} entries matched", before.matched, before.entries)
+    });
     output::text_out(&format!(
         "accepted in {file}: {sites}{parts} ({new} new, {changed} changed, {unchanged} unchanged; \
-         {dropped} dropped)\n"
+         {dropped} dropped{matched})\n"
     ))?;
     Ok(Exit::Clean)
 }

@@ -6,6 +6,7 @@ mod completions;
 mod demo;
 mod demo_shop;
 mod diff;
+mod doctor;
 mod init;
 mod man;
 mod report;
@@ -32,6 +33,7 @@ pub(crate) fn run(command: Command, argv: &[OsString]) -> anyhow::Result<Exit> {
         Command::Top(args) => crate::top::run(&args),
         Command::Baseline(args) => baseline::run(&args),
         Command::Snapshot(args) => snapshot::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
         Command::Init(args) => init::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),

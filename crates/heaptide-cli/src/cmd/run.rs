@@ -13,9 +13,10 @@ use nix::sys::signal::Signal;
 use tokio::time::sleep;
 
 use crate::args::{Inconclusive, Run};
+use crate::ci_job;
 use crate::exit::Exit;
 use crate::judging::Judge;
-use crate::output::{self, tell};
+use crate::output::tell;
 use crate::watch::decision::{Decision, InterimVerdict, Next};
 use crate::watch::ending::{EndedBy, Ending};
 use crate::watch::guardian::{Guardian, guard};
@@ -75,7 +76,7 @@ fn watch_and_judge(args: &Run, guardian: Guardian) -> anyhow::Result<Exit> {
     }
     tell_what_is_missing(&recordings, &watched);
     let report = judge.name_and_judge(&recordings.paths())?;
-    let exit = output::report(&report, args.judging.format)?;
+    let exit = ci_job::report(&report, &args.judging)?;
     if watched.ending.is_crash() {
         tell(&format!("{name} {how}; what it recorded until then was judged"));
     }

@@ -20,12 +20,23 @@ pub(crate) fn exe_of(pid: u32) -> Option<PathBuf> {
     fs::read_link(format!("/proc/{pid}/exe")).ok()
 }
 
+/// The line that puts the shim into a program.
+pub(crate) const LINE: &str =
+    "    #[global_allocator] static HEAP: heaptide::Heaptide = heaptide::Heaptide::new();";
+
+/// Whether the shim is in this executable.
+pub(crate) fn has_shim(exe: &Path) -> io::Result<bool> {
+    contains(exe, MARK_OF_THE_SHIM)
+}
+
+/// Whether these bytes stand in this file.
+pub(crate) fn contains(file: &Path, bytes: &[u8]) -> io::Result<bool> {
+    has(File::open(file)?, bytes)
+}
+
 /// Why there is no recording, as far as the executable tells.
 pub(crate) fn no_recording(exe: Option<&Path>) -> String {
-    const LINE: &str =
-        "    #[global_allocator] static HEAP: heaptide::Heaptide = heaptide::Heaptide::new();";
-    let without =
-        |exe: &&Path| File::open(exe).is_ok_and(|file| matches!(has_mark(file), Ok(false)));
+    let without = |exe: &&Path| matches!(has_shim(exe), Ok(false));
     match exe.filter(without) {
         Some(exe) => format!(
             "no recording appeared: the shim is not in {}. This line puts it into a program:\n{LINE}",
@@ -70,16 +81,16 @@ fn is_named(process: &Process, name: &OsStr) -> bool {
     !name.is_empty() && process.name.as_bytes() == &name[..name.len().min(15)]
 }
 
-fn has_mark(mut file: impl Read) -> io::Result<bool> {
+fn has(mut file: impl Read, wanted: &[u8]) -> io::Result<bool> {
     let mut seen = Vec::with_capacity(2 * CHUNK_BYTES);
     loop {
-        // The mark may lie across two chunks.
-        let kept = seen.len().saturating_sub(MARK_OF_THE_SHIM.len() - 1);
+        // It may lie across two chunks.
+        let kept = seen.len().saturating_sub(wanted.len() - 1);
         seen.drain(..kept);
         if (&mut file).take(CHUNK_BYTES as u64).read_to_end(&mut seen)? == 0 {
             return Ok(false);
         }
-        if seen.windows(MARK_OF_THE_SHIM.len()).any(|here| here == MARK_OF_THE_SHIM) {
+        if seen.windows(wanted.len()).any(|here| here == wanted) {
             return Ok(true);
         }
     }
@@ -94,7 +105,11 @@ mod tests {
     fn the_mark_is_found_wherever_it_lies() {
         let check = |before: usize, mark: &[u8], expected: bool| {
             let bytes = [&vec![b'H'; before][..], mark, b"\0\0"].concat();
-            assert_eq!(has_mark(&bytes[..]).ok(), Some(expected), "after {before} bytes");
+            assert_eq!(
+                has(&bytes[..], MARK_OF_THE_SHIM).ok(),
+                Some(expected),
+                "after {before} bytes"
+            );
         };
         check(0, MARK_OF_THE_SHIM, true);
         check(CHUNK_BYTES - 5, MARK_OF_THE_SHIM, true);

@@ -24,7 +24,6 @@ fn a_closed_standard_output_keeps_the_verdict() {
     check(&scratch, &closed("check clean.jsonl"), 0);
     check(&scratch, &closed("check foreign.jsonl"), 2);
     check(&scratch, &closed("show leaking.jsonl"), 0);
-    check(&scratch, &closed("init"), 0);
     check(&scratch, &closed("completions zsh"), 0);
     check(&scratch, &closed("--help"), 0);
 }
@@ -32,7 +31,7 @@ fn a_closed_standard_output_keeps_the_verdict() {
 #[test]
 fn a_full_standard_output_is_an_error() {
     let scratch = Scratch::new();
-    for args in ["check leaking.jsonl", "check clean.jsonl", "show leaking.jsonl", "init"] {
+    for args in ["check leaking.jsonl", "check clean.jsonl", "show leaking.jsonl", "man"] {
         check(&scratch, &format!("heaptide {args} >/dev/full"), 2);
     }
 }

@@ -5,7 +5,7 @@ use std::{env, fs};
 
 use crate::scratch::{Scratch, run};
 
-const SUBCOMMANDS: [&str; 13] = [
+const SUBCOMMANDS: [&str; 14] = [
     "run",
     "check",
     "diff",
@@ -15,6 +15,7 @@ const SUBCOMMANDS: [&str; 13] = [
     "serve",
     "snapshot",
     "baseline",
+    "doctor",
     "init",
     "demo",
     "completions",

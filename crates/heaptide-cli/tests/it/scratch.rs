@@ -59,11 +59,15 @@ impl Scratch {
     }
 }
 
+/// What whoever runs the tests may have set: their job may be one of CI.
+const SETTINGS: [&str; 5] =
+    ["HEAPTIDE_OUT", "CLICOLOR_FORCE", "COLUMNS", "GITHUB_ACTIONS", "GITLAB_CI"];
+
 /// A program in this directory, without settings of whoever runs the tests.
 pub(crate) fn quiet(program: &str, dir: &Path) -> Command {
     let mut command = Command::new(program);
     command.current_dir(dir);
-    for setting in ["HEAPTIDE_OUT", "CLICOLOR_FORCE", "COLUMNS"] {
+    for setting in SETTINGS {
         command.env_remove(setting);
     }
     command
@@ -71,7 +75,12 @@ pub(crate) fn quiet(program: &str, dir: &Path) -> Command {
 
 /// Runs a program without terminal and without settings of whoever runs the tests.
 pub(crate) fn run(program: &str, args: &[&str], dir: &Path) -> Ended {
-    let output = quiet(program, dir).args(args).output();
+    ended(quiet(program, dir).args(args))
+}
+
+/// Runs a command to its end.
+pub(crate) fn ended(command: &mut Command) -> Ended {
+    let output = command.output();
     let Output { status, stdout, stderr } = output.expect("the command can be run");
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
     Ended { exit: status.code(), stdout: text(stdout), stderr: text(stderr) }

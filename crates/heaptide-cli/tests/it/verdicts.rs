@@ -50,6 +50,7 @@ fn every_format_exits_alike() {
         ("sarif", "\"version\": \"2.1.0\""),
         ("junit", "<testsuites"),
         ("github", "::error file=src/session.rs,line=88"),
+        ("gitlab", "\"check_name\": \"heaptide/leak\""),
         ("tap", "TAP version 14"),
     ] {
         scratch.check(&format!("check leaking.jsonl --format {format}"), 1, says);
@@ -60,7 +61,7 @@ fn every_format_exits_alike() {
 fn the_same_recording_gives_the_same_bytes() {
     let scratch = Scratch::new();
     scratch.write("busy.jsonl", &recordings::busy());
-    for format in ["human", "json", "markdown", "sarif", "junit", "github", "tap"] {
+    for format in ["human", "json", "markdown", "sarif", "junit", "github", "gitlab", "tap"] {
         let written = |threads: &str| {
             let args = ["check", "busy.jsonl", "--format", format, "--threads", threads];
             let Ended { exit, stdout, stderr } = scratch.run(&args);
@@ -176,13 +177,25 @@ fn a_baseline_accepts_what_grows_today() {
     scratch.check("baseline leaking.jsonl --update base.json", 0, "base.json");
     assert!(scratch.read("base.json").contains("shop::session::Sessions::create"));
     let accepted = scratch.read("base.json");
-    scratch.check("baseline leaking.jsonl --update base.json", 0, "0 new, 0 changed, 1 unchanged");
+    let unchanged = "0 new, 0 changed, 1 unchanged; 0 dropped; 1 of 1 entries matched";
+    scratch.check("baseline leaking.jsonl --update base.json", 0, unchanged);
     assert_eq!(scratch.read("base.json"), accepted);
     scratch.check("check leaking.jsonl --baseline base.json", 0, "1 of 1 entries matched");
     scratch.check("check worse.jsonl --baseline base.json", 1, "worse than accepted");
     scratch.check("check clean.jsonl --baseline base.json", 0, "1 fixed");
     scratch.write("vendored.jsonl", &recordings::vendored());
     scratch.check("check vendored.jsonl --baseline base.json", 2, "none of the 1 baseline entries");
+    scratch.check(
+        "baseline vendored.jsonl --update base.json",
+        2,
+        "none of the 1 baseline entries",
+    );
+    scratch.check(
+        "baseline vendored.jsonl --update base.json",
+        2,
+        "nothing was accepted: base.json",
+    );
+    assert_eq!(scratch.read("base.json"), accepted);
     scratch.check("baseline short.jsonl --update base.json", 2, "nothing was accepted");
     std::fs::create_dir(scratch.path("base.json.new")).expect("the directory can be made");
     scratch.check("baseline clean.jsonl --update base.json", 2, "cannot write base.json");
@@ -214,6 +227,7 @@ fn two_builds_are_compared() {
         ("sarif", "\"baselineState\": \"updated\""),
         ("junit", "worse: +128 B/request"),
         ("github", "worse: +128 B/request"),
+        ("gitlab", "worse: +128 B/request"),
         ("tap", "worse: +128 B/request"),
     ] {
         let args = format!("check worse.jsonl --before leaking.jsonl --format {format}");

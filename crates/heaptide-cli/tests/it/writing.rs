@@ -55,18 +55,6 @@ fn a_dump_holds_what_the_recording_does() {
 }
 
 #[test]
-fn init_writes_once() {
-    let scratch = Scratch::new();
-    scratch.check("init", 0, "wrote ./heaptide.toml");
-    assert!(scratch.read(".github/workflows/heaptide.yml").contains("heaptide run"));
-    scratch.check("check clean.jsonl", 0, "clean (exit 0)");
-    scratch.write("heaptide.toml", b"# mine\n");
-    scratch.check("init", 0, "left ./heaptide.toml as it is");
-    assert_eq!(scratch.read("heaptide.toml"), "# mine\n");
-    scratch.check("init nowhere", 2, "nowhere is not a directory");
-}
-
-#[test]
 fn a_reader_that_has_enough_is_no_error() {
     let scratch = Scratch::new();
     let heaptide = env!("CARGO_BIN_EXE_heaptide");

@@ -1,55 +1,121 @@
-//! `heaptide init`: a policy and a CI workflow to start from.
+//! `heaptide init`: the gate for a project, in a policy, one line of the program and a workflow.
+//!
+//! What is there already is left as it is, so that asking again changes nothing.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
+mod changes;
+mod global_allocator;
+mod manifest;
+mod project;
+mod steps;
+
+use std::fs;
+use std::io::{self, BufRead, IsTerminal};
 use std::path::Path;
 
 use anyhow::{Context, bail};
 
+use self::changes::Change;
+use self::global_allocator::Edited;
+use self::project::{Ci, Project};
 use crate::args::Init;
 use crate::exit::Exit;
-use crate::output::text_out;
+use crate::output::{tell, text_err, text_out};
 
-const FILES: [(&str, &str); 2] = [
-    ("heaptide.toml", include_str!("heaptide.toml")),
-    (".github/workflows/heaptide.yml", include_str!("workflow.yml")),
-];
-
-const NEXT: &str = "
-Next: set the program and its load in the workflow, then try it here:
-  heaptide run --load './ci/load.sh' -- ./target/release/YOUR-SERVICE
-";
+const POLICY: &str = include_str!("heaptide.toml");
 
 pub(crate) fn run(args: &Init) -> anyhow::Result<Exit> {
     if !args.dir.is_dir() {
         bail!("{} is not a directory", args.dir.display());
     }
-    let mut written = 0;
-    for (name, text) in FILES {
-        let path = args.dir.join(name);
-        if write_new(&path, text).with_context(|| format!("cannot write {}", path.display()))? {
-            written += 1;
-            text_out(&format!("wrote {}\n", path.display()))?;
-        } else {
-            text_out(&format!("left {} as it is\n", path.display()))?;
-        }
+    let project = Project::around(&args.dir, args.bin.as_deref())?;
+    if args.bin.is_none() && !project.others.is_empty() {
+        let others = project.others.join(", ");
+        tell(&format!("the program to watch is {}; --bin chooses among {others}", project.program));
     }
-    if written > 0 {
-        text_out(NEXT)?;
+    let changes = changes(&project, args)?;
+    if changes.is_empty() {
+        text_out("everything is there already; nothing to write\n")?;
+        return Ok(Exit::Clean);
     }
+    let shown: String = changes.iter().map(|change| change.difference(&project.root)).collect();
+    text_out(&shown)?;
+    if args.dry_run {
+        return Ok(Exit::Clean);
+    }
+    if !args.yes && !is_wanted()? {
+        bail!("nothing was written");
+    }
+    changes.iter().try_for_each(Change::write)?;
+    text_out(&next(&project))?;
     Ok(Exit::Clean)
 }
 
-/// Writes a file that is not there yet; `false` if it is.
-fn write_new(path: &Path, text: &str) -> io::Result<bool> {
-    if let Some(dir) = path.parent() {
-        fs::create_dir_all(dir)?;
+fn changes(project: &Project, args: &Init) -> anyhow::Result<Vec<Change>> {
+    let read = |path: &Path| -> anyhow::Result<String> {
+        fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
+    };
+    let cannot_edit = |path: &Path| format!("cannot edit {}", path.display());
+    let (old_manifest, old_main) = (read(&project.manifest)?, read(&project.main)?);
+    let (manifest, behind_feature) = manifest::edited(&old_manifest, &args.source)
+        .with_context(|| cannot_edit(&project.manifest))?;
+    let edited = global_allocator::edited(&old_main, behind_feature)
+        .with_context(|| cannot_edit(&project.main))?;
+    let main = match edited {
+        Edited::With(text) => text,
+        Edited::AlreadyThere => old_main.clone(),
+        Edited::Other(of) => {
+            tell(&format!(
+                "{} has {of} as its allocator, and that is yours to wrap: \
+                 heaptide::Heaptide<{of}> = heaptide::Heaptide::with({of})",
+                project.main.display()
+            ));
+            old_main.clone()
+        }
+    };
+    let root = &project.root;
+    let (workflow, steps) = steps::workflow(project, &args.source, behind_feature);
+    let load =
+        project.serves.then(|| Change::new_script(root.join(steps::LOAD), include_str!("load.sh")));
+    let changes = [
+        Change::edit(project.manifest.clone(), old_manifest, manifest),
+        Change::edit(project.main.clone(), old_main, main),
+        Change::new_file(root.join("heaptide.toml"), POLICY),
+        load.flatten(),
+        Change::new_file(root.join(workflow), &steps),
+    ];
+    Ok(changes.into_iter().flatten().collect())
+}
+
+/// Asks whoever sits there.
+fn is_wanted() -> anyhow::Result<bool> {
+    if !io::stdin().is_terminal() {
+        bail!("nothing was written: --yes writes it, --dry-run only shows it");
     }
-    match File::create_new(path) {
-        Ok(mut file) => file.write_all(text.as_bytes()).map(|()| true),
-        Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => Ok(false),
-        Err(cause) => Err(cause),
-    }
+    text_err("write this? [y/N] ");
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer).context("cannot read the answer")?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
+
+fn next(project: &Project) -> String {
+    let load = match project.serves {
+        true => format!(
+            "Set what your service is asked for in {}, and its address in the workflow.\n",
+            steps::LOAD
+        ),
+        false => String::new(),
+    };
+    let include = match project.ci {
+        Ci::GitLab => "Add `include: [{ local: .gitlab/heaptide.yml }]` to .gitlab-ci.yml.\n",
+        Ci::GitHub => "",
+    };
+    let tests = if project.has_nextest { "cargo nextest run" } else { "cargo test" };
+    format!(
+        "\n{load}{include}Call `heaptide::work(\"requests\", 1)` where a request is done, and growth is \
+         judged per request.\nTry it here:\n  {}\n  {}\nYour tests run as before: `{tests}`.\n",
+        steps::build(project, true),
+        steps::run(project).join(" "),
+    )
 }
 
 #[cfg(test)]
@@ -58,7 +124,7 @@ mod tests {
 
     #[test]
     fn every_option_that_is_shown_is_one() {
-        let (_, text) = super::FILES[0];
+        let text = super::POLICY;
         assert!(Policy::parse(text).is_ok());
         let option = |line: &str| line.starts_with('[') || line.contains(" = ");
         let shown = |line: &str| match line.strip_prefix("# ").filter(|line| option(line)) {
@@ -69,17 +135,5 @@ mod tests {
         let policy = Policy::parse(&all).unwrap();
         assert_eq!((policy.allow.len(), policy.lifetime.len(), policy.workspace.len()), (1, 1, 2));
         assert!(policy.memory_limit_bytes.is_some() && policy.least_snapshots.is_some());
-    }
-
-    #[test]
-    fn a_file_is_written_once() -> std::io::Result<()> {
-        let dir = tempfile::tempdir()?;
-        let path = dir.path().join("a/b/c.toml");
-        assert!(super::write_new(&path, "first")?);
-        assert!(!super::write_new(&path, "second")?);
-        assert_eq!(std::fs::read_to_string(&path)?, "first");
-        // Below a file nothing can be written.
-        assert!(super::write_new(&path.join("d"), "third").is_err());
-        Ok(())
     }
 }

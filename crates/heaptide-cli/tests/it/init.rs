@@ -1,0 +1,133 @@
+//! `heaptide init` in projects of different shapes.
+
+use std::fs;
+use std::path::Path;
+
+use crate::scratch::{Ended, Scratch};
+
+/// Writes a project: names and texts of files.
+fn project(files: &[(&str, &str)]) -> Scratch {
+    let scratch = Scratch::new();
+    for (name, text) in files {
+        let dir = scratch.path(name).parent().map(Path::to_path_buf).unwrap_or_default();
+        fs::create_dir_all(dir).expect("there is room for a directory");
+        scratch.write(name, text.as_bytes());
+    }
+    scratch
+}
+
+const PACKAGE: &str = "[package]\nname = \"shop\"\nversion = \"1.0.0\"\nedition = \"2024\"\n";
+const MAIN: &str =
+    "//! The shop.\n\nuse std::thread;\n\nfn main() {\n    thread::yield_now();\n}\n";
+
+fn init(scratch: &Scratch, args: &str) -> Ended {
+    let words: Vec<&str> = std::iter::once("init").chain(args.split_whitespace()).collect();
+    scratch.run(&words)
+}
+
+#[track_caller]
+fn has(scratch: &Scratch, name: &str, text: &str) {
+    let found = scratch.read(name);
+    assert!(found.contains(text), "no {text:?} in {name}:\n{found}");
+}
+
+/// Asking again changed nothing, and said so.
+#[track_caller]
+fn is_complete(scratch: &Scratch) {
+    let again = init(scratch, "--yes");
+    assert_eq!(again.exit, Some(0), "{}", again.stderr);
+    assert_eq!(again.stdout, "everything is there already; nothing to write\n");
+}
+
+#[test]
+fn a_program_that_ends_by_itself() {
+    let scratch = project(&[("Cargo.toml", PACKAGE), ("src/main.rs", MAIN)]);
+    let shown = init(&scratch, "--dry-run");
+    assert_eq!(shown.exit, Some(0), "{}", shown.stderr);
+    for line in [
+        "+++ b/Cargo.toml",
+        "+heaptide = { git = \"https://github.com/heaptide/heaptide\", optional = true }",
+        "+heaptide = [\"dep:heaptide\"]",
+        " use std::thread;",
+        "+#[global_allocator]",
+        "--- /dev/null",
+        "+++ b/.github/workflows/heaptide.yml",
+    ] {
+        assert!(shown.stdout.lines().any(|shown| shown == line), "no {line:?}: {}", shown.stdout);
+    }
+    assert_eq!(
+        (scratch.read("Cargo.toml"), scratch.read("heaptide.toml")),
+        (PACKAGE.into(), "".into())
+    );
+    let unasked = init(&scratch, "");
+    assert_eq!((unasked.exit, scratch.read("heaptide.toml")), (Some(2), String::new()));
+    assert!(unasked.stderr.contains("--yes writes it"), "{}", unasked.stderr);
+    let written = init(&scratch, "--yes");
+    assert_eq!(written.exit, Some(0), "{}", written.stderr);
+    has(
+        &scratch,
+        "src/main.rs",
+        "use std::thread;\n\n#[cfg(feature = \"heaptide\")]\n#[global_allocator]\n",
+    );
+    has(
+        &scratch,
+        ".github/workflows/heaptide.yml",
+        "heaptide run\n          --out target/heaptide\n          --for 60s\n",
+    );
+    has(&scratch, ".github/workflows/heaptide.yml", "--bin shop --features heaptide\n");
+    assert!(!scratch.path("ci").exists());
+    is_complete(&scratch);
+    scratch.write("heaptide.toml", b"# mine\n");
+    is_complete(&scratch);
+    assert_eq!(scratch.read("heaptide.toml"), "# mine\n");
+}
+
+#[test]
+fn a_service_in_a_workspace_on_gitlab() {
+    let web = format!("{PACKAGE}\n[dependencies]\naxum = {{ path = \"../axum\" }}\n");
+    let library = |name: &str| format!("[package]\nname = \"{name}\"\nedition = \"2024\"\n");
+    let scratch = project(&[
+        ("Cargo.toml", "[workspace]\nmembers = [\"axum\", \"jobs\", \"web\"]\nresolver = \"3\"\n"),
+        ("axum/Cargo.toml", &library("axum")),
+        ("axum/src/lib.rs", ""),
+        ("jobs/Cargo.toml", &library("jobs")),
+        ("jobs/src/main.rs", "fn main() {}\n"),
+        ("web/Cargo.toml", &web),
+        ("web/src/main.rs", MAIN),
+        (".gitlab-ci.yml", "stages: [test]\n"),
+    ]);
+    let written = init(&scratch, "--yes");
+    assert_eq!(written.exit, Some(0), "{}", written.stderr);
+    assert!(written.stderr.contains("the program to watch is shop; --bin chooses among jobs"));
+    has(&scratch, "web/Cargo.toml", "axum = { path = \"../axum\" }\nheaptide = {");
+    has(&scratch, ".gitlab/heaptide.yml", "--ready http://127.0.0.1:8080/\n");
+    has(&scratch, ".gitlab/heaptide.yml", "-- ./target/release/shop\n");
+    has(&scratch, "ci/heaptide-load.sh", "curl ");
+    assert_eq!(scratch.read("jobs/src/main.rs"), "fn main() {}\n");
+    is_complete(&scratch);
+    let chosen = init(&scratch, "--yes --bin jobs");
+    assert_eq!(chosen.exit, Some(0), "{}", chosen.stderr);
+    has(&scratch, "jobs/src/main.rs", "#[global_allocator]");
+    assert_eq!(init(&scratch, "--bin absent").exit, Some(2));
+}
+
+#[test]
+fn what_is_not_ours_to_change_is_said() {
+    let other =
+        "#[global_allocator]\nstatic A: mimalloc::MiMalloc = mimalloc::MiMalloc;\nfn main() {}\n";
+    let scratch = project(&[("Cargo.toml", PACKAGE), ("src/main.rs", other)]);
+    let written = init(&scratch, "--yes");
+    assert_eq!(written.exit, Some(0), "{}", written.stderr);
+    assert!(
+        written.stderr.contains("heaptide::Heaptide::with(mimalloc::MiMalloc)"),
+        "{}",
+        written.stderr
+    );
+    assert_eq!(scratch.read("src/main.rs"), other);
+    let library = project(&[("Cargo.toml", PACKAGE), ("src/lib.rs", "")]);
+    let refused = init(&library, "--yes");
+    assert_eq!(refused.exit, Some(2));
+    assert!(refused.stderr.contains("there is no program here"), "{}", refused.stderr);
+    assert_eq!(init(&library, "nowhere").exit, Some(2));
+    assert_eq!(init(&library, "--source nowhere").exit, Some(2));
+}
