@@ -8,8 +8,12 @@
 
 mod aarch64;
 mod abort;
+mod action;
 mod asan;
+mod book;
+mod built;
 mod clippy;
+mod console;
 mod deny;
 mod deps;
 mod docs;
@@ -109,6 +113,16 @@ const BY_NAME: &[Check] = &[
         run: hosts::all,
     },
     Check { name: "fuzz", about: "damaged lines and recordings, five minutes", run: fuzz::run },
+    Check {
+        name: "book",
+        about: "the book builds, its links lead somewhere, its commands print what it says",
+        run: book::run,
+    },
+    Check {
+        name: "action",
+        about: "the files for CI and containers are valid, and their scripts work",
+        run: action::run,
+    },
     Check {
         name: "analysis",
         about: "how fast a large recording is judged, in how much memory",

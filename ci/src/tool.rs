@@ -1,11 +1,12 @@
 //! Outside tools: found, or fetched without asking, or named with the way to get them.
 
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
 use anyhow::{Context, Result, bail};
 
-use crate::program::{output, program, run};
+use crate::program::{output, program, run, target_dir};
 
 /// Makes sure that `name` can be run, installing Debian's `package` if it cannot.
 ///
@@ -22,6 +23,25 @@ pub fn need(name: &str, package: &str) -> Result<()> {
     let install = ["install", "-y", "--no-install-recommends", package];
     run(&mut apt(&install)).with_context(|| how.clone())?;
     if is_there(name) { Ok(()) } else { bail!(how) }
+}
+
+/// A program that PyPI's `package` brings, in a folder of its own, so that its version is the one
+/// that was asked for.
+///
+/// # Errors
+///
+/// If it is missing and cannot be installed; the error says how to get it.
+pub fn need_python(name: &str, package: &str) -> Result<PathBuf> {
+    let how = || format!("`{name}` is missing: install it (pip install {package})");
+    let place = target_dir("python-tools");
+    let installed = place.join("bin").join(name);
+    if !installed.exists() {
+        let place = place.display().to_string();
+        run(&mut program("python3", &["-m", "venv", &place])).with_context(how)?;
+        let pip = format!("{place}/bin/pip");
+        run(&mut program(&pip, &["install", "--quiet", package])).with_context(how)?;
+    }
+    Ok(installed)
 }
 
 /// Makes sure that a nightly toolchain with these components is installed.
