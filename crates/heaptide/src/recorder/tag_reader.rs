@@ -53,7 +53,8 @@ pub struct SiteCounts {
 }
 
 impl SiteCounts {
-    fn none(site: SiteId) -> Self {
+    /// A site at which nothing was counted.
+    pub fn none(site: SiteId) -> Self {
         let (allocs, frees, alloc_bytes, freed_bytes) = (0, 0, 0, 0);
         Self { site, allocs, frees, alloc_bytes, freed_bytes, reallocs: 0, peak_bytes: 0 }
     }
