@@ -64,7 +64,7 @@ impl EverySnapshot {
     /// two snapshots, also of those that are no evidence of a trend.
     pub(super) fn explaining(self, points: &[Point]) -> Option<(PartName, f64)> {
         let mut read = points.iter().filter_map(|point| Some((point, parts(point)?)));
-        let ((first, then), (last, now)) = (read.next()?, read.last()?);
+        let ((first, then), (last, now)) = (read.next()?, read.next_back()?);
         let outside = |point| self.part(PartName::Anonymous, point);
         let grown = outside(last)? - outside(first)?;
         let share =

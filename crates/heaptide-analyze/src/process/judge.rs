@@ -271,7 +271,7 @@ impl<'a> Judge<'a> {
     fn retained(&self) -> Option<Retained> {
         let read = || self.seen.points.iter().filter_map(|point| Some((*point, parts(point)?)));
         let in_use = |parts: &Parts| parts.rust_heap_bytes + parts.other_malloc_bytes;
-        let (_, last) = read().last()?;
+        let (_, last) = read().next_back()?;
         let (most_at, most) = read().max_by_key(|(_, parts)| in_use(parts))?;
         let resident_bytes = last.allocator_free_bytes.saturating_sub(last.not_resident_bytes);
         let retained = Retained {

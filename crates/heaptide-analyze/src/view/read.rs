@@ -36,10 +36,10 @@ pub(crate) fn read(run: &Members<'_>, limits: &Limits, threads: Threads) -> Resu
     let most_columns = (limits.cells / n_told.max(1)).clamp(8, limits.columns.max(8));
     let timeline = &run.recording.timeline;
     let columns = Columns::new(run.axis, timeline, most_columns);
-    let told = by_rank.iter().take(n_told).enumerate();
+    let told = &by_rank[..n_told];
     let mut rows = Rows {
         columns: &columns,
-        place: told.clone().map(|(place, site)| (*site, place)).collect(),
+        place: (0..).zip(told).map(|(place, site)| (*site, place)).collect(),
         n_mapped: n_told.min(limits.cohort_maps),
         live: BTreeMap::new(),
         cohorts: BTreeMap::new(),
@@ -51,7 +51,8 @@ pub(crate) fn read(run: &Members<'_>, limits: &Limits, threads: Threads) -> Resu
             rows.take_cohorts(run.site_of.get(&id).copied(), id, column, seen.cohorts);
         }
     })?;
-    let mut sites: Vec<SiteView> = told.map(|(_, site)| site_view(run, *site, &columns)).collect();
+    let mut sites: Vec<SiteView> =
+        told.iter().map(|site| site_view(run, *site, &columns)).collect();
     let mut other_sites = vec![Live::default(); columns.columns.len()];
     rows.spread(&mut sites, &mut other_sites);
     Ok(RunView {
@@ -101,14 +102,17 @@ fn site_view(run: &Members<'_>, site: usize, columns: &Columns) -> SiteView {
     }
 }
 
+/// Of the columns in which a site has a row, what it says.
+type ByColumn<T> = Vec<(usize, T)>;
+
 /// What the rows say, by site of the recording; a site without a row stands as its last one says.
 struct Rows<'a> {
     columns: &'a Columns,
     /// Where a judged site stands among those that are told.
     place: HashMap<usize, usize>,
     n_mapped: usize,
-    live: BTreeMap<SiteId, (Option<usize>, Vec<(usize, Live)>)>,
-    cohorts: BTreeMap<SiteId, (usize, Vec<(usize, Vec<SlotCohort>)>)>,
+    live: BTreeMap<SiteId, (Option<usize>, ByColumn<Live>)>,
+    cohorts: BTreeMap<SiteId, (usize, ByColumn<Vec<SlotCohort>>)>,
 }
 
 impl Rows<'_> {
