@@ -1,7 +1,7 @@
 //! What a library wrote as a whole document, and escaped so that programs read it right, made fit for
 //! people and logs that see it too.
 
-use super::is_hidden;
+use super::escaped::is_hidden;
 
 /// JSON with hidden characters as `\u` escapes: serde leaves those above U+007E as they are. Outside of
 /// strings there are none of them but line ends.

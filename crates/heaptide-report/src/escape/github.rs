@@ -1,6 +1,6 @@
 //! Text for a command to GitHub's runner: `::error file=PROPERTY::MESSAGE`.
 
-use super::{Escaped, Rules, revealed};
+use super::escaped::{Escaped, Rules, revealed};
 
 /// The message of a command: a line. `%0A` is the program's.
 #[derive(Debug)]

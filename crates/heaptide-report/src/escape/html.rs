@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Escaped, Rules, revealed};
+use super::escaped::{Escaped, Rules, revealed};
 
 /// Good for the text of an element and for the value of an attribute in quotes; not inside `<script>` or
 /// `<style>`, and not for an address.

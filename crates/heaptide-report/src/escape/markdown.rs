@@ -1,6 +1,7 @@
 //! Text for GitHub's Markdown: a comment, or the summary of a job.
 
-use super::{Escaped, Html, Rules, revealed};
+use super::escaped::{Escaped, Rules, revealed};
+use super::html::Html;
 
 /// Markup, raw HTML, links, and names of people and issues are the program's. GitHub looks for the last
 /// three in what was rendered, where no backslash is left: an empty comment tears them apart there.

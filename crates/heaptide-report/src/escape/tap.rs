@@ -1,7 +1,8 @@
 //! Text for the Test Anything Protocol.
 
 use super::document::json;
-use super::{Escaped, Rules, Terminal};
+use super::escaped::{Escaped, Rules};
+use super::terminal::Terminal;
 
 /// A `#` would begin a directive, and a line end a test point. The output is a log, too.
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 
 use anstyle::Style;
 
-use super::{Escaped, Rules, revealed};
+use super::escaped::{Escaped, Rules, revealed};
 
 /// Escape sequences and line ends are the program's. Where the output is the log of a GitHub runner, a
 /// line that begins with `::error::` and one that has `##[error]` anywhere would be commands to it.

@@ -8,8 +8,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Text};
 
 use super::super::state::State;
-use super::line;
-use super::paint::Palette;
+use super::paint::{Palette, line};
 
 type PartOf = fn(&Parts) -> u64;
 

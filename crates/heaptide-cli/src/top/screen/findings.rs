@@ -8,8 +8,7 @@ use ratatui::text::{Line, Text};
 use ratatui::widgets::Paragraph;
 
 use super::super::state::State;
-use super::paint::{Palette, text};
-use super::{in_view, line};
+use super::paint::{Palette, in_view, line, text};
 
 /// As much of the page as the list may take, in per cent.
 const LIST_PERCENT: u16 = 35;

@@ -10,8 +10,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Text};
 
 use super::super::state::{Measure, State, bytes_at};
-use super::line;
-use super::paint::{Palette, text};
+use super::paint::{Palette, line, text};
 
 /// What is less than this share of all is left out.
 const LEAST_SHARE: f64 = 0.01;

@@ -13,7 +13,6 @@ use heaptide_analyze::Outcome;
 use heaptide_report::number::duration;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
-use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
@@ -96,17 +95,6 @@ fn footer(state: &State) -> Line<'static> {
     };
     let keys = " ? help  q quit  / search  s sort  p pause  t snapshot  [ ] { } window";
     Line::styled(format!("{keys}{search}"), Palette::of(state).faint())
-}
-
-/// The lines of a list that are in view, so that the chosen one is: the first, and how many.
-fn in_view(chosen: usize, n_lines: usize, height: usize) -> std::ops::Range<usize> {
-    let from = (chosen + 1).saturating_sub(height);
-    from..n_lines.min(from + height)
-}
-
-/// A line with room for the rest of a name at its end.
-fn line(spans: Vec<(String, Style)>) -> Line<'static> {
-    Line::from(spans.into_iter().map(|(text, style)| Span::styled(text, style)).collect::<Vec<_>>())
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use heaptide_analyze::verdict::Class;
 use heaptide_report::{Escaped, Terminal};
 use ratatui::style::{Color, Modifier, Style};
+use ratatui::text::{Line, Span};
 
 use super::super::state::State;
 
@@ -64,4 +65,15 @@ impl Palette {
             _ => self.faint(),
         }
     }
+}
+
+/// The lines of a list that are in view, so that the chosen one is: the first, and how many.
+pub(super) fn in_view(chosen: usize, n_lines: usize, height: usize) -> std::ops::Range<usize> {
+    let from = (chosen + 1).saturating_sub(height);
+    from..n_lines.min(from + height)
+}
+
+/// A line with room for the rest of a name at its end.
+pub(super) fn line(spans: Vec<(String, Style)>) -> Line<'static> {
+    Line::from(spans.into_iter().map(|(text, style)| Span::styled(text, style)).collect::<Vec<_>>())
 }

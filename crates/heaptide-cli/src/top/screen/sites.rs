@@ -7,8 +7,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Text};
 
 use super::super::state::{Order, State, bytes_at};
-use super::paint::{Palette, text};
-use super::{in_view, line};
+use super::paint::{Palette, in_view, line, text};
 
 pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, state: &State) {
     let palette = Palette::of(state);
