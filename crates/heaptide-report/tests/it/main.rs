@@ -203,7 +203,7 @@ fn tables_of_parts() {
         seq,
         elapsed_ns: 5_000_000_000 * (seq + 1),
         rss_bytes: (7 << 20) + 200_000 + 400_000 * seq,
-        account: Some(account(400_000 * seq, seq % 2 == 0)),
+        account: Some(account(400_000 * seq, seq.is_multiple_of(2))),
         ..Point::default()
     };
     let mut timeline = Timeline { points: (0..9).map(point).collect(), ..Timeline::default() };
