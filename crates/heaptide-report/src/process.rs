@@ -57,7 +57,8 @@ impl Judged<'_> {
             What::Part(part) if self.class.may_grow() => growth(&part.rate()),
             What::Part(part) => bytes(part.last_bytes),
             What::Count(it) if self.class.may_grow() => {
-                let (per_op, per_hour) = (significant(it.per_op), significant(it.per_hour));
+                let per_hour = count(it.per_hour.round() as u64);
+                let per_op = significant(it.per_op);
                 format!("+{per_op}/{}  (+{per_hour}/h)", unit(&it.work))
             }
             What::Count(it) => count(it.last),
@@ -232,7 +233,11 @@ pub(crate) fn conclusion(run: &RunReport, gate: Gate) -> Option<String> {
     if !worst.class.may_grow() {
         return Some(format!("`{}` is {}.", worst.name, ruling.because));
     }
-    let may = if worst.class == PartClass::Suspect { "may grow" } else { "grows" };
+    let may = match worst.what {
+        _ if worst.class == PartClass::Suspect => "may grow",
+        What::Part(_) => "grows",
+        What::Count(_) => "grow",
+    };
     let advice = worst.advice(run).map(|advice| format!(": {advice}")).unwrap_or_default();
     Some(format!("`{}` {may} by {}{advice}.", worst.name, worst.per_op()))
 }
