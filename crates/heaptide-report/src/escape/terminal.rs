@@ -32,7 +32,7 @@ impl Rules for Terminal {
 
 impl Escaped<Terminal> {
     /// In a style, by an escape sequence.
-    pub(crate) fn painted(self, style: Style) -> Self {
+    pub fn painted(self, style: Style) -> Self {
         Self::of(format!("{style}{self}{style:#}"))
     }
 

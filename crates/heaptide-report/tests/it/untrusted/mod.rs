@@ -85,3 +85,30 @@ the grammar of GitHub's runner, which reads every output in a log. The test that
 `crates/heaptide-report/tests/it/untrusted`; [SECURITY.md](SECURITY.md) says what is trusted at all.
 
 ";
+
+/// What any output may take for more than text, in any order.
+const PIECES: &[&str] = &[
+    "a", "evil", " ", "\n", "\r", "\u{0}", "\u{1b}", "\u{9b}", "\u{202e}", "::", ":", "error",
+    "##[", "]", "[", "(", ")", "!", "<", ">", "/", "<!--", "-->", "script", "`", "```", "~~~", "|",
+    "#", "@e", "://", "www.e", "&", ";", "lt", "\"", "'", "\\", "-", "- ", "+ ", "1. ", "=", "---",
+    "*", "_", "~", "$", "%0A", "%", ",", "{}", "]]>",
+];
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(200))]
+
+    /// What nobody thought of.
+    #[test]
+    fn nothing_gets_in_by_chance(
+        field in 0..FIELDS.len(),
+        output in 0..OUTPUTS.len(),
+        pieces in proptest::collection::vec(proptest::sample::select(PIECES), 1..12),
+    ) {
+        let (field, output) = (&FIELDS[field], &OUTPUTS[output]);
+        let text = pieces.concat();
+        let harmless = output.shape(&field.sample(HARMLESS));
+        let found = output.shape(&field.sample(&text));
+        proptest::prop_assert!(found.is_ok(), "{text:?} in {} of {}: {found:?}", field.name, output.name);
+        proptest::prop_assert_eq!(found, harmless, "{:?} in {} of {}", text, field.name, output.name);
+    }
+}

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use heaptide_analyze::Outcome;
+use heaptide_report::html::{self, Sources};
 use heaptide_report::table::{self, Order};
 use heaptide_report::{View, github, human, json, junit, markdown, sarif, tap};
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
@@ -32,6 +33,11 @@ pub(super) const OUTPUTS: &[Output] = &[
     Output { name: "JUnit", write: |it, view| junit::write(&it.report, view), shape: xml_shape },
     Output { name: "TAP", write: |it, view| tap::write(&it.report, view), shape: tap_shape },
     Output { name: "GitHub", write: |it, view| github::write(&it.report, view), shape: commands },
+    Output {
+        name: "page",
+        write: |it, view| html::write(&it.report, &[], view, &Sources::default()),
+        shape: page_shape,
+    },
     Output { name: "JSON", write: |it, _| json::write(&it.report), shape: json_shape },
     Output { name: "SARIF", write: |it, view| sarif::write(&it.report, view), shape: json_shape },
 ];
@@ -62,6 +68,11 @@ impl Output {
                 let attributes = document.descendants().flat_map(|node| node.attributes());
                 attributes.map(|attribute| attribute.value().to_owned() + "\n").collect()
             }
+            "page" => {
+                let entities = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'")];
+                let page = entities.iter().fold(page, |page, (from, to)| page.replace(from, to));
+                page.replace("&amp;", "&")
+            }
             "JSON" | "SARIF" => page.replace("\\\"", "\""),
             "TAP" => page.replace("\\#", "#"),
             "GitHub" => page.replace("%3A", ":").replace("%2C", ","),
@@ -72,7 +83,7 @@ impl Output {
 
     fn each(&self, sample: &Sample) -> impl Iterator<Item = String> {
         // Programs get the same whatever the outcome.
-        let n_views = if matches!(self.name, "JSON" | "SARIF") { 1 } else { VIEWS.len() };
+        let n_views = if matches!(self.name, "JSON" | "SARIF" | "page") { 1 } else { VIEWS.len() };
         VIEWS[..n_views].iter().map(|&(outcome, width)| {
             let report = heaptide_analyze::Report { outcome, ..sample.report.clone() };
             let (dump, diff) = (sample.dump.clone(), sample.diff.clone());
@@ -157,6 +168,12 @@ fn markdown_shape(text: &str) -> Result<String, String> {
 fn tags_of(html: &str) -> String {
     let tags = html.split('<').skip(1).map(|rest| rest.split('>').next().unwrap_or(rest));
     tags.collect::<Vec<_>>().join(",")
+}
+
+/// The tags, scripts between them included: the page's own are the same, and a new one would be a tag.
+fn page_shape(text: &str) -> Result<String, String> {
+    no_commands(text)?;
+    Ok(tags_of(text))
 }
 
 fn text_of_markdown(text: &str) -> String {
