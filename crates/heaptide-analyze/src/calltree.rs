@@ -5,12 +5,13 @@
 //! there are none) and of the library call in which each site ends. From its root it is followed
 //! inwards for as long as one branch carries nearly everything.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use serde::Serialize;
 
 use crate::finding::JudgedSite;
 use crate::identity::{Origin, SharedFrame};
+use crate::limits::{MOST_CALL_DEPTH, MOST_SHOWN_DEPTH};
 use crate::site::Subject;
 
 /// The tree begins where this share of the growth still has one root, so that a tenth of it that is
@@ -49,7 +50,18 @@ pub fn attribute<'a>(sites: impl IntoIterator<Item = &'a JudgedSite>) -> Option<
     while let Some(at) = tree.calls.iter().position(|call| call.share >= MOST) {
         tree = tree.calls.swap_remove(at);
     }
+    tree.cut_below(MOST_SHOWN_DEPTH);
     (whole > 0.0 && !tree.function.is_empty()).then_some(tree)
+}
+
+impl CallTree {
+    /// Leaves out calls that are nested deeper than this.
+    fn cut_below(&mut self, depth: usize) {
+        match depth.checked_sub(1) {
+            None => self.calls.clear(),
+            Some(depth) => self.calls.iter_mut().for_each(|call| call.cut_below(depth)),
+        }
+    }
 }
 
 /// One call on the way from the root to a site.
@@ -77,9 +89,10 @@ fn path(subject: &Subject) -> Vec<Step> {
         false => frame.origin != Origin::Std,
     };
     let mut steps: Vec<Step> = Vec::new();
-    for step in frames.iter().rev().filter(counts).map(Step::of) {
-        if steps.iter().all(|before| before.function != step.function) {
-            steps.push(step);
+    let mut seen = HashSet::new();
+    for frame in frames.iter().rev().filter(counts) {
+        if seen.insert(frame.plain()) && steps.len() < MOST_CALL_DEPTH {
+            steps.push(Step::of(frame));
         }
     }
     // The outermost library call is the one that the user's code wrote down.

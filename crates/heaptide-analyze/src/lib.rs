@@ -54,6 +54,7 @@
 #![forbid(unsafe_code)]
 
 // In the order of the way through; what is beside it, last.
+mod limits;
 mod timeline;
 
 pub mod load;

@@ -13,8 +13,8 @@ use crate::compare::Before;
 use crate::identity::{
     Identity, NamedFrame, SharedFrame, SiteKey, Spawners, Stack, WorkspaceCrates,
 };
-use crate::judge::{Classify, Criteria, Report, judge_runs, judge_runs_by};
-use crate::load::{self, Error, Loaded, Recording, Threads};
+use crate::judge::{Classify, Criteria, Outcome, Report, judge_runs, judge_runs_by};
+use crate::load::{self, Error, Loaded, Recording, Threads, Warning};
 use crate::policy::{Date, Policy};
 use crate::series::{self, SiteSeries};
 use crate::site::{self, Subject};
@@ -96,11 +96,12 @@ fn judge_read<T>(
     finish: impl FnOnce(Report, &[Read<'_>]) -> Result<T, Error>,
 ) -> Result<T, Error> {
     let Loaded { recordings, warnings } = load::load(paths)?;
-    let mut doubts: Vec<String> = warnings.iter().map(ToString::to_string).collect();
+    let mut doubts = Doubts::default();
+    doubts.add(&warnings);
     let mut read = Vec::with_capacity(recordings.len());
     for run in &recordings {
         let symbols = Symbols::look_up(run, resolver, &terms.workspace);
-        doubts.extend(symbols.problems.iter().map(ToString::to_string));
+        doubts.warnings.extend(symbols.problems.iter().map(ToString::to_string));
         read.push(Read::new(run, &symbols, terms, &mut doubts)?);
     }
     let runs: Vec<site::Run<'_>> = read.iter().map(Read::as_run).collect();
@@ -111,8 +112,33 @@ fn judge_read<T>(
         today: terms.today,
     };
     let mut report = judge(&runs, &criteria);
-    report.warnings.splice(0..0, doubts);
+    doubts.put_into(&mut report);
     finish(report, &read)
+}
+
+/// What is wrong with the recordings, one sentence each.
+#[derive(Default)]
+struct Doubts {
+    warnings: Vec<String>,
+    contradictions: Vec<String>,
+}
+
+impl Doubts {
+    fn add(&mut self, warnings: &[Warning]) {
+        let (wrong, rest): (Vec<&Warning>, _) =
+            warnings.iter().partition(|warning| warning.is_contradiction());
+        self.contradictions.extend(wrong.into_iter().map(ToString::to_string));
+        self.warnings.extend(rest.into_iter().map(ToString::to_string));
+    }
+
+    /// Whatever else was found rests on numbers of which some cannot be true, if there are such.
+    fn put_into(self, report: &mut Report) {
+        report.warnings.splice(0..0, self.warnings);
+        if !self.contradictions.is_empty() {
+            report.errors.splice(0..0, self.contradictions);
+            report.outcome = Outcome::Error;
+        }
+    }
 }
 
 /// Sites by their id in the recording.
@@ -133,7 +159,7 @@ impl<'a> Read<'a> {
         run: &'a Recording,
         symbols: &Symbols,
         terms: &Terms,
-        doubts: &mut Vec<String>,
+        doubts: &mut Doubts,
     ) -> Result<Self, Error> {
         let identities = symbols.identities(run).into_iter();
         let named = identities.zip(run.sites.values());
@@ -148,7 +174,7 @@ impl<'a> Read<'a> {
         let spawned_by = spawned_by(&subjects);
         let axes = Axes::new(run, &terms.policy, &subjects, &unlisted(SiteId(0)).1);
         let (series, warnings) = series::read(run, &axes.general, |id| axes.of(id), terms.threads)?;
-        doubts.extend(warnings.iter().map(ToString::to_string));
+        doubts.add(&warnings);
         let mut sites = BTreeMap::new();
         let mut key_of = HashMap::new();
         for (id, series) in series {

@@ -118,6 +118,19 @@ pub(super) fn of_children(run: &Run<'_>) -> Option<String> {
     })
 }
 
+/// Why a run is not judged of which more was not counted than was: one sentence.
+pub(super) fn of_uncounted(run: &Run<'_>) -> Option<String> {
+    let last = run.timeline.points.last()?;
+    let (uncounted, counted) = (last.dropped.blocks, last.heap.allocs);
+    (uncounted > counted).then(|| {
+        format!(
+            "{} (pid {}) allocated {uncounted} blocks that were not counted, and only {counted} that \
+             were: record it in sampled mode, which needs less memory",
+            run.timeline.header.exe, run.timeline.header.pid
+        )
+    })
+}
+
 fn last_children(run: &Run<'_>) -> Option<Children> {
     run.timeline.points.last().and_then(|point| point.children)
 }

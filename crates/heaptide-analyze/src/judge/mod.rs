@@ -104,6 +104,7 @@ pub fn judge_runs_by(runs: &[Run<'_>], criteria: &Criteria<'_>, classify: Classi
     let mut undecided: Vec<String> =
         judged.iter().flat_map(|run| &run.too_short).cloned().collect();
     undecided.extend(runs.iter().filter_map(adequacy::of_children));
+    undecided.extend(runs.iter().filter_map(adequacy::of_uncounted));
     judged.iter_mut().for_each(|run| rule_on(run, criteria));
     let policy_use = policy.usage(&judged, runs, today);
     let baseline = baseline.map(|baseline| {

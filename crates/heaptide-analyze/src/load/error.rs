@@ -5,9 +5,8 @@ use std::path::{Path, PathBuf};
 
 use heaptide_format::FORMAT_VERSION;
 
-/// Longest line that is read: a snapshot of 10,000 sites has about 4 MB, so that this is no
-/// snapshot but a file without line feeds, which would not fit into memory.
-pub(crate) const LINE_LIMIT_BYTES: u64 = 1 << 30;
+use super::invariants::Contradiction;
+use crate::limits::MOST_LINE_BYTES;
 
 /// Why a recording (or dump) could not be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,12 +51,21 @@ pub enum Error {
         /// The first damage, with its place.
         damage: String,
     },
-    /// A line is longer than a gibibyte.
+    /// A line is longer than any that is read.
     LineTooLong {
         /// The file.
         file: PathBuf,
         /// Line number, from 1.
         line: u64,
+    },
+    /// There is more of something than is read.
+    TooMany {
+        /// The file.
+        file: PathBuf,
+        /// Of what.
+        what: &'static str,
+        /// How much is read at most.
+        most: usize,
     },
     /// A directory without recordings.
     NoRecordings {
@@ -133,7 +141,13 @@ impl fmt::Display for Error {
             }
             Self::LineTooLong { file, line } => write!(
                 f,
-                "{}:{line}: a line of more than {LINE_LIMIT_BYTES} bytes: not written by heaptide",
+                "{}:{line}: a line of more than {MOST_LINE_BYTES} bytes: not written by heaptide",
+                file.display()
+            ),
+            Self::TooMany { file, what, most } => write!(
+                f,
+                "{}: more than {most} {what}, which is more than the shim writes: record again, or read \
+                 the segments of this recording one by one",
                 file.display()
             ),
             Self::NoRecordings { dir } => {
@@ -229,6 +243,8 @@ pub enum Cause {
     },
     /// A file of a directory was left out.
     LeftOut(Box<Error>),
+    /// A number that cannot be true.
+    Contradiction(Contradiction),
 }
 
 impl fmt::Display for Cause {
@@ -251,7 +267,17 @@ impl fmt::Display for Cause {
                 )
             }
             Self::LeftOut(error) => write!(f, "left out: {error}"),
+            Self::Contradiction(Contradiction { field, says }) => {
+                write!(f, "`{field}` cannot be true: {says}; no verdict rests on it: record again")
+            }
         }
+    }
+}
+
+impl Warning {
+    /// Whether it says that a recording contradicts itself.
+    pub(crate) fn is_contradiction(&self) -> bool {
+        matches!(self.cause, Cause::Contradiction(_))
     }
 }
 

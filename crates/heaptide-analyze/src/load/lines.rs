@@ -4,7 +4,8 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use super::error::{Error, LINE_LIMIT_BYTES, Place};
+use super::error::{Error, Place};
+use crate::limits::MOST_LINE_BYTES;
 
 /// Snapshots' lines have up to megabytes: with the 8 KiB of the standard library, one would take
 /// hundreds of reads.
@@ -45,7 +46,7 @@ impl Lines {
     /// The next line; `None` at the end of the file.
     pub(crate) fn next(&mut self) -> Result<Option<RawLine<'_>>, Error> {
         self.buffer.clear();
-        let mut bounded = self.reader.by_ref().take(LINE_LIMIT_BYTES);
+        let mut bounded = self.reader.by_ref().take(MOST_LINE_BYTES);
         let read = bounded.read_until(b'\n', &mut self.buffer);
         let n_bytes = read.map_err(|err| Error::unreadable(&self.file, &err))? as u64;
         if n_bytes == 0 {
@@ -54,7 +55,7 @@ impl Lines {
         let place = self.next;
         let ending = match self.buffer.pop_if(|last| *last == b'\n') {
             Some(_) => Ending::LineFeed,
-            None if n_bytes >= LINE_LIMIT_BYTES => {
+            None if n_bytes >= MOST_LINE_BYTES => {
                 return Err(Error::LineTooLong { file: self.file.clone(), line: place.line });
             }
             None => Ending::EndOfFile,

@@ -9,6 +9,7 @@ use heaptide_format::{
 };
 
 use super::error::{Cause, Error, Warning, Warnings};
+use super::invariants::{self, Contradiction};
 use super::rows::{SnapshotLines, TakeRows, each_row};
 use super::scalars::{self, Scalars};
 use super::scan::{Completeness, LineRef, Scanned, Segment};
@@ -29,6 +30,8 @@ pub struct Recording {
     pub names: BTreeMap<(ModuleId, ModuleOffset), Vec<Name>>,
     /// One for each point.
     line_refs: Vec<LineRef>,
+    /// A line could not be read: what it held is in no sum.
+    is_damaged: bool,
 }
 
 /// One snapshot with the current row of every site.
@@ -47,7 +50,8 @@ impl Recording {
         let header = segments.first().map(|first| first.header.clone()).unwrap_or_default();
         let timeline = Timeline { header, points: Vec::new() };
         let (files, line_refs) = (Vec::new(), Vec::new());
-        let mut run = Self { timeline, files, sites, modules, names, line_refs };
+        let is_damaged = segments.iter().any(|segment| segment.damage.is_some());
+        let mut run = Self { timeline, files, sites, modules, names, line_refs, is_damaged };
         for segment in segments {
             run.append(segment, warnings);
         }
@@ -65,9 +69,15 @@ impl Recording {
                 warnings.add(&segment.file, Some(line_ref.place), Cause::Repeated { seq });
                 continue;
             }
-            self.timeline
-                .points
-                .push(scalars::into_point(scalars, self.timeline.header.start_mono_ns));
+            let itself = invariants::of_snapshot(&scalars);
+            let point = scalars::into_point(scalars, self.timeline.header.start_mono_ns);
+            let last = self.timeline.points.last();
+            let wrong = itself.or_else(|| invariants::between(last?, &point));
+            if let Some(wrong) = wrong {
+                let cause = Cause::Contradiction(wrong);
+                warnings.add(&segment.file, Some(line_ref.place), cause);
+            }
+            self.timeline.points.push(point);
             self.line_refs.push(LineRef { file: self.files.len() - 1, ..line_ref });
         }
     }
@@ -172,6 +182,18 @@ impl Recording {
         let line_ref = &self.line_refs[k];
         let cause = Cause::Damaged(cause.to_string());
         warnings.add(self.file_of(line_ref), Some(line_ref.place), cause);
+    }
+
+    /// Adds a warning that this snapshot contradicts itself or what stands before it.
+    pub(crate) fn warn_of(&self, k: usize, wrong: Contradiction, warnings: &mut Warnings) {
+        let line_ref = &self.line_refs[k];
+        let cause = Cause::Contradiction(wrong);
+        warnings.add(self.file_of(line_ref), Some(line_ref.place), cause);
+    }
+
+    /// Whether every line could be read, so that the rows must add up to the heap.
+    pub(crate) fn is_whole(&self) -> bool {
+        !self.is_damaged
     }
 
     fn file_of(&self, line_ref: &LineRef) -> &Path {

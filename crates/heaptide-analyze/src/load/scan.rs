@@ -20,6 +20,7 @@ use super::foreign::looks_like;
 use super::input::{Chosen, Input};
 use super::lines::{Ending, Lines, RawLine};
 use super::scalars::{self, Scalars};
+use crate::limits::{MOST_FRAMES, MOST_MODULES, MOST_NAMES_PER_ADDRESS, MOST_SITES};
 
 /// Where a snapshot's line stands.
 #[derive(Clone, Copy, Debug)]
@@ -95,7 +96,11 @@ impl Scan {
                 Ok(Content::Snapshot(scalars, rows_at)) => {
                     self.recordings[recording].snapshot(scalars, rows_at, &line)
                 }
-                Ok(Content::Other(other)) => self.recordings[recording].keep(other, line.bytes),
+                Ok(Content::Other(other)) => {
+                    let recording = &mut self.recordings[recording];
+                    recording.keep(other, line.bytes);
+                    recording.check_size(&input.file)?;
+                }
                 Err(cause) => self.note(recording, &input.file, &line, &cause),
             }
         }
@@ -152,6 +157,15 @@ impl Scanned {
         segment.snapshots.push((scalars, line_ref));
     }
 
+    fn check_size(&self, file: &Path) -> Result<(), Error> {
+        let too_many = |what, most| Err(Error::TooMany { file: file.to_owned(), what, most });
+        match () {
+            () if self.sites.len() > MOST_SITES => too_many("call sites", MOST_SITES),
+            () if self.modules.len() > MOST_MODULES => too_many("modules", MOST_MODULES),
+            () => Ok(()),
+        }
+    }
+
     fn keep(&mut self, line: Line, bytes: &[u8]) {
         match line {
             Line::Module(module) => {
@@ -192,8 +206,25 @@ fn read_line(line: &RawLine<'_>) -> Result<Content, LineError> {
     }
     Ok(match Line::parse(line.bytes)? {
         Line::Header(header) => Content::Header(header),
-        other => Content::Other(other),
+        other => {
+            check_depth(&other)?;
+            Content::Other(other)
+        }
     })
+}
+
+/// No stack of the shim is so deep, and no compiler inlines so much.
+fn check_depth(line: &Line) -> Result<(), LineError> {
+    let (n, most, what) = match line {
+        Line::Site(site) => (site.frames.len(), MOST_FRAMES, "frames in one stack"),
+        Line::Names(names) => {
+            let at_once = names.offsets.iter().map(|named| named.names.len()).max();
+            (at_once.unwrap_or(0), MOST_NAMES_PER_ADDRESS, "functions at one address")
+        }
+        Line::Header(_) | Line::Module(_) | Line::Snapshot(_) => return Ok(()),
+    };
+    let cause = || format!("{n} {what}, of which at most {most} are read");
+    if n > most { Err(LineError::Malformed { column: 0, cause: cause() }) } else { Ok(()) }
 }
 
 fn first_header(file: &Path, line: &RawLine<'_>) -> Result<Header, Error> {

@@ -11,6 +11,7 @@ use super::limit::{Growth, Limit};
 use super::schema::{Dependencies, Policy};
 use crate::finding::{Finding, Gate, JudgedSite, Ruling};
 use crate::identity::Origin;
+use crate::limits::MOST_SUGGESTIONS;
 use crate::run_report::{Pace, RunReport};
 use crate::site::{Run, Subject};
 use crate::verdict::Class;
@@ -188,7 +189,9 @@ impl Policy {
         if count > 0 {
             policy_use.used.push((pattern, count));
         } else if !occurs(entry.site.get_ref(), runs) {
-            let (place, close) = (self.source.place(&entry.site), closest(&pattern, runs));
+            let looks_for_it = policy_use.unmatched.len() < MOST_SUGGESTIONS;
+            let close = looks_for_it.then(|| closest(&pattern, runs)).unwrap_or_default();
+            let place = self.source.place(&entry.site);
             policy_use
                 .warnings
                 .push(format!("{place}: the allow entry for `{pattern}` matches no site{close}"));
@@ -227,7 +230,9 @@ impl Policy {
     fn report_idle(&self, runs: &[Run<'_>], policy_use: &mut PolicyUse) {
         for entry in self.lifetime.iter().filter(|entry| !occurs(entry.site.get_ref(), runs)) {
             let (place, pattern) = (self.source.place(&entry.site), entry.site.get_ref());
-            let close = closest(&pattern.to_string(), runs);
+            let looks_for_it = policy_use.unmatched.len() < MOST_SUGGESTIONS;
+            let close =
+                looks_for_it.then(|| closest(&pattern.to_string(), runs)).unwrap_or_default();
             policy_use
                 .warnings
                 .push(format!("{place}: the lifetime for `{pattern}` matches no site{close}"));

@@ -7,6 +7,8 @@ use std::fmt;
 pub(super) struct Source {
     pub(super) file: String,
     text: String,
+    /// Where lines begin: a policy may have thousands of entries, each with its place.
+    line_starts: Vec<usize>,
 }
 
 /// A line and a column, from 1; columns count characters.
@@ -18,21 +20,30 @@ pub(super) struct Place {
 
 impl Source {
     pub(super) fn of(text: &str) -> Self {
-        Self { text: text.to_owned(), ..Self::default() }
+        let starts = text.match_indices('\n').map(|(newline, _)| newline + 1);
+        let line_starts = std::iter::once(0).chain(starts).collect();
+        Self { text: text.to_owned(), line_starts, ..Self::default() }
     }
 
     /// `heaptide.toml:12:8`; the name alone for what was written by no hand.
     pub(super) fn place<T>(&self, written: &toml::Spanned<T>) -> String {
         match written.span() {
             span if span.is_empty() => self.file.clone(),
-            span => format!("{}:{}", self.file, Place::of(&self.text, span.start)),
+            span => format!("{}:{}", self.file, self.place_at(span.start)),
         }
+    }
+
+    fn place_at(&self, at: usize) -> Place {
+        let line = self.line_starts.partition_point(|start| *start <= at);
+        let start = line.checked_sub(1).map_or(0, |before| self.line_starts[before]);
+        let before = self.text.get(start..at).unwrap_or_default();
+        Place { line: line.max(1), column: before.chars().count() + 1 }
     }
 }
 
 impl Default for Source {
     fn default() -> Self {
-        Self { file: "heaptide.toml".into(), text: String::new() }
+        Self { file: "heaptide.toml".into(), text: String::new(), line_starts: Vec::new() }
     }
 }
 

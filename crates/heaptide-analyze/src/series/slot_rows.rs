@@ -8,13 +8,13 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::ops::Range;
 
-use heaptide_format::{Error as LineError, Growth, SiteId, SiteRow};
+use heaptide_format::{Epoch, Error as LineError, Growth, SiteId, SiteRow};
 
 use super::cohorts::{SlotCohort, push_cohorts};
 use super::observation::{SlotObservation, Trough};
 use super::totals::Totals;
 use crate::axis::Axis;
-use crate::load::TakeRows;
+use crate::load::{Contradiction, TakeRows, of_row};
 
 /// The snapshots that one slot joins.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,7 +48,18 @@ pub(crate) struct SlotRows<'a> {
     growth: Vec<Growth>,
     /// Damaged lines, by point, backwards.
     pub(super) damage: Vec<(usize, LineError)>,
+    /// Rows that contradict themselves, by point, backwards; the first few.
+    pub(super) contradictions: Vec<(usize, Contradiction)>,
+    /// The snapshot whose rows come.
+    point: (usize, Epoch),
+    /// The last of the slot.
+    pub(super) last_point: usize,
+    /// Cohorts add up: no block's trailer was overwritten in this run.
+    has_sums: bool,
 }
+
+/// Enough to see what they have in common.
+const MOST_CONTRADICTIONS: usize = 5;
 
 /// One site; its cohorts and growth end here, where those of the next begin.
 #[derive(Debug)]
@@ -61,7 +72,7 @@ struct SiteInSlot {
 }
 
 impl<'a> SlotRows<'a> {
-    pub(super) fn new(axis: &'a Axis) -> Self {
+    pub(super) fn new(axis: &'a Axis, has_sums: bool) -> Self {
         Self {
             axis,
             sites: Vec::new(),
@@ -69,6 +80,25 @@ impl<'a> SlotRows<'a> {
             cohorts: Vec::new(),
             growth: Vec::new(),
             damage: Vec::new(),
+            contradictions: Vec::new(),
+            point: (0, Epoch::default()),
+            last_point: 0,
+            has_sums,
+        }
+    }
+
+    /// The next rows are of this snapshot.
+    pub(super) fn begin(&mut self, k: usize, epoch: Epoch) {
+        self.point = (k, epoch);
+        self.last_point = self.last_point.max(k);
+    }
+
+    fn check(&mut self, row: &SiteRow, is_skimmed: bool) {
+        let (k, epoch) = self.point;
+        if let Some(wrong) = of_row(row, epoch, self.has_sums && !is_skimmed)
+            && self.contradictions.len() < MOST_CONTRADICTIONS
+        {
+            self.contradictions.push((k, wrong));
         }
     }
 
@@ -91,6 +121,7 @@ impl TakeRows for SlotRows<'_> {
 
     /// Rows of one site come backwards.
     fn take(&mut self, row: &SiteRow) {
+        self.check(row, self.skims(row.site));
         match self.index_by_site.entry(row.site) {
             Entry::Vacant(last) => {
                 last.insert(self.sites.len());

@@ -71,7 +71,7 @@ fn find(symbol_paths: &[PathBuf], module: &Module) -> Result<Found, Option<Probl
         return Err(None);
     }
     let Some(recorded) = &module.build_id else {
-        return unchecked(path);
+        return unchecked(symbol_paths, path);
     };
     let mut best: Option<Found> = None;
     for file in candidates(symbol_paths, path, recorded) {
@@ -114,7 +114,7 @@ impl Resolve for ElfResolver {
             Err(problem) => return Resolved { names: BTreeMap::new(), problem },
         };
         match opened.reader.names(offsets) {
-            Ok(names) => Resolved { problem: remark(module, &opened.file, &names), names },
+            Ok(names) => Resolved { problem: remark(&opened.file, &names), names },
             Err(cause) => {
                 let problem = Some(Problem::Unreadable { file: opened.file.clone(), cause });
                 Resolved { names: BTreeMap::new(), problem }
@@ -124,10 +124,7 @@ impl Resolve for ElfResolver {
 }
 
 /// What a person can do to get more than this.
-fn remark(module: &Module, file: &Path, names: &Names) -> Option<Problem> {
-    if module.build_id.is_none() {
-        return Some(Problem::Unchecked { module: PathBuf::from(&module.path) });
-    }
+fn remark(file: &Path, names: &Names) -> Option<Problem> {
     let file = file.to_owned();
     if names.is_empty() {
         return Some(Problem::NoSymbols { file });
@@ -150,11 +147,26 @@ fn has_bare_names(names: &[Name]) -> bool {
     inlined.iter().any(|name| is_rust(name) && is_bare(&name.function))
 }
 
-fn unchecked(path: &Path) -> Result<Found, Option<Problem>> {
-    match Facts::read(path) {
-        Ok(facts) => Ok(Found { file: path.to_owned(), debug: facts.debug }),
-        Err(_) if !path.exists() => Err(Some(Problem::Missing { module: path.to_owned() })),
-        Err(cause) => Err(Some(Problem::Unreadable { file: path.to_owned(), cause })),
+/// Without a build id anything could stand at the path that the recording names; only what the user
+/// points at is believed.
+fn unchecked(symbol_paths: &[PathBuf], module: &Path) -> Result<Found, Option<Problem>> {
+    let named = |file: &&PathBuf| file.file_name() == module.file_name() && file.is_file();
+    let inside = |given: &PathBuf| Some(given.join(module.file_name()?));
+    let given = symbol_paths.iter().map(|given| match given.is_dir() {
+        true => inside(given).unwrap_or_default(),
+        false => given.clone(),
+    });
+    let given: Vec<PathBuf> = given.collect();
+    let Some(file) = given.iter().find(named) else {
+        let module = module.to_owned();
+        return Err(Some(match module.exists() {
+            true => Problem::Unchecked { module },
+            false => Problem::Missing { module },
+        }));
+    };
+    match Facts::read(file) {
+        Ok(facts) => Ok(Found { file: file.clone(), debug: facts.debug }),
+        Err(cause) => Err(Some(Problem::Unreadable { file: file.clone(), cause })),
     }
 }
 

@@ -7,6 +7,7 @@
 //! `module+0xoffset`.
 
 mod build_id;
+mod compressed;
 mod dwo;
 mod elf;
 mod executable;
@@ -28,6 +29,7 @@ pub use resolve::{RecordedOnly, Resolve, Resolved};
 use crate::identity::{
     CrateNames, Identity, NamedFrame, Origin, SharedFrame, Stack, WorkspaceCrates, tell_apart,
 };
+use crate::limits::MOST_FRAMES;
 use crate::load::Recording;
 
 /// The frames of a run: one for each function at each address, shared by all stacks through it.
@@ -67,9 +69,10 @@ impl Symbols {
     /// A site's frames with their names, innermost first; inlined functions are frames of their own.
     pub fn stack(&self, site: &Site) -> Stack {
         let named = site.frames.iter().filter_map(|at| self.frames.get(at));
-        let mut frames = Vec::with_capacity(named.clone().map(Vec::len).sum());
-        named.for_each(|at| frames.extend_from_slice(at));
-        Stack { frames, truncated: site.truncated }
+        let n_frames = named.clone().map(Vec::len).sum::<usize>();
+        let mut frames = Vec::with_capacity(n_frames.min(MOST_FRAMES));
+        frames.extend(named.flatten().take(MOST_FRAMES).cloned());
+        Stack { frames, truncated: site.truncated || n_frames > MOST_FRAMES }
     }
 
     /// What the sites of `run` are called, each told apart from all others.

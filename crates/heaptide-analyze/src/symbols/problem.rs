@@ -20,7 +20,7 @@ pub enum Problem {
         /// The module's path.
         module: PathBuf,
     },
-    /// The recording holds no build id, so the file was used unchecked.
+    /// The recording holds no build id, so the file at the recorded path was not used.
     Unchecked {
         /// The module's path.
         module: PathBuf,
@@ -66,8 +66,8 @@ impl fmt::Display for Problem {
             ),
             Self::Unchecked { module } => write!(
                 f,
-                "{}: the recording has no build id for it, so names may be of another build: link \
-                 with -Wl,--build-id",
+                "{}: the recording has no build id for it, so what stands there now may be anything \
+                 and was not used for names: give it with --symbol-path, or link with -Wl,--build-id",
                 module.display()
             ),
             Self::NoLines { file } => write!(

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use addr2line::Loader;
@@ -40,10 +41,13 @@ impl Reader {
 
     /// Names of return addresses.
     pub(super) fn names(&self, offsets: &[ModuleOffset]) -> Result<Names, String> {
-        match self {
+        // The readers of others are not ready for every file; without names there still is a verdict.
+        let names = AssertUnwindSafe(|| match self {
             Self::Whole(whole) => whole.names(offsets),
             Self::Unpacked(loader) => Ok(dwo::names(loader, offsets)),
-        }
+        });
+        let failed = || "its debug information is broken: its reader failed".to_owned();
+        catch_unwind(names).unwrap_or_else(|_| Err(failed()))
     }
 }
 

@@ -114,3 +114,12 @@ fn most_of_the_growth_has_one_root() {
         assert_eq!(tree_of(stacks).as_ref().map(shown).as_deref(), *expected, "{name}");
     }
 }
+
+/// A site of 7,800 distinct frames overflowed the stack, and a million names took two minutes.
+#[test]
+fn a_stack_of_any_depth_has_a_tree() {
+    let stack: Vec<String> = (0..20_000).map(|n| format!("a::f{n}")).collect();
+    let tree = tree_of(&[(&stack.join(" "), 10), ("a::g a::f19999", 10)]).expect("a tree");
+    let json = serde_json::to_string(&tree).expect("JSON");
+    assert!(serde_json::from_str::<serde_json::Value>(&json).is_ok(), "nested too deep to be read");
+}

@@ -34,14 +34,15 @@ fn what_is_wrong_with_a_file_is_said() {
     let not_found = "absent: not found, so its functions have no names";
     let refused = format!("{name}: refused for names: its build id is ");
     let unchecked =
-        format!("{name}: the recording has no build id for it, so names may be of another");
+        format!("{name}: the recording has no build id for it, so what stands there now may");
+    let text_unchecked = unchecked.replace(&name, "shop");
     for (path, build_id, says) in [
         // What has no place in the file system, like the kernel's own, is nobody's mistake.
         (Path::new("linux-vdso.so.1"), Some("00ff"), None),
         (Path::new("linux-vdso.so.1"), None, None),
         (&absent, None, Some(not_found)),
         (&absent, Some("00ff"), Some(not_found)),
-        (&text, None, Some("shop: not ELF: ")),
+        (&text, None, Some(&*text_unchecked)),
         (&text, Some("00ff"), Some("shop: not ELF: ")),
         (&own, None, Some(&*unchecked)),
         (&own, Some("00ff"), Some(&*refused)),

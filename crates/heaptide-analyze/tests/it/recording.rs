@@ -50,7 +50,7 @@ pub(crate) fn snapshot(seq: u64, rows: &[(u32, u64)]) -> String {
     let rows = rows.iter().map(row).collect::<Vec<_>>().join(",");
     let (mono_ns, live) = (1000 + (seq + 1) * 100, seq * 10);
     format!(
-        r#"{{"kind":"snapshot","seq":{seq},"mono_ns":{mono_ns},"epoch":{seq},"reason":"interval","heap":{{"live_bytes":{live}}},"rss_bytes":4096,"sites":[{rows}]}}"#
+        r#"{{"kind":"snapshot","seq":{seq},"mono_ns":{mono_ns},"epoch":{seq},"reason":"interval","heap":{{"alloc_bytes":{live},"live_bytes":{live}}},"rss_bytes":4096,"sites":[{rows}]}}"#
     ) + "\n"
 }
 

@@ -273,3 +273,50 @@ fn a_file_that_was_read_is_not_read_again() {
         assert_eq!(problems, [""; 0], "{test}");
     }
 }
+
+/// A pipe blocked for ever.
+#[test]
+fn what_is_no_regular_file_is_not_opened() {
+    let dir = Dir::new("pipe");
+    let pipe = dir.0.join("shop");
+    let made = Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.expect("mkfifo runs").success());
+    for path in [pipe.as_path(), Path::new("/dev/zero")] {
+        let (path, build_id) = (path.display().to_string(), Some("00ff".to_owned()));
+        let module = Module { id: ModuleId(0), path, build_id, bias: ModuleOffset(0) };
+        let found = ElfResolver::new(Vec::new()).resolve(&module, &[ModuleOffset(16)]);
+        let said = found.problem.map(|problem| problem.to_string()).unwrap_or_default();
+        assert!(said.ends_with(": not a regular file, so it was not opened"), "{said}");
+    }
+}
+
+/// Without a build id anything could stand at the path that a recording names.
+#[test]
+fn without_a_build_id_only_what_the_user_points_at_is_used() {
+    let shop = Shop::build("no-build-id", &["-Cdebuginfo=1"]);
+    let mut run = shop.record();
+    run.modules.values_mut().for_each(|module| module.build_id = None);
+    let unused =
+        "shop: the recording has no build id for it, so what stands there now may be anything";
+    check(&shop, &run, &[], UNNAMED, unused);
+    check(&shop, &run, &["shop"], FULL, "");
+    check(&shop, &run, &["."], FULL, "");
+}
+
+/// Sections that claimed to unpack to exabytes panicked, and some megabytes took gigabytes.
+#[test]
+fn what_unpacks_to_too_much_is_refused() {
+    let seed = |name: &str| {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds/elf").join(name);
+        let named = path.display().to_string();
+        let module = Module { id: ModuleId(0), path: named, build_id: None, bias: ModuleOffset(0) };
+        let found = ElfResolver::new(vec![path]).resolve(&module, &[ModuleOffset(0x1001)]);
+        found.problem.map(|problem| problem.to_string()).unwrap_or_default()
+    };
+    let said = seed("claims-exabytes");
+    assert!(
+        said.contains("compressed debug sections unpack to more than 2147483648 bytes"),
+        "{said}"
+    );
+    assert!(!seed("packed").contains("unpack"), "an honest one");
+}

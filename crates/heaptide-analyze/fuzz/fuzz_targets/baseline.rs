@@ -1,0 +1,11 @@
+//! `cargo +nightly fuzz run baseline` in `crates/heaptide-analyze`, or `cargo ci fuzz`.
+
+#![no_main]
+
+#[path = "../bodies.rs"]
+#[allow(dead_code)]
+mod bodies;
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| bodies::baseline(bytes));
