@@ -89,7 +89,7 @@ fn to_github(
     let mut written = Vec::new();
     if format != Format::Github {
         // The runner reads commands from both streams, and standard output is the report's.
-        output::text_err(&github::write(report, view));
+        output::document_err(&github::write(report, view));
         written.push("annotations");
     }
     if let Some(path) = summary {

@@ -1,10 +1,10 @@
 //! Exit codes: decided here and nowhere else.
 
-use std::fmt::Write;
 use std::io;
 use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
+use heaptide_report::{Escaped, Terminal};
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 
@@ -59,14 +59,12 @@ pub(crate) fn is_broken_pipe(cause: &anyhow::Error) -> bool {
     io_errors.into_iter().any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
 }
 
-/// An error with its causes, one a line.
-pub(crate) fn in_words(cause: &anyhow::Error) -> String {
-    let mut words = format!("{ERROR}error:{ERROR:#} {cause}");
-    for deeper in cause.chain().skip(1) {
-        // Writing to a string cannot fail.
-        let _ = write!(words, "\n  {deeper}");
-    }
-    words
+/// An error with its causes, one a line; further lines of one are set in like another.
+pub(crate) fn in_words(cause: &anyhow::Error) -> Escaped<Terminal> {
+    let causes: Vec<String> = cause.chain().map(ToString::to_string).collect();
+    let lines = causes.iter().flat_map(|cause| cause.lines()).map(Escaped::text);
+    let word = Escaped::text("error:").painted(ERROR);
+    Escaped::fill("{} {}\n", [word, Escaped::join(lines, "\n  ")])
 }
 
 #[cfg(test)]
@@ -95,6 +93,6 @@ mod tests {
     fn an_error_is_told_with_its_causes() {
         let cause = anyhow::anyhow!("disk full").context("cannot write a").context("gave up");
         let plain = anstream::adapter::strip_str(&in_words(&cause)).to_string();
-        assert_eq!(plain, "error: gave up\n  cannot write a\n  disk full");
+        assert_eq!(plain, "error: gave up\n  cannot write a\n  disk full\n");
     }
 }

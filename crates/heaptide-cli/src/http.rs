@@ -6,10 +6,7 @@ use std::io;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufStream, Take};
 use tokio::net::{TcpStream, ToSocketAddrs};
 
-/// All lines before the body together: more than servers let their clients send, let alone send.
-const MOST_HEADER_BYTES: u64 = 1 << 16;
-/// The shop's answers are a few words; whoever sends more is no shop.
-const MOST_BODY_BYTES: usize = 1 << 20;
+use crate::limits::{MOST_HTTP_BODY_BYTES, MOST_HTTP_HEADER_BYTES};
 
 /// An open connection.
 #[derive(Debug)]
@@ -69,7 +66,7 @@ impl Client {
     }
 
     async fn header(&mut self) -> io::Result<Header> {
-        let mut lines = (&mut self.stream).take(MOST_HEADER_BYTES);
+        let mut lines = (&mut self.stream).take(MOST_HTTP_HEADER_BYTES);
         let status = status_of(&line(&mut lines).await?)?;
         let mut body_bytes = Ok(0);
         loop {
@@ -80,7 +77,7 @@ impl Client {
             if let Some((name, value)) = line.split_once(':')
                 && name.eq_ignore_ascii_case("content-length")
             {
-                let said = value.trim().parse().ok().filter(|&bytes| bytes <= MOST_BODY_BYTES);
+                let said = value.trim().parse().ok().filter(|&bytes| bytes <= MOST_HTTP_BODY_BYTES);
                 body_bytes = said.ok_or_else(|| unexpected(&line));
             }
         }
@@ -101,7 +98,7 @@ async fn line(lines: &mut Take<&mut BufStream<TcpStream>>) -> io::Result<String>
     if line.last() != Some(&b'\n') {
         return Err(match lines.limit() {
             0 => {
-                let cause = format!("its header is longer than {MOST_HEADER_BYTES} bytes");
+                let cause = format!("its header is longer than {MOST_HTTP_HEADER_BYTES} bytes");
                 io::Error::new(io::ErrorKind::InvalidData, cause)
             }
             _ => {

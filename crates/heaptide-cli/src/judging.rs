@@ -1,7 +1,7 @@
 //! From paths and options to a report. All thinking is the analyzer's; files are read here.
 
 use std::cell::RefCell;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -20,6 +20,7 @@ use heaptide_analyze::view::{Limits, RunView};
 use heaptide_format::{Line, Names};
 
 use crate::args::{self, JudgingOptions};
+use crate::limits::{MOST_BASELINE_BYTES, MOST_POLICY_BYTES, read_text};
 use crate::symbol_cache::CachingResolver;
 use crate::{output, workspace};
 
@@ -76,6 +77,11 @@ impl Judge {
         self
     }
 
+    /// Takes names from this executable, with a build id or without: the user had it run.
+    pub(crate) fn trusts(&self, exe: &Path) {
+        self.names.borrow_mut().also_in(exe.to_owned());
+    }
+
     /// Loads recordings and judges them.
     pub(crate) fn judge(&self, paths: &[PathBuf]) -> anyhow::Result<Report> {
         Ok(heaptide_analyze::judge(paths, &mut *self.names.borrow_mut(), &self.terms)?)
@@ -115,7 +121,8 @@ impl Judge {
     /// What there is to know of the build before.
     fn before(&self, paths: &[PathBuf]) -> anyhow::Result<Before> {
         let report = self.judge(paths).context("cannot judge the build before")?;
-        output::warn(report.warnings.iter().map(|text| format!("the build before: {text}")));
+        let said = report.errors.iter().chain(&report.warnings);
+        output::warn(said.map(|text| format!("the build before: {text}")));
         Ok(Before::of(&report.runs))
     }
 
@@ -139,7 +146,7 @@ fn policy(config: Option<&Path>) -> anyhow::Result<Policy> {
     if config.is_none() && !path.exists() {
         return Ok(Policy::default());
     }
-    let text = fs::read_to_string(path)
+    let text = read_text(path, MOST_POLICY_BYTES)
         .with_context(|| format!("cannot read the policy {}", path.display()))?;
     let policy = Policy::parse(&text).map_err(|wrong| anyhow!("{}:{wrong}", path.display()))?;
     Ok(policy.from_file(&path.display().to_string()))
@@ -174,7 +181,7 @@ fn append(path: &Path, lines: Vec<Names>) -> std::io::Result<()> {
 /// Reads a baseline file.
 pub(crate) fn baseline(path: &Path) -> anyhow::Result<Baseline> {
     let file = path.display();
-    let text = fs::read_to_string(path).with_context(|| {
+    let text = read_text(path, MOST_BASELINE_BYTES).with_context(|| {
         format!(
             "cannot read the baseline {file}; `heaptide baseline REC --update {file}` writes it"
         )
@@ -185,6 +192,8 @@ pub(crate) fn baseline(path: &Path) -> anyhow::Result<Baseline> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use heaptide_format::{ModuleId, NamedOffset, Snapshot};
 
     use super::*;

@@ -28,6 +28,7 @@ mod source;
 mod args;
 mod exit;
 mod http;
+mod limits;
 mod sources;
 mod symbol_cache;
 mod terminal;
@@ -88,7 +89,7 @@ fn answer(name: &'static str, argv: &[OsString]) -> ExitCode {
         Ok(exit) => exit.into(),
         Err(cause) if exit::is_broken_pipe(&cause) => Exit::Clean.into(),
         Err(cause) => {
-            output::text_err(&format!("{}\n", exit::in_words(&cause)));
+            output::text_err(&exit::in_words(&cause));
             Exit::Failed.into()
         }
     }

@@ -4,10 +4,12 @@ use std::io::{self, IsTerminal, Write};
 
 use anyhow::Context;
 use heaptide_analyze::{Outcome, Report};
-use heaptide_report::{Colour, View, github, gitlab, human, json, junit, markdown, sarif, tap};
+use heaptide_report::{
+    Colour, Escaped, Terminal, View, github, gitlab, human, json, junit, markdown, sarif, tap,
+};
 
 use crate::args::Format;
-use crate::exit::{Exit, is_broken_pipe};
+use crate::exit::{Exit, in_words, is_broken_pipe};
 use crate::terminal;
 
 /// Our reader, as far as it can be known.
@@ -39,10 +41,15 @@ pub(crate) fn report(report: &Report, format: Format) -> anyhow::Result<Exit> {
         Format::Gitlab => gitlab::write(report, &view),
         Format::Tap => tap::write(report, &view),
     };
-    match text_out(&text) {
-        // Whoever reads has seen enough; the verdict is what it is.
-        Err(cause) if !is_broken_pipe(&cause) => Err(cause),
-        _ => Ok(exit(report.outcome)),
+    match (text_out(&text), exit(report.outcome)) {
+        (Err(cause), Exit::Clean) if !is_broken_pipe(&cause) => Err(cause),
+        // Nobody may have seen it, and the verdict is what it is.
+        (Err(cause), exit) if !is_broken_pipe(&cause) => {
+            text_err(&in_words(&cause));
+            Ok(exit)
+        }
+        // Whoever reads has seen enough.
+        (_, exit) => Ok(exit),
     }
 }
 
@@ -54,20 +61,25 @@ pub(crate) fn text_out(text: &str) -> anyhow::Result<()> {
 
 /// Writes text to standard error. Where that is full or closed nobody reads it, and that is no
 /// reason to lose a recording or a verdict.
-pub(crate) fn text_err(text: &str) {
+pub(crate) fn text_err(text: &Escaped<Terminal>) {
+    document_err(text);
+}
+
+/// The same of a whole output that `heaptide-report` wrote by its own rules.
+pub(crate) fn document_err(text: &str) {
     let _ = anstream::stderr().lock().write_all(text.as_bytes());
 }
 
 /// Writes notes about the input to standard error, one a line.
 pub(crate) fn warn(notes: impl IntoIterator<Item = impl std::fmt::Display>) {
     for note in notes {
-        text_err(&format!("warning: {note}\n"));
+        text_err(&Escaped::fill("warning: {}\n", [Escaped::text(&note.to_string())]));
     }
 }
 
 /// One line of progress on standard error.
 pub(crate) fn tell(text: &str) {
-    text_err(&format!("heaptide: {text}\n"));
+    text_err(&Escaped::fill("heaptide: {}\n", [Escaped::text(text)]));
 }
 
 pub(crate) fn exit(outcome: Outcome) -> Exit {

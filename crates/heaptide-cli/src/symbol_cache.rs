@@ -9,6 +9,7 @@ use heaptide_format::{Module, ModuleOffset, Name};
 /// A resolver that asks for each name once.
 #[derive(Debug, Default)]
 pub(crate) struct CachingResolver {
+    symbol_path: Vec<PathBuf>,
     resolver: ElfResolver,
     modules: BTreeMap<(String, Option<String>), Known>,
 }
@@ -24,7 +25,15 @@ struct Known {
 impl CachingResolver {
     /// Looks in `symbol_path` before the usual places.
     pub(crate) fn new(symbol_path: Vec<PathBuf>) -> Self {
-        Self { resolver: ElfResolver::new(symbol_path), modules: BTreeMap::new() }
+        let resolver = ElfResolver::new(symbol_path.clone());
+        Self { symbol_path, resolver, modules: BTreeMap::new() }
+    }
+
+    /// Looks into this file as well, as if the user had named it.
+    pub(crate) fn also_in(&mut self, file: PathBuf) {
+        let mut symbol_path = std::mem::take(&mut self.symbol_path);
+        symbol_path.push(file);
+        *self = Self::new(symbol_path);
     }
 }
 

@@ -75,6 +75,7 @@ fn watch_and_judge(args: &Run, guardian: Guardian) -> anyhow::Result<Exit> {
         anyhow::bail!("{name} {how}; {}", no_recording(watched.exe.as_deref()));
     }
     tell_what_is_missing(&recordings, &watched);
+    watched.exe.iter().for_each(|exe| judge.trusts(exe));
     let report = judge.name_and_judge(&recordings.paths())?;
     let exit = ci_job::report(&report, &args.judging)?;
     if watched.ending.is_crash() {

@@ -31,8 +31,15 @@ fn a_closed_standard_output_keeps_the_verdict() {
 #[test]
 fn a_full_standard_output_is_an_error() {
     let scratch = Scratch::new();
-    for args in ["check leaking.jsonl", "check clean.jsonl", "show leaking.jsonl", "man"] {
-        check(&scratch, &format!("heaptide {args} >/dev/full"), 2);
+    for (args, exit) in [
+        // A verdict stays what it is, but that a clean one was not told.
+        ("check leaking.jsonl", 1),
+        ("check short.jsonl", 3),
+        ("check clean.jsonl", 2),
+        ("show leaking.jsonl", 2),
+        ("man", 2),
+    ] {
+        check(&scratch, &format!("heaptide {args} >/dev/full"), exit);
     }
 }
 
