@@ -4,10 +4,11 @@
 //! characters in a label.
 
 use heaptide_analyze::finding::Finding;
+use heaptide_analyze::process::Part;
 use heaptide_analyze::view::RunView;
 use heaptide_analyze::{Outcome, RunReport};
 
-use crate::parts::{PARTS, Part};
+use crate::parts::{self, PARTS};
 use crate::phrase;
 use crate::view::View;
 
@@ -105,6 +106,12 @@ fn metrics(processes: &[Process<'_>], view: &View) -> Vec<Metric> {
             &outcome,
         ),
         each("heaptide_part_bytes", "gauge", "What the process holds, by part.", &parts),
+        each(
+            "heaptide_part_bytes_per_hour",
+            "gauge",
+            "Growth of a part of the process that grows, or may.",
+            &growing_parts,
+        ),
         each("heaptide_work_total", "counter", "Work counted by the program.", &work),
         each("heaptide_findings", "gauge", "Findings, by class and result.", &findings),
         each(
@@ -157,11 +164,26 @@ fn parts(process: &Process<'_>) -> String {
         Some((account, account.parts.as_ref()?))
     });
     let Some((account, parts)) = last else { return String::new() };
-    let line = |(name, bytes): &Part| {
+    let line = |(name, bytes): &parts::Part| {
         let labels = format!("{},{}", labels(process), label("part", name));
         sample("heaptide_part_bytes", &labels, bytes(account, parts) as f64)
     };
     PARTS.iter().map(line).collect()
+}
+
+fn growing_parts(process: &Process<'_>) -> String {
+    let growing = process.judged.process.parts.iter().filter(|part| part.class.may_grow());
+    let line = |part: &Part| {
+        let result = part.ruling.as_ref().map_or("passes", |ruling| phrase::gate(ruling.gate));
+        let own = [
+            label("part", part.name.word()),
+            label("class", part.class.word()),
+            label("result", result),
+        ];
+        let labels = format!("{},{}", labels(process), own.join(","));
+        sample("heaptide_part_bytes_per_hour", &labels, part.rate().bytes_per_hour())
+    };
+    growing.map(line).collect()
 }
 
 fn work(process: &Process<'_>) -> String {

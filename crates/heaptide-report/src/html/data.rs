@@ -15,7 +15,7 @@ use super::sources::Sources;
 use super::timeline::TimelineData;
 use crate::number::{bytes, count, duration, plural};
 use crate::view::View;
-use crate::{call_tree, phrase};
+use crate::{call_tree, phrase, process};
 
 #[derive(Debug, Serialize)]
 pub(super) struct PageData<'a> {
@@ -50,6 +50,10 @@ struct RunData<'a> {
     limit_bytes: Option<u64>,
     grows_under: Vec<String>,
     findings: Vec<FindingData<'a>>,
+    /// What the process holds besides, as far as it was judged.
+    parts: Vec<PartRow<'a>>,
+    /// What of it is free, and why it is kept.
+    retained: Option<String>,
     timeline: TimelineData,
     columns: ColumnsData,
     sites: Vec<SiteData<'a>>,
@@ -58,6 +62,20 @@ struct RunData<'a> {
     line_anchor: &'static str,
     #[serde(flatten)]
     names: Names,
+}
+
+/// A part of the process, or the number of its threads or descriptors.
+#[derive(Debug, Serialize)]
+struct PartRow<'a> {
+    name: &'static str,
+    class: &'static str,
+    may_grow: bool,
+    first_and_last: String,
+    growth: String,
+    /// Where somebody has ruled on it: what that means, and why.
+    result: Option<&'static str>,
+    because: Option<&'a str>,
+    advice: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -153,6 +171,8 @@ impl<'a> RunData<'a> {
             limit_bytes: judged.memory_limit_bytes,
             grows_under: tree.collect(),
             findings,
+            parts: process::judged(judged).map(|part| PartRow::of(&part, judged)).collect(),
+            retained: process::retained(judged),
             timeline: TimelineData::of(&run.timeline.points),
             columns: ColumnsData {
                 seq: run.columns.iter().map(|column| column.seq).collect(),
@@ -166,6 +186,22 @@ impl<'a> RunData<'a> {
             others: SeriesData::of(&run.other_sites),
             line_anchor: sources.repository.as_ref().map_or("", |it| it.forge.line_anchor()),
             names,
+        }
+    }
+}
+
+impl<'a> PartRow<'a> {
+    fn of(part: &process::Judged<'a>, run: &RunReport) -> Self {
+        let ruling = part.ruling;
+        Self {
+            name: part.name,
+            class: part.class.word(),
+            may_grow: part.class.may_grow(),
+            first_and_last: part.first_and_last(),
+            growth: part.growth(),
+            result: ruling.map(|ruling| phrase::gate(ruling.gate)),
+            because: ruling.map(|ruling| &*ruling.because),
+            advice: part.advice(run).filter(|_| part.class.may_grow() || ruling.is_some()),
         }
     }
 }

@@ -28,11 +28,33 @@ function findingsSection(run, state, changed) {
     make("h2", { id: "findings-title" }, findings.length === 0 ? "No findings" : `Findings (${findings.length})`),
     findings.length === 0 ? make("p", { class: "card" }, `No call site of this run is a finding. Call sites by class: ${classesSentence(run)}.`) : null,
     run.grows_under.length > 0 ? callTreeText(run) : null,
+    partsCard(run),
     findings.map((finding, index) => findingCard(run, finding, index, () => {
       state.site = finding.site;
       changed();
       document.getElementById("cohorts").scrollIntoView({ behavior: calm() ? "auto" : "smooth" });
     })));
+}
+
+// What the process holds beside the recorded heap: who grows there is no call site, but no less a leak.
+function partsCard(run) {
+  if (run.parts.length === 0) return null;
+  const grows = run.parts.some((part) => part.may_grow || part.result);
+  return make("details", { class: `card parts${grows ? " grows" : ""}`, open: grows },
+    make("summary", {}, grows ? "Parts of the process: some grow" : "Parts of the process"),
+    make("div", { class: "table-frame", tabindex: 0, role: "region", "aria-label": "Parts of the process" }, make("table", { class: "sites" },
+      make("thead", {}, make("tr", {}, ["part", "class", "first and last", "growth", "result"].map((text) => make("th", { scope: "col" }, text)))),
+      make("tbody", {}, run.parts.map(partRow)))),
+    run.retained ? make("p", {}, run.retained) : null);
+}
+
+function partRow(part) {
+  return make("tr", {},
+    make("td", {}, PART_WORDS[part.name] ?? part.name),
+    make("td", {}, make("span", { class: `badge ${part.may_grow ? "bad" : ""}` }, part.class)),
+    make("td", {}, part.first_and_last),
+    make("td", {}, part.may_grow ? part.growth : ""),
+    make("td", {}, part.result ? `${part.result}: ${part.because}` : "", part.advice ? make("div", { class: "place" }, part.advice) : null));
 }
 
 function calm() {
