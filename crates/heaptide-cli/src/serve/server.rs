@@ -291,3 +291,57 @@ fn changes(listener: Listener) -> impl Stream<Item = Result<Event, Infallible>> 
         Ok(Event::default().event("recordings").data(list.to_string()))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::sync_channel;
+
+    use super::*;
+    use crate::http::Client;
+    use crate::serve::board::Entry;
+
+    /// Serves one recording that is not judged yet, and asks it.
+    async fn ask(token: Option<&str>, method: &str, target: &str) -> anyhow::Result<(u16, String)> {
+        let board = Board::new();
+        board.put(Entry { id: "a1".into(), is_live: true, ..Entry::default() }, None);
+        // Nobody compares here.
+        let (compare, _) = sync_channel(1);
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let listening = listener.local_addr()?;
+        let token = token.map(Token::new).transpose()?;
+        let server = Server { board, token, listen: listening, dir: "records".into(), compare };
+        let (page, n_listeners) = (html::live_page(), AtomicUsize::new(0));
+        let app = routes(Shared { server, page, listening, n_listeners });
+        let serving = tokio::spawn(async { axum::serve(listener, app).await });
+        let answer = Client::connect(listening).await?.ask(method, target).await;
+        serving.abort();
+        let answer = answer?;
+        Ok((answer.status, answer.body))
+    }
+
+    #[test]
+    fn each_path_answers_whom_it_may() -> anyhow::Result<()> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let check = |method: &str, target: &str, open: u16, guarded: u16, says: &str| {
+            for (token, expected) in [(None, open), (Some("0123456789abcdef"), guarded)] {
+                let (status, body) = runtime.block_on(ask(token, method, target))?;
+                assert_eq!(status, expected, "{method} {target} with token {token:?}: {body}");
+                assert!(status != open || body.contains(says), "{method} {target}: {body}");
+            }
+            anyhow::Ok(())
+        };
+        check("GET", "/", 200, 200, "<!doctype html>")?;
+        check("GET", "/healthz", 200, 200, "ok")?;
+        check("GET", "/api", 200, 200, "\"openapi\"")?;
+        check("GET", "/api/recordings", 200, 401, "\"dir\":\"records\"")?;
+        check("GET", "/api/recordings/a1", 404, 401, "not judged yet")?;
+        check("GET", "/api/recordings/b2/report", 404, 401, "no such recording")?;
+        check("GET", "/api/recordings/..%2f..%2fetc%2fpasswd", 404, 401, "no such recording")?;
+        check("GET", "/metrics", 200, 401, "")?;
+        check("GET", "/shop.jsonl", 404, 404, "no such page")?;
+        check("POST", "/api/recordings/a1/snapshot", 403, 401, "X-Heaptide")?;
+        check("GET", "/api/recordings/a1/snapshot", 405, 401, "")?;
+        check("GET", "/api/compare?before=a1", 400, 401, "")?;
+        check("GET", "/api/compare?before=a1&after=b2", 503, 401, "comparisons wait")
+    }
+}
