@@ -16,7 +16,8 @@ use heaptide_format::{Module, ModuleId, ModuleOffset};
 /// A recording, or a dump, with whatever names stand in it.
 pub(crate) fn recording(bytes: &[u8]) {
     let path = file(bytes, "jsonl");
-    let _ = heaptide_analyze::judge(&[path.clone()], &mut RecordedOnly, &Terms::default());
+    let _ =
+        heaptide_analyze::judge(std::slice::from_ref(&path), &mut RecordedOnly, &Terms::default());
     let last = Location { path: path.clone(), seq: None };
     let _ = Dump::open(&last, &mut RecordedOnly, &WorkspaceCrates::new());
     let _ = fs::remove_file(path);

@@ -51,11 +51,18 @@ pub fn write(processes: &[Process<'_>], view: &View) -> String {
 }
 
 fn metrics(processes: &[Process<'_>], view: &View) -> Vec<Metric> {
+    let mut metrics = one_a_process(processes);
+    metrics.extend(several_a_process(processes, view));
+    metrics
+}
+
+/// Metrics that have one number for each process.
+fn one_a_process(processes: &[Process<'_>]) -> Vec<Metric> {
     let gauge = |name, help, value: &dyn Fn(&Process<'_>) -> Option<f64>| {
         let samples = processes.iter().filter_map(|it| Some(sample(name, &labels(it), value(it)?)));
         Metric { name, kind: "gauge", help, samples: samples.collect() }
     };
-    let mut metrics = vec![
+    vec![
         gauge("heaptide_live_bytes", "Live bytes of the recorded heap.", &|it| {
             Some(it.judged.heap.live_bytes as f64)
         }),
@@ -91,14 +98,18 @@ fn metrics(processes: &[Process<'_>], view: &View) -> Vec<Metric> {
                 })
             },
         ),
-    ];
+    ]
+}
+
+/// Metrics that have a number for each part, counter or finding of a process.
+fn several_a_process(processes: &[Process<'_>], view: &View) -> Vec<Metric> {
     let each = |name, kind, help, samples: &dyn Fn(&Process<'_>) -> String| Metric {
         name,
         kind,
         help,
         samples: processes.iter().map(samples).collect(),
     };
-    metrics.extend([
+    vec![
         each(
             "heaptide_outcome",
             "gauge",
@@ -130,8 +141,7 @@ fn metrics(processes: &[Process<'_>], view: &View) -> Vec<Metric> {
                 sites.map(|site| site.verdict.evidence.live_bytes as f64).sum()
             })
         }),
-    ]);
-    metrics
+    ]
 }
 
 fn labels(process: &Process<'_>) -> String {

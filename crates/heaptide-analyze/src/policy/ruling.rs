@@ -190,7 +190,7 @@ impl Policy {
             policy_use.used.push((pattern, count));
         } else if !occurs(entry.site.get_ref(), runs) {
             let looks_for_it = policy_use.unmatched.len() < MOST_SUGGESTIONS;
-            let close = looks_for_it.then(|| closest(&pattern, runs)).unwrap_or_default();
+            let close = if looks_for_it { closest(&pattern, runs) } else { String::new() };
             let place = self.source.place(&entry.site);
             policy_use
                 .warnings
@@ -232,7 +232,7 @@ impl Policy {
             let (place, pattern) = (self.source.place(&entry.site), entry.site.get_ref());
             let looks_for_it = policy_use.unmatched.len() < MOST_SUGGESTIONS;
             let close =
-                looks_for_it.then(|| closest(&pattern.to_string(), runs)).unwrap_or_default();
+                if looks_for_it { closest(&pattern.to_string(), runs) } else { String::new() };
             policy_use
                 .warnings
                 .push(format!("{place}: the lifetime for `{pattern}` matches no site{close}"));

@@ -14,89 +14,69 @@ fn judged(test: &str, text: &str) -> Report {
     heaptide_analyze::judge(&[path], &mut RecordedOnly, &Terms::default()).expect("a recording")
 }
 
+/// What is replaced in the recording, by what; the line and the member that are then false.
+const FALSE: [(&str, &str, u32, &str); 16] = [
+    // Of a snapshot.
+    (
+        r#""live_objects":201,"live_bytes":40896}"#,
+        r#""live_objects":1,"live_bytes":40896}"#,
+        9,
+        "heap.live_objects",
+    ),
+    (
+        r#""live_objects":201,"live_bytes":40896}"#,
+        r#""live_objects":201,"live_bytes":1}"#,
+        9,
+        "heap.live_bytes",
+    ),
+    (
+        r#""tag":"checkout","live_objects":0"#,
+        r#""tag":"checkout","live_objects":999"#,
+        8,
+        "tags.live_objects",
+    ),
+    // Of two.
+    (r#""mono_ns":35000000000"#, r#""mono_ns":20000000000"#, 9, "mono_ns"),
+    (r#""epoch":3,"reason""#, r#""epoch":1,"reason""#, 10, "epoch"),
+    (r#""work":{"requests":300}"#, r#""work":{"requests":1}"#, 10, "work.requests"),
+    (r#""reallocs":101,"#, r#""reallocs":7,"#, 9, "heap.reallocs"),
+    (r#""allocs":601,"frees":300"#, r#""allocs":400,"frees":99"#, 10, "heap.allocs"),
+    // Of a row.
+    (
+        r#""frees":0,"alloc_bytes":55200"#,
+        r#""frees":7,"alloc_bytes":55200"#,
+        10,
+        "sites[1].live_objects",
+    ),
+    (
+        r#""live_objects":300,"live_bytes":55200"#,
+        r#""live_objects":300,"live_bytes":9"#,
+        10,
+        "sites[1].live_bytes",
+    ),
+    (r#""objects_range":[200,300]"#, r#""objects_range":[200,299]"#, 10, "sites[1].objects_range"),
+    (r#"[2,100,18400],[3,100,18400]]"#, r#"[2,100,18400],[3,99,18400]]"#, 10, "sites[1].cohorts"),
+    (r#"[2,100,18400],[3,100,18400]]"#, r#"[2,100,18400],[1,100,18400]]"#, 10, "sites[1].cohorts"),
+    (r#"[2,100,18400],[3,100,18400]]"#, r#"[2,100,18400],[9,100,18400]]"#, 10, "sites[1].cohorts"),
+    // Of two rows of a site, and of all rows together.
+    (
+        r#""allocs":200,"frees":200,"alloc_bytes":19200,"freed_bytes":19200"#,
+        r#""allocs":900,"frees":900,"alloc_bytes":19200,"freed_bytes":19200"#,
+        10,
+        "sites[3].allocs",
+    ),
+    (
+        r#""allocs":300,"frees":300,"alloc_bytes":28800"#,
+        r#""allocs":301,"frees":301,"alloc_bytes":28800"#,
+        10,
+        "heap.allocs",
+    ),
+];
+
 /// Contradictory numbers turned exit 1 into 0 without a word.
 #[test]
 fn each_is_named_and_never_clean() {
-    for (n, (from, to, line, field)) in [
-        // Of a snapshot.
-        (
-            r#""live_objects":201,"live_bytes":40896}"#,
-            r#""live_objects":1,"live_bytes":40896}"#,
-            9,
-            "heap.live_objects",
-        ),
-        (
-            r#""live_objects":201,"live_bytes":40896}"#,
-            r#""live_objects":201,"live_bytes":1}"#,
-            9,
-            "heap.live_bytes",
-        ),
-        (
-            r#""tag":"checkout","live_objects":0"#,
-            r#""tag":"checkout","live_objects":999"#,
-            8,
-            "tags.live_objects",
-        ),
-        // Of two.
-        (r#""mono_ns":35000000000"#, r#""mono_ns":20000000000"#, 9, "mono_ns"),
-        (r#""epoch":3,"reason""#, r#""epoch":1,"reason""#, 10, "epoch"),
-        (r#""work":{"requests":300}"#, r#""work":{"requests":1}"#, 10, "work.requests"),
-        (r#""reallocs":101,"#, r#""reallocs":7,"#, 9, "heap.reallocs"),
-        (r#""allocs":601,"frees":300"#, r#""allocs":400,"frees":99"#, 10, "heap.allocs"),
-        // Of a row.
-        (
-            r#""frees":0,"alloc_bytes":55200"#,
-            r#""frees":7,"alloc_bytes":55200"#,
-            10,
-            "sites[1].live_objects",
-        ),
-        (
-            r#""live_objects":300,"live_bytes":55200"#,
-            r#""live_objects":300,"live_bytes":9"#,
-            10,
-            "sites[1].live_bytes",
-        ),
-        (
-            r#""objects_range":[200,300]"#,
-            r#""objects_range":[200,299]"#,
-            10,
-            "sites[1].objects_range",
-        ),
-        (
-            r#"[2,100,18400],[3,100,18400]]"#,
-            r#"[2,100,18400],[3,99,18400]]"#,
-            10,
-            "sites[1].cohorts",
-        ),
-        (
-            r#"[2,100,18400],[3,100,18400]]"#,
-            r#"[2,100,18400],[1,100,18400]]"#,
-            10,
-            "sites[1].cohorts",
-        ),
-        (
-            r#"[2,100,18400],[3,100,18400]]"#,
-            r#"[2,100,18400],[9,100,18400]]"#,
-            10,
-            "sites[1].cohorts",
-        ),
-        // Of two rows of a site, and of all rows together.
-        (
-            r#""allocs":200,"frees":200,"alloc_bytes":19200,"freed_bytes":19200"#,
-            r#""allocs":900,"frees":900,"alloc_bytes":19200,"freed_bytes":19200"#,
-            10,
-            "sites[3].allocs",
-        ),
-        (
-            r#""allocs":300,"frees":300,"alloc_bytes":28800"#,
-            r#""allocs":301,"frees":301,"alloc_bytes":28800"#,
-            10,
-            "heap.allocs",
-        ),
-    ]
-    .into_iter()
-    .enumerate()
-    {
+    for (n, (from, to, line, field)) in FALSE.into_iter().enumerate() {
         assert!(SHOP.contains(from), "{from}");
         let report = judged(&format!("contradiction-{n}"), &SHOP.replacen(from, to, 1));
         let said = report.errors.join("\n");

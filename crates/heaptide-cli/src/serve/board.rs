@@ -80,10 +80,13 @@ pub(super) struct Compare {
     pub(super) reply: oneshot::Sender<anyhow::Result<String>>,
 }
 
+/// A recording and, once it was judged, what came of it.
+type Post = (Entry, Option<Judged>);
+
 /// Everything, and word of every change.
 #[derive(Clone, Debug)]
 pub(super) struct Board {
-    recordings: Arc<RwLock<BTreeMap<Id, (Entry, Option<Judged>)>>>,
+    recordings: Arc<RwLock<BTreeMap<Id, Post>>>,
     changes: watch::Sender<u64>,
 }
 

@@ -19,6 +19,8 @@ use self::global_allocator::Edited;
 use self::project::{Ci, Project};
 use crate::args::Init;
 use crate::exit::Exit;
+use heaptide_report::Escaped;
+
 use crate::output::{tell, text_err, text_out};
 
 const POLICY: &str = include_str!("heaptide.toml");
@@ -91,7 +93,7 @@ fn is_wanted() -> anyhow::Result<bool> {
     if !io::stdin().is_terminal() {
         bail!("nothing was written: --yes writes it, --dry-run only shows it");
     }
-    text_err("write this? [y/N] ");
+    text_err(&Escaped::markup("write this? [y/N] "));
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer).context("cannot read the answer")?;
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
