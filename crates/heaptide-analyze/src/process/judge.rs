@@ -122,7 +122,10 @@ impl<'a> Judge<'a> {
     /// The time after the warm-up.
     fn hours(&self) -> f64 {
         let judged = self.seen.points.get(self.seen.warm_up..).unwrap_or_default();
-        let ns = judged.first().zip(judged.last()).map(|(a, b)| b.elapsed_ns - a.elapsed_ns);
+        let ns = judged
+            .first()
+            .zip(judged.last())
+            .map(|(a, b)| b.elapsed_ns.saturating_sub(a.elapsed_ns));
         ns.unwrap_or(0) as f64 / 3.6e12
     }
 

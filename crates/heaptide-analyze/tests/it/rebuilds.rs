@@ -132,7 +132,7 @@ fn build(test: &str, edits: &[(&str, &str)], flags: &[&str]) -> BTreeMap<String,
     }
     let run = load_one(&dir.write("shop.jsonl", text)).expect("a recording").0;
     let symbols =
-        Symbols::look_up(&run, &mut ElfResolver::new(Vec::new()), &WorkspaceCrates::new());
+        Symbols::look_up(&run, &mut ElfResolver::new(vec![dir.0.clone()]), &WorkspaceCrates::new());
     let identity =
         |id: &heaptide_format::SiteId| Identity::of(&symbols.stack(&run.sites[id]), None).id;
     run.sites.keys().map(|id| (names[&id.0].clone(), identity(id))).collect()

@@ -14,8 +14,14 @@ pub(crate) fn json(document: &str) -> String {
 }
 
 /// XML with hidden characters spelt out: XML 1.0 has no way to write most of them.
+/// Nor may a line begin as a command to GitHub's runner does.
 pub(crate) fn xml(document: &str) -> String {
-    replaced(document, "##&#91;", |character| character.escape_default().to_string())
+    let line = |line: &str| match line.trim_start().starts_with("::") {
+        true => line.replacen("::", "&#58;:", 1),
+        false => line.to_owned(),
+    };
+    let document: String = document.split_inclusive('\n').map(line).collect();
+    replaced(&document, "##&#91;", |character| character.escape_default().to_string())
 }
 
 /// With hidden characters replaced, and with `bracket` for what GitHub's runner takes for the beginning of

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::document;
 use super::escaped::{Escaped, Rules, revealed};
 
 /// Good for the text of an element and for the value of an attribute in quotes; not inside `<script>` or
@@ -20,6 +21,8 @@ impl Rules for Html {
                 '"' => escaped.push_str("&quot;"),
                 '\'' => escaped.push_str("&#39;"),
                 '`' => escaped.push_str("&#96;"),
+                // A runner that sees the page in its log takes `##[` for the beginning of a command.
+                '[' if escaped.ends_with("##") => escaped.push_str("&#91;"),
                 other => escaped.push(other),
             }
         }
@@ -43,7 +46,7 @@ impl Escaped<Html> {
                 other => data.push(other),
             }
         }
-        Self::of(data)
+        Self::of(document::json(&data))
     }
 }
 

@@ -29,7 +29,11 @@ impl Rules for Markdown {
                 character,
                 '<' | '>' | '*' | '_' | '`' | '|' | '[' | ']' | '\\' | '&' | '~' | '$'
             );
-            if is_markup || begins_block {
+            // What begins a line after it was wrapped, and would be a command to GitHub's runner.
+            let begins_command = character == ':'
+                && after.starts_with(':')
+                && !before.ends_with(|c: char| !c.is_whitespace());
+            if is_markup || begins_block || begins_command {
                 escaped.push('\\');
             }
             escaped.push(character);
