@@ -66,9 +66,9 @@ const FALSE: [(&str, &str, u32, &str); 16] = [
         "sites[3].allocs",
     ),
     (
-        r#""allocs":300,"frees":300,"alloc_bytes":28800"#,
-        r#""allocs":301,"frees":301,"alloc_bytes":28800"#,
-        10,
+        r#""allocs":200,"frees":200,"alloc_bytes":19200,"freed_bytes":19200,"reallocs":100"#,
+        r#""allocs":201,"frees":201,"alloc_bytes":19200,"freed_bytes":19200,"reallocs":100"#,
+        9,
         "heap.allocs",
     ),
 ];
