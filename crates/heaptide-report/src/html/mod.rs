@@ -42,7 +42,7 @@ pub fn write(report: &Report, runs: &[RunView], view: &View, sources: &Sources) 
     page.write()
 }
 
-/// What a page draws, as JSON: what stands in the page that [`write`] makes, and what the live page asks
+/// What a page draws, as JSON: what stands in the page that [`write()`] makes, and what the live page asks
 /// for.
 pub fn data(report: &Report, runs: &[RunView], view: &View, sources: &Sources) -> String {
     Escaped::data(&PageData::of(report, runs, view, sources)).into()
