@@ -19,6 +19,7 @@ mod deps;
 mod docs;
 mod fmt;
 mod fuzz;
+mod growth;
 mod hosts;
 mod house;
 mod jq;
@@ -111,6 +112,11 @@ const BY_NAME: &[Check] = &[
         name: "hosts",
         about: "every host under every allocator, beside the shim's peers",
         run: hosts::all,
+    },
+    Check {
+        name: "growth",
+        about: "ten thousand growth tests of clean functions, side by side",
+        run: growth::run,
     },
     Check { name: "fuzz", about: "damaged lines and recordings, five minutes", run: fuzz::run },
     Check {
