@@ -9,10 +9,13 @@ use heaptide_testing::{Error, GrowthTest};
 #[global_allocator]
 static HEAP: Heaptide = Heaptide::new();
 
-static KEPT: Mutex<Vec<Box<[u8; 64]>>> = Mutex::new(Vec::new());
+/// What a session is here.
+type Session = Box<[u8; 64]>;
+
+static KEPT: Mutex<Vec<Session>> = Mutex::new(Vec::new());
 
 #[inline(never)]
-fn create_session() -> Box<[u8; 64]> {
+fn create_session() -> Session {
     Box::new([7; 64])
 }
 
