@@ -143,7 +143,11 @@ mod tests {
         };
         check("sound", |_, _| {}, "")?;
         check("no-end", |_, snapshot| snapshot.reason = Reason::Interval, "before the program")?;
-        check("sum", |_, snapshot| snapshot.heap.allocs = 4, "the rows sum up to")?;
+        check("alone", |_, snapshot| snapshot.heap.allocs = 4, "cannot be true")?;
+        let one_more = |_: &mut Site, snapshot: &mut Snapshot| {
+            (snapshot.heap.allocs, snapshot.heap.frees) = (4, 1);
+        };
+        check("sum", one_more, "the rows sum up to")?;
         check("overrun", |_, snapshot| snapshot.dropped.overruns = 1, "overruns: 1")?;
         check("frames", |_, snapshot| snapshot.dropped.frames = 1, "of 1 blocks")?;
         check("truncated", |site, _| site.truncated = true, "of 1 sites")
