@@ -18,7 +18,7 @@
 //! #     let n = k + 1;
 //! #     let cohorts: Vec<String> = (0..n).map(|epoch| format!("[{epoch},1,64]")).collect();
 //! #     text += &format!(
-//! #         r#"{{"kind":"snapshot","seq":{k},"mono_ns":{n}000000000,"epoch":{k},"reason":"interval","heap":{{}},"sites":[{{"site":1,"allocs":{n},"frees":0,"alloc_bytes":{b},"freed_bytes":0,"live_objects":{n},"live_bytes":{b},"cohorts":[{c}]}}]}}"#,
+//! #         r#"{{"kind":"snapshot","seq":{k},"mono_ns":{n}000000000,"epoch":{k},"reason":"interval","heap":{{"allocs":{n},"alloc_bytes":{b},"live_objects":{n},"live_bytes":{b}}},"sites":[{{"site":1,"allocs":{n},"frees":0,"alloc_bytes":{b},"freed_bytes":0,"live_objects":{n},"live_bytes":{b},"cohorts":[{c}]}}]}}"#,
 //! #         b = 64 * n, c = cohorts.join(","),
 //! #     );
 //! #     text += "\n";
