@@ -59,6 +59,23 @@ pub struct Parts {
     pub mappings: u64,
 }
 
+impl Parts {
+    /// What the parts say is resident: all of them, less [`Parts::not_resident_bytes`].
+    pub fn resident_bytes(&self) -> u64 {
+        let parts = [
+            self.rust_heap_bytes,
+            self.other_malloc_bytes,
+            self.allocator_free_bytes,
+            self.thread_stacks_bytes,
+            self.anonymous_bytes,
+            self.files_bytes,
+            self.shim_bytes,
+        ];
+        let all = parts.into_iter().fold(0, u64::saturating_add);
+        all.saturating_sub(self.not_resident_bytes)
+    }
+}
+
 /// Who knows what of the allocator's memory is in use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -26,10 +26,8 @@ pub fn text(lines: &[Line]) -> Vec<u8> {
 
 /// The account of a process that holds these parts: what adds up to them, and one thread.
 fn account(parts: Parts, cpu_ns: u64) -> Account {
-    let allocator = parts.rust_heap_bytes + parts.other_malloc_bytes + parts.allocator_free_bytes;
-    let others = parts.thread_stacks_bytes + parts.anonymous_bytes + parts.shim_bytes;
     Account {
-        anonymous_resident_bytes: (allocator + others).saturating_sub(parts.not_resident_bytes),
+        anonymous_resident_bytes: parts.resident_bytes().saturating_sub(parts.files_bytes),
         file_resident_bytes: parts.files_bytes,
         threads: 1,
         descriptors: Some(16),

@@ -136,12 +136,5 @@ fn judge(program: &Program, recording: &Path) -> Result<Judged> {
 
 fn gap(rss_bytes: u64, account: &Account) -> Option<u64> {
     let parts = account.parts.as_ref()?;
-    let all = parts.rust_heap_bytes
-        + parts.other_malloc_bytes
-        + parts.allocator_free_bytes
-        + parts.thread_stacks_bytes
-        + parts.anonymous_bytes
-        + parts.files_bytes
-        + parts.shim_bytes;
-    Some(rss_bytes.abs_diff(all.saturating_sub(parts.not_resident_bytes)))
+    Some(rss_bytes.abs_diff(parts.resident_bytes()))
 }

@@ -165,13 +165,7 @@ impl MadeUp {
             not_resident_bytes: bytes(Of::NotResident),
             mappings: 100,
         };
-        let resident = parts.rust_heap_bytes
-            + parts.other_malloc_bytes
-            + parts.allocator_free_bytes
-            + parts.thread_stacks_bytes
-            + parts.anonymous_bytes
-            + parts.shim_bytes;
-        let anonymous_resident_bytes = resident.saturating_sub(parts.not_resident_bytes);
+        let anonymous_resident_bytes = parts.resident_bytes().saturating_sub(parts.files_bytes);
         let share = if counted == Counted::Idle { 0.008 } else { 0.4 };
         let busy_ns = share * self.done[k] * self.len() as f64 * INTERVAL_NS as f64;
         let account = Account {
