@@ -1,6 +1,8 @@
 //! Onto a stack of our own, and back.
 
 use core::ffi::c_void;
+use core::hint::black_box;
+use core::mem::MaybeUninit;
 
 #[cfg(target_arch = "aarch64")]
 use super::aarch64::switch_stack;
@@ -19,12 +21,27 @@ use crate::thread::scratch_stack::Claimed;
 /// must not call what is the program's, such as its allocator: that may use the stack as it likes, and
 /// look at where it is.
 pub(crate) fn on_scratch_stack<R>(work: impl FnOnce() -> R) -> Option<R> {
+    run_out_of_stack_now();
     let mask = sys::block_signals();
     let claimed = Claimed::claim(&SCRATCH_STACKS, &ARENA);
     let result = claimed.as_ref().and_then(|stack| work_on(stack, work));
     drop(claimed);
     sys::restore_signals(mask);
     result
+}
+
+/// What the way to a stack of our own and back takes of the caller's, at most, in a debug build.
+const WAY_BYTES: usize = 640;
+
+/// Touches the caller's stack as far down as it will be used. If it ends before, that is found here, where
+/// the program's handler of `SIGSEGV` still runs, such as the standard library's, which says that a stack
+/// has overflowed; while signals are blocked the kernel would end the process without a word.
+#[inline(never)]
+fn run_out_of_stack_now() {
+    let way = [const { MaybeUninit::<u8>::uninit() }; WAY_BYTES];
+    let lowest = black_box(way.as_ptr());
+    // SAFETY: the first byte of the local array, read as what may be uninitialised.
+    black_box(unsafe { lowest.read_volatile() });
 }
 
 /// What is to be done, and what came of it.

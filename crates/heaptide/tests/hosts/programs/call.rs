@@ -205,6 +205,22 @@ pub(crate) fn close_from(first: c_uint) {
     assert_eq!(closed, 0, "{}", std::io::Error::last_os_error());
 }
 
+// --- stacks ----------------------------------------------------------------------------------
+
+/// The lowest address of the calling thread's stack.
+pub(crate) fn lowest_of_stack() -> usize {
+    // SAFETY: all zero is a valid `pthread_attr_t`.
+    let mut attributes: libc::pthread_attr_t = unsafe { std::mem::zeroed() };
+    // SAFETY: this thread, and attributes that are ours to be written.
+    ok(-unsafe { libc::pthread_getattr_np(libc::pthread_self(), &mut attributes) }, "getattr");
+    let (mut lowest, mut bytes) = (ptr::null_mut(), 0);
+    // SAFETY: attributes that are initialised, and two places to be written.
+    ok(-unsafe { libc::pthread_attr_getstack(&attributes, &mut lowest, &mut bytes) }, "getstack");
+    // SAFETY: initialised above, and not used again.
+    unsafe { libc::pthread_attr_destroy(&mut attributes) };
+    lowest.addr()
+}
+
 // --- limits ----------------------------------------------------------------------------------
 
 /// What can be limited.

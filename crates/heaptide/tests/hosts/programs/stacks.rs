@@ -23,6 +23,7 @@ pub(crate) const PROGRAMS: &[(&str, Program)] = &[
     ("stack-overflow-in-thread", |_| {
         let _ = std::thread::spawn(overflow).join();
     }),
+    ("allocates-at-the-end-of-a-stack", |_| at_the_end_of_a_stack()),
 ];
 
 /// Twenty coroutines allocate on stacks of their own; the crate's switch has an unwind entry that
@@ -162,4 +163,29 @@ fn overflow() {
         black_box(deeper(black_box(n + 1)) + 1)
     }
     black_box(deeper(0));
+}
+
+/// Allocates where a thread's stack has `HOST_ROOM` bytes left.
+fn at_the_end_of_a_stack() {
+    let room: usize =
+        std::env::var("HOST_ROOM").ok().and_then(|room| room.parse().ok()).unwrap_or(0);
+    let thread = std::thread::Builder::new().stack_size(64 << 10);
+    let thread = thread.spawn(move || allocate_above(call::lowest_of_stack() + room));
+    thread.expect("a thread").join().expect("a block");
+    alive();
+}
+
+/// The deepest frame above an address allocates.
+fn allocate_above(address: usize) -> u64 {
+    #[inline(never)]
+    fn deeper(address: usize, frame_bytes: usize, before: usize) -> u64 {
+        let marker = 0u8;
+        let here = (&raw const marker).addr();
+        let frame_bytes = frame_bytes.max(before.saturating_sub(here));
+        if here < address + frame_bytes {
+            return *black_box(Box::new(1));
+        }
+        black_box(deeper(address, frame_bytes, here)) + 1
+    }
+    deeper(address, 0, 0)
 }
