@@ -19,6 +19,7 @@ use super::library::{Found, Id, Library};
 use super::server::{self, Server};
 use crate::args::Receiver;
 use crate::judging::Judge;
+use crate::watch::short_copy::ShortCopies;
 use crate::{output, sources};
 
 /// How often the directory is looked through.
@@ -57,7 +58,8 @@ pub(crate) fn serve(judge: &Judge, serving: Serving) -> anyhow::Result<()> {
         compare: sender,
     };
     let library = Library::new(serving.dir);
-    let mut bench = Bench { judge, board, library, alerts, known: BTreeMap::new(), version: 0 };
+    let (copies, known) = (ShortCopies::default(), BTreeMap::new());
+    let mut bench = Bench { judge, board, library, copies, alerts, known, version: 0 };
     bench.library.look().context("cannot list the recordings")?;
     thread::scope(|scope| {
         let serving = thread::Builder::new()
@@ -73,6 +75,7 @@ struct Bench<'a> {
     judge: &'a Judge,
     board: Board,
     library: Library,
+    copies: ShortCopies,
     alerts: Option<Alerts>,
     known: BTreeMap<Id, Found>,
     version: u64,
@@ -131,7 +134,7 @@ impl Bench<'_> {
             tone: "doubt",
             ..self.board.entry(id).unwrap_or_default()
         };
-        let judged = match self.judge.judge_and_view(&recording.files) {
+        let judged = match self.copies.judge(self.judge, id, &recording.files) {
             Ok((report, runs)) => {
                 let at_hand = sources::at_hand(&report);
                 let page = html::data(&report, &runs, &view(), &at_hand);
