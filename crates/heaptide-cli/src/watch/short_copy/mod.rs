@@ -54,7 +54,7 @@ impl ShortCopies {
         recording: &str,
         files: &[PathBuf],
     ) -> anyhow::Result<(Report, Vec<RunView>)> {
-        let ToRead { paths, copied } = self.to_read(recording, files);
+        let ToRead { paths, copied } = self.what_to_read(recording, files);
         let (mut report, runs) = judge.judge_and_view(&paths)?;
         if copied.is_some() && report.outcome == Outcome::Error {
             // What is wrong stands somewhere else in the recording than in its copy.
@@ -74,7 +74,7 @@ impl ShortCopies {
     }
 
     /// What to read instead of `files`, the segments of one recording.
-    fn to_read(&mut self, recording: &str, files: &[PathBuf]) -> ToRead {
+    fn what_to_read(&mut self, recording: &str, files: &[PathBuf]) -> ToRead {
         let whole = ToRead { paths: files.to_vec(), copied: None };
         if self.unfit.contains(recording) || total_bytes(files) <= SHORT_BYTES {
             return whole;
