@@ -340,7 +340,7 @@ mod tests {
             let mut file = File::options().create(true).append(true).open(&original)?;
             file.write_all(piece)?;
             written += piece.len() as u64;
-            copy.bring_up_to_date(&[original.clone()]).expect("it is whole");
+            copy.bring_up_to_date(std::slice::from_ref(&original)).expect("it is whole");
             let read = copy.followed[0].n_bytes;
             assert!(read <= written && written - read < 4096, "{read} of {written}");
             let kept = snapshots(&place);
