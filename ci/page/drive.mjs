@@ -183,6 +183,63 @@ await check("a finding appears without a reload", async () => {
   return message.text;
 });
 
+// The shop of the demo with its leak, under load, recorded by the real shim.
+async function shop(dir) {
+  const env = { ...process.env, HEAPTIDE_OUT: dir, HEAPTIDE_INTERVAL: "300ms", HEAPTIDE_SIGNAL: "USR2", HEAPTIDE_FINISH_ON_TERM: "1" };
+  const child = spawn(heaptide, ["demo-shop", "--no-reaper"], { env, stdio: ["ignore", "pipe", "inherit"] });
+  const ended = new Promise((resolve) => child.on("exit", resolve));
+  const address = await new Promise((resolve, reject) => {
+    child.stdout.once("data", (data) => resolve(String(data).trim()));
+    child.once("error", reject);
+  });
+  let isOpen = true;
+  const visit = async () => {
+    for (let n = 0; isOpen; n += 1) {
+      await fetch(`http://${address}/login?name=user${n}`, { method: "POST" }).then((answer) => answer.text());
+    }
+  };
+  const visits = Promise.all([visit(), visit()]);
+  return { stop: async () => { isOpen = false; await visits; child.kill("SIGTERM"); await ended; } };
+}
+
+await check("a shop under load is found out while it runs", async () => {
+  const dir = join(out, "under-load");
+  rmSync(dir, { recursive: true, force: true });
+  mkdirSync(dir);
+  const server = await serve(dir);
+  const page = await open(server.address);
+  await page.waitForSelector("text=No recording in");
+  const running = await shop(dir);
+  await page.waitForSelector(".banner.bad", { timeout: 120000 });
+  assert.match(await page.textContent("#verdict"), /leaves .* behind that nobody frees/);
+  await page.click("#snapshot-now");
+  await page.waitForSelector("#told:has-text('is on disk')", { timeout: 30000 });
+  const told = await page.textContent("#told");
+  // What was chosen stays chosen while newer reports arrive.
+  await page.fill("#site-filter", "Sessions::create");
+  await page.selectOption("#flame-measure", "difference");
+  await page.waitForSelector(".box.grew");
+  const shown = () => page.evaluate(() => live.shown);
+  const before = await shown();
+  await page.waitForFunction((old) => live.shown !== old, before, { timeout: 60000 });
+  assert.equal(await page.inputValue("#site-filter"), "Sessions::create");
+  assert.equal(await page.inputValue("#flame-measure"), "difference");
+  const names = await page.locator("#sites tbody .site-name button").allTextContents();
+  assert.ok(names.length > 0 && names.every((name) => name.includes("Sessions::create")), `${names}`);
+  await page.fill("#flame-search", "Sessions");
+  await page.waitForSelector(".box.found");
+  await page.focus("#span-from");
+  await page.keyboard.press("End");
+  assert.equal(await page.inputValue("#span-from"), await page.inputValue("#span-to"), "B follows A");
+  assert.equal(page.asked.filter((address) => new URL(address).pathname === "/").length, 1, "it was not loaded again");
+  assert.deepEqual(page.faults, []);
+  await running.stop();
+  await page.waitForSelector("td:has-text('ended')", { timeout: 60000 });
+  await page.context().close();
+  await server.stop();
+  return `${told}; ${page.asked.length} requests`;
+});
+
 await check("the token is refused and accepted", async () => {
   const server = await serve(join(out, "live"), [], { HEAPTIDE_TOKEN: "0123456789abcdef0123" });
   assert.equal((await fetch(`${server.address}metrics`)).status, 401);

@@ -8,6 +8,7 @@ use heaptide_analyze::process::Part;
 use heaptide_analyze::view::RunView;
 use heaptide_analyze::{Outcome, RunReport};
 
+use crate::escape::{Escaped, Terminal};
 use crate::parts::{self, PARTS};
 use crate::phrase;
 use crate::view::View;
@@ -240,15 +241,16 @@ fn sample(name: &str, labels: &str, value: f64) -> String {
     format!("{name}{{{labels}}} {value}\n")
 }
 
-/// `name="value"`; a value is one line of bounded length, whatever a recording says.
+/// `name="value"`; a value is one line of bounded length, whatever a recording says. What nobody can see is
+/// spelt out, since alerts show labels to people.
 fn label(name: &str, value: &str) -> String {
+    let value: String = Escaped::<Terminal>::text(value).into();
     let mut text = format!("{name}=\"");
     for c in value.chars().take(MOST_LABEL_CHARS) {
         match c {
             '\\' => text.push_str("\\\\"),
             '"' => text.push_str("\\\""),
             '\n' => text.push_str("\\n"),
-            c if c.is_control() => text.push('?'),
             c => text.push(c),
         }
     }
@@ -262,7 +264,9 @@ mod tests {
 
     #[test]
     fn a_label_is_one_line_of_bounded_length() {
-        assert_eq!(label("a", "x\"y\\z\n\x1b[31m"), "a=\"x\\\"y\\\\z\\n?[31m\"");
+        assert_eq!(label("a", "x\"y\\z"), "a=\"x\\\"y\\\\z\"");
+        let hidden = label("a", "x\n\x1b[31m\u{202e}y");
+        assert!(hidden.chars().all(|c| c.is_ascii_graphic() || c == ' '), "{hidden}");
         assert_eq!(label("a", &"é".repeat(1_000)).chars().count(), MOST_LABEL_CHARS + 4);
     }
 }

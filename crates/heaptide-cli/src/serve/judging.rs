@@ -10,6 +10,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
 use heaptide_analyze::{Outcome, Report};
+use heaptide_format::Header;
 use heaptide_report::{View, html};
 
 use super::access::Token;
@@ -19,6 +20,7 @@ use super::library::{Found, Id, Library};
 use super::server::{self, Server};
 use crate::args::Receiver;
 use crate::judging::Judge;
+use crate::watch::short_copy::ShortCopies;
 use crate::{output, sources};
 
 /// How often the directory is looked through.
@@ -57,7 +59,8 @@ pub(crate) fn serve(judge: &Judge, serving: Serving) -> anyhow::Result<()> {
         compare: sender,
     };
     let library = Library::new(serving.dir);
-    let mut bench = Bench { judge, board, library, alerts, known: BTreeMap::new(), version: 0 };
+    let (copies, known) = (ShortCopies::default(), BTreeMap::new());
+    let mut bench = Bench { judge, board, library, copies, alerts, known, version: 0 };
     bench.library.look().context("cannot list the recordings")?;
     thread::scope(|scope| {
         let serving = thread::Builder::new()
@@ -73,6 +76,7 @@ struct Bench<'a> {
     judge: &'a Judge,
     board: Board,
     library: Library,
+    copies: ShortCopies,
     alerts: Option<Alerts>,
     known: BTreeMap<Id, Found>,
     version: u64,
@@ -131,7 +135,7 @@ impl Bench<'_> {
             tone: "doubt",
             ..self.board.entry(id).unwrap_or_default()
         };
-        let judged = match self.judge.judge_and_view(&recording.files) {
+        let judged = match self.copies.judge(self.judge, id, &recording.files) {
             Ok((report, runs)) => {
                 let at_hand = sources::at_hand(&report);
                 let page = html::data(&report, &runs, &view(), &at_hand);
@@ -182,14 +186,34 @@ fn describe(entry: &mut Entry, report: &Report) {
 
 /// Whether the process of a recording still runs, as far as this machine can tell.
 fn is_live(recording: &Found) -> bool {
-    is_running(recording.header.pid) && is_own_host(&recording.header.host)
+    let Header { pid, start_unix_ns, .. } = recording.header;
+    is_own_host(&recording.header.host) && is_running(pid, start_unix_ns / NS_PER_SECOND)
 }
 
-/// A process that has ended stays in the list until its parent has asked how.
-fn is_running(pid: u32) -> bool {
+const NS_PER_SECOND: u64 = 1_000_000_000;
+/// In these, since the machine started, the kernel says when a process did.
+const TICKS_PER_SECOND: u64 = 100;
+/// The clock may have been set since.
+const CLOCK_SLACK_S: u64 = 10;
+
+/// Whether a process of this number runs that is older than what it recorded from then on: numbers are
+/// given again. One that has ended stays in the list until its parent has asked how.
+fn is_running(pid: u32, recorded_from_unix_s: u64) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
-    state.is_some_and(|state| !matches!(state, 'Z' | 'X'))
+    let mut fields = stat.rsplit_once(") ").map_or("", |(_, rest)| rest).split(' ');
+    let Some(state) = fields.next() else { return false };
+    let started_ticks = fields.nth(18).and_then(|ticks| ticks.parse::<u64>().ok());
+    let started_unix_s = booted_unix_s().zip(started_ticks);
+    let is_older = started_unix_s.is_none_or(|(booted, ticks)| {
+        booted + ticks / TICKS_PER_SECOND <= recorded_from_unix_s + CLOCK_SLACK_S
+    });
+    !matches!(state, "" | "Z" | "X") && is_older
+}
+
+/// When the machine started.
+fn booted_unix_s() -> Option<u64> {
+    let stat = fs::read_to_string("/proc/stat").ok()?;
+    stat.lines().find_map(|line| line.strip_prefix("btime "))?.trim().parse().ok()
 }
 
 fn is_own_host(host: &str) -> bool {
@@ -208,17 +232,25 @@ mod tests {
 
     #[test]
     fn a_process_that_has_ended_does_not_run() -> anyhow::Result<()> {
-        assert!(is_running(std::process::id()));
+        let now_s = unix_ms() / 1000;
+        assert!(is_running(std::process::id(), now_s));
         let mut child =
             std::process::Command::new("cat").stdin(std::process::Stdio::piped()).spawn()?;
-        assert!(is_running(child.id()));
+        assert!(is_running(child.id(), now_s));
         drop(child.stdin.take());
         // Nobody has asked yet how it ended.
-        while is_running(child.id()) {
+        while is_running(child.id(), now_s) {
             thread::yield_now();
         }
         child.wait()?;
-        assert!(!is_running(0));
+        assert!(!is_running(0, now_s));
         Ok(())
+    }
+
+    /// A recording of yesterday was shown as running, because its number had been given again.
+    #[test]
+    fn a_later_process_of_the_same_number_is_another() {
+        let yesterday_s = unix_ms() / 1000 - 86_400;
+        assert!(!is_running(std::process::id(), yesterday_s));
     }
 }

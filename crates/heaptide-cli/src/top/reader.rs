@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 
 use crate::args::{JudgingOptions, Top};
 use crate::judging::Judge;
+use crate::watch::short_copy::ShortCopies;
 
-use super::source::Source;
+use super::source::{Paths, Source};
 use super::state::{Reading, State};
 
 /// A recording is looked at this often, and not read again before four times as long as it last took.
@@ -50,6 +51,7 @@ impl Reader {
 
 fn read(source: &Source, options: &JudgingOptions, sender: &Sender<Result<Reading, String>>) {
     let Ok(judge) = Judge::new(options) else { return };
+    let mut copies = ShortCopies::default();
     let mut seen = Vec::new();
     loop {
         let stamp = source.stamp();
@@ -57,7 +59,10 @@ fn read(source: &Source, options: &JudgingOptions, sender: &Sender<Result<Readin
         if stamp != seen {
             seen = stamp;
             let from = Instant::now();
-            let read = judge.judge_and_view(&source.paths());
+            let read = match source.paths() {
+                Paths::Directory(dir) => judge.judge_and_view(&[dir]),
+                Paths::Segments(files) => copies.judge(&judge, "recording", &files),
+            };
             let reading = read.map(|(report, views)| Reading { report, views });
             // Nobody listens when the screen is gone.
             if sender.send(reading.map_err(|cause| format!("{cause:#}"))).is_err() {

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Context, bail};
 
 use crate::watch::live::LiveRecording;
+use crate::watch::recordings::{jsonl_files, segment};
 
 /// How long a snapshot may take that was asked for by a key.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -16,6 +17,15 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub(super) struct Source {
     path: PathBuf,
     pid: Option<i32>,
+}
+
+/// What there is to read.
+#[derive(Clone, Debug)]
+pub(super) enum Paths {
+    /// All recordings in it.
+    Directory(PathBuf),
+    /// All of one recording.
+    Segments(Vec<PathBuf>),
 }
 
 /// What changes when a recording does.
@@ -34,11 +44,11 @@ impl Source {
         Ok(Self { path, pid: Some(pid) })
     }
 
-    /// What to hand to the analyzer: of a process all segments of its recording.
-    pub(super) fn paths(&self) -> Vec<PathBuf> {
+    /// What there is to read now.
+    pub(super) fn paths(&self) -> Paths {
         match self.path.is_dir() {
-            true => vec![self.path.clone()],
-            false => segments(&self.path),
+            true => Paths::Directory(self.path.clone()),
+            false => Paths::Segments(segments(&self.path)),
         }
     }
 
@@ -66,40 +76,39 @@ impl Source {
     }
 }
 
-/// The segments beside one of them: `shop.jsonl`, `shop.001.jsonl` and so on.
+/// The segments beside one of them: the files of its recording, whatever they are called.
 fn segments(path: &Path) -> Vec<PathBuf> {
-    let name = |path: &Path| {
-        let stem = path.file_stem()?.to_str()?.to_owned();
-        match stem.rsplit_once('.') {
-            Some((first, number)) if number.bytes().all(|byte| byte.is_ascii_digit()) => {
-                Some(first.to_owned())
-            }
-            _ => Some(stem),
-        }
-    };
+    let alone = || vec![path.to_owned()];
+    let Some(own) = segment(path) else { return alone() };
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let entries = fs::read_dir(folder.unwrap_or(Path::new(".")));
-    let beside = entries.into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
-    let is_one = |it: &PathBuf| it.extension() == path.extension() && name(it) == name(path);
-    let mut found: Vec<PathBuf> = beside.filter(is_one).collect();
-    found.sort();
-    if found.is_empty() {
-        found.push(path.to_owned());
-    }
-    found
+    let files = jsonl_files(folder.unwrap_or(Path::new("."))).unwrap_or_default();
+    let is_one = |file: &PathBuf| {
+        segment(file).is_some_and(|other| other.header.recording == own.header.recording)
+    };
+    let found: Vec<PathBuf> = files.into_iter().filter(is_one).collect();
+    if found.is_empty() { alone() } else { found }
 }
 
 #[cfg(test)]
 mod tests {
+    use heaptide_format::{Header, Line};
+
     use super::*;
 
     #[test]
     fn all_segments_of_a_recording_are_read_and_no_other() -> anyhow::Result<()> {
         let folder = tempfile::tempdir()?;
-        for name in
-            ["shop.jsonl", "shop.001.jsonl", "shop.x.jsonl", "shop.002.jsonl", "shopper.jsonl"]
-        {
-            fs::write(folder.path().join(name), "")?;
+        for (name, recording) in [
+            ("shop.jsonl", "a"),
+            ("shop.001.jsonl", "a"),
+            ("shop.002.jsonl", "a"),
+            ("shop.003.jsonl", "of the run before"),
+            ("shopper.jsonl", "b"),
+        ] {
+            let mut line = Vec::new();
+            let header = Header { recording: recording.to_owned(), ..Header::default() };
+            Line::Header(header).write_to(&mut line);
+            fs::write(folder.path().join(name), line)?;
         }
         let found = segments(&folder.path().join("shop.001.jsonl"));
         let names = found.iter().filter_map(|path| path.file_name()?.to_str());

@@ -12,5 +12,6 @@ pub(crate) mod process_tree;
 pub(crate) mod program;
 pub(crate) mod ready;
 pub(crate) mod recordings;
+pub(crate) mod short_copy;
 pub(crate) mod tail;
 pub(crate) mod unrecorded;

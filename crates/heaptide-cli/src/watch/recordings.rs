@@ -117,7 +117,8 @@ fn n_snapshots(path: &Path) -> io::Result<u64> {
     Ok(n_snapshots)
 }
 
-fn jsonl_files(dir: &Path) -> io::Result<BTreeSet<PathBuf>> {
+/// The files in a directory that may be segments.
+pub(crate) fn jsonl_files(dir: &Path) -> io::Result<BTreeSet<PathBuf>> {
     let paths = fs::read_dir(dir)?.map(|entry| Ok(entry?.path()));
     let is_jsonl = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "jsonl");
     paths.filter(|path| path.as_ref().map_or(true, is_jsonl)).collect()

@@ -8,7 +8,7 @@ use ratatui::text::{Line, Text};
 use ratatui::widgets::Paragraph;
 
 use super::super::state::State;
-use super::paint::{Palette, in_view, line, text};
+use super::paint::{Palette, end_of, in_view, line, text};
 
 /// As much of the page as the list may take, in per cent.
 const LIST_PERCENT: u16 = 35;
@@ -26,7 +26,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, state: &State) {
     let [list, _, evidence] = Layout::vertical(rows).areas(area);
     let chosen = state.chosen(findings.len());
     let lines = in_view(chosen, findings.len(), usize::from(list.height)).map(|at| {
-        let row = row(findings[at], palette);
+        let row = row(findings[at], palette, usize::from(list.width));
         if at == chosen { row.style(palette.chosen()) } else { row }
     });
     frame.render_widget(Text::from(lines.collect::<Vec<_>>()), list);
@@ -35,11 +35,14 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, state: &State) {
     frame.render_widget(Paragraph::new(human::finding(finding, &view)), evidence);
 }
 
-fn row(finding: &Finding, palette: Palette) -> Line<'static> {
+fn row(finding: &Finding, palette: Palette, width: usize) -> Line<'static> {
+    let class = format!(" {:<8}", finding.class.word());
+    let growth = format!("{}  ", human::growth(finding));
+    let left = width.saturating_sub(class.chars().count() + growth.chars().count());
     line(vec![
-        (format!(" {:<8}", finding.class.word()), palette.class(finding.class)),
-        (format!("{}  ", human::growth(finding)), palette.strong()),
-        (text(&finding.blamed.function), palette.strong()),
+        (class, palette.class(finding.class)),
+        (growth, palette.strong()),
+        (end_of(&finding.blamed.function, left), palette.strong()),
     ])
 }
 

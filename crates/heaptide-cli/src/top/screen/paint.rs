@@ -12,6 +12,17 @@ pub(super) fn text(text: &str) -> String {
     Escaped::<Terminal>::text(text).into()
 }
 
+/// A path that came out of a recording; of one that is wider its end, which tells it from others.
+pub(super) fn end_of(path: &str, width: usize) -> String {
+    let path = text(path);
+    let n_chars = path.chars().count();
+    if n_chars <= width {
+        return path;
+    }
+    let end = path.chars().skip(n_chars + 1 - width.max(1));
+    std::iter::once('…').chain(end).collect()
+}
+
 /// How things are shown that mean something.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Palette {
@@ -76,4 +87,18 @@ pub(super) fn in_view(chosen: usize, n_lines: usize, height: usize) -> std::ops:
 /// A line with room for the rest of a name at its end.
 pub(super) fn line(spans: Vec<(String, Style)>) -> Line<'static> {
     Line::from(spans.into_iter().map(|(text, style)| Span::styled(text, style)).collect::<Vec<_>>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_long_path_the_end_is_shown() {
+        let check = |width, shown: &str| assert_eq!(end_of("shop::Sessions::create", width), shown);
+        check(22, "shop::Sessions::create");
+        check(17, "…Sessions::create");
+        check(1, "…");
+        check(0, "…");
+    }
 }

@@ -7,7 +7,10 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Text};
 
 use super::super::state::{Order, State, bytes_at};
-use super::paint::{Palette, in_view, line, text};
+use super::paint::{Palette, end_of, in_view, line, text};
+
+/// What stands before the name of a site.
+const NUMBERS_WIDTH: usize = 49;
 
 pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, state: &State) {
     let palette = Palette::of(state);
@@ -30,6 +33,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, state: &State) {
     let mut lines = vec![Line::styled(head, palette.faint())];
     let chosen = state.chosen(sites.len());
     let height = usize::from(area.height).saturating_sub(1);
+    let left = usize::from(area.width).saturating_sub(NUMBERS_WIDTH);
     lines.extend(in_view(chosen, sites.len(), height).map(|at| {
         let (site, grown) = sites[at];
         let live = site.live.get(last).copied().unwrap_or_default();
@@ -44,7 +48,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, state: &State) {
                 format!(" {:>10} {:>12}  ", count(live.objects), signed_bytes(grown)),
                 palette.faint(),
             ),
-            (text(&site.subject.blamed.function), palette.strong()),
+            (end_of(&site.subject.blamed.function, left), palette.strong()),
             (format!("  {}", text(&place)), palette.faint()),
         ]);
         if at == chosen { row.style(palette.chosen()) } else { row }

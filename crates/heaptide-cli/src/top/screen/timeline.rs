@@ -6,7 +6,7 @@ use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::symbols::Marker;
 use ratatui::text::Line;
-use ratatui::widgets::{Axis, Chart, Dataset, GraphType};
+use ratatui::widgets::{Axis, Chart, Dataset, GraphType, LegendPosition};
 
 use super::super::state::State;
 use super::paint::{Palette, text};
@@ -69,7 +69,10 @@ fn chart<'a>(title: String, curves: &[Curve<'a>], label: impl Fn(f64) -> String)
             .data(points)
     };
     let seconds = |x: f64| duration((x * 1e9) as u64);
+    // Resident memory lies above, and what grows ends at the upper right.
+    let legend = (curves.len() > 1).then_some(LegendPosition::Left);
     Chart::new(curves.iter().map(dataset).collect())
+        .legend_position(legend)
         .block(ratatui::widgets::Block::new().title(Line::raw(title)))
         .x_axis(Axis::default().bounds([0.0, ends]).labels(["0 s".to_owned(), seconds(ends)]))
         .y_axis(Axis::default().bounds([0.0, most]).labels(["0".to_owned(), label(most)]))

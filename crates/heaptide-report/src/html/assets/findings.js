@@ -4,11 +4,19 @@ function bannerSection(report, run) {
   const { outcome } = report;
   const facts = [];
   const worst = run?.findings[0];
+  const part = run?.parts.find((it) => it.may_grow);
   if (worst) {
     facts.push(["Where", [worst.name, worst.place ? placeText(run, worst) : null]]);
     facts.push(["Since", [worst.since]]);
     facts.push(["How fast", [run.leaking ?? worst.growth]]);
     facts.push(["When it hurts", [run.runs_out ?? worst.runs_out ?? "no limit is near at this pace"]]);
+  } else if (part) {
+    facts.push(["Where", [`outside the recorded heap: ${PART_WORDS[part.name] ?? part.name}`]]);
+    facts.push(["How fast", [part.growth]]);
+    facts.push(["From and to", [part.first_and_last]]);
+  } else if (run) {
+    // What a verdict without findings rests on.
+    facts.push(...run.about.filter(([term]) => ["Recorded", "Work", "Resident at the end"].includes(term)).map(([term, text]) => [term, [text]]));
   }
   return make("section", { class: `banner ${outcome.tone}`, "aria-labelledby": "verdict" },
     make("p", { class: "outcome" }, make("span", { class: "word" }, outcome.word), make("span", { class: "muted" }, ` exit ${outcome.exit_code}`)),
@@ -27,13 +35,13 @@ function findingsSection(run, state, changed) {
   return make("section", { "aria-labelledby": "findings-title", id: "findings" },
     make("h2", { id: "findings-title" }, findings.length === 0 ? "No findings" : `Findings (${findings.length})`),
     findings.length === 0 ? make("p", { class: "card" }, `No call site of this run is a finding. Call sites by class: ${classesSentence(run)}.`) : null,
-    run.grows_under.length > 0 ? callTreeText(run) : null,
-    partsCard(run),
     findings.map((finding, index) => findingCard(run, finding, index, () => {
       state.site = finding.site;
       changed();
       document.getElementById("cohorts").scrollIntoView({ behavior: calm() ? "auto" : "smooth" });
-    })));
+    })),
+    run.grows_under.length > 0 ? callTreeText(run) : null,
+    partsCard(run));
 }
 
 // What the process holds beside the recorded heap: who grows there is no call site, but no less a leak.

@@ -37,7 +37,15 @@ function timelineSentence(run) {
     : "";
   const limit = run.limit_bytes
     ? `There is memory up to ${formatBytes(run.limit_bytes)}. ` : "No limit is known. ";
-  return `${shown}${limit}Drag to zoom, double-click to see all. The shaded span from A to B is what the pictures below compare.`;
+  const read = partsReadAt(run.timeline);
+  const parts = read > 0 && read < t.length
+    ? `The parts of the process were read at ${formatCount(read)} of the ${formatCount(t.length)} snapshots drawn, and are straight lines between. ` : "";
+  return `${shown}${limit}${parts}Drag to zoom, double-click to see all. The shaded span from A to B is what the pictures below compare.`;
+}
+
+// At how many of the snapshots that are drawn.
+function partsReadAt(timeline) {
+  return (timeline.parts?.[0]?.bytes ?? []).filter((bytes) => bytes !== null).length;
 }
 
 function drawTimeline(figure, run, state) {
@@ -69,7 +77,7 @@ function processPlot(figure, run, state, width, sync) {
   const areas = parts.map((part) => ({
     values: part.top,
     series: {
-      label: part.label, stroke: styleValue(part.color), fill: styleValue(part.color), width: 0.5, points: { show: false },
+      label: part.label, stroke: styleValue(part.color), fill: styleValue(part.color), width: 0.5, points: { show: false }, spanGaps: true,
       value: (_, __, ___, index) => bytesOrNothing(index === null ? null : part.own[index]),
     },
   }));
