@@ -182,7 +182,7 @@ fn arenas_in(range: &Range<u64>, after: Option<&Line<'_>>, word: ReadWord<'_>) -
         // `heap_info`: its arena, the heap before it, its size, and how much of it may be touched.
         let size = word(at + 16);
         let is_heap =
-            size.is_none_or(|size| size.is_multiple_of(PAGE_BYTES) && size > 0 && at + size <= end);
+            size.is_none_or(|size| size.is_multiple_of(PAGE_BYTES) && size > 0 && size <= end - at);
         if is_reserved && is_heap && (size.is_some() || end < at + ARENA_BYTES) {
             arenas.push(at..end);
         }
@@ -261,6 +261,14 @@ mod tests {
         assert_eq!(found.stacks.len(), 2);
         assert_eq!(found.chunks, []);
         assert_eq!(found.others.len(), 3);
+    }
+
+    #[test]
+    fn a_size_beyond_the_end_of_memory_is_no_arena() {
+        let word = |at| Some(if at == 0x7f00_0000_0010 { u64::MAX << 12 } else { 0 });
+        let found = Mappings::read(MAPS.as_bytes(), &[], &word);
+        let starts: Vec<u64> = found.arenas.iter().map(|arena| arena.start).collect();
+        assert_eq!(starts, [0x5555_0010_0000]);
     }
 
     #[test]
