@@ -72,7 +72,8 @@ fn value<'a>(table: &'a str, name: &str) -> Option<&'a str> {
 #[derive(Debug)]
 pub(crate) struct Cgroup {
     usage: PathBuf,
-    limit: PathBuf,
+    /// Its own, and those of the groups around it, which hold for it too.
+    limits: Vec<PathBuf>,
 }
 
 impl Cgroup {
@@ -93,21 +94,51 @@ impl Cgroup {
         } else {
             return None;
         };
+        Self::at(Path::new(root), path, usage, limit)
+    }
+
+    fn at(root: &Path, path: &str, usage: &str, limit: &str) -> Option<Self> {
         // In a container the path may be the host's, and the container's own group the root.
-        let folder = [Path::new(root).join(path), PathBuf::from(root)]
+        let folder = [root.join(path), root.to_owned()]
             .into_iter()
             .find(|folder| folder.join(usage).exists())?;
-        Some(Self { usage: folder.join(usage), limit: folder.join(limit) })
+        let around = folder.ancestors().take_while(|folder| folder.starts_with(root));
+        let limits = around.map(|folder| folder.join(limit)).collect();
+        Some(Self { usage: folder.join(usage), limits })
     }
 
     pub(crate) fn usage_bytes(&self) -> Option<u64> {
         fs::read_to_string(&self.usage).ok()?.trim().parse().ok()
     }
 
-    /// `None` without a limit.
+    /// The least that holds; `None` without a limit.
     pub(crate) fn limit_bytes(&self) -> Option<u64> {
         const NO_LIMIT: u64 = 1 << 60;
-        let limit: u64 = fs::read_to_string(&self.limit).ok()?.trim().parse().ok()?;
-        (limit < NO_LIMIT).then_some(limit)
+        let read = |limit: &PathBuf| fs::read_to_string(limit).ok()?.trim().parse::<u64>().ok();
+        self.limits.iter().filter_map(read).filter(|&limit| limit < NO_LIMIT).min()
+    }
+}
+
+#[cfg(all(test, not(loom), not(miri)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_of_a_group_around_it_holds() {
+        let root = std::env::temp_dir().join(format!("heaptide-cgroup-{}", std::process::id()));
+        let group = root.join("pod/service");
+        fs::create_dir_all(&group).expect("a folder");
+        for (file, text) in [
+            ("memory.max", "max"),
+            ("pod/memory.max", "4096"),
+            ("pod/service/memory.max", "8192"),
+            ("pod/service/memory.current", "1024"),
+        ] {
+            fs::write(root.join(file), text).expect("a file");
+        }
+        let found = Cgroup::at(&root, "pod/service", "memory.current", "memory.max");
+        let found = found.expect("a group");
+        assert_eq!((found.usage_bytes(), found.limit_bytes()), (Some(1024), Some(4096)));
+        fs::remove_dir_all(&root).expect("the folder again");
     }
 }

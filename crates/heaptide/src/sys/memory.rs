@@ -127,12 +127,16 @@ pub(crate) fn resident_bytes(start: usize, bytes: usize) -> u64 {
     resident as u64
 }
 
+/// What a process can have on the machines of today.
+const MOST_ADDRESS_SPACE: u64 = 1 << 47;
+
 /// The most address space that this process may have; `None` if there is no limit.
 pub(crate) fn address_space_limit() -> Option<u64> {
     let mut limit = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: libc::RLIM_INFINITY };
     // SAFETY: `limit` is writable.
     unsafe { libc::getrlimit(libc::RLIMIT_AS, &mut limit) };
-    (limit.rlim_cur != libc::RLIM_INFINITY).then_some(limit.rlim_cur)
+    // Some launchers write a number that no process can reach.
+    (limit.rlim_cur < MOST_ADDRESS_SPACE).then_some(limit.rlim_cur)
 }
 
 /// Bytes of a page.
