@@ -3,8 +3,10 @@
 //! What every snapshot has costs microseconds. The parts cost more the more a process holds: the list of
 //! its mappings, which of their pages are in memory, and what the allocator says of itself, which it
 //! counts with its arenas locked. So they are not read again before a thousand times as long as it last
-//! took, and ten thousand times as long as the allocator took; only the last snapshot always has them.
-//! What counts is processor time: that a busy machine kept the recorder waiting was no work.
+//! took, and ten thousand times as long as the allocator took; only the last snapshot, and those at which
+//! memory passes a mark, always have them. An allocator that takes so long that the program would feel
+//! it is asked once more, at the end, and not between. What counts is processor time: that a busy machine
+//! kept the recorder waiting was no work.
 
 #![forbid(unsafe_code)]
 
@@ -29,6 +31,13 @@ use crate::thread::scratch_stack::ScratchStack;
 const PARTS_SHARE: u64 = 1_000;
 /// The allocator's arenas are locked for at most this share of the time.
 const LOCKED_SHARE: u64 = 10_000;
+/// Once it had its arenas locked for longer, it is not asked again while the program runs: glibc's walks
+/// over all free chunks, and a million of them take half a second.
+const MOST_LOCKED_NS: u64 = 50_000_000;
+/// What is mapped beyond this is reserved, not used, and the kernel takes half a second a tebibyte to say so.
+const MOST_ASKED_BYTES: u64 = 64 << 30;
+
+const NEVER_NS: u64 = u64::MAX;
 
 /// Reads the account at each snapshot.
 #[derive(Debug)]
@@ -99,22 +108,28 @@ impl AccountReader {
         heap: &HeapTotals,
         reason: Reason,
     ) -> Option<Account> {
-        let (now_ns, from_ns) = (sys::monotonic_ns(), sys::thread_cpu_ns());
+        let (cpu_ns, from_ns) = (sys::process_cpu_ns(), sys::thread_cpu_ns());
+        let now_ns = sys::monotonic_ns();
+        let is_due = match reason {
+            Reason::Exit => true,
+            Reason::Threshold => self.next_parts_ns != NEVER_NS,
+            _ => now_ns >= self.next_parts_ns,
+        };
         let mut account = Account {
             anonymous_resident_bytes: status.anonymous_bytes?,
             file_resident_bytes: status.file_bytes.unwrap_or(0),
             shared_resident_bytes: status.shared_bytes.unwrap_or(0),
             swap_bytes: status.swap_bytes.unwrap_or(0),
             threads: status.threads.unwrap_or(0).saturating_sub(n_own_threads()),
-            descriptors: n_descriptors(),
-            cpu_ns: sys::process_cpu_ns().saturating_sub(from_ns),
+            descriptors: n_descriptors(is_due),
+            cpu_ns: cpu_ns.saturating_sub(from_ns),
             parts: None,
             cost_ns: 0,
         };
-        if now_ns >= self.next_parts_ns || reason == Reason::Exit {
+        if is_due {
             account.parts = self.parts(&account, heap);
         }
-        account.cost_ns = sys::thread_cpu_ns() - from_ns;
+        account.cost_ns = sys::thread_cpu_ns().saturating_sub(from_ns);
         if account.parts.is_some() {
             let rest_ns = account.cost_ns.saturating_mul(PARTS_SHARE);
             self.next_parts_ns = self.next_parts_ns.max(now_ns.saturating_add(rest_ns));
@@ -132,13 +147,14 @@ impl AccountReader {
             Some(u64::from_ne_bytes(bytes))
         };
         let malloc = self.malloc_numbers();
-        let mappings = Mappings::read(&self.maps, &own_mappings(), &word);
-        let resident = Resident::of(&mappings, account.anonymous_resident_bytes);
+        // At once, while it is still the moment of which the allocator spoke.
         let rust = match self.is_rounded_like_glibc(malloc.as_ref()) {
-            true => chunk_bytes().wrapping_sub(self.chunk_bytes_before),
+            true => at_least_none(chunk_bytes().wrapping_sub(self.chunk_bytes_before)),
             false => heap.live_bytes + trailer_bytes(heap),
         };
-        let own = i64::max(OWN_CHUNK_BYTES.load(Relaxed) as i64, 0) as u64;
+        let own = at_least_none(OWN_CHUNK_BYTES.load(Relaxed));
+        let mappings = Mappings::read(&self.maps, &own_mappings(), &word);
+        let resident = Resident::of(&mappings, account.anonymous_resident_bytes);
         let mut parts = match (self.allocator, malloc) {
             (Allocator::OfLibc, Some(malloc)) => of_glibc(&malloc, &resident, rust, own),
             (_, malloc) => {
@@ -159,9 +175,12 @@ impl AccountReader {
     fn malloc_numbers(&mut self) -> Option<MallocNumbers> {
         let from_ns = sys::thread_cpu_ns();
         let numbers = sys::malloc_numbers();
-        let locked_ns = sys::thread_cpu_ns() - from_ns;
-        let rest_ns = locked_ns.saturating_mul(LOCKED_SHARE);
-        self.next_parts_ns = sys::monotonic_ns().saturating_add(rest_ns);
+        let locked_ns = sys::thread_cpu_ns().saturating_sub(from_ns);
+        self.next_parts_ns = if locked_ns > MOST_LOCKED_NS {
+            NEVER_NS
+        } else {
+            sys::monotonic_ns().saturating_add(locked_ns.saturating_mul(LOCKED_SHARE))
+        };
         numbers
     }
 
@@ -182,17 +201,21 @@ impl AccountReader {
 
 impl Resident {
     /// `whole_bytes` are all that is resident of them. A page that was read and never written to is there
-    /// for `mincore`, but is the kernel's one page of zeroes: so the others get no more than what is left.
+    /// for `mincore`, but is the kernel's one page of zeroes: so each gets no more than the others left.
     fn of(mappings: &Mappings, whole_bytes: u64) -> Self {
-        let (arenas, chunks) = (resident(&mappings.arenas), resident(&mappings.chunks));
-        let (stacks, own) = (resident(&mappings.stacks), resident(&mappings.own));
-        let left = whole_bytes.saturating_sub(arenas + chunks + stacks + own);
+        let mut left = whole_bytes;
+        let mut take = |ranges: &[Range<u64>]| {
+            let is_asked = mapped(ranges) <= MOST_ASKED_BYTES;
+            let taken = if is_asked { resident(ranges).min(left) } else { left };
+            left -= taken;
+            taken
+        };
         Self {
-            arenas,
-            chunks,
-            stacks,
-            own,
-            others: resident(&mappings.others).min(left),
+            own: take(&mappings.own),
+            stacks: take(&mappings.stacks),
+            arenas: take(&mappings.arenas),
+            chunks: take(&mappings.chunks),
+            others: take(&mappings.others),
             chunks_found: mapped(&mappings.chunks),
             others_mapped: mapped(&mappings.others),
         }
@@ -264,6 +287,11 @@ pub(super) fn chunk_bytes() -> u64 {
     blocks.fold(0, u64::wrapping_add)
 }
 
+/// Sums of what threads added and took away, read one after the other, may be below zero for a moment.
+fn at_least_none(sum: u64) -> u64 {
+    i64::max(sum as i64, 0) as u64
+}
+
 fn trailer_bytes(heap: &HeapTotals) -> u64 {
     if mode::has_trailers() { heap.live_objects * TRAILER_BYTES as u64 } else { 0 }
 }
@@ -278,11 +306,11 @@ fn own_mappings() -> Vec<Range<u64>> {
 
 /// Open descriptors of the process. The recorder's own are in a table of its own, and of it only the
 /// process's is listed here.
-fn n_descriptors() -> Option<u64> {
-    // From Linux 6.2 on, the directory says how many it has.
-    let len = fs::metadata("/proc/self/fd").ok()?.len();
-    if len > 0 {
-        return Some(len);
-    }
-    Some(fs::read_dir("/proc/self/fd").ok()?.count() as u64)
+fn n_descriptors(may_take_long: bool) -> Option<u64> {
+    // From Linux 6.2 on, the directory says how many it has; before, each must be listed.
+    let n = match fs::metadata("/proc/self/fd").ok()?.len() {
+        0 if may_take_long => fs::read_dir("/proc/self/fd").ok()?.count() as u64,
+        n => n,
+    };
+    (n > 0).then_some(n)
 }
