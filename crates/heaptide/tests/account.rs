@@ -7,6 +7,7 @@ mod rig;
 use std::alloc::{GlobalAlloc, Layout};
 use std::fs::File;
 use std::hint::black_box;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::mpsc;
@@ -29,8 +30,9 @@ fn main() -> ExitCode {
             ("threads_and_descriptors_are_counted", threads_and_descriptors_are_counted),
             ("the_recorder_is_not_taken_for_c", the_recorder_is_not_taken_for_c),
             ("a_mark_is_passed_once", a_mark_is_passed_once),
+            ("what_ran_out_of_memory_shows_who_took_it", what_ran_out_of_memory_shows_who_took_it),
         ],
-        &[],
+        &[("leaks until memory runs out", leaks_until_memory_runs_out)],
     )
 }
 
@@ -284,4 +286,49 @@ fn a_mark_is_passed_once() {
     let largest = read.snapshots.iter().filter(|snapshot| snapshot.reason == Reason::Threshold);
     let live: Vec<u64> = largest.map(|snapshot| snapshot.heap.live_bytes >> 20).collect();
     assert_eq!(live, [100, 200], "what passed the mark is in the snapshot");
+}
+
+const RECORDING: &str = "RIG_RECORDING";
+
+/// Nothing is written when memory has run out: what is known then is what the marks on the way left.
+fn what_ran_out_of_memory_shows_who_took_it() {
+    let path = scratch("ran_out");
+    let mut program = rig::program("leaks until memory runs out");
+    let status = program.env(RECORDING, &path).status().expect("it starts");
+    assert_eq!(status.signal(), Some(libc::SIGABRT), "an allocation failed");
+    let read = Recording::read_so_far(&path).expect("what is there is whole");
+    let last = read.last();
+    assert_eq!((last.reason, n_taken_at_marks(&path)), (Reason::Threshold, 3));
+    let leaked_bytes = read.under(last.seq, "sessions").live_bytes;
+    assert!(10 * leaked_bytes > 9 * last.heap.live_bytes, "{leaked_bytes} of {:?}", last.heap);
+    assert!(10 * leaked_bytes > 7 * LIMIT_BYTES, "{leaked_bytes}, too long before the end");
+}
+
+const LIMIT_BYTES: u64 = 1 << 30;
+
+fn leaks_until_memory_runs_out() {
+    let limit = libc::rlimit { rlim_cur: LIMIT_BYTES, rlim_max: LIMIT_BYTES };
+    // SAFETY: reads the struct.
+    assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_AS, &limit) }, 0);
+    let path = PathBuf::from(std::env::var_os(RECORDING).expect("the test gives it"));
+    let recorder = Recorder::builder().output(&path).start().expect("a recording starts");
+    let _tag = heaptide::tag("sessions");
+    for (n_passed, percent) in [(1, 50), (2, 80), (3, 95)] {
+        while address_space_bytes() <= LIMIT_BYTES / 100 * percent {
+            std::mem::forget(black_box(Vec::<u8>::with_capacity(1 << 20)));
+        }
+        // However slow the machine is: the recorder looks now and then.
+        while n_taken_at_marks(&path) < n_passed {
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+    loop {
+        std::mem::forget(black_box((Vec::<u8>::with_capacity(1 << 20), &recorder)));
+    }
+}
+
+fn address_space_bytes() -> u64 {
+    let statm = std::fs::read_to_string("/proc/self/statm").expect("Linux");
+    let pages = statm.split(' ').next().and_then(|pages| pages.parse::<u64>().ok());
+    pages.expect("a number of pages") * 4096
 }
