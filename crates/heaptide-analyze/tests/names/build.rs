@@ -222,9 +222,9 @@ impl Family {
     fn check_out(&self) -> PathBuf {
         let root = repository();
         let manifest = read(&root.join("Cargo.toml"));
-        let is_members = |line: &&str| line.contains("members = [");
-        let kept: Vec<_> = manifest.lines().filter(|line| !is_members(line)).collect();
-        let kept = kept.join("\n");
+        let (before, list) = manifest.split_once("members = [").expect("a list of members");
+        let (_, after) = list.split_once(']').expect("the end of the list");
+        let kept = format!("{before}{after}");
         let members = "[workspace]\nmembers = [\"crates/heaptide\", \"crates/heaptide-format\"]";
         let text = kept.replacen("[workspace]", members, 1);
         self.file(&format!("{REPOSITORY}/Cargo.toml"), &text);
