@@ -20,7 +20,7 @@ pub(super) enum Edited {
     Other(String),
 }
 
-pub(super) fn edited(text: &str, behind_feature: bool) -> anyhow::Result<Edited> {
+pub(super) fn edited(text: &str, feature: Option<&str>) -> anyhow::Result<Edited> {
     let file = syn::parse_file(text).context("it is no Rust")?;
     if let Some(allocator) = file.items.iter().find_map(global_allocator) {
         let of = type_path(&allocator.ty);
@@ -29,7 +29,7 @@ pub(super) fn edited(text: &str, behind_feature: bool) -> anyhow::Result<Edited>
             false => Edited::Other(of),
         });
     }
-    let feature = if behind_feature { "#[cfg(feature = \"heaptide\")]\n" } else { "" };
+    let condition = feature.map(|of| format!("#[cfg(feature = \"{of}\")]\n")).unwrap_or_default();
     let lines: Vec<&str> = text.split_inclusive('\n').collect();
     let (before, after) = lines.split_at(line_of_insertion(&file).min(lines.len()));
     let (mut before, after) = (before.concat(), after.concat());
@@ -38,7 +38,7 @@ pub(super) fn edited(text: &str, behind_feature: bool) -> anyhow::Result<Edited>
     }
     let gap = if before.is_empty() || before.ends_with("\n\n") { "" } else { "\n" };
     let rest = if after.is_empty() || after.starts_with('\n') { "" } else { "\n" };
-    Ok(Edited::With(format!("{before}{gap}{feature}{LINE}{rest}{after}")))
+    Ok(Edited::With(format!("{before}{gap}{condition}{LINE}{rest}{after}")))
 }
 
 /// How many lines stand before it: up to the end of the leading `use` and `mod` lines, or else of the
@@ -80,8 +80,12 @@ mod tests {
             let (head, tail) = (before, after);
             let with = format!("{head}#[cfg(feature = \"heaptide\")]\n{LINE}{tail}");
             let without = with.replace(&format!("#[cfg(feature = \"heaptide\")]\n{LINE}\n"), "");
-            assert_eq!(edited(&without, true)?, Edited::With(with.clone()), "{without}");
-            assert_eq!(edited(&with, true)?, Edited::AlreadyThere);
+            assert_eq!(
+                edited(&without, Some("heaptide"))?,
+                Edited::With(with.clone()),
+                "{without}"
+            );
+            assert_eq!(edited(&with, Some("heaptide"))?, Edited::AlreadyThere);
             Ok(())
         };
         check("", "\nfn main() {}\n")?;
@@ -100,16 +104,16 @@ mod tests {
         let with =
             |of: &str| format!("#[global_allocator]\nstatic A: {of} = {of};\nfn main() {{}}\n");
         let other = Edited::Other("mimalloc::MiMalloc".into());
-        assert_eq!(edited(&with("mimalloc::MiMalloc"), true)?, other);
+        assert_eq!(edited(&with("mimalloc::MiMalloc"), Some("heaptide"))?, other);
         let ours = "use heaptide::Heaptide;\n#[global_allocator]\nstatic A: Heaptide<J> = B;\n";
-        assert_eq!(edited(ours, true)?, Edited::AlreadyThere);
-        assert!(edited("fn main(", true).is_err());
+        assert_eq!(edited(ours, Some("heaptide"))?, Edited::AlreadyThere);
+        assert!(edited("fn main(", Some("heaptide")).is_err());
         Ok(())
     }
 
     #[test]
     fn the_feature_stands_only_where_there_is_one() -> anyhow::Result<()> {
-        let Edited::With(text) = edited("fn main() {}\n", false)? else { anyhow::bail!("no line") };
+        let Edited::With(text) = edited("fn main() {}\n", None)? else { anyhow::bail!("no line") };
         assert_eq!(text, format!("{LINE}\nfn main() {{}}\n"));
         Ok(())
     }

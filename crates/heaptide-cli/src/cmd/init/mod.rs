@@ -34,7 +34,7 @@ pub(crate) fn run(args: &Init) -> anyhow::Result<Exit> {
         let others = project.others.join(", ");
         tell(&format!("the program to watch is {}; --bin chooses among {others}", project.program));
     }
-    let changes = changes(&project, args)?;
+    let (changes, feature) = changes(&project, args)?;
     if changes.is_empty() {
         text_out("everything is there already; nothing to write\n")?;
         return Ok(Exit::Clean);
@@ -48,19 +48,20 @@ pub(crate) fn run(args: &Init) -> anyhow::Result<Exit> {
         bail!("nothing was written");
     }
     changes.iter().try_for_each(Change::write)?;
-    text_out(&next(&project))?;
+    text_out(&next(&project, feature.as_deref()))?;
     Ok(Exit::Clean)
 }
 
-fn changes(project: &Project, args: &Init) -> anyhow::Result<Vec<Change>> {
+/// What is to be written, and the feature that the shim stands behind, if it does.
+fn changes(project: &Project, args: &Init) -> anyhow::Result<(Vec<Change>, Option<String>)> {
     let read = |path: &Path| -> anyhow::Result<String> {
         fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
     };
     let cannot_edit = |path: &Path| format!("cannot edit {}", path.display());
     let (old_manifest, old_main) = (read(&project.manifest)?, read(&project.main)?);
-    let (manifest, behind_feature) = manifest::edited(&old_manifest, &args.source)
+    let (manifest, feature) = manifest::edited(&old_manifest, &args.source)
         .with_context(|| cannot_edit(&project.manifest))?;
-    let edited = global_allocator::edited(&old_main, behind_feature)
+    let edited = global_allocator::edited(&old_main, feature.as_deref())
         .with_context(|| cannot_edit(&project.main))?;
     let main = match edited {
         Edited::With(text) => text,
@@ -75,7 +76,7 @@ fn changes(project: &Project, args: &Init) -> anyhow::Result<Vec<Change>> {
         }
     };
     let root = &project.root;
-    let (workflow, steps) = steps::workflow(project, &args.source, behind_feature);
+    let (workflow, steps) = steps::workflow(project, &args.source, feature.as_deref());
     let load =
         project.serves.then(|| Change::new_script(root.join(steps::LOAD), include_str!("load.sh")));
     let changes = [
@@ -85,7 +86,7 @@ fn changes(project: &Project, args: &Init) -> anyhow::Result<Vec<Change>> {
         load.flatten(),
         Change::new_file(root.join(workflow), &steps),
     ];
-    Ok(changes.into_iter().flatten().collect())
+    Ok((changes.into_iter().flatten().collect(), feature))
 }
 
 /// Asks whoever sits there.
@@ -99,7 +100,7 @@ fn is_wanted() -> anyhow::Result<bool> {
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
-fn next(project: &Project) -> String {
+fn next(project: &Project, feature: Option<&str>) -> String {
     let load = match project.serves {
         true => format!(
             "Set what your service is asked for in {}, and its address in the workflow.\n",
@@ -115,7 +116,7 @@ fn next(project: &Project) -> String {
     format!(
         "\n{load}{include}Call `heaptide::work(\"requests\", 1)` where a request is done, and growth is \
          judged per request.\nTry it here:\n  {}\n  {}\nYour tests run as before: `{tests}`.\n",
-        steps::build(project, true),
+        steps::build(project, feature),
         steps::run(project).join(" "),
     )
 }

@@ -8,8 +8,8 @@ pub(super) const LOAD: &str = "ci/heaptide-load.sh";
 /// Where a service is asked until the user says otherwise.
 const ADDRESS: &str = "http://127.0.0.1:8080/";
 
-pub(super) fn build(project: &Project, behind_feature: bool) -> String {
-    let feature = if behind_feature { " --features heaptide" } else { "" };
+pub(super) fn build(project: &Project, feature: Option<&str>) -> String {
+    let feature = feature.map(|of| format!(" --features {of}")).unwrap_or_default();
     format!("cargo build --release -p {} --bin {}{feature}", project.package, project.program)
 }
 
@@ -31,7 +31,7 @@ pub(super) fn run(project: &Project) -> Vec<String> {
 pub(super) fn workflow(
     project: &Project,
     source: &Source,
-    behind_feature: bool,
+    feature: Option<&str>,
 ) -> (&'static str, String) {
     let (path, text, indent) = match project.ci {
         Ci::GitHub => {
@@ -40,6 +40,6 @@ pub(super) fn workflow(
         Ci::GitLab => (".gitlab/heaptide.yml", include_str!("gitlab.yml"), "\n      "),
     };
     let text = text.replace("@INSTALL@", &source.install());
-    let text = text.replace("@BUILD@", &build(project, behind_feature));
+    let text = text.replace("@BUILD@", &build(project, feature));
     (path, text.replace("@RUN@", &run(project).join(indent)))
 }
