@@ -211,11 +211,16 @@ pub(crate) fn close_from(first: c_uint) {
 pub(crate) fn lowest_of_stack() -> usize {
     // SAFETY: all zero is a valid `pthread_attr_t`.
     let mut attributes: libc::pthread_attr_t = unsafe { std::mem::zeroed() };
-    // SAFETY: this thread, and attributes that are ours to be written.
-    ok(-unsafe { libc::pthread_getattr_np(libc::pthread_self(), &mut attributes) }, "getattr");
+    // SAFETY: cannot fail.
+    let this = unsafe { libc::pthread_self() };
+    // SAFETY: a thread that lives, and attributes that are ours to be written.
+    ok(-unsafe { libc::pthread_getattr_np(this, &mut attributes) }, "pthread_getattr_np");
     let (mut lowest, mut bytes) = (ptr::null_mut(), 0);
     // SAFETY: attributes that are initialised, and two places to be written.
-    ok(-unsafe { libc::pthread_attr_getstack(&attributes, &mut lowest, &mut bytes) }, "getstack");
+    ok(
+        -unsafe { libc::pthread_attr_getstack(&attributes, &mut lowest, &mut bytes) },
+        "pthread_attr_getstack",
+    );
     // SAFETY: initialised above, and not used again.
     unsafe { libc::pthread_attr_destroy(&mut attributes) };
     lowest.addr()
