@@ -206,15 +206,17 @@ mod tests {
     use super::*;
     use crate::sys::ProcessCopy;
 
-    /// Of this process, as far as that is asked.
-    fn lifecycle() -> &'static Lifecycle {
-        sys::listen();
-        Box::leak(Box::new(Lifecycle { word: AtomicU64::new(0), unclaimed: Mutex::new(None) }))
+    /// Of this process, as far as that is asked. Each test has one for good, which is not leaked: sanitizers
+    /// look for that.
+    const fn of_this_process() -> Lifecycle {
+        Lifecycle { word: AtomicU64::new(0), unclaimed: Mutex::new(None) }
     }
 
     #[test]
     fn there_is_one_recording_at_a_time_and_each_has_a_number() {
-        let lifecycle = lifecycle();
+        static LIFECYCLE: Lifecycle = of_this_process();
+        let lifecycle = &LIFECYCLE;
+        sys::listen();
         for generation in 1..4 {
             drop(lifecycle.claim().expect("nothing is recorded"));
             let claim = lifecycle.claim().expect("a start that failed makes way");
@@ -231,7 +233,9 @@ mod tests {
 
     #[test]
     fn a_recording_of_the_environment_is_taken_over_once_and_while_it_runs() {
-        let lifecycle = lifecycle();
+        static LIFECYCLE: Lifecycle = of_this_process();
+        let lifecycle = &LIFECYCLE;
+        sys::listen();
         let handle = || Handle { requests: mpsc::channel().0, process: ProcessCopy::this() };
         lifecycle.claim().expect("nothing is recorded").begin();
         assert!(lifecycle.take_over().is_none(), "code started it");
