@@ -110,14 +110,6 @@ impl Dump {
         Ok(read_dump(file)?.is_some())
     }
 
-    /// The document, pretty-printed, with a line feed at its end.
-    pub fn to_json(&self) -> String {
-        // Structs with string keys and finite numbers: this cannot fail.
-        let mut text = serde_json::to_string_pretty(self).unwrap_or_default();
-        text.push('\n');
-        text
-    }
-
     fn check_seq(&self, file: &Path, wanted: Option<u64>) -> Result<(), Error> {
         let seq = self.scalars.seq;
         match wanted {

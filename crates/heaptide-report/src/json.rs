@@ -1,6 +1,7 @@
 //! The report for programs: everything, under a version. `docs/report.schema.json` documents it.
 
 use heaptide_analyze::Report;
+use heaptide_analyze::dump::Dump;
 use serde::Serialize;
 
 use crate::escape;
@@ -23,6 +24,11 @@ pub fn write(report: &Report) -> String {
     let document =
         Document { schema: "heaptide-report", version: REPORT_VERSION, exit_code, report };
     pretty(&document)
+}
+
+/// One snapshot as JSON: a *dump*, which every command takes in place of a recording.
+pub fn dump(dump: &Dump) -> String {
+    pretty(dump)
 }
 
 /// Indented JSON with a final line feed.

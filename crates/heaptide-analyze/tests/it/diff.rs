@@ -71,11 +71,11 @@ fn a_dump_is_read_wherever_a_snapshot_is() {
     let dir = Dir::new("dump");
     let file = dir.write("a.jsonl", recording());
     let from_recording = dump(&file.to_string_lossy());
-    let json = from_recording.to_json();
+    let json = serde_json::to_string_pretty(&from_recording).expect("a dump has a form");
     assert!(json.starts_with("{\n  \"kind\": \"dump\",\n  \"format\": 1,\n"), "{json}");
     let text = dir.write("dump.json", &json).to_string_lossy().into_owned();
     assert_eq!(dump(&text), from_recording);
-    assert_eq!(dump(&format!("{text}@1")).to_json(), json);
+    assert_eq!(dump(&format!("{text}@1")), from_recording);
     let error = open(&format!("{text}@0")).expect_err("the dump is of snapshot 1").to_string();
     assert!(error.ends_with("dump.json: no snapshot 0; it holds 1 to 1"), "{error}");
     dir.write("dump.json", json.replacen("\"format\": 1", "\"format\": 9", 1));

@@ -5,7 +5,7 @@ use heaptide_analyze::diff::Diff;
 use heaptide_analyze::dump::Dump;
 use heaptide_analyze::load::{self, Location};
 use heaptide_analyze::symbols::ElfResolver;
-use heaptide_report::{part_table, table};
+use heaptide_report::{json, part_table, table};
 
 use crate::args::{Order, Show};
 use crate::dumps::open;
@@ -16,7 +16,7 @@ pub(crate) fn run(args: &Show) -> anyhow::Result<Exit> {
     let mut resolver = ElfResolver::new(args.symbol_path.clone());
     let dump = open(&args.snapshot, &mut resolver)?;
     let text = match args.by {
-        _ if args.json => dump.to_json(),
+        _ if args.json => json::dump(&dump),
         Order::Size => table::show(&dump, table::Order::Size, args.top, &output::view_of_table()),
         Order::Age => table::show(&dump, table::Order::Age, args.top, &output::view_of_table()),
         Order::Growth => {

@@ -5,6 +5,7 @@ use std::fs;
 use anyhow::Context;
 use heaptide_analyze::load::Location;
 use heaptide_analyze::symbols::ElfResolver;
+use heaptide_report::json;
 
 use crate::args::Snapshot;
 use crate::dumps::open;
@@ -20,7 +21,7 @@ pub(crate) fn run(args: &Snapshot) -> anyhow::Result<Exit> {
     if let Some(file) = &args.output {
         let dump = open(&location, &mut ElfResolver::new(Vec::new()))?;
         let cause = || format!("cannot write {}", file.display());
-        fs::write(file, dump.to_json()).with_context(cause)?;
+        fs::write(file, json::dump(&dump)).with_context(cause)?;
     }
     output::text_out(&format!("{location}\n"))?;
     Ok(Exit::Clean)

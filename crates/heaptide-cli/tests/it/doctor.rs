@@ -37,3 +37,20 @@ fn an_executable_without_names_is_told() {
     let Ended { stdout, .. } = scratch.run(&["doctor", "symbols"]);
     assert_eq!(stdout.matches("spoils a verdict").count(), 1, "{stdout}");
 }
+
+/// A recording cleared the screen, and began a line as a command, by the name of its program.
+#[test]
+fn a_program_is_named_and_nothing_else() {
+    let scratch = Scratch::new();
+    let named = scratch
+        .read("leaking.jsonl")
+        .replacen("\"exe\":\"", "\"exe\":\"\\u001b[2J\\n::error::", 1)
+        .replace("\"requests\"", "\"\\u001b[31m\"");
+    scratch.write("named.jsonl", named.as_bytes());
+    let Ended { stdout, exit, .. } = scratch.run(&["doctor", "named.jsonl"]);
+    assert!(
+        exit.is_some_and(|exit| exit < 2) && stdout.contains("\\u{1b}[2J\\n::error::"),
+        "{stdout}"
+    );
+    assert!(!stdout.contains('\u{1b}') && !stdout.contains("\n::"), "{stdout}");
+}

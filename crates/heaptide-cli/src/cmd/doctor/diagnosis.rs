@@ -1,6 +1,9 @@
 //! What was found of one executable or recording, and how it is said.
+//!
+//! Programs, counters and libraries are named as a recording or an executable names them, so what is said
+//! goes through the gate.
 
-use std::fmt::Write;
+use heaptide_report::{Escaped, Terminal};
 
 /// What was found.
 #[derive(Debug, Default)]
@@ -30,13 +33,17 @@ impl Diagnosis {
         !self.spoils.is_empty()
     }
 
-    pub(super) fn in_words(&self) -> String {
-        let mut words = format!("{}\n", self.subject);
-        // Writing to a string cannot fail.
-        let _ = self.spoils.iter().try_for_each(|it| writeln!(words, "  spoils a verdict: {it}"));
-        let _ = self.notes.iter().try_for_each(|it| writeln!(words, "  good to know: {it}"));
+    /// A line for each sentence.
+    pub(super) fn in_words(&self) -> Escaped<Terminal> {
+        let mut words = Escaped::fill("{}\n", [Escaped::text(&self.subject)]);
+        for spoils in &self.spoils {
+            words.push(&Escaped::fill("  spoils a verdict: {}\n", [Escaped::text(spoils)]));
+        }
+        for note in &self.notes {
+            words.push(&Escaped::fill("  good to know: {}\n", [Escaped::text(note)]));
+        }
         if self.spoils.is_empty() {
-            words += "  nothing was found that spoils a verdict\n";
+            words.push_markup("  nothing was found that spoils a verdict\n");
         }
         words
     }

@@ -19,7 +19,8 @@ pub(super) fn look_at(path: &Path, names: &mut dyn Resolve) -> anyhow::Result<Di
     let has_shim = unrecorded::has_shim(&path).with_context(cannot)?;
     if !has_shim {
         diagnosis.spoil(format!(
-            "the shim is not in it, so nothing is recorded; this line puts it in:\n{LINE}"
+            "the shim is not in it, so nothing is recorded; this line puts it in: {}",
+            LINE.trim()
         ));
     }
     if found.build_id.is_none() {

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use heaptide_analyze::load;
+use heaptide_report::Escaped;
 
 use self::diagnosis::Diagnosis;
 use crate::args::Doctor;
@@ -31,7 +32,8 @@ pub(crate) fn run(args: &Doctor) -> anyhow::Result<Exit> {
         let of_run = |run| recording::look_at(run, &mut names);
         diagnoses.extend(loaded.recordings.iter().map(of_run));
     }
-    output::text_out(&diagnoses.iter().map(Diagnosis::in_words).collect::<String>())?;
+    let pages = diagnoses.iter().map(Diagnosis::in_words);
+    output::text_out(&Escaped::join(pages, ""))?;
     Ok(match diagnoses.iter().any(Diagnosis::spoils) {
         true => Exit::Spoiled,
         false => Exit::Clean,

@@ -80,7 +80,7 @@ const HEAD: &str = "\
 Nothing. Each row is a payload, each column an output, and a cell says in how many fields of a report the payload
 was put and how often it did nothing there: the output has the same elements, keys, headings, links, commands and
 escape sequences as with a harmless name. Who says so are parsers that were not written here: `anstyle-parse` for
-terminals, `pulldown-cmark` for Markdown, `roxmltree` for JUnit, `serde_json` for JSON and SARIF; for workflow commands
+terminals, `pulldown-cmark` for Markdown, `roxmltree` for JUnit, `serde_json` for dumps, GitLab, JSON and SARIF; for workflow commands
 the grammar of GitHub's runner, which reads every output in a log. The test that generates this table is
 `crates/heaptide-report/tests/it/untrusted`; [SECURITY.md](SECURITY.md) says what is trusted at all.
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use heaptide_analyze::Outcome;
 use heaptide_report::html::{self, Sources};
 use heaptide_report::table::{self, Order};
-use heaptide_report::{View, github, human, json, junit, markdown, sarif, tap};
+use heaptide_report::{View, github, gitlab, human, json, junit, markdown, sarif, tap};
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 use serde_json::Value;
 
@@ -38,6 +38,8 @@ pub(super) const OUTPUTS: &[Output] = &[
         write: |it, view| html::write(&it.report, &[], view, &Sources::default()),
         shape: page_shape,
     },
+    Output { name: "dump", write: |it, _| json::dump(&it.dump), shape: json_shape },
+    Output { name: "GitLab", write: |it, view| gitlab::write(&it.report, view), shape: json_shape },
     Output { name: "JSON", write: |it, _| json::write(&it.report), shape: json_shape },
     Output { name: "SARIF", write: |it, view| sarif::write(&it.report, view), shape: json_shape },
 ];
