@@ -68,12 +68,13 @@ fn functions() -> &'static Functions {
     unsafe { &heaptide_allocators }
 }
 
-/// glibc's allocator; `None` where the C library is another or older than 2.33.
+/// glibc's allocator; `None` where the C library is another or older than 2.33, and where `malloc` is
+/// somebody else's (a sanitizer's, a preloaded library's): glibc's own, or what answers for it, holds nothing.
 pub(crate) fn malloc_numbers() -> Option<MallocNumbers> {
     let mallinfo2 = functions().mallinfo2?;
     // SAFETY: takes nothing, and returns the struct of the GNU C library.
     let info = unsafe { mallinfo2() };
-    Some(MallocNumbers {
+    (info.arena + info.mapped > 0).then_some(MallocNumbers {
         arena_bytes: info.arena as u64,
         in_use_bytes: info.in_use as u64,
         free_bytes: info.free as u64,
