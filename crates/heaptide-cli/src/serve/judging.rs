@@ -20,6 +20,7 @@ use super::library::{Found, Id, Library};
 use super::server::{self, Server};
 use crate::args::Receiver;
 use crate::judging::Judge;
+use crate::watch::process_tree::process_of;
 use crate::watch::short_copy::ShortCopies;
 use crate::{output, sources};
 
@@ -197,17 +198,13 @@ const TICKS_PER_SECOND: u64 = 100;
 const CLOCK_SLACK_S: u64 = 10;
 
 /// Whether a process of this number runs that is older than what it recorded from then on: numbers are
-/// given again. One that has ended stays in the list until its parent has asked how.
+/// given again.
 fn is_running(pid: u32, recorded_from_unix_s: u64) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let mut fields = stat.rsplit_once(") ").map_or("", |(_, rest)| rest).split(' ');
-    let Some(state) = fields.next() else { return false };
-    let started_ticks = fields.nth(18).and_then(|ticks| ticks.parse::<u64>().ok());
-    let started_unix_s = booted_unix_s().zip(started_ticks);
-    let is_older = started_unix_s.is_none_or(|(booted, ticks)| {
-        booted + ticks / TICKS_PER_SECOND <= recorded_from_unix_s + CLOCK_SLACK_S
-    });
-    !matches!(state, "" | "Z" | "X") && is_older
+    let process = i32::try_from(pid).ok().and_then(process_of);
+    let Some(process) = process.filter(|process| !process.has_ended) else { return false };
+    booted_unix_s().is_none_or(|booted| {
+        booted + process.started_ticks / TICKS_PER_SECOND <= recorded_from_unix_s + CLOCK_SLACK_S
+    })
 }
 
 /// When the machine started.

@@ -37,7 +37,10 @@ pub(crate) struct Process {
     pub(crate) group: i32,
     /// The name of its executable, as far as the kernel keeps it (15 bytes).
     pub(crate) name: String,
-    has_ended: bool,
+    /// It stays in the list until its parent has asked how.
+    pub(crate) has_ended: bool,
+    /// When it started, in ticks since the machine did.
+    pub(crate) started_ticks: u64,
 }
 
 /// How a process had to be ended.
@@ -180,13 +183,16 @@ fn descendants(all: Vec<Process>, root: i32) -> Vec<Process> {
 
 /// All processes that there are; one that ends while we look may be missing.
 fn processes() -> Vec<Process> {
-    let stat = |entry: io::Result<fs::DirEntry>| {
-        let path = entry.ok()?.path();
-        let pid = path.file_name()?.to_str()?.parse::<i32>().ok()?;
-        // Names need not be text.
-        process(pid, &String::from_utf8_lossy(&fs::read(path.join("stat")).ok()?))
+    let listed = |entry: io::Result<fs::DirEntry>| {
+        process_of(entry.ok()?.file_name().to_str()?.parse().ok()?)
     };
-    fs::read_dir("/proc").into_iter().flatten().filter_map(stat).collect()
+    fs::read_dir("/proc").into_iter().flatten().filter_map(listed).collect()
+}
+
+/// The process of this number, if there is one.
+pub(crate) fn process_of(pid: i32) -> Option<Process> {
+    // Names need not be text.
+    process(pid, &String::from_utf8_lossy(&fs::read(format!("/proc/{pid}/stat")).ok()?))
 }
 
 /// Reads `PID (NAME) STATE PARENT GROUP …`; the name may hold anything, parentheses too.
@@ -199,7 +205,14 @@ fn process(pid: i32, stat: &str) -> Option<Process> {
     let n_threads: u32 = fields.get(17)?.parse().ok()?;
     let has_ended = matches!(*fields.first()?, "Z" | "X") && n_threads <= 1;
     let number = |index: usize| fields.get(index)?.parse().ok();
-    Some(Process { pid, parent: number(1)?, group: number(2)?, name: name.to_owned(), has_ended })
+    Some(Process {
+        pid,
+        parent: number(1)?,
+        group: number(2)?,
+        name: name.to_owned(),
+        has_ended,
+        started_ticks: fields.get(19)?.parse().ok()?,
+    })
 }
 
 #[cfg(test)]
@@ -207,7 +220,7 @@ pub(super) mod tests {
     use super::*;
 
     pub(crate) fn running(pid: i32, name: &str) -> Process {
-        Process { pid, parent: 1, group: 1, name: name.into(), has_ended: false }
+        Process { pid, parent: 1, group: 1, name: name.into(), has_ended: false, started_ticks: 0 }
     }
 
     fn stat(name: &str, state: &str, parent: i32, n_threads: u32) -> String {
