@@ -36,6 +36,7 @@ mod header;
 mod module;
 mod site;
 mod snapshot;
+mod thinning;
 
 mod error;
 mod line;

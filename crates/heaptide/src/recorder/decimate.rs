@@ -1,8 +1,6 @@
 //! Dropping snapshots of closed segments, evenly, without losing what their rows said.
 //!
-//! Rows are absolute, so a row of a dropped snapshot is only needed if the next kept one has none for
-//! the same site: it then moves there, and the range of a site that has rows in both covers both. What
-//! is kept reads as if the dropped snapshots had never been taken.
+//! What is kept reads as if the dropped snapshots had never been taken ([`Snapshot::inherit`]).
 //!
 //! Segments that have become small are joined, because each opens with every site there is. The new
 //! segment is written beside the old ones and takes the place of the first by a rename, so that a crash
@@ -11,7 +9,7 @@
 
 #![forbid(unsafe_code)]
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -144,7 +142,7 @@ impl<'a> Decimation<'a> {
         }
         if let Some(dropped) = self.held.take() {
             self.n_dropped += 1;
-            inherit(&mut snapshot, dropped);
+            snapshot.inherit(dropped);
         }
         if is_kept(&snapshot, self.stride) {
             return self.write_snapshot(snapshot);
@@ -178,11 +176,9 @@ impl<'a> Decimation<'a> {
     }
 }
 
-/// Whether a snapshot stays at this stride: the first, and those that close the last epoch of a bucket
-/// that is at least as wide as the stride. Births are counted by bucket, so these are the ones that can
-/// be told apart; the others would all have to be judged together.
+/// Whether a snapshot stays at this stride: the first does, too.
 fn is_kept(snapshot: &Snapshot, stride: u64) -> bool {
-    snapshot.seq == 0 || (u64::from(snapshot.epoch.0) + 1).is_multiple_of(stride)
+    snapshot.seq == 0 || snapshot.epoch.stays(stride)
 }
 
 impl Told {
@@ -194,38 +190,9 @@ impl Told {
     }
 }
 
-/// Gives `kept` the rows that only `dropped` has, and the low and high water of both.
-fn inherit(kept: &mut Snapshot, dropped: Snapshot) {
-    let mut rows: BTreeMap<SiteId, SiteRow> =
-        dropped.sites.into_iter().map(|row| (row.site, row)).collect();
-    for mut row in kept.sites.drain(..) {
-        if let Some(before) = rows.get(&row.site) {
-            let (objects, bytes) = (before.live_objects, before.live_bytes);
-            row.objects_range =
-                cover(row.objects_range, row.live_objects, before.objects_range, objects);
-            row.bytes_range = cover(row.bytes_range, row.live_bytes, before.bytes_range, bytes);
-        }
-        rows.insert(row.site, row);
-    }
-    kept.sites = rows.into_values().collect();
-}
-
-/// A range over two spans, given each one's range (if it moved) and its last value.
-fn cover(
-    range: Option<(u64, u64)>,
-    live: u64,
-    before: Option<(u64, u64)>,
-    live_before: u64,
-) -> Option<(u64, u64)> {
-    let (now, before) =
-        (range.unwrap_or((live, live)), before.unwrap_or((live_before, live_before)));
-    let both = (now.0.min(before.0), now.1.max(before.1));
-    (both != (live, live)).then_some(both)
-}
-
 #[cfg(all(test, not(loom)))]
 mod tests {
-    use heaptide_format::{BUCKETS, Bucket, Epoch, Header};
+    use heaptide_format::{Epoch, Header};
 
     use super::*;
 
@@ -275,21 +242,6 @@ mod tests {
         ];
         check(&[&whole], 1, 0, &whole);
         check(&[&whole], 2, 1, &[whole[0].clone(), whole[1].clone(), last]);
-    }
-
-    /// Wherever a bucket is as wide as the stride or narrower, what stays ends one.
-    #[test]
-    fn what_stays_ends_a_bucket() {
-        for stride in (0..8).map(|power| 1u64 << power) {
-            let ends_bucket = |epoch: u32| Bucket::of(Epoch(epoch)) != Bucket::of(Epoch(epoch + 1));
-            let kept = (1..4096).filter(|&epoch| is_kept(&snapshot(epoch, &[]), stride));
-            let kept: Vec<u32> =
-                kept.filter(|&epoch| Bucket::of(Epoch(epoch)).0 < BUCKETS).collect();
-            // A bucket is as wide as the stride from this epoch on.
-            let wider = 32 * stride as u32;
-            assert_eq!(kept.len() as u64, 4096 / stride - u64::from(stride == 1), "{stride}");
-            assert!(kept.iter().filter(|&&epoch| epoch < wider).all(|&epoch| ends_bucket(epoch)));
-        }
     }
 
     #[test]

@@ -5,15 +5,15 @@
 //! and the copy reads as if those dropped had never been taken. The newest is always there: it stands
 //! last, and is written over once there is a newer one, unless it is one of those that stay.
 
-use std::collections::hash_map::DefaultHasher;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
+use std::collections::hash_map::RandomState;
 use std::fs::{self, File};
-use std::hash::{Hash, Hasher};
+use std::hash::BuildHasher;
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use heaptide_format::{Kind, Line, SiteId, SiteRow, Snapshot};
+use heaptide_format::{Kind, Line, Snapshot};
 
 use super::super::recordings::segment;
 
@@ -63,6 +63,7 @@ struct Sink {
     has_header: bool,
     /// Hashes of lines that each segment repeats.
     told: HashSet<u64>,
+    hashes: RandomState,
     /// One snapshot in so many stays.
     stride: u64,
     n_kept: usize,
@@ -184,6 +185,7 @@ impl Sink {
             file,
             has_header: false,
             told,
+            hashes: RandomState::new(),
             stride,
             n_kept: 0,
             n_snapshots: 0,
@@ -199,7 +201,7 @@ impl Sink {
                 _ => return Err(Failure::Damaged),
             },
             Ok(Kind::Header) if std::mem::replace(&mut self.has_header, true) => {}
-            _ if !self.told.insert(hash_of(line)) => {}
+            _ if !self.told.insert(self.hashes.hash_one(line)) => {}
             _ => self.file.write_all(line)?,
         }
         Ok(())
@@ -213,9 +215,9 @@ impl Sink {
         self.last_seq = Some(snapshot.seq);
         self.n_snapshots += 1;
         if let Some(dropped) = self.newest.take() {
-            inherit(&mut snapshot, dropped);
+            snapshot.inherit(dropped);
         }
-        if self.n_kept == 0 || stays(&snapshot, self.stride) {
+        if self.n_kept == 0 || snapshot.epoch.stays(self.stride) {
             self.n_kept += 1;
             return write(&mut self.file, snapshot);
         }
@@ -241,45 +243,6 @@ fn write(file: &mut impl Write, snapshot: Snapshot) -> io::Result<()> {
 
 fn identity(metadata: &fs::Metadata) -> (u64, u64) {
     (metadata.dev(), metadata.ino())
-}
-
-fn hash_of(line: &[u8]) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    line.hash(&mut hasher);
-    hasher.finish()
-}
-
-/// Whether a snapshot stays at this stride: those that close the last epoch of a bucket at least as wide,
-/// since births are counted by bucket.
-fn stays(snapshot: &Snapshot, stride: u64) -> bool {
-    (u64::from(snapshot.epoch.0) + 1).is_multiple_of(stride)
-}
-
-/// Gives `next` the rows that only `dropped` has, and the low and high water of both.
-fn inherit(next: &mut Snapshot, dropped: Snapshot) {
-    let mut rows: BTreeMap<SiteId, SiteRow> =
-        dropped.sites.into_iter().map(|row| (row.site, row)).collect();
-    for mut row in next.sites.drain(..) {
-        if let Some(before) = rows.get(&row.site) {
-            let objects = (row.objects_range, row.live_objects);
-            row.objects_range = cover(objects, (before.objects_range, before.live_objects));
-            let bytes = (row.bytes_range, row.live_bytes);
-            row.bytes_range = cover(bytes, (before.bytes_range, before.live_bytes));
-        }
-        rows.insert(row.site, row);
-    }
-    next.sites = rows.into_values().collect();
-}
-
-/// The low and high water of a span, if it moved, and the value at its end.
-type Water = (Option<(u64, u64)>, u64);
-
-/// The low and high water of two spans, if it moved.
-fn cover((range, live): Water, (range_before, live_before): Water) -> Option<(u64, u64)> {
-    let now = range.unwrap_or((live, live));
-    let before = range_before.unwrap_or((live_before, live_before));
-    let both = (now.0.min(before.0), now.1.max(before.1));
-    (both != (live, live)).then_some(both)
 }
 
 #[cfg(test)]
