@@ -1,6 +1,6 @@
 //! Outside tools: found, or fetched without asking, or named with the way to get them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
@@ -14,15 +14,28 @@ use crate::program::{output, program, run, target_dir};
 ///
 /// If it is missing and cannot be installed; the error says how to get it.
 pub fn need(name: &str, package: &str) -> Result<()> {
-    if is_there(name) {
+    install_unless(|| is_there(name), name, package)
+}
+
+/// Makes sure that the file `path` exists, installing Debian's `package` if it does not.
+///
+/// # Errors
+///
+/// If it is missing and cannot be installed; the error says how to get it.
+pub fn need_file(path: &str, package: &str) -> Result<()> {
+    install_unless(|| Path::new(path).exists(), path, package)
+}
+
+fn install_unless(is_there: impl Fn() -> bool, what: &str, package: &str) -> Result<()> {
+    if is_there() {
         return Ok(());
     }
     let how =
-        format!("`{name}` is missing: install it (Debian, Ubuntu: apt-get install {package})");
+        format!("`{what}` is missing: install it (Debian, Ubuntu: apt-get install {package})");
     update_lists().with_context(|| how.clone())?;
     let install = ["install", "-y", "--no-install-recommends", package];
     run(&mut apt(&install)).with_context(|| how.clone())?;
-    if is_there(name) { Ok(()) } else { bail!(how) }
+    if is_there() { Ok(()) } else { bail!(how) }
 }
 
 /// A program that PyPI's `package` brings, in a folder of its own, so that its version is the one
