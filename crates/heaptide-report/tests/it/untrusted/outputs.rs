@@ -200,13 +200,16 @@ fn xml_shape(text: &str) -> Result<String, String> {
 fn json_shape(text: &str) -> Result<String, String> {
     fn add(value: &Value, shape: &mut String) {
         match value {
-            Value::Object(members) => members.iter().for_each(|(key, value)| {
-                // Work is counted by name.
-                *shape += if key.len() > 30 || shape.ends_with("work{") { "NAME" } else { key };
-                *shape += "{";
-                add(value, shape);
-                *shape += "}";
-            }),
+            // SARIF says of a path whether it is relative.
+            Value::Object(members) => {
+                members.iter().filter(|(key, _)| *key != "uriBaseId").for_each(|(key, value)| {
+                    // Work is counted by name.
+                    *shape += if key.len() > 30 || shape.ends_with("work{") { "NAME" } else { key };
+                    *shape += "{";
+                    add(value, shape);
+                    *shape += "}";
+                })
+            }
             Value::Array(values) => values.iter().for_each(|value| {
                 *shape += "[";
                 add(value, shape);
