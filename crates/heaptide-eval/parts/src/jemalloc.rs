@@ -1,7 +1,7 @@
 //! The same programs over jemalloc, with the system's allocator left to C.
 
 mod cost;
-#[expect(unsafe_code, reason = "takes memory of C's and of the kernel's")]
+#[expect(unsafe_code, reason = "takes memory of C's and of the kernel's, and forks")]
 mod memory;
 mod play;
 mod program;

@@ -1,4 +1,4 @@
-//! Memory that does not come from Rust's allocator.
+//! What safe code cannot do: memory that does not come from Rust's allocator, and `fork`.
 
 use std::ffi::c_void;
 use std::fs::File;
@@ -64,6 +64,15 @@ pub(crate) fn map_apart() {
         libc::mmap(ptr::null_mut(), 4096, rights, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, -1, 0)
     };
     assert_ne!(at, libc::MAP_FAILED, "{}", io::Error::last_os_error());
+}
+
+/// Goes on twice: `true` in the new process.
+pub(crate) fn is_forked() -> bool {
+    // SAFETY: called before this program has a thread of its own; the recorder's is not needed in the new
+    // process, which gets one for itself.
+    let pid = unsafe { libc::fork() };
+    assert_ne!(pid, -1, "{}", io::Error::last_os_error());
+    pid == 0
 }
 
 /// A file that is mapped, and read through the mapping.

@@ -1,5 +1,6 @@
 //! `heaptide-parts` lists what it can play, a line each: what of it grows, and its name.
-//! `heaptide-parts NAME SEED SECONDS FILE` plays one and records it, with 48 snapshots.
+//! `heaptide-parts NAME SEED SECONDS` plays one. It is recorded as services are, by the environment, so that
+//! the processes it forks are too: `HEAPTIDE_OUT=FILE HEAPTIDE_INTERVAL=250ms` for 48 snapshots of 12 s.
 //!
 //! What a part holds is read from the kernel at most a thousandth of the time, so these programs keep to
 //! the clock: each request takes about half a millisecond, most of it asleep, as in a service.
@@ -17,8 +18,6 @@ use crate::cost;
 use crate::program::{Now, Program};
 use crate::programs::PROGRAMS;
 
-const SNAPSHOTS: u32 = 48;
-
 pub(crate) fn main() -> Result<(), Box<dyn Error>> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
@@ -27,16 +26,14 @@ pub(crate) fn main() -> Result<(), Box<dyn Error>> {
             Ok(())
         }
         ["cost", folder] => cost::print(Path::new(folder)),
-        [name, seed, seconds, recording] => {
+        [name, seed, seconds] => {
             let program = PROGRAMS.iter().find(|it| it.name == name);
             let program = program.ok_or_else(|| format!("nothing is called `{name}`"))?;
             let seconds = Duration::from_secs_f64(seconds.parse()?);
-            let builder = heaptide::Recorder::builder().output(recording);
-            let recorder = builder.interval(seconds / SNAPSHOTS).start()?;
             play(program, &mut Rng::with_seed(seed.parse()?), seconds);
-            Ok(recorder.finish().map(drop)?)
+            Ok(())
         }
-        _ => Err("usage: heaptide-parts [cost FOLDER | NAME SEED SECONDS FILE]".into()),
+        _ => Err("usage: heaptide-parts [cost FOLDER | NAME SEED SECONDS]".into()),
     }
 }
 

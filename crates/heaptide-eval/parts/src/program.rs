@@ -20,8 +20,8 @@ pub(crate) struct Now {
 /// Something that can be played.
 pub(crate) struct Program {
     pub(crate) name: &'static str,
-    /// The parts that grow, `threads`, `descriptors` or `rust`; a `?` where a run of this length cannot
-    /// tell.
+    /// The parts that grow, `threads`, `descriptors` or `rust`; with a `?` where a run of this length cannot
+    /// tell, and with `=` and the bytes per request where all runs have the same.
     pub(crate) grows: &'static [&'static str],
     pub(crate) start: fn(&mut Rng) -> Box<dyn Played>,
 }

@@ -8,14 +8,24 @@ use std::thread;
 
 use fastrand::Rng;
 
-use crate::memory::{BlockOfC, MappedFile, map};
+use crate::memory::{BlockOfC, MappedFile, is_forked, map};
 use crate::program::{Now, Played, Program};
 
-pub(crate) const PROGRAMS: [Program; 19] = [
+pub(crate) const PROGRAMS: [Program; 20] = [
     Program { name: "nothing", grows: &[], start: |_| Box::new(|_: &Now, _: &mut Rng| {}) },
-    Program { name: "c-4-kib-per-request", grows: &["other_malloc"], start: |_| c_leak(4096, 1) },
-    Program { name: "c-64-bytes-often", grows: &["other_malloc"], start: |_| c_leak(64, 20) },
-    Program { name: "c-under-a-sawtooth", grows: &["other_malloc"], start: c_leak_and_sawtooth },
+    // glibc's chunks: eight bytes more than the block, and a multiple of sixteen.
+    Program {
+        name: "c-4-kib-per-request",
+        grows: &["other_malloc=4112"],
+        start: |_| c_leak(4096, 1),
+    },
+    Program { name: "c-64-bytes-often", grows: &["other_malloc=1600"], start: |_| c_leak(64, 20) },
+    Program {
+        name: "c-under-a-sawtooth",
+        grows: &["other_malloc=4112"],
+        start: c_leak_and_sawtooth,
+    },
+    Program { name: "fork-workers", grows: &["other_malloc=4112"], start: |_| workers() },
     Program { name: "c-cache-filled-early", grows: &[], start: |rng| c_cache(rng, 0.1..0.3) },
     Program {
         name: "c-cache-filled-late",
@@ -42,7 +52,11 @@ pub(crate) const PROGRAMS: [Program; 19] = [
     Program { name: "bursts", grows: &[], start: bursts },
     Program { name: "load-ramp", grows: &["rust?"], start: ramp },
     Program { name: "rust", grows: &["rust"], start: |rng| rust(rng, false) },
-    Program { name: "rust-and-c", grows: &["rust", "other_malloc"], start: |rng| rust(rng, true) },
+    Program {
+        name: "rust-and-c",
+        grows: &["rust", "other_malloc=4112"],
+        start: |rng| rust(rng, true),
+    },
 ];
 
 impl<F: FnMut(&Now, &mut Rng)> Played for F {
@@ -55,6 +69,11 @@ fn c_leak(bytes: usize, times: u32) -> Box<dyn Played> {
     Box::new(move |_: &Now, _: &mut Rng| {
         (0..times).for_each(|_| std::mem::forget(BlockOfC::new(bytes)));
     })
+}
+
+/// Two workers that leak in C, forked by a process that only waits.
+fn workers() -> Box<dyn Played> {
+    if (0..2).any(|_| is_forked()) { c_leak(4096, 1) } else { Box::new(|_: &Now, _: &mut Rng| {}) }
 }
 
 fn c_leak_and_sawtooth(rng: &mut Rng) -> Box<dyn Played> {

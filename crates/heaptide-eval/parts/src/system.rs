@@ -2,7 +2,7 @@
 //! [`play`].
 
 mod cost;
-#[expect(unsafe_code, reason = "takes memory of C's and of the kernel's")]
+#[expect(unsafe_code, reason = "takes memory of C's and of the kernel's, and forks")]
 mod memory;
 mod play;
 mod program;

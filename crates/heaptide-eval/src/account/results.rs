@@ -17,6 +17,7 @@ struct Row {
     suspected: usize,
     /// Of all else, what was said to grow, or suspected.
     accused: BTreeMap<String, [usize; 2]>,
+    rates: Vec<f64>,
     exit_codes: BTreeMap<u8, usize>,
     costs_ns: Vec<u64>,
 }
@@ -56,6 +57,7 @@ impl Results {
             }
         }
         *row.exit_codes.entry(judged.exit_code).or_default() += 1;
+        row.rates.extend(&judged.rates);
         row.costs_ns.push(judged.cost_ns);
         self.gaps_bytes.extend(&judged.gaps_bytes);
     }
@@ -81,8 +83,8 @@ impl Results {
     /// A row for each program, in Markdown.
     pub(super) fn table(&self) -> String {
         let mut table = String::from(
-            "| program | grows | runs | found | suspected | said of the rest: grows, suspect | exit codes | account, µs |\n\
-             |---|---|--:|--:|--:|---|---|--:|\n",
+            "| program | grows | runs | found | suspected | rate, of the true one | said of the rest: grows, suspect | exit codes | account, µs |\n\
+             |---|---|--:|--:|--:|---|---|---|--:|\n",
         );
         for (name, row) in &self.rows {
             let accused =
@@ -92,11 +94,12 @@ impl Results {
             costs.sort_unstable();
             let _ = writeln!(
                 table,
-                "| {name} | {} | {} | {} | {} | {} | {} | {} |",
+                "| {name} | {} | {} | {} | {} | {} | {} | {} | {} |",
                 row.grows.join(", "),
                 row.n_runs,
                 row.found,
                 row.suspected,
+                range(&row.rates),
                 accused.collect::<Vec<_>>().join("; "),
                 codes.collect::<Vec<_>>().join(", "),
                 costs[costs.len() / 2] / 1000,
@@ -104,4 +107,12 @@ impl Results {
         }
         table
     }
+}
+
+/// `0.999 to 1.002`; nothing of none.
+fn range(rates: &[f64]) -> String {
+    let least = rates.iter().copied().reduce(f64::min);
+    let most = rates.iter().copied().reduce(f64::max);
+    let range = least.zip(most).map(|(least, most)| format!("{least:.3} to {most:.3}"));
+    range.unwrap_or_default()
 }
