@@ -51,6 +51,8 @@ const LONGEST_GAP: f64 = 2.0;
 const GRACE: f64 = 1.1;
 /// Steady growth goes on over this share of the work at least; a backlog is built up in less.
 const LEAST_SPAN: f64 = 0.25;
+/// What a container was filled with says how fast it grows over so large a factor of its bytes.
+const SPAN: f64 = 8.0;
 /// The snapshots that are missing are never said to be more than this.
 const MOST_NEEDED: f64 = 1e6;
 
@@ -105,6 +107,9 @@ pub struct Container {
     pub bytes: u64,
     /// Bytes grown over the last eight-fold of work.
     pub grown_bytes: f64,
+    /// What is put into it per unit of work.
+    #[serde(skip)]
+    pub bytes_per_op: f64,
 }
 
 impl Container {
@@ -155,17 +160,20 @@ impl Container {
         stretches.find(|(bytes, load)| bytes - load >= LEAST_EXPONENT)
     }
 
-    /// Growth per unit of work: the bytes it has come to, over the work it took.
+    /// Growth per unit of work.
     pub(super) fn rate(&self, counter: &Counter) -> Rate {
-        let per_op = if self.work > 0.0 { self.bytes as f64 / self.work } else { 0.0 };
         Rate {
             work: counter.name.clone(),
             objects_per_op: 0.0,
-            bytes_per_op: per_op,
-            // The true size lies within one step of the capacity.
-            bytes_per_op_upper: per_op * self.factor.max(1.0),
+            bytes_per_op: self.bytes_per_op,
+            // What it has room for, if that were full.
+            bytes_per_op_upper: self.bytes_per_op.max(self.room_per_op()),
             ops_per_hour: counter.per_hour,
         }
+    }
+
+    fn room_per_op(&self) -> f64 {
+        if self.work > 0.0 { self.bytes as f64 / self.work } else { 0.0 }
     }
 }
 
@@ -221,6 +229,8 @@ pub(super) fn classify_container(
         steady_span,
         ..Container::default()
     };
+    let filled = if of_many { None } else { filled_per_op(counter, rises) };
+    container.bytes_per_op = filled.unwrap_or_else(|| container.room_per_op());
     container.class = match grows(&container) && blocks_grow(series, axis, eighth) {
         true => classify(&container, axis, rule),
         false => Class::Stable,
@@ -303,6 +313,28 @@ fn even_doublings(counter: &Counter, rises: &[(usize, u64)], of_many: bool) -> u
         slowest <= uneven * fastest
     });
     1 + agree.count()
+}
+
+/// What is put into a container per unit of work, over the steps by which it came to the last eight-fold
+/// of its bytes: it grows when it is full. `None` if it has not grown.
+fn filled_per_op(counter: &Counter, rises: &[(usize, u64)]) -> Option<f64> {
+    // The fewest bytes of a slot show a step that was taken in the slot before.
+    let ends = |slot: Option<usize>| slot.map_or(0.0, |slot| counter.at[slot]);
+    let full: Vec<(f64, f64)> = rises
+        .windows(2)
+        .map(|pair| {
+            let slot = pair[1].0;
+            let work = ends(slot.checked_sub(2)) + ends(slot.checked_sub(1));
+            (work / 2.0, pair[0].1 as f64)
+        })
+        .collect();
+    let &(work, bytes) = full.last()?;
+    let recent = full.iter().find(|(_, before)| SPAN * before >= bytes);
+    let (work_before, bytes_before) = match recent {
+        Some(&(then, before)) if then < work => (then, before),
+        _ => (0.0, 0.0),
+    };
+    (work > work_before).then(|| (bytes - bytes_before) / (work - work_before))
 }
 
 /// The power of `span` that `growth` is; 0 for no span.

@@ -180,6 +180,13 @@ fn growth_is_per_unit_of_work() {
     assert_eq!(verdict.rate.ops_per_hour.round(), 72_000.0);
 }
 
+/// A site with one block of `bytes` at the end of each snapshot, from the first on.
+fn judge_container(n: u32, bytes: &dyn Fn(u64) -> u64) -> Verdict {
+    let cohorts = |k: u32| BTreeMap::from([(Epoch(0), (1, bytes(u64::from(k) + 1)))]);
+    let rows: Vec<_> = (0..n).map(|k| (k as usize, row(cohorts(k), 1))).collect();
+    judge(&timeline(n), &Settings::default(), &rows)
+}
+
 #[test]
 fn containers_are_judged_by_their_schedule() {
     let cases: &[(&str, Class, Size)] = &[
@@ -216,13 +223,23 @@ fn containers_are_judged_by_their_schedule() {
         ("grows by a few bytes", Class::Stable, |k| (k * 8).next_power_of_two()),
     ];
     for &(name, class, bytes) in cases {
-        let cohorts = |k: u64| BTreeMap::from([(Epoch(0), (1, bytes(k + 1)))]);
-        let rows: Vec<_> = (0..40).map(|k| (k as usize, row(cohorts(k), 1))).collect();
-        let verdict = judge(&timeline(40), &Settings::default(), &rows);
+        let verdict = judge_container(40, &bytes);
         assert_eq!(verdict.class, class, "{name}: {:#?}", verdict.evidence.container);
         if class == Class::Leak {
             assert_eq!(verdict.channel, Channel::Container);
         }
+    }
+}
+
+/// A vector of 32 bytes per request was said to grow by up to 64, by where in its last doubling the run ended.
+#[test]
+fn a_container_grows_by_what_is_put_into_it_and_not_by_its_room() {
+    for n in [40, 64, 65, 80, 127] {
+        let grown = |k: u64| (32 * 100 * k).next_power_of_two();
+        let rate = judge_container(n, &grown).rate;
+        assert!((rate.bytes_per_op / 32.0 - 1.0).abs() < 0.1, "{n} snapshots: {rate:?}");
+        let room = grown(u64::from(n)) as f64 / f64::from(100 * n);
+        assert!(rate.bytes_per_op_upper >= room, "{n} snapshots: {rate:?}");
     }
 }
 
