@@ -144,7 +144,8 @@ impl Judged<'_> {
 }
 
 /// `memory 9.1 MiB -> 91.4 MiB: other_malloc ▁█ 80.2 MiB, files ▁▁ 4.0 MiB`: each part with a bar
-/// for the first and the last snapshot. Nothing if no part is known.
+/// for the first and the last snapshot; with the time of the last that read them, if that was before the
+/// last of all. Nothing if no part is known.
 pub(crate) fn bars(run: &RunReport) -> Option<String> {
     let process = &run.process;
     let of_rss = LEAST_SHARE * process.first_rss_bytes.max(process.rss_bytes) as f64;
@@ -161,7 +162,8 @@ pub(crate) fn bars(run: &RunReport) -> Option<String> {
         })
         .collect();
     let (first, last) = (bytes(process.first_rss_bytes), bytes(process.rss_bytes));
-    Some(format!("memory {first} -> {last}: {}", shown.join(", ")))
+    let when = process.parts_read_at_ns.map(|at| format!("; at {}", duration(at)));
+    Some(format!("memory {first} -> {last}{}: {}", when.unwrap_or_default(), shown.join(", ")))
 }
 
 /// Why the allocator holds what is free, and how to get it back.

@@ -42,6 +42,7 @@ pub(crate) fn judge(run: &Run<'_>, rule: &Rule) -> Process {
         parts: PartName::ALL.into_iter().filter_map(|name| judge.part(name)).collect(),
         threads: judge.count(LEAST_THREADS, |account| Some(account.threads)),
         descriptors: judge.count(LEAST_DESCRIPTORS, |account| account.descriptors),
+        parts_read_at_ns: judge.parts_read_at_ns(),
         least_bytes_per_hour: if hours > 0.0 { judge.least_growth() / hours } else { 0.0 },
     }
 }
@@ -129,6 +130,13 @@ impl<'a> Judge<'a> {
         ns.unwrap_or(0) as f64 / 3.6e12
     }
 
+    /// When the parts were last read; `None` if that was at the last snapshot, or never.
+    fn parts_read_at_ns(&self) -> Option<u64> {
+        let mut later = self.seen.points.iter().rev().skip_while(|point| parts(point).is_none());
+        let (read, last) = (later.next()?, self.seen.points.last()?);
+        (read.seq != last.seq).then_some(read.elapsed_ns)
+    }
+
     fn part(&self, name: PartName) -> Option<Part> {
         let source = self.source?;
         let readings = Readings::new(&self.seen, |point| self.value(name, point));
@@ -136,7 +144,9 @@ impl<'a> Judge<'a> {
         let noise = self.noise(name);
         let (by, mut trend) = match (noise, self.basis) {
             (None, _) => (None, Trend::of_class(PartClass::NotJudged)),
-            (Some(noise), Basis::Sparse(growing)) => self.classify_sparse(name, growing, noise),
+            (Some(noise), Basis::Sparse(growing)) => {
+                self.classify_sparse(name, &readings, growing, noise)
+            }
             (Some(noise), _) => self.classify(&readings, noise),
         };
         if trend.class == PartClass::Grows && !self.is_exact(name, source) {
@@ -191,21 +201,26 @@ impl<'a> Judge<'a> {
         })
     }
 
-    /// A part that was read too seldom for a verdict of its own: the one that grows is judged by what
-    /// it explains.
+    /// A part that was read too seldom for a verdict of its own. The one that explains what grows is
+    /// judged by that; beside a heap that comes and goes that shows nothing, and the few readings may.
     fn classify_sparse(
         &self,
         name: PartName,
+        readings: &Readings,
         growing: Option<(PartName, f64)>,
         noise: Noise,
     ) -> (Option<&Progress>, Trend) {
-        match (growing.filter(|(growing, _)| *growing == name), self.outside()) {
-            (Some((_, share)), Some(outside)) => {
-                let (by, trend) = self.classify(&outside, noise);
-                (by, Trend { per_op: share * trend.per_op, ..trend })
+        let explains = growing.filter(|(growing, _)| *growing == name).zip(self.outside());
+        if let Some(((_, share), outside)) = explains {
+            let (by, trend) = self.classify(&outside, noise);
+            if trend.class.may_grow() {
+                return (by, Trend { per_op: share * trend.per_op, ..trend });
             }
-            _ => (None, Trend::of_class(PartClass::TooShort)),
         }
+        // What is free breathes with the heap, perhaps in step with the readings.
+        let by = self.candidates.first().filter(|_| name != PartName::AllocatorFree);
+        let trend = by.map(|by| rule::classify_few(readings, by, noise));
+        (by, trend.unwrap_or_else(|| Trend::of_class(PartClass::TooShort)))
     }
 
     /// Held against what explains it best.

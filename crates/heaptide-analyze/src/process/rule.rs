@@ -44,6 +44,8 @@ const LARGEST_EBB: f64 = 0.25;
 /// Evidence as for a call site, and the least with which growth beyond the floor is no chance yet.
 const ENOUGH_EVIDENCE: f64 = 100.0;
 const SOME_EVIDENCE: f64 = 20.0;
+/// The least of a quantity that was read a few times: five readings in a row, each above the one before.
+const FEW_EVIDENCE: f64 = 10.0;
 
 /// What is noise in one kind of quantity.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -101,6 +103,24 @@ pub(super) fn classify(
     };
     let per_op = if class.may_grow() { low.slope() } else { 0.0 };
     Trend { class, per_op, e_value }
+}
+
+/// Judges a quantity that was read too seldom for windows. It may grow if its readings rise by more than
+/// noise, nearly each above the one before, and the later half of them keeps up with the first.
+pub(super) fn classify_few(readings: &Readings, progress: &Progress, noise: Noise) -> Trend {
+    let all = readings.all();
+    let (first, middle, last) = (all[0], all[all.len() / 2], all[all.len() - 1]);
+    let pace = |from: Reading, to: Reading| {
+        let work = progress.at[to.at] - progress.at[from.at];
+        if work > 0.0 { (to.value - from.value) / work } else { 0.0 }
+    };
+    let is_noise = last.value - first.value < noise.least_growth;
+    let goes_on = pace(middle, last) >= LEAST_SECOND_HALF * pace(first, middle);
+    let e_value = bet(all.iter().map(|reading| reading.value), noise.dead_band);
+    if is_noise || !goes_on || e_value < FEW_EVIDENCE {
+        return Trend::of_class(PartClass::TooShort);
+    }
+    Trend { class: PartClass::Suspect, per_op: pace(first, last), e_value }
 }
 
 /// The share of the variance of a quantity that a measure of progress leaves unexplained.
@@ -227,13 +247,15 @@ fn explained(x: &[f64; WINDOWS], y: &[f64; WINDOWS]) -> f64 {
 /// Two bets, each honest: that the readings rise, and that the low water does. The mean of both is
 /// honest too. Of few windows the one is worth little; beside a saw tooth, the other.
 fn evidence(judged: &[Reading], low: &LowWater, dead_band: f64) -> f64 {
-    let readings: Vec<f64> = judged.iter().map(|reading| reading.value).collect();
-    let bet = |values: &[f64]| {
-        let steps: Vec<Ordering> =
-            values.windows(2).map(|pair| step(pair[1] - pair[0], dead_band)).collect();
-        e_value(&steps)
-    };
-    (bet(&readings) + bet(&low.value)) / 2.0
+    let readings = judged.iter().map(|reading| reading.value);
+    (bet(readings, dead_band) + bet(low.value.into_iter(), dead_band)) / 2.0
+}
+
+/// The evidence that values do not rise by chance.
+fn bet(values: impl Iterator<Item = f64>, dead_band: f64) -> f64 {
+    let values: Vec<f64> = values.collect();
+    let changes = values.windows(2).map(|pair| step(pair[1] - pair[0], dead_band));
+    e_value(&changes.collect::<Vec<_>>())
 }
 
 fn step(change: f64, dead_band: f64) -> Ordering {

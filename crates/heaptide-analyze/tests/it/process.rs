@@ -245,6 +245,38 @@ fn parts_that_are_read_seldom_are_judged_all_the_same() {
     }
 }
 
+/// A leak of C's beside a saw tooth that was read in six snapshots of 49 passed as clean, though the
+/// process had grown tenfold.
+#[test]
+fn what_a_few_readings_show_is_not_clean() {
+    let saw_tooth = |shape: Shape| {
+        move |k: u32| {
+            let parts = shape(k);
+            let free = u64::from(k % 7) * 16 * MIB;
+            Parts { allocator_free_bytes: parts.allocator_free_bytes + free, ..parts }
+        }
+    };
+    let full_at_half: Shape =
+        |k| Parts { other_malloc_bytes: u64::from(k.min(12)) * 400_000, ..quiet(k) };
+    for (shape, outcome) in [
+        (quiet as Shape, Outcome::Clean),
+        (c_leak, Outcome::Inconclusive),
+        (full_at_half, Outcome::Clean),
+    ] {
+        let mut process = holding(saw_tooth(shape));
+        for point in process.points.iter_mut().filter(|point| point.seq % 8 != 1) {
+            point.account.as_mut().expect("an account").parts = None;
+        }
+        let report = judged(&process, "");
+        assert_eq!(report.outcome, outcome, "{:?}", holdings(&report));
+        if outcome == Outcome::Inconclusive {
+            let part = part(&report, PartName::OtherMalloc);
+            assert_eq!(part.class, PartClass::Suspect);
+            assert!((part.bytes_per_op - 4096.0).abs() < 41.0, "{part:?}");
+        }
+    }
+}
+
 #[test]
 fn processor_time_stands_in_for_work_unless_the_process_is_idle() {
     for (busy, work) in [(true, CPU_SECONDS), (false, "seconds")] {

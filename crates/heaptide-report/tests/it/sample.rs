@@ -161,6 +161,7 @@ fn process() -> Process {
         ],
         threads: Some(threads),
         descriptors: None,
+        parts_read_at_ns: Some(115_000_000_000),
         least_bytes_per_hour: 1e6,
     }
 }
