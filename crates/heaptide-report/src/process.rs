@@ -162,7 +162,7 @@ pub(crate) fn bars(run: &RunReport) -> Option<String> {
         })
         .collect();
     let (first, last) = (bytes(process.first_rss_bytes), bytes(process.rss_bytes));
-    let when = process.parts_read_at_ns.map(|at| format!("; at {}", duration(at)));
+    let when = process.parts_read_at_ns.map(|at| format!("; in parts at {}", duration(at)));
     Some(format!("memory {first} -> {last}{}: {}", when.unwrap_or_default(), shown.join(", ")))
 }
 

@@ -14,7 +14,7 @@ pub enum Class {
     Suspect,
     /// It grew, and is slowing down: a cache that fills, a set of keys that is exhausted.
     Saturating,
-    /// A container that grew and is overdue to grow again.
+    /// A container that grew and is overdue to grow again, or grew after longer rests than a leak takes.
     Settled,
     /// A bounded cache or queue: old blocks are replaced by new ones.
     Turnover,

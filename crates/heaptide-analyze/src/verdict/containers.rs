@@ -23,6 +23,9 @@ const STEP: f64 = 1.2;
 const MOST_STEP: f64 = 4.5;
 /// Fewer steps than this are no schedule: two gaps are needed to tell whether the next is overdue.
 const LEAST_STEPS: usize = 3;
+/// Of these, so many must have come when they were due since the growth last paused, or nobody can say more
+/// than that the container holds more than ever: so does a table that remembers the high water of a load.
+const LEAST_ON_SCHEDULE: usize = 2;
 /// A leak must have doubled so often at one rate: eight times as large, and no slower for it,
 const LEAST_DOUBLINGS: usize = 3;
 /// give or take this factor,
@@ -391,6 +394,9 @@ fn classify(container: &Container, axis: &Axis, rule: &Rule) -> Class {
     let loaded = container.beyond_load().is_none();
     if loaded && !steady {
         return Class::Load;
+    }
+    if container.steady_steps < LEAST_ON_SCHEDULE {
+        return Class::Settled;
     }
     // All that the rule asks for came when it was due, and at one rate: a table that remembers the
     // high water of a load grows by leaps and rests.

@@ -215,6 +215,14 @@ fn containers_are_judged_by_their_schedule() {
             13..26 => 32_768,
             _ => 65_536,
         }),
+        // So does each table that holds more than ever before, and nothing more is known of it.
+        ("grew once after a long rest", Class::Settled, |k| match k {
+            0..3 => 4096,
+            3..5 => 8192,
+            5..8 => 16_384,
+            8..33 => 32_768,
+            _ => 65_536,
+        }),
         ("was made in the middle", Class::Leak, |k| match k {
             0..16 => 0,
             later => (4800 * (later - 15)).next_power_of_two(),
