@@ -144,8 +144,8 @@ impl Judged<'_> {
 }
 
 /// `memory 9.1 MiB -> 91.4 MiB: other_malloc ▁█ 80.2 MiB, files ▁▁ 4.0 MiB`: each part with a bar
-/// for the first and the last snapshot; with the time of the last that read them, if that was before the
-/// last of all. Nothing if no part is known.
+/// for the first and the last snapshot; with the time of the last that read them, if that was long before
+/// the last of all. Nothing if no part is known.
 pub(crate) fn bars(run: &RunReport) -> Option<String> {
     let process = &run.process;
     let of_rss = LEAST_SHARE * process.first_rss_bytes.max(process.rss_bytes) as f64;

@@ -28,6 +28,8 @@ const THREAD_CACHE_BYTES: f64 = 240_000.0;
 /// A change from one reading to the next that is no more than this is noise.
 const DEAD_BAND_BYTES: f64 = (16_u64 << 10) as f64;
 const DEAD_BAND_STACK_BYTES: f64 = (4_u64 << 10) as f64;
+/// Parts that were read this share of the run before its end stand beside what was read at its end.
+const RECENT_SHARE: f64 = 0.1;
 
 /// Judges what a process held. Nothing is ruled on yet.
 pub(crate) fn judge(run: &Run<'_>, rule: &Rule) -> Process {
@@ -130,11 +132,12 @@ impl<'a> Judge<'a> {
         ns.unwrap_or(0) as f64 / 3.6e12
     }
 
-    /// When the parts were last read; `None` if that was at the last snapshot, or never.
+    /// When the parts were last read, if that was long before the last snapshot.
     fn parts_read_at_ns(&self) -> Option<u64> {
         let mut later = self.seen.points.iter().rev().skip_while(|point| parts(point).is_none());
-        let (read, last) = (later.next()?, self.seen.points.last()?);
-        (read.seq != last.seq).then_some(read.elapsed_ns)
+        let (read, last) = (later.next()?.elapsed_ns, self.seen.points.last()?.elapsed_ns);
+        let is_recent = last.saturating_sub(read) as f64 <= RECENT_SHARE * last as f64;
+        (!is_recent).then_some(read)
     }
 
     fn part(&self, name: PartName) -> Option<Part> {

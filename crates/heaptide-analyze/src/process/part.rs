@@ -25,8 +25,8 @@ pub struct Process {
     pub threads: Option<Count>,
     /// Open descriptors, the recorder's left out.
     pub descriptors: Option<Count>,
-    /// When the parts were last read, since the recording began, if that was before the last judged
-    /// snapshot.
+    /// When the parts were last read, since the recording began, if that was more than a tenth of the run
+    /// before its last judged snapshot.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parts_read_at_ns: Option<u64>,
     /// Growth of resident memory that is no more than this is noise.
