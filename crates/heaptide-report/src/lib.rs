@@ -3,7 +3,7 @@
 //! **What you call.** A report goes to `write` of the module that is named after its format:
 //! [`human`] for a terminal, [`html`] for a browser, [`json`] for programs, [`markdown`], [`github`],
 //! [`gitlab`] and [`sarif`] for code review, [`junit`] and [`tap`] for test runners. One snapshot, or the
-//! difference of two, goes to [`table`], and what of it the whole process holds to [`part_table`]. A
+//! difference of two, goes to [`table`], and what of it the whole process holds to [`table::parts`]. A
 //! [`View`] says who will look: how wide, in which colours, and from which directory.
 //!
 //! **What happens.** Nothing is read and nothing is kept, so the same findings give the same bytes.
@@ -55,7 +55,6 @@ pub mod gitlab;
 pub mod html;
 pub mod junit;
 pub mod markdown;
-pub mod part_table;
 pub mod prometheus;
 pub mod sarif;
 pub mod table;

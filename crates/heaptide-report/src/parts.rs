@@ -1,18 +1,22 @@
-//! The parts of what a process holds, by the names that all outputs use.
+//! The parts of what a process holds, as they are drawn over time.
 
-use heaptide_format::{Account, Parts};
-
-/// A part's name, and how many bytes it is.
-pub(crate) type Part = (&'static str, fn(&Account, &Parts) -> u64);
+use heaptide_analyze::load::Point;
+use heaptide_analyze::process::PartName;
+use heaptide_format::Account;
 
 /// From the ground up, as a picture stacks them.
-pub(crate) const PARTS: [Part; 8] = [
-    ("shim", |_, parts| parts.shim_bytes),
-    ("files", |_, parts| parts.files_bytes),
-    ("thread_stacks", |_, parts| parts.thread_stacks_bytes),
-    ("rust_heap", |_, parts| parts.rust_heap_bytes),
-    ("other_malloc", |_, parts| parts.other_malloc_bytes),
-    ("anonymous", |_, parts| parts.anonymous_bytes),
-    ("allocator_free", |_, parts| parts.allocator_free_bytes),
-    ("swap", |account, _| account.swap_bytes),
+pub(crate) const STACKED: [PartName; 8] = [
+    PartName::Shim,
+    PartName::Files,
+    PartName::ThreadStacks,
+    PartName::RustHeap,
+    PartName::OtherMalloc,
+    PartName::Anonymous,
+    PartName::AllocatorFree,
+    PartName::Swap,
 ];
+
+/// The account of a snapshot that read the parts.
+pub(crate) fn with_parts(point: &Point) -> Option<&Account> {
+    point.account.as_ref().filter(|account| account.parts.is_some())
+}

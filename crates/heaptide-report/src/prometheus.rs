@@ -4,12 +4,12 @@
 //! characters in a label.
 
 use heaptide_analyze::finding::Finding;
-use heaptide_analyze::process::Part;
+use heaptide_analyze::process::{Part, PartName, of_account};
 use heaptide_analyze::view::RunView;
 use heaptide_analyze::{Outcome, RunReport};
 
 use crate::escape::{Escaped, Terminal};
-use crate::parts::{self, PARTS};
+use crate::parts::{STACKED, with_parts};
 use crate::phrase;
 use crate::view::View;
 
@@ -169,17 +169,13 @@ fn outcome(process: &Process<'_>) -> String {
 }
 
 fn parts(process: &Process<'_>) -> String {
-    let mut points = process.run.timeline.points.iter().rev();
-    let last = points.find_map(|point| {
-        let account = point.account.as_ref()?;
-        Some((account, account.parts.as_ref()?))
-    });
-    let Some((account, parts)) = last else { return String::new() };
-    let line = |(name, bytes): &parts::Part| {
-        let labels = format!("{},{}", labels(process), label("part", name));
-        sample("heaptide_part_bytes", &labels, bytes(account, parts) as f64)
+    let last = process.run.timeline.points.iter().rev().find_map(with_parts);
+    let Some(last) = last else { return String::new() };
+    let line = |name: PartName| {
+        let labels = format!("{},{}", labels(process), label("part", name.word()));
+        Some(sample("heaptide_part_bytes", &labels, of_account(name, last)? as f64))
     };
-    PARTS.iter().map(line).collect()
+    STACKED.into_iter().filter_map(line).collect()
 }
 
 fn growing_parts(process: &Process<'_>) -> String {

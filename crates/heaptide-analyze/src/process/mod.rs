@@ -15,5 +15,5 @@ mod rule;
 
 pub use class::{PartClass, PartName};
 pub(crate) use judge::judge;
-pub use part::{Count, Part, Process, Retained, of_parts};
+pub use part::{Count, Part, Process, Retained, of_account, of_parts};
 pub use progress::CPU_SECONDS;

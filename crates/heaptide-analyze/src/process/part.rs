@@ -1,6 +1,6 @@
 //! What is known of a process and its parts.
 
-use heaptide_format::{Parts, PartsSource};
+use heaptide_format::{Account, Parts, PartsSource};
 use serde::Serialize;
 
 use super::class::{PartClass, PartName};
@@ -209,5 +209,13 @@ pub fn of_parts(name: PartName, parts: &Parts) -> u64 {
         PartName::Files => parts.files_bytes,
         PartName::Shim => parts.shim_bytes,
         PartName::Swap => 0,
+    }
+}
+
+/// How large a part is at a snapshot, if that is known: swap always, the others where they were read.
+pub fn of_account(name: PartName, account: &Account) -> Option<u64> {
+    match name {
+        PartName::Swap => Some(account.swap_bytes),
+        name => account.parts.as_ref().map(|parts| of_parts(name, parts)),
     }
 }

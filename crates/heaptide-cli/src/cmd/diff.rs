@@ -2,7 +2,7 @@
 
 use heaptide_analyze::diff::Diff as Difference;
 use heaptide_analyze::symbols::ElfResolver;
-use heaptide_report::{part_table, table};
+use heaptide_report::table;
 
 use crate::args::Diff;
 use crate::dumps::open;
@@ -16,7 +16,7 @@ pub(crate) fn run(args: &Diff) -> anyhow::Result<Exit> {
     let difference = Difference::new(&before, &after);
     let view = output::view_of_table();
     let sites = table::diff(&difference, args.top, &view);
-    let parts = part_table::diff(&before, &after, &view).unwrap_or_default();
+    let parts = table::parts::diff(&before, &after, &view).unwrap_or_default();
     output::text_out(&(sites + &parts))?;
     Ok(Exit::Clean)
 }

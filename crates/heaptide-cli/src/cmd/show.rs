@@ -5,7 +5,7 @@ use heaptide_analyze::diff::Diff;
 use heaptide_analyze::dump::Dump;
 use heaptide_analyze::load::{self, Location};
 use heaptide_analyze::symbols::ElfResolver;
-use heaptide_report::{json, part_table, table};
+use heaptide_report::{json, table};
 
 use crate::args::{Order, Show};
 use crate::dumps::open;
@@ -34,10 +34,10 @@ pub(crate) fn run(args: &Show) -> anyhow::Result<Exit> {
 fn parts(args: &Show, dump: &Dump) -> anyhow::Result<String> {
     let view = output::view_of_table();
     if args.snapshot.seq.is_some() || Dump::is_in(&args.snapshot.path)? {
-        return Ok(part_table::at(dump, &view));
+        return Ok(table::parts::at(dump, &view));
     }
     let (run, _) = load::load_one(&args.snapshot.path)?;
-    Ok(part_table::over_time(&run.timeline, args.top, &view))
+    Ok(table::parts::over_time(&run.timeline, args.top, &view))
 }
 
 /// The first snapshot of the same recording.

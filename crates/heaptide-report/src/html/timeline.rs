@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use heaptide_analyze::load::Point;
+use heaptide_analyze::process::{PartName, of_account};
 use serde::Serialize;
 
-use crate::parts::PARTS;
+use crate::parts::{STACKED, with_parts};
 
 /// More points than a wide screen has columns of pixels show nothing more.
 const MOST_POINTS: usize = 1_200;
@@ -52,16 +53,12 @@ impl TimelineData {
 }
 
 fn parts(drawn: &[&Point]) -> Option<Vec<PartData>> {
-    let read = |point: &&Point| {
-        let account = point.account.as_ref()?;
-        Some(PARTS.map(|(_, bytes)| Some(bytes(account, account.parts.as_ref()?))))
+    let series = |name: PartName| PartData {
+        name: name.word(),
+        bytes: drawn.iter().map(|point| of_account(name, with_parts(point)?)).collect(),
     };
-    let read: Vec<_> = drawn.iter().map(read).collect();
-    let bytes = |part: usize| read.iter().map(|parts| parts.as_ref()?[part]).collect();
-    let parts = PARTS.iter().enumerate();
-    let parts: Vec<PartData> =
-        parts.map(|(part, (name, _))| PartData { name, bytes: bytes(part) }).collect();
-    parts.iter().any(|part| part.bytes.iter().any(Option::is_some)).then_some(parts)
+    let is_known = drawn.iter().any(|point| with_parts(point).is_some());
+    is_known.then(|| STACKED.into_iter().map(series).collect())
 }
 
 /// Of each span the snapshot with the largest heap, so that no peak is lost; always the last.

@@ -8,7 +8,7 @@ mod schema;
 mod untrusted;
 
 use heaptide_report::{
-    Colour, View, github, gitlab, human, json, junit, markdown, part_table, sarif, table, tap,
+    Colour, View, github, gitlab, human, json, junit, markdown, sarif, table, tap,
 };
 
 use heaptide_analyze::CallTree;
@@ -208,17 +208,17 @@ fn tables_of_parts() {
     };
     let mut timeline = Timeline { points: (0..9).map(point).collect(), ..Timeline::default() };
     let view = View { width: 120, ..view() };
-    check("parts.table", &part_table::over_time(&timeline, 3, &view));
+    check("parts.table", &table::parts::over_time(&timeline, 3, &view));
     timeline.points.iter_mut().for_each(|point| point.account = None);
-    let nothing = part_table::over_time(&timeline, 3, &view);
+    let nothing = table::parts::over_time(&timeline, 3, &view);
     assert!(nothing.contains("does not say what the whole process holds"), "{nothing}");
     let mut before = dump(include_str!("before.json"));
     let mut after = dump(include_str!("after.json"));
-    assert_eq!(part_table::diff(&before, &after, &view), None);
+    assert_eq!(table::parts::diff(&before, &after, &view), None);
     before.scalars.account = Some(account(0, true));
     after.scalars.account = Some(Account { threads: 9, ..account(90 << 20, true) });
-    let diff = part_table::diff(&before, &after, &view).expect("both have parts");
-    check("parts-diff.table", &(diff + &part_table::at(&after, &view)));
+    let diff = table::parts::diff(&before, &after, &view).expect("both have parts");
+    check("parts-diff.table", &(diff + &table::parts::at(&after, &view)));
 }
 
 /// In narrower ones a table was one letter wide.

@@ -1,7 +1,8 @@
 //! What the process holds in parts, first and last, and in between.
 
+use heaptide_analyze::process::{PartName, of_account};
 use heaptide_analyze::view::RunView;
-use heaptide_format::{Account, Parts};
+use heaptide_format::Account;
 use heaptide_report::number::{bytes, count, signed_bytes};
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -9,19 +10,6 @@ use ratatui::text::{Line, Text};
 
 use super::super::state::State;
 use super::paint::{Palette, line};
-
-type PartOf = fn(&Parts) -> u64;
-
-const PARTS: [(&str, PartOf); 8] = [
-    ("rust_heap", |parts| parts.rust_heap_bytes),
-    ("other_malloc", |parts| parts.other_malloc_bytes),
-    ("allocator_free", |parts| parts.allocator_free_bytes),
-    ("thread_stacks", |parts| parts.thread_stacks_bytes),
-    ("anonymous", |parts| parts.anonymous_bytes),
-    ("files", |parts| parts.files_bytes),
-    ("shim", |parts| parts.shim_bytes),
-    ("not resident", |parts| parts.not_resident_bytes),
-];
 
 /// Eighths of a character.
 const BLOCKS: [&str; 9] = [" ", "▏", "▎", "▍", "▌", "▋", "▊", "▉", "█"];
@@ -32,25 +20,26 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, state: &State) {
     let Some((_, view)) = state.run() else { return };
     let palette = Palette::of(state);
     let read = read(view);
-    let Some((first, last)) = read.first().zip(read.last()) else {
+    if read.is_empty() {
         let why = " This recording does not say what the process holds beside the heap.";
         frame.render_widget(Text::raw(why), area);
         return;
-    };
-    let most = PARTS.iter().map(|(_, of)| of(last)).max().unwrap_or(0).max(1);
+    }
     let head = format!(" {:<15}{:>11}{:>11}{:>12}", "part", "first", "last", "change");
     let mut lines = vec![Line::styled(head, palette.faint())];
-    lines.extend(PARTS.iter().map(|(name, of)| {
-        let (before, now) = (of(first), of(last));
+    let rows = rows(&read);
+    let most = rows.iter().filter_map(|(_, over_time)| over_time.last()).max();
+    let most = most.copied().unwrap_or(0).max(1);
+    lines.extend(rows.iter().map(|(name, over_time)| {
+        let (before, now) = (over_time[0], over_time[over_time.len() - 1]);
         let change = i128::from(now) - i128::from(before);
-        let over_time: Vec<u64> = read.iter().map(|parts| of(parts)).collect();
         let width = usize::from(area.width).saturating_sub(52 + BAR);
         line(vec![
             (format!(" {name:<15}"), palette.strong()),
             (format!("{:>11}{:>11}", bytes(before), bytes(now)), palette.strong()),
             (format!("{:>12} ", signed_bytes(change)), palette.faint()),
             (bar(now, most), palette.line()),
-            (format!(" {}", curve(&over_time, width)), palette.faint()),
+            (format!(" {}", curve(over_time, width)), palette.faint()),
         ])
     }));
     lines.push(Line::raw(""));
@@ -58,9 +47,20 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, state: &State) {
     frame.render_widget(Text::from(lines), area);
 }
 
-fn read(view: &RunView) -> Vec<&Parts> {
+/// Of the snapshots that read the parts.
+fn read(view: &RunView) -> Vec<&Account> {
     let accounts = view.timeline.points.iter().filter_map(|point| point.account.as_ref());
-    accounts.filter_map(|account| account.parts.as_ref()).collect()
+    accounts.filter(|account| account.parts.is_some()).collect()
+}
+
+/// A row each: its name, and what it was at the snapshots read.
+fn rows(read: &[&Account]) -> Vec<(&'static str, Vec<u64>)> {
+    let row = |name: &'static str, bytes: &dyn Fn(&Account) -> Option<u64>| {
+        (name, read.iter().map(|account| bytes(account).unwrap_or(0)).collect())
+    };
+    let parts = PartName::ALL.iter().map(|name| row(name.word(), &|it| of_account(*name, it)));
+    let away = row("not resident", &|it| it.parts.as_ref().map(|it| it.not_resident_bytes));
+    parts.chain([away]).collect()
 }
 
 /// What every snapshot says of the whole process.

@@ -1,16 +1,15 @@
 //! Tables of what the whole process holds: its parts over a run, at one snapshot, or at two.
 
-use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
+use comfy_table::Cell;
 use heaptide_analyze::dump::Dump;
 use heaptide_analyze::load::Timeline;
-use heaptide_analyze::process::{PartName, of_parts};
+use heaptide_analyze::process::{PartName, of_account};
 use heaptide_format::Account;
 
+use super::layout::{empty, right};
 use crate::number::{bytes, count, duration, signed_bytes, signed_count};
 use crate::view::View;
 
-/// In narrower tables numbers would be broken.
-const LEAST_WIDTH: usize = 60;
 /// What is said instead of a table.
 const NOTHING: &str = "this recording does not say what the whole process holds: it was written by \
                        an older version, or the system does not tell\n";
@@ -61,7 +60,7 @@ pub fn at(dump: &Dump, view: &View) -> String {
 /// How the parts of two snapshots differ; nothing if one of them does not say.
 pub fn diff(before: &Dump, after: &Dump, view: &View) -> Option<String> {
     let (then, now) = (before.scalars.account.as_ref()?, after.scalars.account.as_ref()?);
-    let mut table = table(view);
+    let mut table = empty(view);
     table.set_header(
         ["change", "before", "after"].map(right).into_iter().chain([Cell::new("part")]),
     );
@@ -72,7 +71,9 @@ pub fn diff(before: &Dump, after: &Dump, view: &View) -> Option<String> {
     let rss = (before.scalars.rss_bytes, after.scalars.rss_bytes);
     add("resident memory", signed_bytes(delta(rss.0, rss.1)), bytes(rss.0), bytes(rss.1));
     for name in PartName::ALL {
-        let (Some(before), Some(after)) = (part(name, then), part(name, now)) else { continue };
+        let (Some(before), Some(after)) = (of_account(name, then), of_account(name, now)) else {
+            continue;
+        };
         if before != after {
             add(name.word(), signed_bytes(delta(before, after)), bytes(before), bytes(after));
         }
@@ -93,11 +94,12 @@ fn drawn(rows: &[&Row<'_>], view: &View) -> String {
     if rows.is_empty() {
         return NOTHING.to_owned();
     }
-    let is_there = |name: &PartName| rows.iter().any(|row| part(*name, row.account) > Some(0));
+    let is_there =
+        |name: &PartName| rows.iter().any(|row| of_account(*name, row.account) > Some(0));
     let names: Vec<PartName> = PartName::ALL.into_iter().filter(is_there).collect();
     let not_resident = |row: &Row<'_>| row.account.parts.as_ref().map(|it| it.not_resident_bytes);
     let is_kept_away = rows.iter().any(|row| not_resident(row) > Some(0));
-    let mut table = table(view);
+    let mut table = empty(view);
     let mut header = vec!["snapshot", "after", "resident"];
     header.extend(names.iter().map(|name| name.word()));
     header.extend(is_kept_away.then_some("not resident"));
@@ -108,7 +110,7 @@ fn drawn(rows: &[&Row<'_>], view: &View) -> String {
         let or_blank = |value: Option<u64>, in_words: fn(u64) -> String| {
             value.map(in_words).unwrap_or_default()
         };
-        cells.extend(names.iter().map(|name| or_blank(part(*name, row.account), bytes)));
+        cells.extend(names.iter().map(|name| or_blank(of_account(*name, row.account), bytes)));
         if is_kept_away {
             cells.push(or_blank(not_resident(row), |away| signed_bytes(-i128::from(away))));
         }
@@ -117,27 +119,4 @@ fn drawn(rows: &[&Row<'_>], view: &View) -> String {
         table.add_row(cells.iter().map(right));
     }
     format!("{}\n", table.trim_fmt())
-}
-
-/// What of a part is known.
-fn part(name: PartName, account: &Account) -> Option<u64> {
-    match name {
-        PartName::Swap => Some(account.swap_bytes),
-        name => account.parts.as_ref().map(|parts| of_parts(name, parts)),
-    }
-}
-
-fn table(view: &View) -> Table {
-    let mut table = Table::new();
-    let width = u16::try_from(view.width.max(LEAST_WIDTH)).unwrap_or(u16::MAX);
-    table
-        .load_style(presets::NOTHING)
-        .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_width(width)
-        .force_no_tty();
-    table
-}
-
-fn right(text: impl AsRef<str>) -> Cell {
-    Cell::new(text.as_ref()).set_alignment(CellAlignment::Right)
 }

@@ -1,20 +1,18 @@
-//! Tables of call sites: one snapshot, or the difference of two. They fit the given width.
+//! Tables of call sites: one snapshot, or the difference of two.
 
 use std::cmp::Reverse;
 
-use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement, Table, presets};
+use comfy_table::{Cell, ColumnConstraint, Table};
 use heaptide_analyze::diff::{Change, Diff, SiteDiff};
 use heaptide_analyze::dump::{Dump, DumpSite};
 use heaptide_analyze::identity::{Origin, SharedFrame};
 use heaptide_format::Mode;
 
+use super::layout::{empty, right};
 use crate::escape::{Escaped, Terminal};
 use crate::number::{bytes, count, plural, signed_bytes, signed_count};
 use crate::phrase;
 use crate::view::View;
-
-/// The four number columns take up to 40 columns; in a narrower table names would be a letter wide.
-const LEAST_WIDTH: usize = 60;
 
 /// What the sites of a snapshot are ordered by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,17 +92,11 @@ fn page(summary: &str, table: &mut Table, rest: &str) -> String {
 }
 
 fn columns(names: &[&str], view: &View) -> Table {
-    let mut table = Table::new();
-    let width = u16::try_from(view.width.max(LEAST_WIDTH)).unwrap_or(u16::MAX);
-    table
-        .load_style(presets::NOTHING)
-        .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_width(width)
-        .force_no_tty()
-        .set_header(names.iter().map(|name| match *name {
-            "site" => Cell::new(name),
-            name => right(name.to_owned()),
-        }));
+    let mut table = empty(view);
+    table.set_header(names.iter().map(|name| match *name {
+        "site" => Cell::new(name),
+        name => right(name),
+    }));
     table
 }
 
@@ -122,10 +114,6 @@ fn with_error(in_words: fn(u64) -> String, number: u64, error: Option<f64>) -> S
         0 => in_words(number),
         error => format!("{} ± {}", in_words(number), in_words(error)),
     }
-}
-
-fn right(text: String) -> Cell {
-    Cell::new(text).set_alignment(CellAlignment::Right)
 }
 
 fn word(change: Change) -> &'static str {
