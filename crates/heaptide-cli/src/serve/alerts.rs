@@ -12,10 +12,10 @@ use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 use tokio::sync::mpsc::{Receiver as Outbox, Sender, channel};
 
-use super::library::Id;
 use crate::args::Receiver;
 use crate::http::Client;
 use crate::output;
+use crate::watch::library::Id;
 
 /// Messages that wait; more are dropped, with a word on standard error.
 const MOST_WAITING: usize = 256;

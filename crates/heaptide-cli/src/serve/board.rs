@@ -9,7 +9,7 @@ use heaptide_analyze::view::RunView;
 use serde::Serialize;
 use tokio::sync::{oneshot, watch};
 
-use super::library::Id;
+use crate::watch::library::Id;
 
 /// Changes of the outcome that are remembered of a recording.
 const MOST_HISTORY: usize = 100;

@@ -12,7 +12,6 @@ mod access;
 mod alerts;
 mod board;
 mod judging;
-mod library;
 mod server;
 
 pub(crate) use access::Token;

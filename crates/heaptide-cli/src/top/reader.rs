@@ -8,7 +8,7 @@ use crate::args::{JudgingOptions, Top};
 use crate::judging::Judge;
 use crate::watch::short_copy::ShortCopies;
 
-use super::source::{Paths, Source};
+use super::source::{Followed, Paths, Source};
 use super::state::{Reading, State};
 
 /// A recording is looked at this often, and not read again before four times as long as it last took.
@@ -52,14 +52,12 @@ impl Reader {
 fn read(source: &Source, options: &JudgingOptions, sender: &Sender<Result<Reading, String>>) {
     let Ok(judge) = Judge::new(options) else { return };
     let mut copies = ShortCopies::default();
-    let mut seen = Vec::new();
+    let mut followed = Followed::new(source);
     loop {
-        let stamp = source.stamp();
         let mut rest = LOOK_EVERY;
-        if stamp != seen {
-            seen = stamp;
+        if let Some(paths) = followed.changed() {
             let from = Instant::now();
-            let read = match source.paths() {
+            let read = match paths {
                 Paths::Directory(dir) => judge.judge_and_view(&[dir]),
                 Paths::Segments(files) => copies.judge(&judge, "recording", &files),
             };

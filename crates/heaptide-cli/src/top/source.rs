@@ -1,13 +1,12 @@
-//! Which recording is shown: of a process, a file, or all in a directory.
+//! Which recording is shown: of a process, a file, or all in a directory; and whether it has changed.
 
-use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 
+use crate::watch::library::{Found, Library, Stamp};
 use crate::watch::live::LiveRecording;
-use crate::watch::recordings::{jsonl_files, segment};
 
 /// How long a snapshot may take that was asked for by a key.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -28,9 +27,6 @@ pub(super) enum Paths {
     Segments(Vec<PathBuf>),
 }
 
-/// What changes when a recording does.
-pub(super) type Stamp = Vec<(PathBuf, u64, SystemTime)>;
-
 impl Source {
     /// `what` is a recording, a directory of recordings, or the number of a process that records.
     pub(super) fn find(what: &str) -> anyhow::Result<Self> {
@@ -44,29 +40,6 @@ impl Source {
         Ok(Self { path, pid: Some(pid) })
     }
 
-    /// What there is to read now.
-    pub(super) fn paths(&self) -> Paths {
-        match self.path.is_dir() {
-            true => Paths::Directory(self.path.clone()),
-            false => Paths::Segments(segments(&self.path)),
-        }
-    }
-
-    /// As they are now.
-    pub(super) fn stamp(&self) -> Stamp {
-        let files = match fs::read_dir(&self.path) {
-            Ok(entries) => entries.filter_map(|entry| Some(entry.ok()?.path())).collect(),
-            Err(_) => segments(&self.path),
-        };
-        let of_file = |path: PathBuf| {
-            let about = fs::metadata(&path).ok()?;
-            Some((path, about.len(), about.modified().ok()?))
-        };
-        let mut stamp: Stamp = files.into_iter().filter_map(of_file).collect();
-        stamp.sort();
-        stamp
-    }
-
     /// Asks the process for a snapshot; its number.
     pub(super) fn snapshot(&self) -> anyhow::Result<u64> {
         let pid = self.pid.context("give the number of a process to ask it for snapshots")?;
@@ -76,24 +49,85 @@ impl Source {
     }
 }
 
-/// The segments beside one of them: the files of its recording, whatever they are called.
-fn segments(path: &Path) -> Vec<PathBuf> {
-    let alone = || vec![path.to_owned()];
-    let Some(own) = segment(path) else { return alone() };
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let files = jsonl_files(folder.unwrap_or(Path::new("."))).unwrap_or_default();
-    let is_one = |file: &PathBuf| {
-        segment(file).is_some_and(|other| other.header.recording == own.header.recording)
+/// Files as they were at a look.
+type Stamped = Vec<(PathBuf, Stamp)>;
+
+/// A source as its reader follows it.
+#[derive(Debug)]
+pub(super) struct Followed {
+    library: Library,
+    dir: PathBuf,
+    /// The file that is shown; without it all of the directory.
+    own: Option<PathBuf>,
+    seen: Option<Stamped>,
+}
+
+impl Followed {
+    pub(super) fn new(source: &Source) -> Self {
+        let (dir, own) = match source.path.file_name().filter(|_| !source.path.is_dir()) {
+            Some(name) => {
+                let folder = source.path.parent().filter(|it| !it.as_os_str().is_empty());
+                let folder = folder.unwrap_or(Path::new("."));
+                (folder.to_owned(), Some(folder.join(name)))
+            }
+            None => (source.path.clone(), None),
+        };
+        Self { library: Library::new(dir.clone()), dir, own, seen: None }
+    }
+
+    /// What there is to read, if it is not as it was at the last look.
+    pub(super) fn changed(&mut self) -> Option<Paths> {
+        // A directory that cannot be listed is for the reader to complain of.
+        let found = self.library.look().unwrap_or_default().into_values();
+        let (paths, stamped) = match &self.own {
+            None => {
+                let stamped = found.flat_map(Found::stamped).collect();
+                (Paths::Directory(self.dir.clone()), stamped)
+            }
+            Some(own) => segments(own, found),
+        };
+        let is_news = self.seen.as_ref() != Some(&stamped);
+        self.seen = Some(stamped);
+        is_news.then_some(paths)
+    }
+}
+
+/// All files of the recording that this one belongs to, whatever they are called; itself at least.
+fn segments(own: &Path, mut found: impl Iterator<Item = Found>) -> (Paths, Stamped) {
+    let recording = found.find(|it| it.files.iter().any(|file| file == own));
+    let stamped: Stamped = match recording {
+        Some(recording) => recording.stamped().collect(),
+        None => Stamp::of(own).map(|stamp| (own.to_owned(), stamp)).into_iter().collect(),
     };
-    let found: Vec<PathBuf> = files.into_iter().filter(is_one).collect();
-    if found.is_empty() { alone() } else { found }
+    let files: Vec<PathBuf> = stamped.iter().map(|(file, _)| file.clone()).collect();
+    (Paths::Segments(if files.is_empty() { vec![own.to_owned()] } else { files }), stamped)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::io::Write;
+
     use heaptide_format::{Header, Line};
 
     use super::*;
+
+    fn write(path: &Path, recording: &str) -> anyhow::Result<()> {
+        let mut line = Vec::new();
+        let header = Header { recording: recording.to_owned(), ..Header::default() };
+        Line::Header(header).write_to(&mut line);
+        Ok(fs::write(path, line)?)
+    }
+
+    fn names(paths: Option<Paths>) -> Vec<String> {
+        let files = match paths {
+            Some(Paths::Segments(files)) => files,
+            Some(Paths::Directory(dir)) => vec![dir],
+            None => Vec::new(),
+        };
+        let name = |path: &PathBuf| Some(path.file_name()?.to_string_lossy().into_owned());
+        files.iter().filter_map(name).collect()
+    }
 
     #[test]
     fn all_segments_of_a_recording_are_read_and_no_other() -> anyhow::Result<()> {
@@ -105,15 +139,30 @@ mod tests {
             ("shop.003.jsonl", "of the run before"),
             ("shopper.jsonl", "b"),
         ] {
-            let mut line = Vec::new();
-            let header = Header { recording: recording.to_owned(), ..Header::default() };
-            Line::Header(header).write_to(&mut line);
-            fs::write(folder.path().join(name), line)?;
+            write(&folder.path().join(name), recording)?;
         }
-        let found = segments(&folder.path().join("shop.001.jsonl"));
-        let names = found.iter().filter_map(|path| path.file_name()?.to_str());
-        assert_eq!(names.collect::<Vec<_>>(), ["shop.001.jsonl", "shop.002.jsonl", "shop.jsonl"]);
-        assert_eq!(segments(&folder.path().join("none.jsonl")).len(), 1);
+        let read = |name: &str| {
+            let source = Source { path: folder.path().join(name), pid: None };
+            names(Followed::new(&source).changed())
+        };
+        assert_eq!(read("shop.001.jsonl"), ["shop.001.jsonl", "shop.002.jsonl", "shop.jsonl"]);
+        assert_eq!(read("none.jsonl"), ["none.jsonl"]);
+        Ok(())
+    }
+
+    #[test]
+    fn what_has_not_changed_is_not_read_again() -> anyhow::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let file = folder.path().join("shop.jsonl");
+        write(&file, "a")?;
+        for path in [folder.path(), &*file] {
+            let mut followed = Followed::new(&Source { path: path.to_owned(), pid: None });
+            assert_eq!(names(followed.changed()).len(), 1);
+            assert!(followed.changed().is_none());
+            fs::OpenOptions::new().append(true).open(&file)?.write_all(b"{}\n")?;
+            assert!(followed.changed().is_some());
+            assert!(followed.changed().is_none());
+        }
         Ok(())
     }
 }

@@ -6,6 +6,7 @@ pub(crate) mod ending;
 pub(crate) mod guardian;
 pub(crate) mod interrupts;
 pub(crate) mod judge_thread;
+pub(crate) mod library;
 pub(crate) mod live;
 pub(crate) mod load;
 pub(crate) mod process_tree;

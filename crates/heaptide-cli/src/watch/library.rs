@@ -1,7 +1,7 @@
 //! Which recordings a directory holds, and which of them have changed.
 //!
 //! Files appear, grow, rotate and vanish while we look. What is found is what was there at one look;
-//! what cannot be read is not there.
+//! what cannot be read is not there. A header is read once, so that a look costs one `stat` a file.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,23 +11,36 @@ use std::path::{Path, PathBuf};
 use heaptide_format::Header;
 use sha2::{Digest, Sha256};
 
-use crate::watch::recordings::segment;
+use super::recordings::segment;
 
 /// Files beyond these, the oldest, are left alone.
 const MOST_FILES: usize = 4_000;
 /// Recordings beyond these, those that were written to longest ago, are left alone.
-pub(super) const MOST_RECORDINGS: usize = 200;
+pub(crate) const MOST_RECORDINGS: usize = 200;
 
 /// What a recording goes by outside: made from its own name, which is somebody else's text.
-pub(super) type Id = String;
+pub(crate) type Id = String;
 
 /// A file as it was at one look.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Stamp {
+pub(crate) struct Stamp {
     device: u64,
     inode: u64,
     n_bytes: u64,
     modified: (i64, i64),
+}
+
+impl Stamp {
+    /// Of a file that is there.
+    pub(crate) fn of(path: &Path) -> Option<Self> {
+        let metadata = fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
+        Some(Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            n_bytes: metadata.len(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+        })
+    }
 }
 
 /// A file whose header was read.
@@ -39,16 +52,21 @@ struct Known {
 
 /// A recording of the directory.
 #[derive(Clone, Debug)]
-pub(super) struct Found {
-    pub(super) header: Header,
-    pub(super) files: Vec<PathBuf>,
+pub(crate) struct Found {
+    pub(crate) header: Header,
+    pub(crate) files: Vec<PathBuf>,
     stamps: Vec<Stamp>,
 }
 
 impl Found {
     /// Whether it has not changed since.
-    pub(super) fn is_as(&self, before: &Self) -> bool {
+    pub(crate) fn is_as(&self, before: &Self) -> bool {
         self.files == before.files && self.stamps == before.stamps
+    }
+
+    /// Its files as they were.
+    pub(crate) fn stamped(self) -> impl Iterator<Item = (PathBuf, Stamp)> {
+        self.files.into_iter().zip(self.stamps)
     }
 
     fn last_modified(&self) -> (i64, i64) {
@@ -58,13 +76,13 @@ impl Found {
 
 /// A directory of recordings.
 #[derive(Debug)]
-pub(super) struct Library {
+pub(crate) struct Library {
     dir: PathBuf,
     known: BTreeMap<PathBuf, Known>,
 }
 
 impl Library {
-    pub(super) fn new(dir: PathBuf) -> Self {
+    pub(crate) fn new(dir: PathBuf) -> Self {
         Self { dir, known: BTreeMap::new() }
     }
 
@@ -72,7 +90,7 @@ impl Library {
     ///
     /// # Errors
     /// The directory cannot be listed.
-    pub(super) fn look(&mut self) -> std::io::Result<BTreeMap<Id, Found>> {
+    pub(crate) fn look(&mut self) -> std::io::Result<BTreeMap<Id, Found>> {
         let mut files = files_in(&self.dir)?;
         files.sort_by_key(|(path, stamp)| (std::cmp::Reverse(stamp.modified), path.clone()));
         files.truncate(MOST_FILES);
@@ -118,21 +136,19 @@ fn latest(mut found: BTreeMap<Id, Found>) -> BTreeMap<Id, Found> {
 
 /// The recordings in a directory: files, and links that do not lead out of it.
 fn files_in(dir: &Path) -> std::io::Result<Vec<(PathBuf, Stamp)>> {
-    let entries = fs::read_dir(dir)?;
+    let (entries, real_dir) = (fs::read_dir(dir)?, dir.canonicalize()?);
     let file = |entry: std::io::Result<fs::DirEntry>| {
-        let path = entry.ok()?.path();
+        let entry = entry.ok()?;
+        let path = entry.path();
         let is_recording = path.extension().is_some_and(|extension| extension == "jsonl");
-        let is_inside = || path.canonicalize().is_ok_and(|real| real.parent() == Some(dir));
+        let is_inside = || {
+            entry.file_type().is_ok_and(|it| it.is_file())
+                || path.canonicalize().is_ok_and(|real| real.parent() == Some(&*real_dir))
+        };
         if !is_recording || !is_inside() {
             return None;
         }
-        let metadata = fs::metadata(&path).ok().filter(fs::Metadata::is_file)?;
-        let stamp = Stamp {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-            n_bytes: metadata.len(),
-            modified: (metadata.mtime(), metadata.mtime_nsec()),
-        };
+        let stamp = Stamp::of(&path)?;
         Some((path, stamp))
     };
     Ok(entries.filter_map(file).collect())
