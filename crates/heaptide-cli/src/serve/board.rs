@@ -32,6 +32,8 @@ pub(super) struct Entry {
     pub(super) host: String,
     /// When its recording began, in milliseconds since 1970.
     pub(super) started_unix_ms: u64,
+    /// Of all its files.
+    pub(super) n_bytes: u64,
     /// Whether its process writes to it now.
     pub(super) is_live: bool,
     pub(super) outcome: Option<&'static str>,

@@ -59,9 +59,7 @@ pub(crate) fn serve(judge: &Judge, serving: Serving) -> anyhow::Result<()> {
         dir: serving.dir.display().to_string(),
         compare: sender,
     };
-    let library = Library::new(serving.dir);
-    let (copies, known) = (ShortCopies::default(), BTreeMap::new());
-    let mut bench = Bench { judge, board, library, copies, alerts, known, version: 0 };
+    let mut bench = Bench::new(judge, board, serving.dir, alerts);
     bench.library.look().context("cannot list the recordings")?;
     thread::scope(|scope| {
         let serving = thread::Builder::new()
@@ -83,7 +81,12 @@ struct Bench<'a> {
     version: u64,
 }
 
-impl Bench<'_> {
+impl<'a> Bench<'a> {
+    fn new(judge: &'a Judge, board: Board, dir: PathBuf, alerts: Option<Alerts>) -> Self {
+        let (library, copies, known) = (Library::new(dir), ShortCopies::default(), BTreeMap::new());
+        Self { judge, board, library, copies, alerts, known, version: 0 }
+    }
+
     /// Until nobody can ask any more.
     fn work(&mut self, requests: &Requests<Compare>) {
         let mut next_look = Instant::now();
@@ -107,35 +110,56 @@ impl Bench<'_> {
 
     /// Judges what has changed since the last round.
     fn round(&mut self) -> std::io::Result<()> {
-        let found = self.library.look()?;
-        self.board.keep(|id| found.contains_key(id));
-        for (id, recording) in &found {
-            let before = self.known.get(id);
-            let is_live = is_live(recording);
-            let was_live = self.board.entry(id).is_some_and(|entry| entry.is_live);
-            if before.is_none_or(|before| !recording.is_as(before)) || is_live != was_live {
-                self.judge_anew(id, recording, is_live);
-            }
+        let (found, changed) = self.look()?;
+        for id in changed {
+            self.judge_anew(&id, &found[&id]);
         }
         self.known = found;
         Ok(())
     }
 
-    fn judge_anew(&mut self, id: &Id, recording: &Found, is_live: bool) {
-        self.version += 1;
+    /// What is in the directory, and which of it has changed: short recordings first, so that they do
+    /// not wait for long ones. What is new is on the list from now on: to read a long one takes many
+    /// seconds, in which it must not seem to be missing.
+    fn look(&mut self) -> std::io::Result<(BTreeMap<Id, Found>, Vec<Id>)> {
+        let found = self.library.look()?;
+        self.board.keep(|id| found.contains_key(id));
+        let mut changed = Vec::new();
+        for (id, recording) in &found {
+            let listed = self.board.entry(id);
+            if listed.is_none() {
+                self.board.put(self.entry(id, recording), None);
+            }
+            let is_same = self.known.get(id).is_some_and(|before| recording.is_as(before));
+            let was_live = listed.is_some_and(|entry| entry.is_live);
+            if !is_same || is_live(recording) != was_live {
+                changed.push(id.clone());
+            }
+        }
+        changed.sort_by_key(|id| found[id].n_bytes());
+        Ok((found, changed))
+    }
+
+    /// What the list says of a recording: what it said before, and what the files tell.
+    fn entry(&self, id: &Id, recording: &Found) -> Entry {
         let header = &recording.header;
-        let program = header.exe.rsplit('/').next().unwrap_or_default().to_owned();
-        let mut entry = Entry {
+        let listed = self.board.entry(id);
+        Entry {
             id: id.clone(),
-            program,
+            program: header.exe.rsplit('/').next().unwrap_or_default().to_owned(),
             pid: header.pid,
             host: header.host.clone(),
             started_unix_ms: header.start_unix_ns / 1_000_000,
-            is_live,
-            version: self.version,
-            tone: "doubt",
-            ..self.board.entry(id).unwrap_or_default()
-        };
+            n_bytes: recording.n_bytes(),
+            is_live: is_live(recording),
+            ..listed.unwrap_or_else(|| Entry { tone: "doubt", ..Entry::default() })
+        }
+    }
+
+    fn judge_anew(&mut self, id: &Id, recording: &Found) {
+        self.version += 1;
+        let header = &recording.header;
+        let mut entry = Entry { version: self.version, ..self.entry(id, recording) };
         let judged = match self.copies.judge(self.judge, id, &recording.files) {
             Ok((report, runs)) => {
                 let at_hand = sources::at_hand(&report);
@@ -225,6 +249,8 @@ fn unix_ms() -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use heaptide_synthetic::{Born, Process};
+
     use super::*;
 
     #[test]
@@ -241,6 +267,30 @@ mod tests {
         }
         child.wait()?;
         assert!(!is_running(0, now_s));
+        Ok(())
+    }
+
+    /// For the half minute that a recording of 2 GB was read, the page said that there was none.
+    #[test]
+    fn a_recording_is_listed_before_it_is_judged() -> anyhow::Result<()> {
+        let dir = tempfile::tempdir()?;
+        for (name, n_snapshots) in [("long", 40), ("short", 2)] {
+            let mut process = Process::of_snapshots(n_snapshots);
+            process.header.recording = name.to_owned();
+            process.site("shop::page", |_| vec![Born::living(9, 1)]);
+            fs::write(dir.path().join(name).with_extension("jsonl"), process.recording())?;
+        }
+        let judge = Judge::by_default();
+        let mut bench = Bench::new(&judge, Board::new(), dir.path().canonicalize()?, None);
+        let (found, changed) = bench.look()?;
+        let listed = bench.board.entries();
+        assert_eq!(listed.len(), 2);
+        assert!(listed.iter().all(|entry| entry.outcome.is_none() && entry.n_bytes > 1_000));
+        let order: Vec<_> = changed.iter().map(|id| &*found[id].header.recording).collect();
+        assert_eq!(order, ["short", "long"]);
+        bench.round()?;
+        assert!(bench.board.entries().iter().all(|entry| entry.outcome.is_some()));
+        assert_eq!(bench.look()?.1, [""; 0], "nothing has changed");
         Ok(())
     }
 

@@ -64,6 +64,10 @@ impl Found {
         self.files == before.files && self.stamps == before.stamps
     }
 
+    pub(crate) fn n_bytes(&self) -> u64 {
+        self.stamps.iter().map(|stamp| stamp.n_bytes).sum()
+    }
+
     /// Its files as they were.
     pub(crate) fn stamped(self) -> impl Iterator<Item = (PathBuf, Stamp)> {
         self.files.into_iter().zip(self.stamps)

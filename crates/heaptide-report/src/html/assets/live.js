@@ -88,13 +88,20 @@ async function take(list) {
 // Fetches the report that is chosen, if there is a newer one than that on the screen.
 async function showChosen() {
   const entry = live.recordings.find((it) => it.id === live.chosen);
-  const wanted = entry && `${entry.id} ${entry.version} ${live.before ?? ""}`;
-  if (!entry || !entry.outcome || wanted === live.shown) return;
-  const path = live.before
-    ? `/api/compare?before=${encodeURIComponent(live.before)}&after=${encodeURIComponent(entry.id)}`
+  if (!entry?.outcome) {
+    showWaiting(entry);
+    return;
+  }
+  const wanted = `${entry.id} ${entry.version} ${live.before ?? ""}`;
+  if (wanted === live.shown) return;
+  const { before } = live;
+  const path = before
+    ? `/api/compare?before=${encodeURIComponent(before)}&after=${encodeURIComponent(entry.id)}`
     : `/api/recordings/${encodeURIComponent(entry.id)}`;
   try {
     const report = await askJson(path);
+    // Somebody may have chosen another one while this was on its way.
+    if (live.chosen !== entry.id || live.before !== before) return;
     live.shown = wanted;
     const at = scrollY;
     const focused = document.activeElement?.id;
@@ -104,6 +111,16 @@ async function showChosen() {
   } catch (error) {
     tellLive(error.message);
   }
+}
+
+// The report of another recording must not stand under the name of one that has none yet.
+function showWaiting(entry) {
+  live.shown = null;
+  const says = entry && (entry.problem ?? `${formatBytes(entry.n_bytes)} are being read. The verdict appears here by itself.`);
+  replaceChildren(document.getElementById("report"), entry
+    ? make("main", {}, make("section", { class: "banner doubt", "aria-labelledby": "waiting" },
+      make("h1", { id: "waiting" }, `${entry.program} (pid ${entry.pid}) is not judged yet`), make("p", {}, says)))
+    : null);
 }
 
 function setConnection(text) {
@@ -123,7 +140,7 @@ function tellLive(text) {
 function startLive(root) {
   replaceChildren(root,
     make("section", { class: "live", "aria-labelledby": "live-title" },
-      make("h2", { id: "live-title" }, "Recordings ", make("span", { id: "connection", class: "badge doubt", role: "status" }, live.state)),
+      make("h2", { id: "live-title" }, make("span", { class: "brand" }, "heaptide"), " recordings ", make("span", { id: "connection", class: "badge doubt", role: "status" }, live.state)),
       make("div", { id: "recordings" }), make("p", { id: "told", role: "status", class: "muted" })),
     make("div", { id: "report" }));
   keepListening();
