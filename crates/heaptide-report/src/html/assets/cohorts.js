@@ -82,10 +82,13 @@ function drawCohorts(canvas, frame, run, site, span) {
     context.setLineDash([]);
     context.fillStyle = styleValue("--text");
     context.font = "11px system-ui";
-    context.fillText("warm-up", 4, COHORT_HEIGHT - 5);
-    if (run.columns.mature > run.columns.warm_up) {
-      context.fillText("old enough to count", 4, COHORT_HEIGHT - run.columns.warm_up * row - 5);
-    }
+    // Words can be read on whatever lies under them.
+    context.strokeStyle = styleValue("--map-ground");
+    context.lineWidth = 4;
+    context.lineJoin = "round";
+    const label = (text, y) => { context.strokeText(text, 4, y); context.fillText(text, 4, y); };
+    label("warm-up", COHORT_HEIGHT - 5);
+    if (run.columns.mature > run.columns.warm_up) label("old enough to count", COHORT_HEIGHT - run.columns.warm_up * row - 5);
     for (const column of [span.from, span.to]) {
       context.globalAlpha = 0.6;
       context.fillRect(Math.min(width - 1, (column + 1) * cell - 1), 0, 1, COHORT_HEIGHT);

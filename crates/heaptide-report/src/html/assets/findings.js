@@ -6,12 +6,13 @@ function bannerSection(report, run) {
   const worst = run?.findings[0];
   const part = run?.parts.find((it) => it.may_grow);
   if (worst) {
-    facts.push(["Where", [worst.name, worst.place ? placeText(run, worst) : null]]);
+    const isNamed = worst.place && report.conclusion.includes(worst.name);
+    facts.push(["Where", [isNamed ? null : worst.name, worst.place ? placeText(run, worst) : null]]);
     facts.push(["Since", [worst.since]]);
     facts.push(["How fast", [run.leaking ?? worst.growth]]);
     facts.push(["When it hurts", [run.runs_out ?? worst.runs_out ?? "no limit is near at this pace"]]);
   } else if (part) {
-    facts.push(["Where", [`outside the recorded heap: ${PART_WORDS[part.name] ?? part.name}`]]);
+    facts.push(["Where", [`outside the recorded heap: ${part.name}`]]);
     facts.push(["How fast", [part.growth]]);
     facts.push(["From and to", [part.first_and_last]]);
   } else if (run) {
@@ -58,7 +59,7 @@ function partsCard(run) {
 
 function partRow(part) {
   return make("tr", {},
-    make("td", {}, PART_WORDS[part.name] ?? part.name),
+    make("td", {}, part.name, PART_MEANINGS[part.name] ? make("div", { class: "muted" }, PART_MEANINGS[part.name]) : null),
     make("td", {}, make("span", { class: `badge ${part.may_grow ? "bad" : ""}` }, part.class)),
     make("td", {}, part.first_and_last),
     make("td", {}, part.may_grow ? part.growth : ""),

@@ -7,7 +7,7 @@ function sitesSection(run, state, changed) {
   const filter = state.filter;
   const body = make("tbody", {});
   const count = make("p", { class: "muted", role: "status" });
-  const more = make("button", { type: "button", on: { click: () => { state.rows += ROWS_MORE; draw(); } } }, "Show more");
+  const more = make("button", { type: "button", class: "more", on: { click: () => { state.rows += ROWS_MORE; draw(); } } }, "Show more");
   const detail = make("div", { class: "detail" });
   const head = make("tr", {}, SITE_COLUMNS.map((column) => sortHeader(column, filter, () => draw())));
 

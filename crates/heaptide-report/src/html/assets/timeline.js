@@ -1,14 +1,13 @@
 // The process over time: its heap, its resident set, its parts where the recording has them, its work.
 
-const PART_WORDS = {
-  rust_heap: "recorded heap",
-  other_malloc: "other malloc (C)",
-  allocator_free: "kept by the allocator",
-  thread_stacks: "thread stacks",
-  anonymous: "other anonymous",
-  files: "files",
+// What the names of parts mean, which are the same in all outputs and in `heaptide.toml`.
+const PART_MEANINGS = {
+  rust_heap: "what was recorded",
+  other_malloc: "C, from the same allocator",
+  allocator_free: "freed, but kept by the allocator",
+  anonymous: "other private memory",
+  files: "mapped files",
   shim: "heaptide itself",
-  swap: "swap",
 };
 
 const PLOT_HEIGHT = 260;
@@ -124,7 +123,7 @@ function stackedParts(timeline) {
   const stacked = parts.map((part) => {
     const top = below.map((sum, index) => (part.bytes[index] === null ? null : sum + part.bytes[index]));
     below = top.map((sum, index) => (sum === null ? below[index] : sum));
-    return { label: PART_WORDS[part.name] ?? part.name, color: `--part-${part.name.replaceAll("_", "-")}`, own: part.bytes, top };
+    return { label: part.name, color: `--part-${part.name.replaceAll("_", "-")}`, own: part.bytes, top };
   });
   return stacked.reverse();
 }
