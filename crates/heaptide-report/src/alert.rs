@@ -28,7 +28,8 @@ pub fn text(run: &RunReport, finding: &Finding, view: &View) -> String {
     let runs_out = runs_out.and_then(phrase::runs_out);
     let runs_out = runs_out.map(|when| format!("; {when}")).unwrap_or_default();
     let (program, class) = (phrase::program(run), finding.class.word());
-    let (name, growth) = (phrase::name(finding), phrase::growth(&finding.rate));
+    // In a sentence two spaces set nothing apart.
+    let (name, growth) = (phrase::name(finding), phrase::growth(&finding.rate).replace("  ", " "));
     let text = format!("{program} (pid {}): {class} in {name}{at}: {growth}{runs_out}", run.pid);
     Escaped::<Terminal>::text(&text).into()
 }
