@@ -21,33 +21,43 @@ pub(crate) fn run_all() -> Result<()> {
     scripts()?;
     need("npm", "npm")?;
     need("chromium", "chromium")?;
+    need("tmux", "tmux")?;
     let place = target_dir("page");
     fs::create_dir_all(&place).with_context(|| place.display().to_string())?;
-    for file in ["package.json", "drive.mjs"] {
-        fs::copy(root().join("ci/page").join(file), place.join(file))
-            .with_context(|| format!("cannot copy {file}"))?;
-    }
-    run(program("npm", &["install", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"])
-        .current_dir(&place))?;
-    run(&mut cargo(&["build", "--quiet", "--locked", "--package", "heaptide-cli"]))?;
-    let heaptide = built()?;
+    copy(&["page/package.json", "page/drive.mjs", "page/services.mjs"], &place)?;
+    npm_install(&place)?;
+    let heaptide = heaptide()?;
     let demo = place.join("demo");
     run(&mut program(&text(&heaptide), &["demo", "--out", &text(&demo)]))?;
     let chromium = output(&mut program("which", &["chromium"]))?;
     let recordings = [recording(&demo.join("leaky"))?, recording(&demo.join("fixed"))?];
     let [leaky, fixed] = recordings.map(|path| text(&path));
     let out = text(&place.join("out"));
-    let args = ["drive.mjs", &text(&heaptide), chromium.trim(), &leaky, &fixed, &out];
-    run(program("node", &args).current_dir(&place))
+    // From the top, where the sources are that a page shows.
+    let drive = text(&place.join("drive.mjs"));
+    run(&mut program("node", &[&drive, &text(&heaptide), chromium.trim(), &leaky, &fixed, &out]))
 }
 
-/// The command that was just built.
-fn built() -> Result<PathBuf> {
-    let metadata = output(&mut cargo(&["metadata", "--format-version", "1", "--no-deps"]))?;
-    let metadata: serde_json::Value = serde_json::from_str(&metadata)?;
-    let target =
-        metadata["target_directory"].as_str().context("cargo names no target directory")?;
-    Ok(Path::new(target).join("debug/heaptide"))
+/// Files of this package, to where their packages of npm can be found.
+pub(crate) fn copy(files: &[&str], place: &Path) -> Result<()> {
+    for file in files {
+        let name = Path::new(file).file_name().with_context(|| format!("{file} is no file"))?;
+        fs::copy(root().join("ci").join(file), place.join(name))
+            .with_context(|| format!("cannot copy {file}"))?;
+    }
+    Ok(())
+}
+
+/// The packages that its `package.json` names; no script of theirs is run.
+pub(crate) fn npm_install(place: &Path) -> Result<()> {
+    let flags = ["install", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"];
+    run(program("npm", &flags).current_dir(place))
+}
+
+/// Builds the command.
+pub(crate) fn heaptide() -> Result<PathBuf> {
+    run(&mut cargo(&["build", "--quiet", "--locked", "--package", "heaptide-cli"]))?;
+    Ok(target_dir("debug").join("heaptide"))
 }
 
 /// The newest recording in a directory.
@@ -60,6 +70,6 @@ fn recording(dir: &Path) -> Result<PathBuf> {
     newest.with_context(|| format!("no recording in {}", dir.display()))
 }
 
-fn text(path: &Path) -> String {
+pub(crate) fn text(path: &Path) -> String {
     path.display().to_string()
 }
