@@ -9,6 +9,7 @@
 mod aarch64;
 mod abort;
 mod action;
+mod alerts;
 mod asan;
 mod book;
 mod built;
@@ -89,6 +90,11 @@ const BY_NAME: &[Check] = &[
         run: names::run,
     },
     Check { name: "page", about: "the report and the live page, in a browser", run: page::run_all },
+    Check {
+        name: "alerts",
+        about: "rules and dashboard, with a real Prometheus beside a shop that leaks",
+        run: alerts::run_all,
+    },
     Check { name: "scripts", about: "the tests of the page's scripts", run: page::scripts },
     Check {
         name: "miri",
