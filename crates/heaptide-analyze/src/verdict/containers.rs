@@ -23,8 +23,9 @@ const STEP: f64 = 1.2;
 const MOST_STEP: f64 = 4.5;
 /// Fewer steps than this are no schedule: two gaps are needed to tell whether the next is overdue.
 const LEAST_STEPS: usize = 3;
-/// Of these, so many must have come when they were due since the growth last paused, or nobody can say more
-/// than that the container holds more than ever: so does a table that remembers the high water of a load.
+/// Of these, so many must have come when they were due since the growth last paused, unless its doublings
+/// kept one rate: else nobody can say more than that the container holds more than ever, and so does a
+/// table that remembers the high water of a load.
 const LEAST_ON_SCHEDULE: usize = 2;
 /// A leak must have doubled so often at one rate: eight times as large, and no slower for it,
 const LEAST_DOUBLINGS: usize = 3;
@@ -395,7 +396,8 @@ fn classify(container: &Container, axis: &Axis, rule: &Rule) -> Class {
     if loaded && !steady {
         return Class::Load;
     }
-    if container.steady_steps < LEAST_ON_SCHEDULE {
+    let keeps_its_rate = container.even_doublings >= LEAST_DOUBLINGS;
+    if container.steady_steps < LEAST_ON_SCHEDULE && !keeps_its_rate {
         return Class::Settled;
     }
     // All that the rule asks for came when it was due, and at one rate: a table that remembers the
