@@ -259,7 +259,8 @@ impl Page<'_> {
     fn sites(&mut self, finding: &Finding) {
         let n = finding.sites.iter().filter(|site| site.verdict.class == finding.class).count();
         if n > 1 {
-            let text = format!("{n} call sites leak together; the numbers are of one");
+            let verb = if finding.class == Class::Leak { "leak" } else { "may leak" };
+            let text = format!("{n} call sites {verb} together; these blocks are of one");
             self.wrapped("  ", "    ", &text);
         }
     }

@@ -190,9 +190,12 @@ pub(crate) fn callers(finding: &Finding) -> Vec<&SharedFrame> {
     callers
 }
 
-/// Whether nobody's code but a dependency's is named, because it ran on its own.
+/// Whether nobody's code but a dependency's is named, because it ran on its own. Where no frame has a file,
+/// it is not known whose code is whose.
 pub(crate) fn is_without_caller(finding: &Finding) -> bool {
-    finding.blamed.is_theirs() && !finding.lead().subject.stack.iter().any(SharedFrame::is_own)
+    let stack = &finding.lead().subject.stack;
+    let is_known = stack.iter().any(|frame| frame.file.is_some());
+    finding.blamed.is_theirs() && is_known && !stack.iter().any(SharedFrame::is_own)
 }
 
 /// How a finding compares with the build before: a line, if there is one.

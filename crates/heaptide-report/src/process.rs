@@ -95,21 +95,23 @@ impl Judged<'_> {
         let pid = run.pid;
         Some(match self.name {
             "other_malloc" => format!(
-                "C code in this process; to see where: `heaptrack PROGRAM`, or \
+                "C code in this process; to see where: `heaptrack PROGRAM`, or while it runs \
                  `bpftrace -p {pid} -e 'uprobe:libc:malloc {{ @[ustack] = sum(arg0); }}'`"
             ),
             "allocator_free" => "the allocator keeps ever more that is free: fragmentation; \
                  see whether `MALLOC_ARENA_MAX=2` or another allocator stops it"
                 .to_owned(),
             "thread_stacks" | "threads" => format!(
-                "threads that do not end; their names: `cat /proc/{pid}/task/*/comm | sort | uniq -c`"
+                "threads that do not end; their names, while it runs: `cat /proc/{pid}/task/*/comm | sort | uniq -c`"
             ),
             "anonymous" => format!(
-                "memory that this process maps itself; which mapping: `/proc/{pid}/smaps`; who maps \
+                "memory that this process maps itself; which mapping, while it runs: `/proc/{pid}/smaps`; who maps \
                  it: `strace -f -k -e trace=mmap,mremap,munmap,brk -p {pid}`"
             ),
             "descriptors" => {
-                format!("descriptors that are not closed; which: `ls -l /proc/{pid}/fd`")
+                format!(
+                    "descriptors that are not closed; which, while it runs: `ls -l /proc/{pid}/fd`"
+                )
             }
             _ => return None,
         })

@@ -433,7 +433,13 @@ fn a_dependency_that_allocates_is_named() {
     let shop = NamedFrame { function: "shop::open".into(), line: Some(9), ..NamedFrame::default() };
     let shop = NamedFrame { file: Some("/build/shop/src/main.rs".into()), ..shop };
     findings[3].sites[0].subject.spawned_by = Some(shop.into());
+    // Without debug information nobody knows whose `shop::run` is.
+    let mut without_files = findings[2].clone();
+    without_files.blamed = of("shop", "shop::run");
+    without_files.sites[0].subject.stack = vec![without_files.blamed.clone()];
+    findings.push(without_files);
     let page = human::write(&report, &view());
+    assert_eq!(page.matches("on a thread or task of its own").count(), 2, "{page}");
     for line in [
         "      via minijinja::vm::Closure::store  minijinja-2.0.0/src/vm.rs:31\n",
         "      on a thread or task of its own: no call of yours leads here\n      <- tower_sessions::Service::call\n",
