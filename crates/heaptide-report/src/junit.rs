@@ -1,5 +1,8 @@
 //! JUnit XML: a suite per run, a case per finding and per judged part of the process; a clean run is
 //! one case that passes.
+//!
+//! JUnit has no schema of its own. What is written is valid by the strictest that is in use, which
+//! Jenkins' xUnit plugin refuses reports by (`junit-10.xsd`).
 
 use std::io;
 
@@ -47,6 +50,7 @@ fn suite(xml: &mut Xml, run: &RunReport, view: &View) -> io::Result<()> {
         .with_attribute(("name", name.as_str()))
         .with_attribute(("tests", n_cases.to_string().as_str()))
         .with_attribute(("failures", count(Gate::Fail).to_string().as_str()))
+        .with_attribute(("errors", "0"))
         .with_attribute(("skipped", count(Gate::Undecided).to_string().as_str()))
         .with_attribute(("time", seconds.as_str()))
         .write_inner_content(|xml| {
@@ -57,20 +61,19 @@ fn suite(xml: &mut Xml, run: &RunReport, view: &View) -> io::Result<()> {
 }
 
 fn case(xml: &mut Xml, run: &RunReport, finding: &Finding, view: &View) -> io::Result<()> {
-    let mut element = xml
+    let location = Location::of(run, finding, view);
+    let place = match location.line {
+        Some(line) => format!("{}:{line}", location.path),
+        None => location.path.to_owned(),
+    };
+    let element = xml
         .create_element("testcase")
         .with_attribute(("classname", finding.blamed.function.as_str()))
         .with_attribute(("name", finding.id.as_str()));
-    let location = Location::of(run, finding, view);
-    element = element.with_attribute(("file", location.path));
-    if let Some(line) = location.line {
-        element = element.with_attribute(("line", line.to_string().as_str()));
-    }
-    let ruling = Some(&finding.ruling);
     let growth = phrase::growth(&finding.rate);
     element.write_inner_content(|xml| {
-        properties(xml, fields::of(finding, view))?;
-        result(xml, ruling, &growth, finding.class.word())
+        result(xml, &finding.ruling, &growth, finding.class.word(), Some(&place))?;
+        known(xml, fields::of(finding, view))
     })?;
     Ok(())
 }
@@ -82,39 +85,45 @@ fn part_case(xml: &mut Xml, part: &process::Judged<'_>) -> io::Result<()> {
         .with_attribute(("classname", "process"))
         .with_attribute(("name", part.name));
     element.write_inner_content(|xml| {
-        properties(xml, part.fields())?;
-        result(xml, part.ruling, &part.growth(), part.class.word())
+        if let Some(ruling) = part.ruling {
+            result(xml, ruling, &part.growth(), part.class.word(), None)?;
+        }
+        known(xml, part.fields())
     })?;
     Ok(())
 }
 
-/// What came of a case: nothing of what was not ruled on, for it passes.
-fn result(xml: &mut Xml, ruling: Option<&Ruling>, growth: &str, class: &str) -> io::Result<()> {
-    let Some(ruling) = ruling else { return Ok(()) };
+/// What came of a case. What is let pass has no element of its own: its case passes.
+fn result(
+    xml: &mut Xml,
+    ruling: &Ruling,
+    growth: &str,
+    class: &str,
+    place: Option<&str>,
+) -> io::Result<()> {
     let tag = match ruling.gate {
         Gate::Fail => "failure",
         Gate::Undecided => "skipped",
-        Gate::Warn | Gate::Pass => "system-out",
+        Gate::Warn | Gate::Pass => return Ok(()),
     };
-    let mut element = xml.create_element(tag);
-    if tag != "system-out" {
-        element = element.with_attribute(("message", growth));
-    }
+    let place = place.map(|place| format!("\nat {place}")).unwrap_or_default();
+    let mut element = xml.create_element(tag).with_attribute(("message", growth));
     if tag == "failure" {
         element = element.with_attribute(("type", class));
     }
-    element.write_text_content(BytesText::new(&ruling.because))?;
+    element.write_text_content(BytesText::new(&format!("{}{place}", ruling.because)))?;
     Ok(())
 }
 
-fn properties(xml: &mut Xml, fields: Vec<(&'static str, Value)>) -> io::Result<()> {
-    xml.create_element("properties").write_inner_content(|xml| {
-        fields.into_iter().try_for_each(|(name, value)| {
-            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            let property = xml.create_element("property").with_attribute(("name", name));
-            property.with_attribute(("value", value.as_str())).write_empty().map(|_| ())
-        })
-    })?;
+/// All that is known of a case, as its output: a case has no properties in the schema that Jenkins
+/// holds reports to, and other readers show its output too.
+fn known(xml: &mut Xml, fields: Vec<(&'static str, Value)>) -> io::Result<()> {
+    let line = |(name, value): (&str, Value)| {
+        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        format!("{name}: {value}")
+    };
+    let lines: Vec<String> = fields.into_iter().map(line).collect();
+    xml.create_element("system-out").write_text_content(BytesText::new(&lines.join("\n")))?;
     Ok(())
 }
 
@@ -130,6 +139,7 @@ fn overall(xml: &mut Xml, report: &Report) -> io::Result<()> {
     xml.create_element("testsuite")
         .with_attribute(("name", "verdict"))
         .with_attribute(("tests", "1"))
+        .with_attribute(("failures", "0"))
         .with_attribute(("errors", count("error").as_str()))
         .with_attribute(("skipped", count("skipped").as_str()))
         .write_inner_content(|xml| {

@@ -385,7 +385,7 @@ fn check_location(stack: Vec<SharedFrame>, spawned_by: Option<SharedFrame>, path
     assert_eq!(artifact.get("uriBaseId").is_some(), is_below_root, "{artifact}");
     let commands = github::write(&report, &view());
     assert_eq!(commands.contains(&format!("file={path},")), is_below_root, "{commands}");
-    assert!(junit::write(&report, &view()).contains(&format!("file=\"{path}\"")));
+    assert!(junit::write(&report, &view()).contains(&format!("\nat {path}")));
     for text in [&result["message"]["text"], &issues[0]["description"]] {
         let text = text.as_str().unwrap_or_default();
         let says_where = text.contains("The memory is allocated at hyper-1.0.0/src/pool.rs:7.");
