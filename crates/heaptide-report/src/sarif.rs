@@ -30,9 +30,9 @@ pub fn write(report: &Report, view: &View) -> String {
         "informationUri": HOME,
         "version": env!("CARGO_PKG_VERSION"),
         "rules": [
-            rule(Class::Leak, "Memory that is never given back"),
-            rule(Class::Suspect, "Memory that may never be given back"),
-            outside_rule(),
+            LEAK.describe(&phrase::rule(Class::Leak)),
+            SUSPECT.describe(&phrase::rule(Class::Suspect)),
+            OUTSIDE.describe(phrase::OUTSIDE),
         ],
     });
     let notes = report.errors.iter().map(|text| note("error", text));
@@ -54,20 +54,48 @@ pub fn write(report: &Report, view: &View) -> String {
     }))
 }
 
-fn rule(class: Class, text: &str) -> Value {
-    json!({
-        "id": phrase::rule(class),
-        "shortDescription": { "text": text },
-        "helpUri": HOME,
-    })
+/// What a service says of all results of one kind: GitHub refuses a rule that lacks one of these.
+struct Rule {
+    title: &'static str,
+    meaning: &'static str,
+    help: &'static str,
 }
 
-fn outside_rule() -> Value {
-    json!({
-        "id": phrase::OUTSIDE,
-        "shortDescription": { "text": "A process that grows outside the recorded heap" },
-        "helpUri": HOME,
-    })
+const LEAK: Rule = Rule {
+    title: "Memory that is never given back",
+    meaning: "The work of the program leaves memory behind that nobody frees, at a rate that does not \
+              fall: the process grows until there is no more.",
+    help: "Ask of the function and of its callers who was to free this memory, and when: a store without \
+           a limit, a map whose entries are only ever inserted, a task that waits for ever. Growth that is \
+           meant is accepted by an [[allow]] entry of heaptide.toml, or by a baseline.",
+};
+
+const SUSPECT: Rule = Rule {
+    title: "Memory that may never be given back",
+    meaning: "Memory is kept, and the run was too short or its growth too uneven to tell whether that ends.",
+    help: "Run the program for longer, or under more load: the report says how many more snapshots it \
+           needs. A cache that is still filling looks like this; an [[allow]] entry of heaptide.toml gives \
+           it its bound.",
+};
+
+const OUTSIDE: Rule = Rule {
+    title: "A process that grows outside the recorded heap",
+    meaning: "A part of the process grows steadily that no recorded call site accounts for: memory of C \
+              code, stacks of threads, mappings, or memory that the allocator keeps.",
+    help: "`heaptide doctor RECORDING` says what the process holds, part by part. Growth that is meant gets \
+           a budget in heaptide.toml, under `parts` of [budget].",
+};
+
+impl Rule {
+    fn describe(&self, id: &str) -> Value {
+        json!({
+            "id": id,
+            "shortDescription": { "text": self.title },
+            "fullDescription": { "text": self.meaning },
+            "help": { "text": self.help },
+            "helpUri": HOME,
+        })
+    }
 }
 
 /// Parts of the process that somebody ruled on and did not let pass.
