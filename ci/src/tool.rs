@@ -1,12 +1,13 @@
 //! Outside tools: found, or fetched without asking, or named with the way to get them.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
 use anyhow::{Context, Result, bail};
 
-use crate::program::{output, program, run, target_dir};
+use crate::program::{output, program, root, run, target_dir};
 
 /// Makes sure that `name` can be run, installing Debian's `package` if it cannot.
 ///
@@ -55,6 +56,48 @@ pub fn need_python(name: &str, package: &str) -> Result<PathBuf> {
         run(&mut program(&pip, &["install", "--quiet", package])).with_context(how)?;
     }
     Ok(installed)
+}
+
+/// A file of the source that PyPI has of `package`: for what its wheel leaves out.
+///
+/// # Errors
+///
+/// If the source cannot be fetched, or has no such file.
+pub fn need_python_source(package: &str, file: &str) -> Result<PathBuf> {
+    let how = || format!("`{file}` is missing: it is in the source of {package} (pip download)");
+    let pip = need_python("pip", "pip")?;
+    let place = target_dir("python-sources");
+    let name = package.replace("==", "-");
+    let path = place.join(&name).join(file);
+    if !path.exists() {
+        let source =
+            ["download", "--quiet", "--no-deps", "--no-binary", ":all:", package, "--dest"];
+        run(Command::new(pip).args(source).arg(&place)).with_context(how)?;
+        let archive = place.join(format!("{name}.tar.gz")).display().to_string();
+        let inside = format!("{name}/{file}");
+        run(program("tar", &["-xzf", &archive, &inside]).current_dir(&place)).with_context(how)?;
+    }
+    Ok(path)
+}
+
+/// A copy of the folder `ci/NAME`, with the packages of npm that its `package.json` asks for.
+///
+/// # Errors
+///
+/// If it cannot be copied, or the packages cannot be installed.
+pub fn need_node(name: &str) -> Result<PathBuf> {
+    need("node", "nodejs")?;
+    need("npm", "npm")?;
+    let (from, place) = (root().join("ci").join(name), target_dir(name));
+    fs::create_dir_all(&place).with_context(|| place.display().to_string())?;
+    for entry in fs::read_dir(&from).with_context(|| from.display().to_string())? {
+        let file = entry?.path();
+        let copy = place.join(file.file_name().unwrap_or_default());
+        fs::copy(&file, copy).with_context(|| format!("cannot copy {}", file.display()))?;
+    }
+    let install = ["install", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"];
+    run(program("npm", &install).current_dir(&place))?;
+    Ok(place)
 }
 
 /// Makes sure that a nightly toolchain with these components is installed.
