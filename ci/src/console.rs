@@ -1,4 +1,11 @@
-//! The examples of a document: blocks fenced as `console`, which hold commands and what they print.
+//! The examples of a document: blocks fenced as `console`, which hold commands and what they print, and
+//! blocks that are files.
+//!
+//! A block whose first line is a comment with the name of a file (`// src/lib.rs`, `# Cargo.toml`) is
+//! that file, or the end of a manifest that is there already; `// src/lib.rs, in place of …` is a
+//! function that replaces the one of the same first line.
+
+use std::path::Path;
 
 /// A command of a document and what the document says it prints.
 #[derive(Debug)]
@@ -8,27 +15,79 @@ pub(crate) struct Example {
     pub(crate) printed: String,
 }
 
-/// Of each block, lines `$ command`, each followed by its output.
+/// What a reader of a document does.
+#[derive(Debug)]
+pub(crate) enum Step {
+    /// Calls a command.
+    Call(Example),
+    /// Writes a file.
+    Write {
+        /// Where the document says so.
+        line: usize,
+        name: String,
+        text: String,
+    },
+}
+
+/// Of each `console` block, lines `$ command`, each followed by its output.
 pub(crate) fn examples(markdown: &str) -> Vec<Example> {
-    let mut found: Vec<Example> = Vec::new();
-    let mut inside = false;
+    let call = |step| match step {
+        Step::Call(example) => Some(example),
+        Step::Write { .. } => None,
+    };
+    steps(markdown).into_iter().filter_map(call).collect()
+}
+
+/// Commands and files, in the order of the document.
+pub(crate) fn steps(markdown: &str) -> Vec<Step> {
+    let mut found: Vec<Step> = Vec::new();
+    let mut fence: Option<&str> = None;
+    let mut is_first = false;
     for (number, line) in (1..).zip(markdown.lines()) {
-        match line.strip_prefix("$ ") {
-            _ if line.starts_with("```") => inside = line == "```console",
-            Some(command) if inside => found.push(Example {
+        if line.starts_with("```") {
+            (fence, is_first) = (fence.is_none().then_some(line), true);
+            continue;
+        }
+        let begins = std::mem::replace(&mut is_first, false);
+        match (fence, line.strip_prefix("$ ")) {
+            (Some("```console"), Some(command)) => found.push(Step::Call(Example {
                 line: number,
                 command: command.to_owned(),
                 printed: String::new(),
-            }),
-            None if inside => {
-                if let Some(example) = found.last_mut() {
+            })),
+            (Some("```console"), None) => {
+                if let Some(Step::Call(example)) = found.last_mut() {
                     example.printed += &format!("{line}\n");
+                }
+            }
+            (Some("```rust" | "```toml"), _) => {
+                match (begins, name_of_file(line), found.last_mut()) {
+                    (true, Some(name), _) => found.push(Step::Write {
+                        line: number,
+                        name: name.to_owned(),
+                        text: format!("{line}\n"),
+                    }),
+                    (false, _, Some(Step::Write { text, line: start, .. }))
+                        if *start + text.lines().count() == number =>
+                    {
+                        *text += &format!("{line}\n");
+                    }
+                    _ => {}
                 }
             }
             _ => {}
         }
     }
     found
+}
+
+/// The file that a block is, if its first line names one.
+fn name_of_file(first_line: &str) -> Option<&str> {
+    let name = first_line.strip_prefix("// ").or_else(|| first_line.strip_prefix("# "))?;
+    let path = name.split(", in place of ").next()?;
+    let is_name = !path.contains(' ')
+        && Path::new(path).extension().is_some_and(|it| it == "rs" || it == "toml");
+    is_name.then_some(name)
 }
 
 /// Whether a text is what was said, in which `…` stands for any part of a line, or, alone on a line,
@@ -78,6 +137,29 @@ mod tests {
         let shown: Vec<_> =
             found.iter().map(|e| (e.line, e.command.as_str(), e.printed.as_str())).collect();
         assert_eq!(shown, [(3, "one", "1\n"), (5, "two", "2\n2\n")]);
+    }
+
+    #[test]
+    fn a_block_that_names_a_file_is_one() {
+        let page = "```rust\n// src/lib.rs\nfn a() {}\n```\n```rust\nfn b() {}\n```\n```console\n$ c\n\
+                    d\n```\n```toml\n# Cargo.toml, in place of x\ne = 1\n```\n```rust\n// see f.rs\ng\n```\n";
+        let shown: Vec<String> = steps(page)
+            .into_iter()
+            .map(|step| match step {
+                Step::Call(Example { line, command, printed }) => {
+                    format!("{line} {command}: {printed}")
+                }
+                Step::Write { line, name, text } => format!("{line} {name}: {text}"),
+            })
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                "2 src/lib.rs: // src/lib.rs\nfn a() {}\n",
+                "9 c: d\n",
+                "13 Cargo.toml, in place of x: # Cargo.toml, in place of x\ne = 1\n"
+            ]
+        );
     }
 
     #[test]

@@ -31,6 +31,7 @@ mod miri;
 mod names;
 mod oracle;
 mod page;
+mod reader;
 mod separate;
 mod source;
 mod targets;
