@@ -1,8 +1,9 @@
 //! What each fuzz target does with its bytes: every outcome is right, but for a panic, and for memory or
 //! time out of proportion. The ordinary tests replay the corpora through the same functions.
 
-use std::fs;
 use std::path::PathBuf;
+use std::sync::Once;
+use std::{fs, panic};
 
 use heaptide_analyze::Terms;
 use heaptide_analyze::baseline::Baseline;
@@ -10,7 +11,7 @@ use heaptide_analyze::dump::Dump;
 use heaptide_analyze::identity::WorkspaceCrates;
 use heaptide_analyze::load::Location;
 use heaptide_analyze::policy::{Limit, Policy};
-use heaptide_analyze::symbols::{ElfResolver, RecordedOnly, Resolve};
+use heaptide_analyze::symbols::{self, ElfResolver, Executable, RecordedOnly, Resolve};
 use heaptide_format::{Module, ModuleId, ModuleOffset};
 
 /// A recording, or a dump, with whatever names stand in it.
@@ -45,8 +46,10 @@ pub(crate) fn allow(bytes: &[u8]) {
     let _ = Policy::parse(&format!("[[allow]]\nsite = {quoted}\nlimit = {quoted}\n"));
 }
 
-/// An executable of which names are asked.
+/// An executable of which names are asked, and all that `heaptide doctor` asks.
 pub(crate) fn elf(bytes: &[u8]) {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(ignore_caught_panics);
     let path = file(bytes, "elf");
     let named = path.display().to_string();
     let module = Module { id: ModuleId(0), path: named, build_id: None, bias: ModuleOffset(0) };
@@ -54,7 +57,18 @@ pub(crate) fn elf(bytes: &[u8]) {
     let offsets = [0x401, 0x1001, 0x1011, 0x2000, u64::MAX].map(ModuleOffset);
     let found = resolver.resolve(&module, &offsets);
     let _ = found.problem.map(|problem| problem.to_string());
+    let _ = Executable::read(&path, &mut resolver);
     let _ = fs::remove_file(path);
+}
+
+/// The readers of others may panic, and that is caught: no crash, though a fuzzer's hook takes it for one.
+fn ignore_caught_panics() {
+    let report = panic::take_hook();
+    panic::set_hook(Box::new(move |panicked| {
+        if !symbols::catches_panics() {
+            report(panicked);
+        }
+    }));
 }
 
 /// The readers go back and forth in a file, so they need one; each fuzzing process has its own.

@@ -1,12 +1,14 @@
 //! What an ELF file says of itself, read without loading all of it.
 
-use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use object::read::ReadCache;
 use object::{Object, ObjectSection};
 
-use super::compressed;
+use super::contained::contained;
+use super::regular::open_regular;
+use super::{compressed, linked};
+use crate::limits::MOST_UNPACKED_BYTES;
 
 /// The facts that choose a file and a way to read it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,68 +31,44 @@ pub(super) enum Debug {
 }
 
 impl Facts {
-    pub(super) fn read(path: &Path) -> Result<Self, String> {
-        let file = open_regular(path)?;
-        let cache = ReadCache::new(file);
-        let object = object::File::parse(&cache).map_err(|err| format!("not ELF: {err}"))?;
-        compressed::check(&object, &cache)?;
-        linked_files(&object, path).iter().chain([&dwp_of(path)]).try_for_each(|linked| {
-            let Ok(file) = open_regular(linked) else { return Ok(()) };
-            let cache = ReadCache::new(file);
-            object::File::parse(&cache).map_or(Ok(()), |object| compressed::check(&object, &cache))
-        })?;
-        let build_id = object.build_id().ok().flatten().map(hex);
-        Ok(Self { build_id, debug: debug_of(&object, path) })
+    /// Reads the file at this path, and looks at those that it names, in `debug_dirs` too.
+    pub(super) fn read(path: &Path, debug_dirs: &[&Path]) -> Result<Self, String> {
+        contained(|| {
+            let cache = ReadCache::new(open_regular(path)?);
+            let object = object::File::parse(&cache).map_err(|err| format!("not ELF: {err}"))?;
+            compressed::check(&object, &cache)?;
+            linked::check(&object, path, debug_dirs)?;
+            let build_id = object.build_id().ok().flatten().map(hex);
+            Ok(Self { build_id, debug: debug_of(&object, path, debug_dirs)? })
+        })
     }
 }
 
-/// A path that a recording names may be a pipe, which would block for ever, or a device, of which to
-/// open it may be an act.
-fn open_regular(path: &Path) -> Result<File, String> {
-    let regular = |it: std::io::Result<std::fs::Metadata>| match it {
-        Ok(found) if found.is_file() => Ok(()),
-        Ok(_) => Err("not a regular file, so it was not opened".to_owned()),
-        Err(err) => Err(err.to_string()),
-    };
-    regular(path.metadata())?;
-    let file = File::open(path).map_err(|err| err.to_string())?;
-    regular(file.metadata()).map(|()| file)
-}
-
-fn debug_of<'data>(object: &impl Object<'data>, path: &Path) -> Debug {
+fn debug_of<'data>(
+    object: &impl Object<'data>,
+    path: &Path,
+    debug_dirs: &[&Path],
+) -> Result<Debug, String> {
     let has = |name| object.section_by_name(name).is_some_and(|section| section.size() > 0);
     let in_file = has(".debug_info");
-    if in_file && points_to_dwo(object) && !dwp_of(path).exists() {
-        return Debug::Unpacked;
+    if in_file && points_to_dwo(object) && !linked::package_of(path).exists() {
+        return Ok(Debug::Unpacked);
     }
-    match in_file || !linked_files(object, path).is_empty() {
+    Ok(match in_file || !linked::debug_links(object, path, debug_dirs)?.is_empty() {
         true => Debug::Whole,
         false => Debug::None,
-    }
+    })
 }
 
 /// Names of split units end in `.dwo` and stand in one of these sections.
 fn points_to_dwo<'data>(object: &impl Object<'data>) -> bool {
     [".debug_str", ".debug_line_str"].iter().any(|name| {
-        let section = object.section_by_name(name);
+        let section = object
+            .section_by_name(name)
+            .filter(|section| compressed::unpacked_bytes(section) <= MOST_UNPACKED_BYTES);
         let text = section.and_then(|section| section.uncompressed_data().ok());
         text.is_some_and(|text| text.windows(5).any(|bytes| bytes == b".dwo\0"))
     })
-}
-
-fn dwp_of(path: &Path) -> PathBuf {
-    let mut dwp = path.as_os_str().to_owned();
-    dwp.push(".dwp");
-    dwp.into()
-}
-
-/// The files with its debug information, where debuggers look for them.
-fn linked_files<'data>(object: &impl Object<'data>, path: &Path) -> Vec<PathBuf> {
-    let Ok(Some((name, _))) = object.gnu_debuglink() else { return Vec::new() };
-    let name = String::from_utf8_lossy(name).into_owned();
-    let dir = path.parent().unwrap_or(Path::new("."));
-    let places = [dir.join(&name), dir.join(".debug").join(&name)];
-    places.into_iter().filter(|linked| linked.is_file()).collect()
 }
 
 fn hex(bytes: &[u8]) -> String {

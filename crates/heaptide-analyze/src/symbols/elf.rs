@@ -54,28 +54,35 @@ impl ElfResolver {
 }
 
 fn open(symbol_paths: &[PathBuf], module: &Module) -> Result<Opened, Option<Problem>> {
-    let Found { file, debug } = find(symbol_paths, module)?;
-    let system = Path::new(SYSTEM_DEBUG_DIR);
-    let debug_dirs: Vec<&Path> =
-        symbol_paths.iter().map(PathBuf::as_path).chain([system]).collect();
+    let debug_dirs = debug_dirs(symbol_paths);
+    let Found { file, debug } = find(symbol_paths, &debug_dirs, module)?;
     match Reader::open(&file, debug, &debug_dirs) {
         Ok(reader) => Ok(Opened { file, reader }),
         Err(cause) => Err(Some(Problem::Unreadable { file, cause })),
     }
 }
 
+/// Where files are looked for that executables name.
+fn debug_dirs(symbol_paths: &[PathBuf]) -> Vec<&Path> {
+    symbol_paths.iter().map(PathBuf::as_path).chain([Path::new(SYSTEM_DEBUG_DIR)]).collect()
+}
+
 /// The first match that has debug information, else the first match.
-fn find(symbol_paths: &[PathBuf], module: &Module) -> Result<Found, Option<Problem>> {
+fn find(
+    symbol_paths: &[PathBuf],
+    debug_dirs: &[&Path],
+    module: &Module,
+) -> Result<Found, Option<Problem>> {
     let path = Path::new(&module.path);
     if !path.is_absolute() {
         return Err(None);
     }
     let Some(recorded) = &module.build_id else {
-        return unchecked(symbol_paths, path);
+        return unchecked(symbol_paths, debug_dirs, path);
     };
     let mut best: Option<Found> = None;
     for file in candidates(symbol_paths, path, recorded) {
-        let Ok(facts) = Facts::read(&file) else { continue };
+        let Ok(facts) = Facts::read(&file, debug_dirs) else { continue };
         if facts.build_id.as_ref() != Some(recorded) {
             continue;
         }
@@ -84,7 +91,7 @@ fn find(symbol_paths: &[PathBuf], module: &Module) -> Result<Found, Option<Probl
             best = Some(Found { file, debug: facts.debug });
         }
     }
-    best.ok_or_else(|| Some(why_none(path, recorded)))
+    best.ok_or_else(|| Some(why_none(path, debug_dirs, recorded)))
 }
 
 fn candidates(symbol_paths: &[PathBuf], module: &Path, build_id: &str) -> Vec<PathBuf> {
@@ -149,7 +156,11 @@ fn has_bare_names(names: &[Name]) -> bool {
 
 /// Without a build id anything could stand at the path that the recording names; only what the user
 /// points at is believed.
-fn unchecked(symbol_paths: &[PathBuf], module: &Path) -> Result<Found, Option<Problem>> {
+fn unchecked(
+    symbol_paths: &[PathBuf],
+    debug_dirs: &[&Path],
+    module: &Path,
+) -> Result<Found, Option<Problem>> {
     let named = |file: &&PathBuf| file.file_name() == module.file_name() && file.is_file();
     let inside = |given: &PathBuf| Some(given.join(module.file_name()?));
     let given = symbol_paths.iter().map(|given| match given.is_dir() {
@@ -164,15 +175,15 @@ fn unchecked(symbol_paths: &[PathBuf], module: &Path) -> Result<Found, Option<Pr
             false => Problem::Missing { module },
         }));
     };
-    match Facts::read(file) {
+    match Facts::read(file, debug_dirs) {
         Ok(facts) => Ok(Found { file: file.clone(), debug: facts.debug }),
         Err(cause) => Err(Some(Problem::Unreadable { file: file.clone(), cause })),
     }
 }
 
-fn why_none(path: &Path, recorded: &str) -> Problem {
+fn why_none(path: &Path, debug_dirs: &[&Path], recorded: &str) -> Problem {
     let module = path.to_owned();
-    match Facts::read(path) {
+    match Facts::read(path, debug_dirs) {
         Ok(facts) => {
             Problem::Mismatch { module, recorded: recorded.to_owned(), found: facts.build_id }
         }

@@ -13,7 +13,9 @@ use object::read::elf::{Dyn, ElfFile, FileHeader};
 use object::{Object, ObjectSymbol, SymbolKind};
 
 use super::build_id::Facts;
+use super::contained::contained;
 use super::problem::Problem;
+use super::regular::open_regular;
 use super::resolve::Resolve;
 
 /// So many functions, evenly chosen, show how an executable is named.
@@ -70,28 +72,44 @@ impl Executable {
     /// # Errors
     /// It cannot be opened, or is no executable of this system: a sentence without its full stop.
     pub fn read(path: &Path, resolver: &mut dyn Resolve) -> Result<Self, String> {
-        let Facts { build_id, .. } = Facts::read(path)?;
-        let file = File::open(path).map_err(|err| err.to_string())?;
-        let cache = ReadCache::new(file);
-        let elf = ElfFile::<FileHeader64<Endianness>, _>::parse(&cache)
-            .map_err(|err| format!("not a 64-bit ELF file: {err}"))?;
-        let functions: Vec<_> =
-            elf.symbols().filter(|symbol| symbol.kind() == SymbolKind::Text).collect();
-        let names = functions.iter().filter_map(|symbol| symbol.name().ok());
-        let allocators = names.filter_map(other_allocator).collect();
-        let inside = functions.iter().map(|symbol| symbol.address() + symbol.size() / 2);
-        let offsets = evenly(inside.filter(|address| *address > 0).collect());
+        let Facts { build_id, .. } = Facts::read(path, &[])?;
+        let seen = contained(|| Seen::read(path))?;
         let module = Module {
             id: ModuleId(0),
             path: path.display().to_string(),
             build_id: build_id.clone(),
             bias: ModuleOffset(0),
         };
-        let problem = match offsets.is_empty() {
+        let problem = match seen.offsets.is_empty() {
             true => Some(Problem::NoSymbols { file: path.to_owned() }),
-            false => resolver.resolve(&module, &offsets).problem,
+            false => resolver.resolve(&module, &seen.offsets).problem,
         };
-        Ok(Self { build_id, problem, libraries: libraries(&elf), allocators })
+        let Seen { libraries, allocators, .. } = seen;
+        Ok(Self { build_id, problem, libraries, allocators })
+    }
+}
+
+/// What the tables of an executable show.
+struct Seen {
+    allocators: BTreeSet<OtherAllocator>,
+    libraries: Vec<String>,
+    /// Inside a few of its functions.
+    offsets: Vec<ModuleOffset>,
+}
+
+impl Seen {
+    fn read(path: &Path) -> Result<Self, String> {
+        let cache = ReadCache::new(open_regular(path)?);
+        let elf = ElfFile::<FileHeader64<Endianness>, _>::parse(&cache)
+            .map_err(|err| format!("not a 64-bit ELF file: {err}"))?;
+        let functions: Vec<_> =
+            elf.symbols().filter(|symbol| symbol.kind() == SymbolKind::Text).collect();
+        let names = functions.iter().filter_map(|symbol| symbol.name().ok());
+        let allocators = names.filter_map(other_allocator).collect();
+        let inside =
+            functions.iter().map(|symbol| symbol.address().saturating_add(symbol.size() / 2));
+        let offsets = evenly(inside.filter(|address| *address > 0).collect());
+        Ok(Self { allocators, libraries: libraries(&elf), offsets })
     }
 }
 

@@ -8,11 +8,14 @@
 
 mod build_id;
 mod compressed;
+mod contained;
 mod dwo;
 mod elf;
 mod executable;
+mod linked;
 mod problem;
 mod reader;
+mod regular;
 mod resolve;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -21,6 +24,7 @@ use heaptide_format::{
     Frame, Module, ModuleId, ModuleOffset, Name, NamedOffset, Names, Site, SiteId,
 };
 
+pub use contained::catches_panics;
 pub use elf::ElfResolver;
 pub use executable::{Executable, OtherAllocator};
 pub use problem::Problem;

@@ -5,16 +5,15 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
-use addr2line::Loader;
 use blazesym::symbolize::source::{Elf, Source};
 use blazesym::symbolize::{CodeInfo, Input, Sym, Symbolizer};
 use heaptide_format::{ModuleOffset, Name};
 
 use super::build_id::Debug;
-use super::dwo;
+use super::contained::contained;
+use super::dwo::Unpacked;
 use crate::identity::is_bare;
 
 /// Innermost inlined function first, never empty; unknown addresses are left out.
@@ -24,30 +23,24 @@ pub(super) type Names = BTreeMap<ModuleOffset, Vec<Name>>;
 pub(super) enum Reader {
     Whole(Box<Whole>),
     /// Unpacked split debug information, which needs another reader.
-    Unpacked(Box<Loader>),
+    Unpacked(Box<Unpacked>),
 }
 
 impl Reader {
     /// Looks for linked debug files in `debug_dirs`.
     pub(super) fn open(file: &Path, debug: Debug, debug_dirs: &[&Path]) -> Result<Self, String> {
-        match debug {
-            Debug::Unpacked => {
-                let loader = Loader::new(file).map_err(|err| err.to_string())?;
-                Ok(Self::Unpacked(Box::new(loader)))
-            }
+        contained(|| match debug {
+            Debug::Unpacked => Ok(Self::Unpacked(Box::new(Unpacked::open(file)?))),
             Debug::None | Debug::Whole => Ok(Self::Whole(Box::new(Whole::new(file, debug_dirs)))),
-        }
+        })
     }
 
     /// Names of return addresses.
     pub(super) fn names(&self, offsets: &[ModuleOffset]) -> Result<Names, String> {
-        // The readers of others are not ready for every file; without names there still is a verdict.
-        let names = AssertUnwindSafe(|| match self {
+        contained(|| match self {
             Self::Whole(whole) => whole.names(offsets),
-            Self::Unpacked(loader) => Ok(dwo::names(loader, offsets)),
-        });
-        let failed = || "its debug information is broken: its reader failed".to_owned();
-        catch_unwind(names).unwrap_or_else(|_| Err(failed()))
+            Self::Unpacked(unpacked) => Ok(unpacked.names(offsets)),
+        })
     }
 }
 

@@ -326,6 +326,29 @@ fn a_segment_missing_in_the_middle_is_a_hole() {
     check("hole", &files, &["a.jsonl"], said);
 }
 
+/// A million inlined names at an address, and stacks of 7,800 frames, took minutes; two million sites
+/// took gigabytes.
+#[test]
+fn what_the_shim_never_writes_is_refused() {
+    let frames = vec!["\"0+0x10\""; 1025].join(",");
+    let deep = format!("{{\"kind\":\"site\",\"id\":9,\"frames\":[{frames}]}}\n");
+    let names = vec![r#"{"function":"f"}"#; 1025].join(",");
+    let inlined = format!(
+        "{{\"kind\":\"names\",\"module\":0,\"offsets\":[{{\"offset\":\"0x10\",\"names\":[{names}]}}]}}\n"
+    );
+    let many: String = (0..=1 << 19).map(site).collect();
+    for (test, lines, said) in [
+        ("deep", &deep, "1025 frames in one stack, of which at most 1024 are read"),
+        ("inlined", &inlined, "1025 functions at one address, of which at most 1024 are read"),
+        ("many", &many, "more than 524288 call sites, which is more than the shim writes"),
+    ] {
+        let dir = Dir::new(test);
+        let text = header("r", 0, "00ff") + lines + &snapshot(0, &[]);
+        let seen = described(&dir, &[dir.write("a.jsonl", text)]);
+        assert!(seen.contains(said), "{test}: {}", &seen[..seen.len().min(400)]);
+    }
+}
+
 #[test]
 fn one_very_long_line_is_read() {
     let ids = 1..=40_000;

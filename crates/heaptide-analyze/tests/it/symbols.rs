@@ -290,6 +290,68 @@ fn what_is_no_regular_file_is_not_opened() {
     }
 }
 
+/// The files that an executable names were opened whatever they were, so a pipe blocked for ever.
+#[test]
+fn what_an_executable_names_is_opened_only_if_it_is_a_file() {
+    let section = |name: &str, text: &[u8]| {
+        let shop = Shop::build(&format!("names{name}"), &["-Cdebuginfo=1"]);
+        shop.tool("mkfifo", &["pipe"]);
+        shop.dir.write("section", text);
+        shop.tool("objcopy", &["--add-section", &format!("{name}=section"), "shop"]);
+        shop
+    };
+    let link = Shop::build("names-link", &["-Cdebuginfo=0"]);
+    link.tool("objcopy", &["--only-keep-debug", "shop", "pipe"]);
+    link.tool("objcopy", &["--add-gnu-debuglink=pipe", "shop"]);
+    std::fs::remove_file(link.dir.0.join("pipe")).expect("it is there");
+    link.tool("mkfifo", &["pipe"]);
+    let package = Shop::build("names-package", &["-Cdebuginfo=1"]);
+    package.tool("mkfifo", &["shop.dwp"]);
+    for (shop, name) in [
+        (section(".gnu_debugaltlink", b"pipe\0aaaaaaaaaaaaaaaaaaaa"), "pipe"),
+        (section(".debug_sup", b"\x05\0\0pipe\0\x08aaaaaaaa"), "pipe"),
+        (link, "pipe"),
+        (package, "shop.dwp"),
+    ] {
+        let said = format!("shop: it names {name}: not a regular file, so it was not opened");
+        check(&shop, &shop.record(), &[], UNNAMED, &said);
+    }
+    let outside = Shop::build("names-outside", &["-Cdebuginfo=1"]);
+    outside.dir.write("section", b"../elsewhere/shop.debug\0aaaa".as_slice());
+    outside.tool("objcopy", &["--add-section", ".gnu_debuglink=section", "shop"]);
+    let said = "shop: its debug link `../elsewhere/shop.debug` is not the bare name of a file";
+    check(&outside, &outside.record(), &[], UNNAMED, said);
+}
+
+/// The same of the files that debug information was split off to: without them there are still the names
+/// of functions that were not inlined.
+#[test]
+fn split_off_debug_information_is_opened_only_if_it_is_a_file() {
+    let shop = Shop::build("split-pipes", &["-Cdebuginfo=1", "-Csplit-debuginfo=unpacked"]);
+    let run = shop.record();
+    let files = std::fs::read_dir(&shop.dir.0).expect("a directory");
+    let files = files.map(|entry| entry.expect("an entry").path());
+    let split: Vec<_> = files.filter(|it| it.extension().is_some_and(|it| it == "dwo")).collect();
+    assert!(!split.is_empty());
+    for file in &split {
+        std::fs::remove_file(file).expect("it is there");
+        shop.tool("mkfifo", &[&file.to_string_lossy()]);
+    }
+    check(&shop, &run, &[], &["shop::session::Store::login"], "shop: no debug information");
+    // Nor is what another build has split off taken for this one's.
+    for file in &split {
+        std::fs::remove_file(file).expect("it is there");
+    }
+    let other = Shop::build("split-other", &["-Cdebuginfo=2", "-Csplit-debuginfo=unpacked"]);
+    let files = std::fs::read_dir(&other.dir.0).expect("a directory");
+    let files = files.map(|entry| entry.expect("an entry").path());
+    let others = files.filter(|it| it.extension().is_some_and(|it| it == "dwo"));
+    for (to, from) in split.iter().zip(others) {
+        std::fs::copy(from, to).expect("copied");
+    }
+    check(&shop, &run, &[], &["shop::session::Store::login"], "shop: no debug information");
+}
+
 /// Without a build id anything could stand at the path that a recording names.
 #[test]
 fn without_a_build_id_only_what_the_user_points_at_is_used() {
