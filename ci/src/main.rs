@@ -25,6 +25,7 @@ mod hosts;
 mod house;
 mod jq;
 mod kill;
+mod large;
 mod loom;
 mod memo;
 mod miri;
@@ -140,6 +141,11 @@ const BY_NAME: &[Check] = &[
         name: "analysis",
         about: "how fast a large recording is judged, in how much memory",
         run: separate::analysis,
+    },
+    Check {
+        name: "large",
+        about: "how soon a person sees something of a large recording, beside speedscope",
+        run: large::run_all,
     },
     Check {
         name: "kill",

@@ -12,6 +12,7 @@
 //! | `leaks` | leaks that people reported, in `leaks/`, each beside its fixed twin | whether the leak is found where it is, and the twin left in peace |
 //! | `programs` | programs that nobody here wrote, in `programs/programs.toml` | whether they do the same over the shim, and are recorded whole |
 //! | `analysis` | large recordings that are made up | how fast they are read, in how much memory |
+//! | `large` | the same, larger, written by [`made`] | how soon a person sees something of them |
 //!
 //! To change the rule, work on [`verdict`]'s tuning shapes (`VERDICT=tuning cargo ci verdict`); the
 //! untouched ones are there to hold the result to.
@@ -33,3 +34,5 @@ pub mod leaks;
 pub mod programs;
 
 pub mod analysis;
+
+pub mod made;
