@@ -51,7 +51,7 @@ export function end(child) {
 }
 
 // What `ask` says as soon as it is something; an error after so many seconds.
-export async function until(what, ask, seconds = 120) {
+export async function until(what, ask, seconds = 300) {
   for (const last = Date.now() + 1000 * seconds; Date.now() < last;) {
     const said = await ask();
     if (said) return said;
