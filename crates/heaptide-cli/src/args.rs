@@ -379,6 +379,9 @@ pub(crate) struct Init {
     /// Show what would be written, and write nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,
+    /// What the program is called with in the workflow.
+    #[arg(last = true, value_name = "ARGS")]
+    pub(crate) args: Vec<String>,
 }
 
 /// Replay an outage on this machine, and find its cause: under a minute, needs nothing else.

@@ -19,6 +19,8 @@ const SHIM_CRATE: &str = "heaptide";
 pub(crate) struct Metadata {
     pub(crate) packages: Vec<Package>,
     pub(crate) workspace_root: PathBuf,
+    /// Where the project has what it builds, whatever the environment says.
+    pub(crate) target_directory: PathBuf,
 }
 
 /// A package of the workspace.
@@ -68,6 +70,8 @@ pub(crate) fn metadata(dir: &Path) -> anyhow::Result<Metadata> {
     let output = Command::new(cargo)
         .args(["metadata", "--no-deps", "--offline", "--format-version=1"])
         .current_dir(dir)
+        .env_remove("CARGO_TARGET_DIR")
+        .env_remove("CARGO_BUILD_TARGET_DIR")
         .stdin(Stdio::null())
         .output()
         .context("cannot run `cargo metadata`")?;

@@ -72,7 +72,7 @@ fn a_program_that_ends_by_itself() {
     has(
         &scratch,
         ".github/workflows/heaptide.yml",
-        "heaptide run\n          --out target/heaptide\n          --for 60s\n",
+        "heaptide run\n          --out target/heaptide\n          --interval 50ms --for 60s\n",
     );
     has(&scratch, ".github/workflows/heaptide.yml", "--bin shop --features heaptide\n");
     assert!(!scratch.path("ci").exists());
@@ -109,6 +109,49 @@ fn a_service_in_a_workspace_on_gitlab() {
     assert_eq!(chosen.exit, Some(0), "{}", chosen.stderr);
     has(&scratch, "jobs/src/main.rs", "#[global_allocator]");
     assert_eq!(init(&scratch, "--bin absent").exit, Some(2));
+}
+
+/// Of mini-redis' client and server, the client was watched, which ends at once.
+#[test]
+fn the_program_that_listens_is_the_one_to_watch() {
+    let server = "use std::net::TcpListener;\n\nfn main() {\n    \
+                  let _ = TcpListener::bind(\"127.0.0.1:0\");\n}\n";
+    let scratch = project(&[
+        ("Cargo.toml", PACKAGE),
+        ("src/bin/cli.rs", MAIN),
+        ("src/bin/server.rs", server),
+    ]);
+    let written = init(&scratch, "--yes");
+    assert_eq!(written.exit, Some(0), "{}", written.stderr);
+    assert!(written.stderr.contains("the program to watch is server"), "{}", written.stderr);
+    has(&scratch, ".github/workflows/heaptide.yml", "-- ./target/release/server\n");
+    has(&scratch, "ci/heaptide-load.sh", "curl ");
+    is_complete(&scratch);
+}
+
+/// The workflow ran a program that was not there, or without what it needs.
+#[test]
+fn a_program_with_arguments_in_a_target_directory_of_another_name() {
+    let scratch = project(&[
+        ("Cargo.toml", PACKAGE),
+        ("src/main.rs", MAIN),
+        (".cargo/config.toml", "[build]\ntarget-dir = \"out/built\"\n"),
+    ]);
+    let args = ["init", "--yes", "--", "--jobs", "2", "*.rs"];
+    let written = scratch.run(&args);
+    assert_eq!(written.exit, Some(0), "{}", written.stderr);
+    has(
+        &scratch,
+        ".github/workflows/heaptide.yml",
+        "-- ./out/built/release/shop --jobs 2 '*.rs'\n",
+    );
+    for said in [
+        "CARGO_PROFILE_RELEASE_DEBUG=limited CARGO_PROFILE_RELEASE_STRIP=none cargo build --release",
+        "/release/shop --jobs 2 '*.rs'\n",
+    ] {
+        assert!(written.stdout.contains(said), "no {said:?} in {}", written.stdout);
+    }
+    is_complete(&scratch);
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use anyhow::Context;
 use proc_macro2::LineColumn;
 use syn::spanned::Spanned;
-use syn::{File, Item, ItemStatic, Type};
+use syn::{Attribute, File, Item, ItemStatic, Type};
 
 const LINE: &str =
     "#[global_allocator]\nstatic HEAP: heaptide::Heaptide = heaptide::Heaptide::new();\n";
@@ -14,6 +14,8 @@ const LINE: &str =
 pub(super) enum Edited {
     /// The same with the line in it.
     With(String),
+    /// The same with the line in it, for builds that are without the other allocator: its type.
+    Beside(String, String),
     /// The shim is in it already.
     AlreadyThere,
     /// Another allocator is, and which: its type.
@@ -22,23 +24,47 @@ pub(super) enum Edited {
 
 pub(super) fn edited(text: &str, feature: Option<&str>) -> anyhow::Result<Edited> {
     let file = syn::parse_file(text).context("it is no Rust")?;
-    if let Some(allocator) = file.items.iter().find_map(global_allocator) {
-        let of = type_path(&allocator.ty);
-        return Ok(match of.starts_with("heaptide::") || of.starts_with("Heaptide") {
-            true => Edited::AlreadyThere,
-            false => Edited::Other(of),
-        });
+    let allocators: Vec<&ItemStatic> = file.items.iter().filter_map(global_allocator).collect();
+    let is_ours = |of: &String| of.starts_with("heaptide::") || of.starts_with("Heaptide");
+    if allocators.iter().map(|it| type_path(&it.ty)).any(|of| is_ours(&of)) {
+        return Ok(Edited::AlreadyThere);
     }
-    let condition = feature.map(|of| format!("#[cfg(feature = \"{of}\")]\n")).unwrap_or_default();
+    let mut conditions: Vec<String> =
+        feature.map(|of| format!("feature = \"{of}\"")).into_iter().collect();
+    let mut other = None;
+    for allocator in allocators {
+        let of = type_path(&allocator.ty);
+        let Some(condition) = condition(allocator) else { return Ok(Edited::Other(of)) };
+        conditions.push(format!("not({condition})"));
+        other = Some(of);
+    }
+    let with = inserted(text, line_of_insertion(&file), &attribute(&conditions));
+    Ok(match other {
+        Some(of) => Edited::Beside(with, of),
+        None => Edited::With(with),
+    })
+}
+
+/// The attribute by which an item is there only if all of this holds.
+fn attribute(conditions: &[String]) -> String {
+    match conditions {
+        [] => String::new(),
+        [one] => format!("#[cfg({one})]\n"),
+        more => format!("#[cfg(all({}))]\n", more.join(", ")),
+    }
+}
+
+/// The text with our line in it, behind so many others.
+fn inserted(text: &str, n_lines: usize, attribute: &str) -> String {
     let lines: Vec<&str> = text.split_inclusive('\n').collect();
-    let (before, after) = lines.split_at(line_of_insertion(&file).min(lines.len()));
+    let (before, after) = lines.split_at(n_lines.min(lines.len()));
     let (mut before, after) = (before.concat(), after.concat());
     if !before.is_empty() && !before.ends_with('\n') {
         before.push('\n');
     }
     let gap = if before.is_empty() || before.ends_with("\n\n") { "" } else { "\n" };
     let rest = if after.is_empty() || after.starts_with('\n') { "" } else { "\n" };
-    Ok(Edited::With(format!("{before}{gap}{condition}{LINE}{rest}{after}")))
+    format!("{before}{gap}{attribute}{LINE}{rest}{after}")
 }
 
 /// How many lines stand before it: up to the end of the leading `use` and `mod` lines, or else of the
@@ -62,6 +88,21 @@ fn global_allocator(item: &Item) -> Option<&ItemStatic> {
     let Item::Static(item) = item else { return None };
     let is_it = item.attrs.iter().any(|attribute| attribute.path().is_ident("global_allocator"));
     is_it.then_some(item)
+}
+
+/// In which builds an item is there, as its own attributes say it; `None` if in all.
+fn condition(item: &ItemStatic) -> Option<String> {
+    let is_cfg = |attribute: &&Attribute| attribute.path().is_ident("cfg");
+    let conditions = item.attrs.iter().filter(is_cfg).filter_map(|attribute| {
+        let tokens = &attribute.meta.require_list().ok()?.tokens;
+        Some(tokens.span().source_text().unwrap_or_else(|| tokens.to_string()))
+    });
+    let conditions: Vec<String> = conditions.collect();
+    match conditions.as_slice() {
+        [] => None,
+        [one] => Some(one.clone()),
+        more => Some(format!("all({})", more.join(", "))),
+    }
 }
 
 fn type_path(of: &Type) -> String {
@@ -109,6 +150,29 @@ mod tests {
         assert_eq!(edited(ours, Some("heaptide"))?, Edited::AlreadyThere);
         assert!(edited("fn main(", Some("heaptide")).is_err());
         Ok(())
+    }
+
+    /// fd has jemalloc behind a feature that is off by default: init left it without the shim, and
+    /// the gate that it wrote recorded nothing.
+    #[test]
+    fn beside_an_allocator_that_only_some_builds_have() -> anyhow::Result<()> {
+        let check = |conditions: &str, feature, expected: &str| -> anyhow::Result<()> {
+            let theirs =
+                format!("{conditions}\n#[global_allocator]\nstatic A: je::Alloc = je::Alloc;\n");
+            let with = format!("use a::b;\n\n{expected}\n{LINE}\n{theirs}");
+            let before = format!("use a::b;\n\n{theirs}");
+            assert_eq!(edited(&before, feature)?, Edited::Beside(with.clone(), "je::Alloc".into()));
+            assert_eq!(edited(&with, feature)?, Edited::AlreadyThere);
+            Ok(())
+        };
+        let je = "#[cfg(feature = \"je\")]";
+        check(je, Some("h"), "#[cfg(all(feature = \"h\", not(feature = \"je\")))]")?;
+        check(je, None, "#[cfg(not(feature = \"je\"))]")?;
+        check(
+            &format!("{je}\n#[cfg(all(\n    unix,\n    not(test)\n))]"),
+            None,
+            "#[cfg(not(all(feature = \"je\", all(\n    unix,\n    not(test)\n))))]",
+        )
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub(crate) fn run(args: &Init) -> anyhow::Result<Exit> {
     if !args.dir.is_dir() {
         bail!("{} is not a directory", args.dir.display());
     }
-    let project = Project::around(&args.dir, args.bin.as_deref())?;
+    let project = Project::around(&args.dir, args.bin.as_deref(), &args.args)?;
     if args.bin.is_none() && !project.others.is_empty() {
         let others = project.others.join(", ");
         tell(&format!("the program to watch is {}; --bin chooses among {others}", project.program));
@@ -65,6 +65,14 @@ fn changes(project: &Project, args: &Init) -> anyhow::Result<(Vec<Change>, Optio
         .with_context(|| cannot_edit(&project.main))?;
     let main = match edited {
         Edited::With(text) => text,
+        Edited::Beside(text, of) => {
+            tell(&format!(
+                "{} has {of} as its allocator in some builds: those record nothing, and the feature \
+                 that brings it is better left out of the build that is watched",
+                project.main.display()
+            ));
+            text
+        }
         Edited::AlreadyThere => old_main.clone(),
         Edited::Other(of) => {
             tell(&format!(
@@ -101,23 +109,27 @@ fn is_wanted() -> anyhow::Result<bool> {
 }
 
 fn next(project: &Project, feature: Option<&str>) -> String {
-    let load = match project.serves {
-        true => format!(
+    let load = match (project.serves, project.args.is_empty()) {
+        (true, _) => format!(
             "Set what your service is asked for in {}, and its address in the workflow.\n",
             steps::LOAD
         ),
-        false => String::new(),
+        (false, true) => {
+            "If the program needs arguments, write them behind it in the workflow: enough \
+                          work for a few seconds, or what is to be found is not exercised.\n"
+                .to_owned()
+        }
+        (false, false) => String::new(),
     };
     let include = match project.ci {
         Ci::GitLab => "Add `include: [{ local: .gitlab/heaptide.yml }]` to .gitlab-ci.yml.\n",
         Ci::GitHub => "",
     };
+    let [build, run] = steps::here(project, feature);
     let tests = if project.has_nextest { "cargo nextest run" } else { "cargo test" };
     format!(
         "\n{load}{include}Call `heaptide::work(\"requests\", 1)` where a request is done, and growth is \
-         judged per request.\nTry it here:\n  {}\n  {}\nYour tests run as before: `{tests}`.\n",
-        steps::build(project, feature),
-        steps::run(project).join(" "),
+         judged per request.\nTry it here:\n  {build}\n  {run}\nYour tests run as before: `{tests}`.\n",
     )
 }
 

@@ -1,5 +1,6 @@
 //! What there is: the program to watch, whether it serves, and which CI is in use.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
@@ -34,8 +35,12 @@ pub(super) struct Project {
     pub(super) manifest: PathBuf,
     /// The name of the program.
     pub(super) program: String,
+    /// What it is called with.
+    pub(super) args: Vec<String>,
     /// Its root module.
     pub(super) main: PathBuf,
+    /// Where Cargo puts it, from the root: `target`, unless the project says otherwise.
+    pub(super) target_dir: PathBuf,
     /// Programs that were not chosen.
     pub(super) others: Vec<String>,
     /// Whether it serves requests.
@@ -54,12 +59,16 @@ pub(super) enum Ci {
 
 impl Project {
     /// Looks at the workspace around `dir`; `program` is the one to watch, if there are several.
-    pub(super) fn around(dir: &Path, program: Option<&str>) -> anyhow::Result<Self> {
-        Self::of(workspace::metadata(dir)?, program)
+    pub(super) fn around(
+        dir: &Path,
+        program: Option<&str>,
+        args: &[String],
+    ) -> anyhow::Result<Self> {
+        Self::of(workspace::metadata(dir)?, program, args)
     }
 
-    fn of(metadata: Metadata, program: Option<&str>) -> anyhow::Result<Self> {
-        let Metadata { packages, workspace_root: root } = metadata;
+    fn of(metadata: Metadata, program: Option<&str>, args: &[String]) -> anyhow::Result<Self> {
+        let Metadata { packages, workspace_root: root, target_directory } = metadata;
         let all: Vec<(&Package, &Target)> = packages
             .iter()
             .flat_map(|package| package.targets.iter().map(move |target| (package, target)))
@@ -68,8 +77,9 @@ impl Project {
         let is_default = |(package, target): &&(&Package, &Target)| {
             package.default_run.as_ref() == Some(&target.name)
         };
-        let serves = |package: &Package| {
+        let serves = |(package, target): &(&Package, &Target)| {
             package.dependencies.iter().any(|it| SERVERS.contains(&it.name.as_str()))
+                || listens(&target.src_path)
         };
         let chosen = match program {
             Some(name) => {
@@ -78,14 +88,14 @@ impl Project {
                 })?
             }
             None => {
-                let serving = all.iter().find(|(package, _)| serves(package));
+                let serving = all.iter().find(|program| serves(program));
                 let first = all.iter().find(is_default).or(serving).or(all.first());
                 first.context(
                     "there is no program here, and a library is watched in one that uses it",
                 )?
             }
         };
-        let (package, target) = *chosen;
+        let &(package, target) = chosen;
         let mut others = names(&all);
         others.retain(|name| *name != target.name);
         if !target.src_path.is_file() {
@@ -95,14 +105,24 @@ impl Project {
             package: package.name.clone(),
             manifest: package.manifest_path.clone(),
             program: target.name.clone(),
+            args: args.to_vec(),
             main: target.src_path.clone(),
+            target_dir: target_directory
+                .strip_prefix(&root)
+                .map_or_else(|_| target_directory.clone(), Path::to_path_buf),
             others,
-            serves: serves(package),
+            serves: serves(chosen),
             ci: ci_of(&root),
             has_nextest: root.join(".config/nextest.toml").is_file(),
             root,
         })
     }
+}
+
+/// Whether a program's root module opens a socket for others: a server without a framework.
+fn listens(main: &Path) -> bool {
+    let text = fs::read_to_string(main).unwrap_or_default();
+    ["TcpListener", "UnixListener"].iter().any(|name| text.contains(name))
 }
 
 fn names(programs: &[(&Package, &Target)]) -> Vec<String> {

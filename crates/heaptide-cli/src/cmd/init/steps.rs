@@ -1,30 +1,56 @@
 //! The steps of the gate, for this project: install, build, run under load.
 
+use std::path::{Path, PathBuf};
+
 use super::project::{Ci, Project};
 use crate::source::Source;
 
 /// Where the load script stands, below the root.
 pub(super) const LOAD: &str = "ci/heaptide-load.sh";
+/// As the workflow builds: with lines and function names, which the code does not depend on.
+const NAMED: &str = "CARGO_PROFILE_RELEASE_DEBUG=limited CARGO_PROFILE_RELEASE_STRIP=none";
+/// Programs that end by themselves do so soon: with the interval that a minute asks for, a second of
+/// work has no snapshot.
+const SHORT_INTERVAL: &str = "50ms";
 /// Where a service is asked until the user says otherwise.
 const ADDRESS: &str = "http://127.0.0.1:8080/";
 
-pub(super) fn build(project: &Project, feature: Option<&str>) -> String {
+fn build(project: &Project, feature: Option<&str>) -> String {
     let feature = feature.map(|of| format!(" --features {of}")).unwrap_or_default();
     format!("cargo build --release -p {} --bin {}{feature}", project.package, project.program)
 }
 
 /// `heaptide run` with its options, one word group an element.
-pub(super) fn run(project: &Project) -> Vec<String> {
+fn run(project: &Project, target_dir: &Path) -> Vec<String> {
     let mut words = vec!["heaptide run".to_owned(), "--out target/heaptide".to_owned()];
     match project.serves {
         true => {
             words.push(format!("--ready {ADDRESS}"));
             words.push(format!("--load './{LOAD} {ADDRESS}'"));
         }
-        false => words.push("--for 60s".to_owned()),
+        false => words.push(format!("--interval {SHORT_INTERVAL} --for 60s")),
     }
-    words.push(format!("-- ./target/release/{}", project.program));
+    let here = if target_dir.is_relative() { "./" } else { "" };
+    let program = format!("{here}{}/release/{}", target_dir.display(), project.program);
+    let command = std::iter::once(&program).chain(&project.args).map(|word| quoted(word));
+    words.push(format!("-- {}", command.collect::<Vec<_>>().join(" ")));
     words
+}
+
+/// The commands of the workflow, to be tried on this machine.
+pub(super) fn here(project: &Project, feature: Option<&str>) -> [String; 2] {
+    let chosen = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
+    let target_dir = chosen.as_ref().unwrap_or(&project.target_dir);
+    [format!("{NAMED} {}", build(project, feature)), run(project, target_dir).join(" ")]
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c);
+    match !word.is_empty() && word.chars().all(is_plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', "'\\''")),
+    }
 }
 
 /// The workflow's path below the root, and its text.
@@ -41,5 +67,23 @@ pub(super) fn workflow(
     };
     let text = text.replace("@INSTALL@", &source.install());
     let text = text.replace("@BUILD@", &build(project, feature));
-    (path, text.replace("@RUN@", &run(project).join(indent)))
+    (path, text.replace("@RUN@", &run(project, &project.target_dir).join(indent)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    #[test]
+    fn a_word_is_quoted_where_a_shell_would_cut_it() {
+        for (word, expected) in [
+            ("--port=80", "--port=80"),
+            ("", "''"),
+            ("a b", "'a b'"),
+            ("*.rs", "'*.rs'"),
+            ("it's", r"'it'\''s'"),
+        ] {
+            assert_eq!(quoted(word), expected);
+        }
+    }
 }
