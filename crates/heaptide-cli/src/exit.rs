@@ -1,6 +1,5 @@
 //! Exit codes: decided here and nowhere else.
 
-use std::io;
 use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
@@ -53,12 +52,6 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Whether our reader went away: it has what it wanted.
-pub(crate) fn is_broken_pipe(cause: &anyhow::Error) -> bool {
-    let io_errors = cause.chain().filter_map(|cause| cause.downcast_ref::<io::Error>());
-    io_errors.into_iter().any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
-}
-
 /// An error with its causes, one a line; further lines of one are set in like another.
 pub(crate) fn in_words(cause: &anyhow::Error) -> Escaped<Terminal> {
     let causes: Vec<String> = cause.chain().map(ToString::to_string).collect();
@@ -69,16 +62,7 @@ pub(crate) fn in_words(cause: &anyhow::Error) -> Escaped<Terminal> {
 
 #[cfg(test)]
 mod tests {
-    use anyhow::Context;
-
     use super::*;
-
-    #[test]
-    fn a_broken_pipe_is_seen_through_its_context() {
-        let io = |kind| Err::<(), _>(io::Error::from(kind)).context("cannot write the report");
-        assert!(io(io::ErrorKind::BrokenPipe).is_err_and(|cause| is_broken_pipe(&cause)));
-        assert!(io(io::ErrorKind::NotFound).is_err_and(|cause| !is_broken_pipe(&cause)));
-    }
 
     #[test]
     fn a_code_means_the_same_wherever_it_comes_from() {

@@ -55,11 +55,14 @@ mod serve;
 // and the subcommands.
 mod cmd;
 
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::ffi::OsString;
-use std::panic::catch_unwind;
+use std::panic::{self, PanicHookInfo};
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches};
+use heaptide_analyze::symbols;
+use heaptide_report::Escaped;
 
 use crate::args::Args;
 use crate::exit::Exit;
@@ -71,7 +74,22 @@ use crate::exit::Exit;
 /// code 2, and not 101, which a caller that knows our codes would not expect.
 pub fn main(name: &'static str, argv: impl IntoIterator<Item = OsString>) -> ExitCode {
     let argv: Vec<OsString> = argv.into_iter().collect();
-    catch_unwind(|| answer(name, &argv)).unwrap_or(Exit::Failed.into())
+    panic::set_hook(Box::new(tell_of_panic));
+    panic::catch_unwind(|| answer(name, &argv)).unwrap_or(Exit::Failed.into())
+}
+
+/// What a panic says may be text of a recording, so it goes by the gate as all text does.
+fn tell_of_panic(panicked: &PanicHookInfo<'_>) {
+    // A reader of executables that failed costs names, and who judges says so.
+    if symbols::catches_panics() {
+        return;
+    }
+    let said = Escaped::text(&panicked.to_string());
+    output::text_err(&Escaped::fill("error: this is a mistake of heaptide: {}\n", [said]));
+    let backtrace = Backtrace::capture();
+    if backtrace.status() == BacktraceStatus::Captured {
+        backtrace.to_string().lines().for_each(output::tell);
+    }
 }
 
 fn answer(name: &'static str, argv: &[OsString]) -> ExitCode {
@@ -79,18 +97,17 @@ fn answer(name: &'static str, argv: &[OsString]) -> ExitCode {
     let args = command.try_get_matches_from(argv).and_then(|found| Args::from_arg_matches(&found));
     let result = match args {
         Ok(args) => cmd::run(args.command, argv),
+        // Asked for: it goes to standard output as other answers do.
+        Err(help) if !help.use_stderr() => output::help_out(&help.render()).map(|()| Exit::Clean),
         Err(usage) => {
             // Standard error may be closed; then nobody reads the usage.
             let _ = usage.print();
-            return ExitCode::from(usage.exit_code().clamp(0, 2) as u8);
+            Ok(Exit::Failed)
         }
     };
-    match result {
-        Ok(exit) => exit.into(),
-        Err(cause) if exit::is_broken_pipe(&cause) => Exit::Clean.into(),
-        Err(cause) => {
-            output::text_err(&exit::in_words(&cause));
-            Exit::Failed.into()
-        }
-    }
+    let exit = result.unwrap_or_else(|cause| {
+        output::text_err(&exit::in_words(&cause));
+        Exit::Failed
+    });
+    exit.into()
 }

@@ -1,6 +1,6 @@
 //! What goes to standard output: reports in the format asked for, whole or not at all.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, ErrorKind, IsTerminal, Write};
 
 use anyhow::Context;
 use heaptide_analyze::{Outcome, Report};
@@ -9,7 +9,7 @@ use heaptide_report::{
 };
 
 use crate::args::Format;
-use crate::exit::{Exit, in_words, is_broken_pipe};
+use crate::exit::{Exit, in_words};
 use crate::terminal;
 
 /// Our reader, as far as it can be known.
@@ -41,22 +41,43 @@ pub(crate) fn report(report: &Report, format: Format) -> anyhow::Result<Exit> {
         Format::Gitlab => gitlab::write(report, &view),
         Format::Tap => tap::write(report, &view),
     };
-    match (text_out(&text), exit(report.outcome)) {
-        (Err(cause), Exit::Clean) if !is_broken_pipe(&cause) => Err(cause),
-        // Nobody may have seen it, and the verdict is what it is.
-        (Err(cause), exit) if !is_broken_pipe(&cause) => {
+    result_out(&text, exit(report.outcome))
+}
+
+/// Writes a result that the exit code tells too. Nobody may have seen it, and a verdict is what it is;
+/// but one that finds nothing and was not told is an error.
+pub(crate) fn result_out(text: &str, exit: Exit) -> anyhow::Result<Exit> {
+    match (text_out(text), exit) {
+        (Err(cause), Exit::Clean) => Err(cause),
+        (Err(cause), exit) => {
             text_err(&in_words(&cause));
             Ok(exit)
         }
-        // Whoever reads has seen enough.
-        (_, exit) => Ok(exit),
+        (Ok(()), exit) => Ok(exit),
     }
 }
 
 /// Writes text to standard output.
 pub(crate) fn text_out(text: &str) -> anyhow::Result<()> {
+    bytes_out(text.as_bytes())
+}
+
+/// Writes to standard output. A reader that went away has seen enough: that is no error, and what is
+/// left to do is done all the same.
+pub(crate) fn bytes_out(bytes: &[u8]) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
-    out.write_all(text.as_bytes()).and_then(|()| out.flush()).context("cannot write the output")
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        Err(cause) if cause.kind() == ErrorKind::BrokenPipe => Ok(()),
+        written => written.context("cannot write the output"),
+    }
+}
+
+/// Writes help that was asked for, as the terminal shows it.
+pub(crate) fn help_out(help: &clap::builder::StyledStr) -> anyhow::Result<()> {
+    match view().colour {
+        Colour::Ansi => text_out(&help.ansi().to_string()),
+        Colour::Plain => text_out(&help.to_string()),
+    }
 }
 
 /// Writes text to standard error. Where that is full or closed nobody reads it, and that is no

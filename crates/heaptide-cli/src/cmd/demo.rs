@@ -70,8 +70,8 @@ pub(crate) fn run(args: &Demo) -> anyhow::Result<Exit> {
             Ok(Exit::Clean)
         }
         Some(reason) => {
-            text_out(&format!("\nThe demo did not go as it should: {reason}\n"))?;
-            Ok(Exit::Growth)
+            let said = format!("\nThe demo did not go as it should: {reason}\n");
+            output::result_out(&said, Exit::Growth)
         }
     }
 }

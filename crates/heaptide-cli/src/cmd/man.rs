@@ -1,7 +1,6 @@
 //! `heaptide man`: the manual, from the same definition as `--help`.
 
 use std::fs;
-use std::io::{Write, stdout};
 use std::path::Path;
 
 use anyhow::Context;
@@ -10,6 +9,7 @@ use clap_mangen::Man as Page;
 
 use crate::args::{Args, Man};
 use crate::exit::Exit;
+use crate::output;
 
 pub(crate) fn run(args: &Man) -> anyhow::Result<Exit> {
     match &args.out {
@@ -19,7 +19,7 @@ pub(crate) fn run(args: &Man) -> anyhow::Result<Exit> {
         None => {
             let mut page = Vec::new();
             Page::new(Args::command()).render(&mut page)?;
-            stdout().write_all(&page)?;
+            output::bytes_out(&page)?;
         }
     }
     Ok(Exit::Clean)

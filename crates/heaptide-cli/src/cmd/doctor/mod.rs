@@ -33,11 +33,11 @@ pub(crate) fn run(args: &Doctor) -> anyhow::Result<Exit> {
         diagnoses.extend(loaded.recordings.iter().map(of_run));
     }
     let pages = diagnoses.iter().map(Diagnosis::in_words);
-    output::text_out(&Escaped::join(pages, ""))?;
-    Ok(match diagnoses.iter().any(Diagnosis::spoils) {
+    let exit = match diagnoses.iter().any(Diagnosis::spoils) {
         true => Exit::Spoiled,
         false => Exit::Clean,
-    })
+    };
+    output::result_out(&Escaped::join(pages, ""), exit)
 }
 
 fn is_executable(path: &Path) -> anyhow::Result<bool> {
