@@ -1,6 +1,6 @@
-//! `cargo ci fuzz`: damage for every reader, guided by coverage: two and a half minutes each, or as many
-//! seconds as `FUZZ_SECONDS` says (3600 is an hour each). What it prints at the end of a target is how often
-//! it ran and what it covered.
+//! `cargo ci fuzz`: damage for every reader, and processes made up for every writer, guided by coverage: two
+//! and a half minutes each, or as many seconds as `FUZZ_SECONDS` says (3600 is an hour each). What it prints
+//! at the end of a target is how often it ran and what it covered.
 //!
 //! The flags are those that `cargo fuzz` passes; giving them ourselves saves installing it.
 
@@ -38,7 +38,8 @@ pub(crate) fn run() -> Result<()> {
     fuzz("heaptide-format", "line", Seed::Lines)?;
     fuzz("heaptide-analyze", "recording", Seed::Recordings)?;
     let readers = ["policy", "baseline", "allow", "elf"];
-    readers.into_iter().try_for_each(|name| fuzz("heaptide-analyze", name, Seed::Kept))
+    readers.into_iter().try_for_each(|name| fuzz("heaptide-analyze", name, Seed::Kept))?;
+    fuzz("heaptide-report", "writers", Seed::Kept)
 }
 
 fn fuzz(package: &str, name: &str, seed: Seed) -> Result<()> {

@@ -26,6 +26,7 @@ mod house;
 mod jq;
 mod kill;
 mod large;
+mod limits;
 mod loom;
 mod memo;
 mod miri;
@@ -126,7 +127,16 @@ const BY_NAME: &[Check] = &[
         about: "ten thousand growth tests of clean functions, side by side",
         run: growth::run,
     },
-    Check { name: "fuzz", about: "damaged lines and recordings, five minutes", run: fuzz::run },
+    Check {
+        name: "fuzz",
+        about: "every reader and every writer, guided by coverage, two and a half minutes each",
+        run: fuzz::run,
+    },
+    Check {
+        name: "limits",
+        about: "what each reader takes at its limit, and what it says beyond",
+        run: limits::run,
+    },
     Check {
         name: "book",
         about: "the book builds, its links lead somewhere, its commands print what it says",

@@ -5,7 +5,7 @@ use heaptide_analyze::finding::Finding;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::escape::{Escaped, Terminal};
+use crate::escape::{Chat, Escaped, Terminal};
 use crate::json::pretty;
 use crate::view::View;
 use crate::{fields, phrase};
@@ -21,6 +21,9 @@ struct Alert<'a> {
     finding: Map<String, Value>,
 }
 
+/// Services that show it take less or more; the rest stands in the other members.
+const MOST_TEXT_CHARS: usize = 1500;
+
 /// One line for a person: what, where, how fast, and when it hurts.
 pub fn text(run: &RunReport, finding: &Finding, view: &View) -> String {
     let at = view.place(&finding.blamed).map(|place| format!(" at {place}")).unwrap_or_default();
@@ -31,7 +34,10 @@ pub fn text(run: &RunReport, finding: &Finding, view: &View) -> String {
     // In a sentence two spaces set nothing apart.
     let (name, growth) = (phrase::name(finding), phrase::growth(&finding.rate).replace("  ", " "));
     let text = format!("{program} (pid {}): {class} in {name}{at}: {growth}{runs_out}", run.pid);
-    Escaped::<Terminal>::text(&text).into()
+    // A command may print it, and a terminal or the log of a job then shows it, too.
+    let text = Escaped::<Terminal>::text(&text);
+    // What begins a line might be a heading or the item of a list.
+    Escaped::fill("heaptide: {}", [Escaped::<Chat>::text(&text).beginning(MOST_TEXT_CHARS)]).into()
 }
 
 /// The message as JSON, indented, with a final line feed.

@@ -38,3 +38,8 @@ pub(crate) fn pretty(document: &impl Serialize) -> String {
         .map(|text| escape::json(&text) + "\n")
         .unwrap_or_default()
 }
+
+/// JSON on one line, without a line feed: for programs, and for whoever looks over their shoulder.
+pub fn line(document: &impl Serialize) -> String {
+    serde_json::to_string(document).map(|text| escape::json(&text)).unwrap_or_default()
+}

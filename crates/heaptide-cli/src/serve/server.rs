@@ -8,13 +8,13 @@ use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
 use anyhow::Context;
+use axum::Router;
 use axum::extract::{DefaultBodyLimit, Path, Query, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::{Json, Router};
 use heaptide_report::{View, html, json, prometheus};
 use serde::Deserialize;
 use serde_json::json;
@@ -163,7 +163,7 @@ async fn harden(State(shared): Known, request: Request, next: Next) -> Response 
 
 /// What went wrong, for programs and people.
 fn problem(status: StatusCode, detail: &str) -> Response {
-    (status, Json(json!({ "error": detail }))).into_response()
+    (status, json_text(json::line(&json!({ "error": detail })))).into_response()
 }
 
 async fn page(State(shared): Known) -> Response {
@@ -179,8 +179,12 @@ fn json_text(text: String) -> Response {
 }
 
 async fn recordings(State(shared): Known) -> Response {
-    let Server { board, dir, .. } = &shared.server;
-    Json(json!({ "dir": dir, "recordings": board.entries() })).into_response()
+    json_text(list(&shared.server))
+}
+
+/// The list as it is sent, on one line: names in it are text of others.
+fn list(Server { board, dir, .. }: &Server) -> String {
+    json::line(&json!({ "dir": dir, "recordings": board.entries() }))
 }
 
 async fn page_data(State(shared): Known, Path(id): Path<String>) -> Response {
@@ -219,7 +223,7 @@ async fn snapshot(State(shared): Known, Path(id): Path<String>, headers: HeaderM
         recording.snapshot(SNAPSHOT_PATIENCE).await
     };
     match asked.await {
-        Ok((_, seq)) => Json(json!({ "seq": seq })).into_response(),
+        Ok((_, seq)) => json_text(json::line(&json!({ "seq": seq }))),
         Err(cause) => problem(StatusCode::CONFLICT, &format!("{cause:#}")),
     }
 }
@@ -285,12 +289,14 @@ async fn events(State(shared): Known) -> Response {
 
 fn changes(listener: Listener) -> impl Stream<Item = Result<Event, Infallible>> {
     let changes = WatchStream::new(listener.0.server.board.subscribe());
-    changes.throttle(TELL_EVERY).map(move |_| {
-        let Server { board, dir, .. } = &listener.0.server;
-        let list = json!({ "dir": dir, "recordings": board.entries() });
-        Ok(Event::default().event("recordings").data(list.to_string()))
-    })
+    changes
+        .throttle(TELL_EVERY)
+        .map(move |_| Ok(Event::default().event("recordings").data(list(&listener.0.server))))
 }
+
+#[cfg(test)]
+#[path = "../../../heaptide-report/tests/it/untrusted/payloads.rs"]
+mod payloads;
 
 #[cfg(test)]
 mod tests {
@@ -317,6 +323,30 @@ mod tests {
         serving.abort();
         let answer = answer?;
         Ok((answer.status, answer.body))
+    }
+
+    /// Names of others stood in the list as they were, and whoever watched it with `curl` saw what they did.
+    #[test]
+    fn the_list_is_one_line_without_hidden_characters() -> anyhow::Result<()> {
+        for (what, payload) in payloads::PAYLOADS {
+            let board = Board::new();
+            let (program, host) = ((*payload).to_owned(), (*payload).to_owned());
+            let (problem, conclusion) = (Some((*payload).to_owned()), (*payload).to_owned());
+            let id = "a1".into();
+            board.put(Entry { id, program, host, problem, conclusion, ..Entry::default() }, None);
+            let (compare, _) = sync_channel(1);
+            let listen = SocketAddr::from(([127, 0, 0, 1], 0));
+            let dir = (*payload).to_owned();
+            let sent = list(&Server { board, token: None, listen, dir, compare });
+            let is_plain = |byte: u8| byte.is_ascii_graphic() || byte == b' ' || byte > 0x7f;
+            assert!(sent.bytes().all(is_plain), "{what}: {sent}");
+            assert!(!sent.contains("##["), "{what}: {sent}");
+            let read: serde_json::Value = serde_json::from_str(&sent)?;
+            let entry = &read["recordings"][0];
+            let names = ["program", "host", "problem", "conclusion"];
+            assert!(names.iter().all(|name| entry[name] == *payload), "{what}: {sent}");
+        }
+        Ok(())
     }
 
     #[test]

@@ -11,6 +11,7 @@
 //! same once it is rendered. Characters that nobody can see, or that move what stands beside them, are
 //! spelt out: `\u{1b}`, `\n`, `\u{202e}`.
 
+mod chat;
 mod document;
 mod escaped;
 mod github;
@@ -19,6 +20,7 @@ mod markdown;
 mod tap;
 mod terminal;
 
+pub(crate) use chat::Chat;
 pub(crate) use document::{json, xml};
 pub use escaped::{Escaped, Rules};
 pub(crate) use github::{Message, Property};

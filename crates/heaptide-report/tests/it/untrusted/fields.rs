@@ -5,8 +5,10 @@ use heaptide_analyze::diff::Diff;
 use heaptide_analyze::dump::{Dump, DumpSite};
 use heaptide_analyze::finding::{Finding, Gate};
 use heaptide_analyze::identity::{NamedFrame, SharedFrame};
+use heaptide_analyze::load::Timeline;
 use heaptide_analyze::policy::PolicyUse;
 use heaptide_analyze::verdict::Fit;
+use heaptide_analyze::view::RunView;
 
 use crate::sample;
 
@@ -15,6 +17,8 @@ pub(super) struct Sample {
     pub(super) report: Report,
     pub(super) dump: Dump,
     pub(super) diff: Diff,
+    /// How each run of the report went over time.
+    pub(super) runs: Vec<RunView>,
 }
 
 pub(super) struct Field {
@@ -36,7 +40,12 @@ impl Field {
         let mut dumped = DumpedRun { before, after: dump(include_str!("../after.json")) };
         (self.set)(&mut report, &mut dumped, text);
         let diff = Diff::new(&dumped.before, &dumped.after);
-        Sample { report, dump: dumped.after, diff }
+        let run = || RunView {
+            timeline: Timeline { header: dumped.after.header.clone(), ..Timeline::default() },
+            ..RunView::default()
+        };
+        let runs = report.runs.iter().map(|_| run()).collect();
+        Sample { report, dump: dumped.after, diff, runs }
     }
 }
 
@@ -144,6 +153,7 @@ pub(super) const FIELDS: &[Field] = &[
             dumped.after.header.exe = text.to_owned();
         },
     },
+    Field { name: "host", set: |_, dumped, text| dumped.after.header.host = text.to_owned() },
     Field {
         name: "work counter",
         set: |report, _, text| {

@@ -5,10 +5,13 @@
 //! the shape is another one than with a harmless name in the same field.
 
 mod fields;
+mod generated;
 mod outputs;
 mod payloads;
 
 use std::fmt::Write;
+use std::fs;
+use std::path::Path;
 
 use crate::golden;
 use fields::FIELDS;
@@ -53,7 +56,14 @@ fn nothing_gets_in() {
         wrong.len(),
         wrong[..wrong.len().min(12)].join("\n")
     );
+    let document = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/UNTRUSTED.md");
+    table += below(&fs::read_to_string(document).unwrap_or_default());
     golden::check("../../../../../docs/UNTRUSTED.md", &table);
+}
+
+/// What stands below the table is written by hand.
+fn below(document: &str) -> &str {
+    document.find("\n## ").map_or("", |at| &document[at..])
 }
 
 /// What the reader of a name sees is the name.
@@ -80,9 +90,11 @@ const HEAD: &str = "\
 Nothing. Each row is a payload, each column an output, and a cell says in how many fields of a report the payload
 was put and how often it did nothing there: the output has the same elements, keys, headings, links, commands and
 escape sequences as with a harmless name. Who says so are parsers that were not written here: `anstyle-parse` for
-terminals, `pulldown-cmark` for Markdown, `roxmltree` for JUnit, `serde_json` for dumps, GitLab, JSON and SARIF; for workflow commands
-the grammar of GitHub's runner, which reads every output in a log. The test that generates this table is
-`crates/heaptide-report/tests/it/untrusted`; [SECURITY.md](SECURITY.md) says what is trusted at all.
+terminals, `pulldown-cmark` for Markdown and chat services, `roxmltree` for JUnit, `serde_json` for dumps, GitLab, JSON,
+SARIF and alerts (what `heaptide serve --on-finding` hands over); for workflow commands the grammar of GitHub's runner, which
+reads every output in a log, and for metrics that of Prometheus's text format. The test that generates this table is
+`crates/heaptide-report/tests/it/untrusted`; `heaptide top` and the list of the live page are tried with the same payloads
+in `crates/heaptide-cli`. [SECURITY.md](SECURITY.md) says what is trusted at all.
 
 ";
 

@@ -2,10 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use heaptide_analyze::Outcome;
+use heaptide_analyze::view::RunView;
+use heaptide_analyze::{Outcome, RunReport};
 use heaptide_report::html::{self, Sources};
 use heaptide_report::table::{self, Order};
-use heaptide_report::{View, github, gitlab, human, json, junit, markdown, sarif, tap};
+use heaptide_report::{
+    View, alert, github, gitlab, human, json, junit, markdown, prometheus, sarif, tap,
+};
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 use serde_json::Value;
 
@@ -35,14 +38,37 @@ pub(super) const OUTPUTS: &[Output] = &[
     Output { name: "GitHub", write: |it, view| github::write(&it.report, view), shape: commands },
     Output {
         name: "page",
-        write: |it, view| html::write(&it.report, &[], view, &Sources::default()),
+        write: |it, view| html::write(&it.report, &it.runs, view, &Sources::default()),
         shape: page_shape,
     },
     Output { name: "dump", write: |it, _| json::dump(&it.dump), shape: json_shape },
     Output { name: "GitLab", write: |it, view| gitlab::write(&it.report, view), shape: json_shape },
     Output { name: "JSON", write: |it, _| json::write(&it.report), shape: json_shape },
     Output { name: "SARIF", write: |it, view| sarif::write(&it.report, view), shape: json_shape },
+    Output { name: "alert", write: alerts, shape: alert_shape },
+    Output { name: "metrics", write: metrics, shape: metrics_shape },
 ];
+
+/// The messages of all findings, one after another.
+fn alerts(sample: &Sample, view: &View) -> String {
+    let runs = sample.report.runs.iter().zip(&sample.runs);
+    let of_run = |(run, over_time): (&RunReport, &RunView)| -> String {
+        let from = (&over_time.timeline.header.host[..], "5d41");
+        run.findings.iter().map(|finding| alert::write(run, finding, from, view)).collect()
+    };
+    runs.map(of_run).collect()
+}
+
+fn metrics(sample: &Sample, view: &View) -> String {
+    let runs = sample.report.runs.iter().zip(&sample.runs);
+    let process = |(judged, run)| prometheus::Process {
+        recording: "5d41",
+        outcome: sample.report.outcome,
+        judged,
+        run,
+    };
+    prometheus::write(&runs.map(process).collect::<Vec<_>>(), view)
+}
 
 /// The conclusion has other words for each outcome, and other fields in it.
 const VIEWS: [(Outcome, usize); 3] =
@@ -75,7 +101,7 @@ impl Output {
                 let page = entities.iter().fold(page, |page, (from, to)| page.replace(from, to));
                 page.replace("&amp;", "&")
             }
-            "JSON" | "SARIF" => page.replace("\\\"", "\""),
+            "JSON" | "SARIF" | "alert" => page.replace("\\\"", "\""),
             "TAP" => page.replace("\\#", "#"),
             "GitHub" => page.replace("%3A", ":").replace("%2C", ","),
             _ => page,
@@ -85,12 +111,14 @@ impl Output {
 
     fn each(&self, sample: &Sample) -> impl Iterator<Item = String> {
         // Programs get the same whatever the outcome.
-        let n_views = if matches!(self.name, "JSON" | "SARIF" | "page") { 1 } else { VIEWS.len() };
+        let for_programs = matches!(self.name, "JSON" | "SARIF" | "page" | "alert");
+        let n_views = if for_programs { 1 } else { VIEWS.len() };
         VIEWS[..n_views].iter().map(|&(outcome, width)| {
             let report = heaptide_analyze::Report { outcome, ..sample.report.clone() };
             let (dump, diff) = (sample.dump.clone(), sample.diff.clone());
+            let runs = sample.runs.clone();
             let view = View { width, root: "/build/shop".into(), ..View::default() };
-            (self.write)(&Sample { report, dump, diff }, &view)
+            (self.write)(&Sample { report, dump, diff, runs }, &view)
         })
     }
 }
@@ -198,31 +226,103 @@ fn xml_shape(text: &str) -> Result<String, String> {
 }
 
 fn json_shape(text: &str) -> Result<String, String> {
-    fn add(value: &Value, shape: &mut String) {
-        match value {
-            // SARIF says of a path whether it is relative.
-            Value::Object(members) => {
-                members.iter().filter(|(key, _)| *key != "uriBaseId").for_each(|(key, value)| {
-                    // Work is counted by name.
-                    *shape += if key.len() > 30 || shape.ends_with("work{") { "NAME" } else { key };
-                    *shape += "{";
-                    add(value, shape);
-                    *shape += "}";
-                })
-            }
-            Value::Array(values) => values.iter().for_each(|value| {
-                *shape += "[";
-                add(value, shape);
-                *shape += "]";
-            }),
-            Value::String(_) | Value::Number(_) | Value::Bool(_) | Value::Null => {}
-        }
-    }
     no_commands(text)?;
     let value = serde_json::from_str(text).map_err(|err| format!("{err} in {text}"))?;
     let mut shape = String::new();
-    add(&value, &mut shape);
+    add_members(&value, &mut shape);
     Ok(shape)
+}
+
+fn add_members(value: &Value, shape: &mut String) {
+    match value {
+        Value::Object(members) => {
+            // SARIF says of a path whether it is relative.
+            members.iter().filter(|(key, _)| *key != "uriBaseId").for_each(|(key, value)| {
+                // Work is counted by name.
+                *shape += if key.len() > 30 || shape.ends_with("work{") { "NAME" } else { key };
+                *shape += "{";
+                add_members(value, shape);
+                *shape += "}";
+            });
+        }
+        Value::Array(values) => values.iter().for_each(|value| {
+            *shape += "[";
+            add_members(value, shape);
+            *shape += "]";
+        }),
+        Value::String(_) | Value::Number(_) | Value::Bool(_) | Value::Null => {}
+    }
+}
+
+/// The members of messages. Their text is shown by chat services, handed to commands, and printed.
+fn alert_shape(text: &str) -> Result<String, String> {
+    no_commands(text)?;
+    let mut shape = String::new();
+    for message in serde_json::Deserializer::from_str(text).into_iter::<Value>() {
+        let message = message.map_err(|err| format!("{err} in {text}"))?;
+        let said = message["text"].as_str().unwrap_or_default();
+        terminal(said)?;
+        chat(said)?;
+        add_members(&message, &mut shape);
+    }
+    Ok(shape)
+}
+
+/// A paragraph, parts of which may be bold or slanted: to services that take it for Markdown, and to those
+/// that write what is more than words as `<…>`.
+fn chat(text: &str) -> Result<(), String> {
+    for event in Parser::new_ext(text, Options::all()) {
+        match event {
+            Event::Start(Tag::Paragraph | Tag::Emphasis | Tag::Strong | Tag::Strikethrough)
+            | Event::Start(Tag::Superscript | Tag::Subscript)
+            | Event::End(_)
+            | Event::Text(_)
+            | Event::Code(_)
+            | Event::InlineMath(_) => {}
+            other => return Err(format!("{other:?} in {text}")),
+        }
+    }
+    match ["<", ">", "@", "://", "www.e"].iter().find(|it| text.contains(**it)) {
+        Some(found) => Err(format!("{found} in {text}")),
+        None => Ok(()),
+    }
+}
+
+/// The names of samples and of their labels, by the grammar of Prometheus's text format.
+fn metrics_shape(text: &str) -> Result<String, String> {
+    terminal(text)?;
+    let line = |line: &str| match line.strip_prefix("# ") {
+        Some(comment) => Ok(comment.to_owned()),
+        None => sample_shape(line).ok_or_else(|| format!("no sample: {line}")),
+    };
+    let shapes: Result<BTreeSet<String>, String> = text.lines().map(line).collect();
+    shapes.map(|shapes| Vec::from_iter(shapes).join("\n"))
+}
+
+/// `name{label="value",…} number`; in a value, backslash, quote and line feed are escaped.
+fn sample_shape(line: &str) -> Option<String> {
+    let (mut shape, mut rest) = line.split_once('{').map(|(name, rest)| (name.to_owned(), rest))?;
+    loop {
+        let (label, value) = rest.split_once("=\"")?;
+        let is_name = label.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+        is_name.then_some(())?;
+        shape += &format!(" {label}");
+        let mut after = value.chars();
+        loop {
+            match after.next()? {
+                '\\' => matches!(after.next()?, '\\' | '"' | 'n').then_some(())?,
+                '"' => break,
+                _ => {}
+            }
+        }
+        rest = match after.as_str().strip_prefix(',') {
+            Some(more) => more,
+            None => {
+                after.as_str().strip_prefix("} ")?.parse::<f64>().ok()?;
+                return Some(shape);
+            }
+        };
+    }
 }
 
 /// Test points with their results and directives, and the names of their diagnostics.
