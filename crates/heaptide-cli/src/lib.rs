@@ -55,6 +55,11 @@ mod serve;
 // and the subcommands.
 mod cmd;
 
+// What the page and the screen must not be moved by, as the outputs of the report's crate are not.
+#[cfg(test)]
+#[path = "../../heaptide-report/tests/it/untrusted/payloads.rs"]
+mod payloads;
+
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::ffi::OsString;
 use std::panic::{self, PanicHookInfo};

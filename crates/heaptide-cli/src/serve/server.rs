@@ -295,15 +295,12 @@ fn changes(listener: Listener) -> impl Stream<Item = Result<Event, Infallible>> 
 }
 
 #[cfg(test)]
-#[path = "../../../heaptide-report/tests/it/untrusted/payloads.rs"]
-mod payloads;
-
-#[cfg(test)]
 mod tests {
     use std::sync::mpsc::sync_channel;
 
     use super::*;
     use crate::http::Client;
+    use crate::payloads::PAYLOADS;
     use crate::serve::board::Entry;
 
     /// Serves one recording that is not judged yet, and asks it.
@@ -328,7 +325,7 @@ mod tests {
     /// Names of others stood in the list as they were, and whoever watched it with `curl` saw what they did.
     #[test]
     fn the_list_is_one_line_without_hidden_characters() -> anyhow::Result<()> {
-        for (what, payload) in payloads::PAYLOADS {
+        for (what, payload) in PAYLOADS {
             let board = Board::new();
             let (program, host) = ((*payload).to_owned(), (*payload).to_owned());
             let (problem, conclusion) = (Some((*payload).to_owned()), (*payload).to_owned());

@@ -3,7 +3,7 @@
 use super::escaped::{Escaped, Rules, revealed};
 
 /// A recording calls nobody, and leads nowhere behind other words. Services write that differently
-/// (`<!channel>`, `<https://a|b>`, `@everyone`, `[b](https://a)`), and have no escape in common that each of
+/// (`<!channel>`, `<https://a|b>`, `@everyone`, `[b](https://a)`, `[[a]]`), and have no escape in common that each of
 /// them hides: so what begins one of these is written as a character that looks like it, or torn apart by a
 /// space. Bold and slanted words do no harm.
 #[derive(Debug)]
@@ -22,6 +22,7 @@ impl Rules for Chat {
                 other => other,
             });
             let begins_link = character == ']' && after.starts_with(['(', '[', ':'])
+                || character == '[' && after.starts_with('[')
                 || character == ':' && after.starts_with("//")
                 || character == '.' && before.to_ascii_lowercase().ends_with("www");
             if begins_link {
@@ -56,6 +57,7 @@ mod tests {
             ("<!channel> <https://a|b>", "‹!channel› ‹https: //a|b›"),
             ("@everyone Vec<u8>", "＠everyone Vec‹u8›"),
             ("[a](b) ![c](d)", "[a] (b) ![c] (d)"),
+            ("[[a]]", "[ [a]]"),
             ("www.a.example", "www. a.example"),
             ("a\u{1b}[1m\n", "a\\u{1b}[1m\\n"),
         ] {

@@ -14,9 +14,7 @@ use super::super::keys;
 use super::super::state::{Action, Effect, Reading, State, Tab};
 use super::draw;
 use crate::judging::Judge;
-
-#[path = "../../../../heaptide-report/tests/it/untrusted/payloads.rs"]
-mod payloads;
+use crate::payloads::PAYLOADS;
 
 /// A process that leaks, and has a site whose name would do things to a terminal.
 fn reading() -> anyhow::Result<Reading> {
@@ -112,7 +110,7 @@ fn no_screen_is_too_small() -> anyhow::Result<()> {
 /// What a terminal does besides printing: none of it by a name, whatever the page.
 #[test]
 fn nothing_of_a_recording_gets_through_to_the_terminal() -> anyhow::Result<()> {
-    for (what, payload) in payloads::PAYLOADS {
+    for (what, payload) in PAYLOADS {
         let mut state = State::new(true, PathBuf::from("/"));
         state.take(reading_named(payload)?);
         for tab in Tab::ALL {
