@@ -37,7 +37,8 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, state: &State) {
 
 fn row(finding: &Finding, palette: Palette, width: usize) -> Line<'static> {
     let class = format!(" {:<8}", finding.class.word());
-    let growth = format!("{}  ", human::growth(finding));
+    // Its unit is a name that the program chose.
+    let growth = format!("{}  ", text(&human::growth(finding)));
     let left = width.saturating_sub(class.chars().count() + growth.chars().count());
     line(vec![
         (class, palette.class(finding.class)),
