@@ -6,7 +6,7 @@ use super::account::{EverySnapshot, no_file_backs, parts};
 use super::class::{PartClass, PartName};
 use super::part::{Count, Part, Process, Retained, of_parts};
 use super::progress::{self, Progress};
-use super::readings::{Judged, Readings};
+use super::readings::{Judged, Reading, Readings};
 use super::rule::{self, Noise, Trend};
 use crate::site::Run;
 use crate::timeline::Point;
@@ -52,6 +52,8 @@ pub(crate) fn judge(run: &Run<'_>, rule: &Rule) -> Process {
 /// What all parts of one process are judged with.
 struct Judge<'a> {
     seen: Judged<'a>,
+    /// The snapshot of the exit, which is not judged: much is taken apart by then.
+    at_exit: Option<&'a Point>,
     candidates: Vec<Progress>,
     least_readings: usize,
     mode: Mode,
@@ -99,8 +101,18 @@ impl<'a> Judge<'a> {
         let coarse = is_known.then_some(PartsSource::Coarse);
         let basis = Basis::EverySnapshot;
         let every_snapshot = EverySnapshot::new(&seen);
-        let judge =
-            Self { seen, candidates, least_readings, mode, source: coarse, basis, every_snapshot };
+        let last_seq = seen.points.last().map(|last| last.seq);
+        let at_exit = points.last().filter(|last| last_seq.is_some_and(|seq| seq < last.seq));
+        let judge = Self {
+            seen,
+            at_exit,
+            candidates,
+            least_readings,
+            mode,
+            source: coarse,
+            basis,
+            every_snapshot,
+        };
         let basis = match with_parts.map_or(0, |it| it.len()) {
             0 => return judge,
             n if n >= least_readings => Basis::Read,
@@ -220,9 +232,14 @@ impl<'a> Judge<'a> {
                 return (by, Trend { per_op: share * trend.per_op, ..trend });
             }
         }
+        let mut few = readings.all().to_vec();
+        // What is taken apart at the exit cannot make it look larger.
+        let at_exit = self.at_exit.and_then(|point| self.value(name, point));
+        let at = self.seen.points.len().saturating_sub(1);
+        few.extend(at_exit.map(|value| Reading { at, value }));
         // What is free breathes with the heap, perhaps in step with the readings.
         let by = self.candidates.first().filter(|_| name != PartName::AllocatorFree);
-        let trend = by.map(|by| rule::classify_few(readings, by, noise));
+        let trend = by.map(|by| rule::classify_few(&few, by, noise));
         (by, trend.unwrap_or_else(|| Trend::of_class(PartClass::TooShort)))
     }
 

@@ -44,8 +44,8 @@ const LARGEST_EBB: f64 = 0.25;
 /// Evidence as for a call site, and the least with which growth beyond the floor is no chance yet.
 const ENOUGH_EVIDENCE: f64 = 100.0;
 const SOME_EVIDENCE: f64 = 20.0;
-/// The least of a quantity that was read a few times: five readings in a row, each above the one before.
-const FEW_EVIDENCE: f64 = 10.0;
+/// The least of a quantity that was read a few times: four readings, each above the one before.
+const FEW_EVIDENCE: f64 = 5.0;
 
 /// What is noise in one kind of quantity.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -107,9 +107,9 @@ pub(super) fn classify(
 
 /// Judges a quantity that was read too seldom for windows. It may grow if its readings rise by more than
 /// noise, nearly each above the one before, and the later half of them keeps up with the first.
-pub(super) fn classify_few(readings: &Readings, progress: &Progress, noise: Noise) -> Trend {
-    let all = readings.all();
-    let (first, middle, last) = (all[0], all[all.len() / 2], all[all.len() - 1]);
+pub(super) fn classify_few(all: &[Reading], progress: &Progress, noise: Noise) -> Trend {
+    let [first, .., last] = *all else { return Trend::of_class(PartClass::TooShort) };
+    let middle = all[all.len() / 2];
     let pace = |from: Reading, to: Reading| {
         let work = progress.at[to.at] - progress.at[from.at];
         if work > 0.0 { (to.value - from.value) / work } else { 0.0 }

@@ -258,13 +258,14 @@ fn what_a_few_readings_show_is_not_clean() {
     };
     let full_at_half: Shape =
         |k| Parts { other_malloc_bytes: u64::from(k.min(12)) * 400_000, ..quiet(k) };
-    for (shape, outcome) in [
-        (quiet as Shape, Outcome::Clean),
-        (c_leak, Outcome::Inconclusive),
-        (full_at_half, Outcome::Clean),
+    for (shape, every, outcome) in [
+        (quiet as Shape, 8, Outcome::Clean),
+        (c_leak, 8, Outcome::Inconclusive),
+        (c_leak, 14, Outcome::Inconclusive),
+        (full_at_half, 8, Outcome::Clean),
     ] {
         let mut process = holding(saw_tooth(shape));
-        for point in process.points.iter_mut().filter(|point| point.seq % 8 != 1) {
+        for point in process.points.iter_mut().filter(|point| point.seq % every != 1) {
             point.account.as_mut().expect("an account").parts = None;
         }
         let report = judged(&process, "");
