@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use anyhow::{Context, Result, ensure};
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
 
-use ci::program::{cargo, program, run as run_program, target_dir};
+use ci::program::{cargo, program, run as run_program, target_dir, wait_with_peak};
 
 type Out = BufWriter<File>;
 
@@ -164,24 +164,8 @@ impl Case {
 fn taken(command: &mut Command) -> Result<Taken> {
     let start = Instant::now();
     let mut child = command.spawn()?;
-    let status = PathBuf::from(format!("/proc/{}/status", child.id()));
-    let mut peak_bytes = 0;
-    // The kernel keeps the high water: only what came after the last look is missed.
-    let ended = loop {
-        if let Some(ended) = child.try_wait()? {
-            break ended;
-        }
-        peak_bytes = high_water_bytes(&status).unwrap_or(peak_bytes);
-        std::thread::sleep(Duration::from_millis(2));
-    };
+    let (ended, peak_bytes) = wait_with_peak(&mut child)?;
     Ok(Taken { time: start.elapsed(), peak_bytes, exit: ended.code(), said: String::new() })
-}
-
-fn high_water_bytes(status: &Path) -> Option<u64> {
-    let status = fs::read_to_string(status).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kib: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
-    Some(kib << 10)
 }
 
 fn written(path: &Path, write: impl FnOnce(&mut Out) -> io::Result<()>) -> Result<()> {

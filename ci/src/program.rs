@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -67,6 +67,31 @@ pub fn output(command: &mut Command) -> Result<String> {
     String::from_utf8(output.stdout).with_context(|| format!("`{}` wrote no text", shown(command)))
 }
 
+/// Waits for a program: how it ended, and the high water of its resident memory, in bytes.
+///
+/// # Errors
+///
+/// If it cannot be waited for.
+pub fn wait_with_peak(child: &mut Child) -> Result<(ExitStatus, u64)> {
+    let status = PathBuf::from(format!("/proc/{}/status", child.id()));
+    let mut peak_bytes = 0;
+    // The kernel keeps the high water: only what came after the last look is missed.
+    loop {
+        if let Some(ended) = child.try_wait()? {
+            return Ok((ended, peak_bytes));
+        }
+        peak_bytes = high_water_bytes(&status).unwrap_or(peak_bytes);
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+fn high_water_bytes(status: &Path) -> Option<u64> {
+    let status = fs::read_to_string(status).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kib: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
+    Some(kib << 10)
+}
+
 /// Writes the file, or leaves it alone if it holds these bytes already, so that cargo does not build
 /// again what did not change.
 ///
@@ -98,6 +123,13 @@ mod tests {
         let mut command = program("cargo", &["test", "--lib"]);
         command.env("RUSTFLAGS", "--cfg loom");
         assert_eq!(shown(&command), "RUSTFLAGS=\"--cfg loom\" cargo test --lib");
+    }
+
+    #[test]
+    fn a_program_is_waited_for_and_its_memory_seen() {
+        let mut child = program("sleep", &["0.1"]).spawn().expect("it is everywhere");
+        let (ended, peak_bytes) = wait_with_peak(&mut child).expect("it ends");
+        assert!(ended.success() && peak_bytes > 0, "{ended}, {peak_bytes} bytes");
     }
 
     #[test]

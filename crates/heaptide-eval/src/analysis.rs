@@ -7,15 +7,15 @@
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use heaptide_format::Line;
 use heaptide_synthetic::{Extent, write_service};
 
-use ci::program::{self, cargo, program, target_dir};
+use ci::program::{self, cargo, program, target_dir, wait_with_peak};
 
 /// Each of the three is read in a second or so at 200 MB/s, and larger than the caches of the
 /// processor.
@@ -111,25 +111,9 @@ fn heaptide_check(first: &Path) -> Command {
 /// Judges; the high water of its resident memory.
 fn check(_: &Path, first: &Path) -> Result<u64> {
     let mut child = heaptide_check(first).stdout(Stdio::null()).spawn()?;
-    let status = PathBuf::from(format!("/proc/{}/status", child.id()));
-    let mut peak_bytes = 0;
-    // The kernel keeps the high water: only what came after the last look is missed.
-    let ended = loop {
-        if let Some(ended) = child.try_wait()? {
-            break ended;
-        }
-        peak_bytes = high_water_bytes(&status).unwrap_or(peak_bytes);
-        std::thread::sleep(Duration::from_millis(2));
-    };
+    let (ended, peak_bytes) = wait_with_peak(&mut child)?;
     ensure!(ended.code().is_some_and(|code| code != 2), "`heaptide check`: {ended}");
     Ok(peak_bytes)
-}
-
-fn high_water_bytes(status: &Path) -> Option<u64> {
-    let status = fs::read_to_string(status).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kib: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
-    Some(kib << 10)
 }
 
 /// Keeps the optimiser from leaving out what is measured.
