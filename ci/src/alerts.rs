@@ -8,14 +8,13 @@ use std::fs;
 use anyhow::{Context, Result};
 
 use ci::program::{output, program, root, run, target_dir};
-use ci::tool::need;
+use ci::tool::{need, npm_install};
 
-use crate::page::{copy, heaptide, npm_install, text};
+use crate::page::{copy, heaptide, text};
 
 pub(crate) fn run_all() -> Result<()> {
     need("prometheus", "prometheus")?;
     need("node", "nodejs")?;
-    need("npm", "npm")?;
     let alerts = root().join("docs/alerts");
     run(program("promtool", &["check", "rules", "rules.yml"]).current_dir(&alerts))?;
     run(program("promtool", &["test", "rules", "rules.test.yml"]).current_dir(&alerts))?;

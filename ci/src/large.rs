@@ -5,15 +5,14 @@ use std::fs;
 use anyhow::{Context, Result};
 
 use ci::program::{cargo, output, program, run, target_dir};
-use ci::tool::need;
+use ci::tool::{need, npm_install};
 
-use crate::page::{copy, npm_install, text};
+use crate::page::{copy, text};
 
 /// What is looked at: call sites and megabytes.
 const RECORDINGS: [(&str, &str); 2] = [("10000", "2000"), ("50000", "340")];
 
 pub(crate) fn run_all() -> Result<()> {
-    need("npm", "npm")?;
     need("chromium", "chromium")?;
     let place = target_dir("large");
     fs::create_dir_all(&place).with_context(|| place.display().to_string())?;

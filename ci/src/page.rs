@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use ci::program::{cargo, output, program, root, run, target_dir};
-use ci::tool::need;
+use ci::tool::{need, npm_install};
 
 pub(crate) fn scripts() -> Result<()> {
     need("node", "nodejs")?;
@@ -19,7 +19,6 @@ pub(crate) fn scripts() -> Result<()> {
 
 pub(crate) fn run_all() -> Result<()> {
     scripts()?;
-    need("npm", "npm")?;
     need("chromium", "chromium")?;
     need("tmux", "tmux")?;
     let place = target_dir("page");
@@ -46,12 +45,6 @@ pub(crate) fn copy(files: &[&str], place: &Path) -> Result<()> {
             .with_context(|| format!("cannot copy {file}"))?;
     }
     Ok(())
-}
-
-/// The packages that its `package.json` names; no script of theirs is run.
-pub(crate) fn npm_install(place: &Path) -> Result<()> {
-    let flags = ["install", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"];
-    run(program("npm", &flags).current_dir(place))
 }
 
 /// Builds the command.

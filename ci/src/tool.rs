@@ -87,7 +87,6 @@ pub fn need_python_source(package: &str, file: &str) -> Result<PathBuf> {
 /// If it cannot be copied, or the packages cannot be installed.
 pub fn need_node(name: &str) -> Result<PathBuf> {
     need("node", "nodejs")?;
-    need("npm", "npm")?;
     let (from, place) = (root().join("ci").join(name), target_dir(name));
     fs::create_dir_all(&place).with_context(|| place.display().to_string())?;
     for entry in fs::read_dir(&from).with_context(|| from.display().to_string())? {
@@ -95,9 +94,19 @@ pub fn need_node(name: &str) -> Result<PathBuf> {
         let copy = place.join(file.file_name().unwrap_or_default());
         fs::copy(&file, copy).with_context(|| format!("cannot copy {}", file.display()))?;
     }
-    let install = ["install", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"];
-    run(program("npm", &install).current_dir(&place))?;
+    npm_install(&place)?;
     Ok(place)
+}
+
+/// Installs the packages that the `package.json` in a folder names; no script of theirs is run.
+///
+/// # Errors
+///
+/// If npm is missing, or the packages cannot be installed.
+pub fn npm_install(place: &Path) -> Result<()> {
+    need("npm", "npm")?;
+    let install = ["install", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"];
+    run(program("npm", &install).current_dir(place))
 }
 
 /// Makes sure that a nightly toolchain with these components is installed.
