@@ -66,10 +66,12 @@ impl Unpacked {
                 });
             }
         }
+        // What is left without a name is one function; where it stands is known all the same.
         if names.iter().all(|name| name.function.is_empty()) {
+            let place = names.pop();
+            let (file, line) = place.map_or((None, None), |place| (place.file, place.line));
             let symbol = self.symbol(call);
-            names.clear();
-            names.extend(symbol.map(|function| Name { function, file: None, line: None }));
+            names = symbol.map(|function| Name { function, file, line }).into_iter().collect();
         }
         // Line tables alone have no path; the symbol table has that of functions that are not inlined.
         if let Some(outermost) = names.last_mut().filter(|name| is_bare(&name.function)) {

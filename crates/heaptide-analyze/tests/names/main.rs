@@ -37,6 +37,13 @@ fn names_are_right_in_the_profiles_that_people_use() {
     ]);
 }
 
+/// Of such a function only the symbol was kept, and not the line.
+#[test]
+fn a_function_that_only_the_symbol_table_names_keeps_its_line() {
+    let unpacked = Build { split: Split::Unpacked, mangling: Mangling::V0, ..USUAL };
+    check(&[Build { debug: Debug::Lines, code: Code::Apart, ..unpacked }]);
+}
+
 /// `cargo ci names` runs it: half an hour. Faults of a linker, a compiler or a reader show in two
 /// settings that meet, hardly ever in three, so any two are together in one build at least; with
 /// `NAMES=all` each stands with all others, in some hours.
