@@ -69,9 +69,9 @@ impl Results {
         counts
     }
 
-    /// The share of the runs of all programs with this label that are called a leak.
-    pub(super) fn share_of_leaks(&self, programs: &[Program], label: Label) -> f64 {
-        let [leaks, suspects, clean] = self.counts(|at| programs[at].label == label);
+    /// The share of the runs of the wanted programs, given by their place, that are called a leak.
+    pub(super) fn share_of_leaks(&self, wanted: impl Fn(usize) -> bool) -> f64 {
+        let [leaks, suspects, clean] = self.counts(wanted);
         leaks as f64 / ((leaks + suspects + clean) as f64).max(1.0)
     }
 
@@ -87,7 +87,7 @@ impl Results {
         }
         for label in [Label::Healthy, Label::Open, Label::Leak] {
             let counts = self.counts(|it| programs[it].label == label);
-            let share = 100.0 * self.share_of_leaks(programs, label);
+            let share = 100.0 * self.share_of_leaks(|at| programs[at].label == label);
             table += line("all", &format!("{label:?}"), counts).trim_end();
             table += &format!("  {share:.2} % are a leak\n");
         }
