@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 
 use ci::program::{program, root, run as run_program, target_dir};
-use ci::tool::{need, need_python};
+use ci::tool::{need, need_cargo_command, need_python};
 
 use crate::built::Built;
 use crate::console::{Step, steps};
@@ -37,6 +37,7 @@ pub(crate) fn run() -> Result<()> {
     let built = target_dir("book").display().to_string();
     run_program(&mut program(&mdbook, &["build", "docs", "--dest-dir", &built]))?;
     need("jq", "jq")?;
+    need_cargo_command("nextest")?;
     let place = Built::new("book-commands")?;
     let mut n_steps = 0;
     for page in pages.iter().filter(|page| *page != CHECKED_ELSEWHERE) {

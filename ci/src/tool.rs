@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 
 use anyhow::{Context, Result, bail};
 
-use crate::program::{output, program, root, run, target_dir};
+use crate::program::{cargo, output, program, root, run, target_dir};
 
 /// Makes sure that `name` can be run, installing Debian's `package` if it cannot.
 ///
@@ -136,6 +136,25 @@ pub fn need_nightly(components: &[&str]) -> Result<()> {
 pub fn need_target(target: &str) -> Result<()> {
     let how = "this check needs rustup (https://rustup.rs) and the target's standard library";
     run(&mut program("rustup", &["target", "add", target])).context(how)
+}
+
+/// Whether `cargo NAME` is a command here.
+pub fn has_cargo_command(name: &str) -> bool {
+    cargo(&[name, "--version"]).output().is_ok_and(|output| output.status.success())
+}
+
+/// Makes sure that `cargo NAME` is a command here.
+///
+/// # Errors
+///
+/// If it is not; the error says how to get it.
+pub fn need_cargo_command(name: &str) -> Result<()> {
+    match has_cargo_command(name) {
+        true => Ok(()),
+        false => {
+            bail!("`cargo {name}` is missing: install it (cargo install --locked cargo-{name})")
+        }
+    }
 }
 
 /// Cargo of the nightly toolchain.
