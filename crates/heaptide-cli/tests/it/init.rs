@@ -74,7 +74,7 @@ fn a_program_that_ends_by_itself() {
         ".github/workflows/heaptide.yml",
         "heaptide run\n          --out target/heaptide\n          --interval 50ms --for 60s\n",
     );
-    has(&scratch, ".github/workflows/heaptide.yml", "--bin shop --features heaptide\n");
+    has(&scratch, ".github/workflows/heaptide.yml", "--bin shop --features shop/heaptide\n");
     assert!(!scratch.path("ci").exists());
     is_complete(&scratch);
     scratch.write("heaptide.toml", b"# mine\n");

@@ -16,8 +16,10 @@ const SHORT_INTERVAL: &str = "50ms";
 const ADDRESS: &str = "http://127.0.0.1:8080/";
 
 fn build(project: &Project, feature: Option<&str>) -> String {
-    let feature = feature.map(|of| format!(" --features {of}")).unwrap_or_default();
-    format!("cargo build --release -p {} --bin {}{feature}", project.package, project.program)
+    let Project { package, program, .. } = project;
+    // Of its package, by name: an older resolver takes a bare feature for one of the root package.
+    let feature = feature.map(|of| format!(" --features {package}/{of}")).unwrap_or_default();
+    format!("cargo build --release -p {package} --bin {program}{feature}")
 }
 
 /// `heaptide run` with its options, one word group an element.
@@ -32,8 +34,8 @@ fn run(project: &Project, target_dir: &Path) -> Vec<String> {
     }
     let here = if target_dir.is_relative() { "./" } else { "" };
     let program = format!("{here}{}/release/{}", target_dir.display(), project.program);
-    let command = std::iter::once(&program).chain(&project.args).map(|word| quoted(word));
-    words.push(format!("-- {}", command.collect::<Vec<_>>().join(" ")));
+    let command = std::iter::once(&program).chain(&project.args).map(String::as_str);
+    words.push(format!("-- {}", shlex::try_join(command).expect("no argument has a NUL")));
     words
 }
 
@@ -42,15 +44,6 @@ pub(super) fn here(project: &Project, feature: Option<&str>) -> [String; 2] {
     let chosen = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
     let target_dir = chosen.as_ref().unwrap_or(&project.target_dir);
     [format!("{NAMED} {}", build(project, feature)), run(project, target_dir).join(" ")]
-}
-
-/// A word as a shell takes it.
-fn quoted(word: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c);
-    match !word.is_empty() && word.chars().all(is_plain) {
-        true => word.to_owned(),
-        false => format!("'{}'", word.replace('\'', "'\\''")),
-    }
 }
 
 /// The workflow's path below the root, and its text.
@@ -68,22 +61,4 @@ pub(super) fn workflow(
     let text = text.replace("@INSTALL@", &source.install());
     let text = text.replace("@BUILD@", &build(project, feature));
     (path, text.replace("@RUN@", &run(project, &project.target_dir).join(indent)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::quoted;
-
-    #[test]
-    fn a_word_is_quoted_where_a_shell_would_cut_it() {
-        for (word, expected) in [
-            ("--port=80", "--port=80"),
-            ("", "''"),
-            ("a b", "'a b'"),
-            ("*.rs", "'*.rs'"),
-            ("it's", r"'it'\''s'"),
-        ] {
-            assert_eq!(quoted(word), expected);
-        }
-    }
 }
