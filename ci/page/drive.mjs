@@ -167,7 +167,7 @@ await check("a hostile recording does nothing in the live page and the alert", a
   await isUnharmed(page);
   assert.equal(page.asked.filter((address) => !address.startsWith(server.address)).length, 0);
   const alert = await until("the alert", () => existsSync(text) && readFileSync(text, "utf8"));
-  assert.match(alert, /<img src=x/);
+  assert.match(alert, /‹img src=x/, "the name is readable, and no link or mention");
   assert.doesNotMatch(alert, /[\u0000-\u001f\u202e]/);
   assert.equal(JSON.parse(readFileSync(body, "utf8")).text, alert);
   const metrics = await (await fetch(`${server.address}metrics`)).text();
