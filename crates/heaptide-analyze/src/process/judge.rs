@@ -25,6 +25,9 @@ const LEAST_THREADS: f64 = 8.0;
 const LEAST_DESCRIPTORS: f64 = 16.0;
 /// Blocks in the cache of a thread count as in use: each new thread may keep so many bytes of them.
 const THREAD_CACHE_BYTES: f64 = 240_000.0;
+/// glibc gives a block all of a free chunk that is so much larger, because less than 32 bytes would be
+/// left: nobody can tell these from C's.
+const SPARE_BYTES: f64 = 16.0;
 /// A change from one reading to the next that is no more than this is noise.
 const DEAD_BAND_BYTES: f64 = (16_u64 << 10) as f64;
 const DEAD_BAND_STACK_BYTES: f64 = (4_u64 << 10) as f64;
@@ -256,7 +259,8 @@ impl<'a> Judge<'a> {
         let (least_growth, dead_band) = match name {
             PartName::OtherMalloc => {
                 let caches = THREAD_CACHE_BYTES * self.new_threads();
-                (self.least_growth() + caches, DEAD_BAND_BYTES)
+                let spare = SPARE_BYTES * self.new_blocks();
+                (self.least_growth() + caches + spare, DEAD_BAND_BYTES)
             }
             PartName::Anonymous => (self.least_growth(), DEAD_BAND_BYTES),
             PartName::AllocatorFree => (self.least_free(), DEAD_BAND_BYTES),
@@ -284,6 +288,12 @@ impl<'a> Judge<'a> {
         let mut threads = judged.iter().filter_map(|point| Some(point.account.as_ref()?.threads));
         let first = threads.next().unwrap_or(0);
         threads.max().unwrap_or(0).saturating_sub(first) as f64
+    }
+
+    /// How many more recorded blocks are alive at the end than after the warm-up, by their low water.
+    fn new_blocks(&self) -> f64 {
+        let blocks = Readings::new(&self.seen, |point| Some(point.heap.live_objects as f64));
+        blocks.map_or(0.0, |blocks| rule::rise(&blocks))
     }
 
     /// What a part held at a snapshot; `None` if it was not read there.

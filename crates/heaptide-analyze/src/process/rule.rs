@@ -133,6 +133,15 @@ pub(super) fn misfit(readings: &Readings, progress: &Progress) -> f64 {
     1.0 - explained(&low.work, &low.value)
 }
 
+/// How much higher the low water of the last window is than that of the first.
+pub(super) fn rise(readings: &Readings) -> f64 {
+    let judged = readings.after_warm_up();
+    let window = judged.len().div_ceil(WINDOWS);
+    let lowest = |of: &[Reading]| of.iter().map(|reading| reading.value).fold(f64::MAX, f64::min);
+    let (first, last) = (&judged[..window], &judged[judged.len() - window..]);
+    (lowest(last) - lowest(first)).max(0.0)
+}
+
 /// How growth goes on.
 enum Shape {
     /// Most of it at once.

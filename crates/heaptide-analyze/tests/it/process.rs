@@ -323,6 +323,22 @@ fn what_follows_a_ramp_is_no_more_than_suspect() {
     assert_eq!(part(&report, PartName::OtherMalloc).class, PartClass::Suspect);
 }
 
+/// A leak of three million small blocks made `other_malloc` grow by 5 MiB, for which C was accused: it
+/// was what glibc gave these blocks beyond their size.
+#[test]
+fn what_leaking_blocks_are_given_too_much_is_not_of_c() {
+    let class = |other_bytes_per_block: u64| {
+        let mut process = Process::of_snapshots(N_SNAPSHOTS);
+        process.site("shop::login", |_| vec![Born::for_ever(20_000)]);
+        process.holds(|k| {
+            let other = u64::from(k) * 20_000 * other_bytes_per_block;
+            Parts { other_malloc_bytes: MIB + other, ..quiet(k) }
+        });
+        part(&judged(&process, ""), OtherMalloc).class
+    };
+    assert_eq!((class(4), class(15), class(64)), (TooSmall, TooSmall, Grows));
+}
+
 #[test]
 fn threads_and_descriptors_are_judged_by_their_number() {
     let mut process = holding(quiet);
