@@ -154,9 +154,13 @@ impl Case {
             "REC" => rec.as_os_str(),
             word => std::ffi::OsStr::new(word),
         };
-        command.args(self.command.split(' ').map(path)).stdin(Stdio::null()).stdout(Stdio::null());
-        let mut taken = taken(command.stderr(File::create(&said)?))?;
-        taken.said = String::from_utf8_lossy(&fs::read(&said)?).into_owned();
+        command.args(self.command.split(' ').map(path)).stdin(Stdio::null());
+        // What is skipped is warned of in the report, what is refused is an error.
+        let both = File::create(&said)?;
+        let mut taken = taken(command.stdout(both.try_clone()?).stderr(both))?;
+        let text = fs::read(&said)?;
+        let text = String::from_utf8_lossy(&text);
+        taken.said = text.split_whitespace().collect::<Vec<_>>().join(" ");
         Ok(taken)
     }
 }
