@@ -210,7 +210,7 @@ await check("a hostile recording does nothing in a terminal", async () => {
 
 await check("top in a terminal, in colour and without", async () => {
   const shown = [];
-  const recordings = [[leaky, "leaky", "", "growth over budget"], [fixed, "healthy", "", "nothing found"], [leaky, "plain", "NO_COLOR=1 ", "growth over budget"]];
+  const recordings = [[leaky, "leaky", "", "growth over budget"], [fixed, "healthy", "", "clean"], [leaky, "plain", "NO_COLOR=1 ", "growth over budget"]];
   for (const [file, name, asks, says] of recordings) {
     const { coloured } = await inTerminal(`${asks}${heaptide} top ${file}`, says, `top-${name}`);
     const colours = coloured.match(/\x1b\[(?:[0-9;]*;)?(?:3[0-7]|38;[0-9;]+)m/g) ?? [];

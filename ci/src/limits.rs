@@ -255,7 +255,10 @@ fn baseline(out: &mut Out, n_bytes: u64) -> io::Result<()> {
 fn dump(out: &mut Out, n_bytes: u64) -> io::Result<()> {
     let mut begin = HEADER.replacen("header", "dump", 1);
     begin.truncate(begin.len() - 1);
-    let _ = write!(begin, r#","seq":1,"mono_ns":1,"epoch":1,"reason":"interval","heap":{{}},"sites":["#);
+    let _ = write!(
+        begin,
+        r#","seq":1,"mono_ns":1,"epoch":1,"reason":"interval","heap":{{}},"sites":["#
+    );
     let entry = |k: u64| {
         format!(
             r#"{{"identity":"{k:032x}","path":"shop::f{k}","site":{},"allocs":1,"frees":1,"alloc_bytes":64,"freed_bytes":64,"live_objects":0,"live_bytes":0,"cohorts":[],"frames":[{{"function":"shop::f{k}","module":"shop","offset":"{k:#x}"}}]}}"#,

@@ -62,4 +62,5 @@ pub mod tap;
 
 pub use escape::{Escaped, Html, Rules, Terminal};
 pub use number::bytes;
+pub use phrase::outcome;
 pub use view::{Colour, View};

@@ -257,8 +257,8 @@ pub(crate) fn message(finding: &Finding) -> String {
     format!("{} leaves memory behind: {}.", name(finding), growth(&finding.rate))
 }
 
-/// The word of the result, and what it does to the exit code.
-pub(crate) fn outcome(outcome: Outcome) -> &'static str {
+/// The word of the result, the same in every output.
+pub fn outcome(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Clean => "clean",
         Outcome::Passes => "passes",

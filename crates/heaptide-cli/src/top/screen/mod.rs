@@ -52,12 +52,11 @@ fn header(state: &State) -> Line<'static> {
     let palette = Palette::of(state);
     let Some((run, _)) = state.run() else { return Line::raw("heaptide top") };
     let outcome = state.report().map(|report| report.outcome);
-    let (verdict, style) = match outcome {
-        Some(Outcome::Growth) => ("growth over budget", palette.bad()),
-        Some(Outcome::Inconclusive) => ("inconclusive yet", palette.doubtful()),
-        Some(Outcome::Passes) => ("passes", palette.good()),
-        Some(Outcome::Clean) => ("nothing found", palette.good()),
-        Some(Outcome::Error) | None => ("not judged", palette.doubtful()),
+    let verdict = outcome.map_or("not judged", heaptide_report::outcome);
+    let style = match outcome {
+        Some(Outcome::Growth) => palette.bad(),
+        Some(Outcome::Passes | Outcome::Clean) => palette.good(),
+        Some(Outcome::Inconclusive | Outcome::Error) | None => palette.doubtful(),
     };
     let program = run.exe.rsplit('/').next().unwrap_or_default();
     let (at, n_runs) = state.run_number();
