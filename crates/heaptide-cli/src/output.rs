@@ -18,11 +18,16 @@ pub(crate) fn view() -> View {
     View {
         width: terminal::width(),
         colour: if wants_colour { Colour::Ansi } else { Colour::Plain },
-        root: std::env::current_dir().unwrap_or_default(),
+        ..plain_view()
     }
 }
 
-/// The same for tables: where no terminal is to be fitted, names stay whole for other tools.
+/// A reader of whom nothing is known, but that files below this directory are at hand.
+pub(crate) fn plain_view() -> View {
+    View { root: std::env::current_dir().unwrap_or_default(), ..View::default() }
+}
+
+/// Our reader before a table: where no terminal is to be fitted, names stay whole for other tools.
 pub(crate) fn view_of_table() -> View {
     let width = if io::stdout().is_terminal() { terminal::width() } else { usize::MAX };
     View { width, ..view() }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use anyhow::Context;
 use heaptide_analyze::{Outcome, Report};
 use heaptide_format::Header;
-use heaptide_report::{View, html};
+use heaptide_report::html;
 
 use super::access::Token;
 use super::alerts::Alerts;
@@ -163,11 +163,11 @@ impl<'a> Bench<'a> {
         let judged = match self.copies.judge(self.judge, id, &recording.files) {
             Ok((report, runs)) => {
                 let at_hand = sources::at_hand(&report);
-                let page = html::data(&report, &runs, &view(), &at_hand);
+                let page = html::data(&report, &runs, &output::plain_view(), &at_hand);
                 describe(&mut entry, &report);
                 entry.remember(unix_ms());
                 if let Some(alerts) = &mut self.alerts {
-                    alerts.tell(id, &report, &header.host, &view());
+                    alerts.tell(id, &report, &header.host, &output::plain_view());
                 }
                 Some(Judged { report: report.into(), runs: runs.into(), page: page.into() })
             }
@@ -186,12 +186,8 @@ impl<'a> Bench<'a> {
             Ok::<_, anyhow::Error>(found.files.clone())
         };
         let (report, runs) = self.judge.compared(&files(before)?, &files(after)?)?;
-        Ok(html::data(&report, &runs, &view(), &sources::at_hand(&report)))
+        Ok(html::data(&report, &runs, &output::plain_view(), &sources::at_hand(&report)))
     }
-}
-
-fn view() -> View {
-    View { root: std::env::current_dir().unwrap_or_default(), ..View::default() }
 }
 
 fn describe(entry: &mut Entry, report: &Report) {

@@ -15,7 +15,7 @@ use axum::middleware::{self, Next};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use heaptide_report::{View, html, json, prometheus};
+use heaptide_report::{html, json, prometheus};
 use serde::Deserialize;
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -258,7 +258,7 @@ async fn metrics(State(shared): Known) -> Response {
             run: view,
         })
     });
-    let text = prometheus::write(&processes.collect::<Vec<_>>(), &View::default());
+    let text = prometheus::write(&processes.collect::<Vec<_>>(), &output::plain_view());
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
 }
 
