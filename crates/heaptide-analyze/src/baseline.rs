@@ -13,7 +13,7 @@ use crate::finding::{Finding, Gate, JudgedSite, Ruling};
 use crate::process::Process;
 use crate::run_report::RunReport;
 use crate::site::Run;
-use crate::verdict::{Class, LEAST_WORSE_BYTES_PER_OP, Rate, WORSE_FACTOR};
+use crate::verdict::{Class, LEAST_WORSE_BYTES_PER_OP, Rate, SECONDS, WORSE_FACTOR, unit_of};
 
 /// The version this crate writes.
 const BASELINE_VERSION: u32 = 1;
@@ -339,7 +339,13 @@ impl Accepted {
         };
         let (now, was) = (rate.per(&self.work, ops_per_hour).bytes_per_op, self.bytes_per_op);
         let worse = now > was * WORSE_FACTOR && now - was > LEAST_WORSE_BYTES_PER_OP;
-        worse.then(|| format!("worse than accepted: {now:.1} B/op, accepted up to {was:.1} B/op"))
+        // The faster the machine, the more work a second holds.
+        let doubt =
+            if self.work == SECONDS { "; count work, and it is judged by that" } else { "" };
+        let unit = unit_of(&self.work);
+        worse.then(|| {
+            format!("worse than accepted: {now:.1} B/{unit}, accepted up to {was:.1}{doubt}")
+        })
     }
 
     /// The same site, class and unit, and neither side is worse.

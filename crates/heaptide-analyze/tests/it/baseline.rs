@@ -130,8 +130,8 @@ fn growth_is_held_against_what_was_accepted() {
         (&[("a", 1024.0)][..], "accepted in the baseline"),
         // A quarter more is no worse; what measures a little differently each time would fail.
         (&[("a", 820.0)], "accepted in the baseline"),
-        (&[("a", 800.0)], "worse than accepted: 1024.0 B/op, accepted up to 800.0 B/op"),
-        (&[("b", 1024.0), ("a", 0.0)], "worse than accepted: 1024.0 B/op, accepted up to 0.0 B/op"),
+        (&[("a", 800.0)], "worse than accepted: 1024.0 B/request, accepted up to 800.0"),
+        (&[("b", 1024.0), ("a", 0.0)], "worse than accepted: 1024.0 B/request, accepted up to 0.0"),
     ] {
         let report = held_against(&baseline(accepted));
         let finding = report.findings().next().expect("a leak");
