@@ -62,6 +62,12 @@ enum Name {
     /// 5,000 call stacks in random order.
     #[value(name = "sites-5000")]
     Sites5000,
+    /// 33,000 of them.
+    #[value(name = "sites-33000")]
+    Sites33000,
+    /// 20,000 call stacks, each on each of 32 threads.
+    #[value(name = "crowd-32")]
+    Crowd32,
     /// Blocks made and freed under 150 frames.
     #[value(name = "deep-150")]
     Deep150,
@@ -113,7 +119,9 @@ fn run(args: &Args, snapshot: &dyn Fn()) -> std::io::Result<Measured> {
         Name::Threads2 => Allocating::threads(2),
         Name::Threads4 => Allocating::threads(4),
         Name::Threads8 => Allocating::threads(8),
-        Name::Sites5000 => Allocating::sites(),
+        Name::Sites5000 => Allocating::sites(5_000),
+        Name::Sites33000 => Allocating::sites(33_000),
+        Name::Crowd32 => Allocating::crowd(),
         Name::Deep150 => Allocating::deep(),
         Name::ThreadChurn => Allocating::thread_churn(),
         Name::NewStacks => Allocating::new_stacks(),

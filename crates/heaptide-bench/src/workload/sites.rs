@@ -2,13 +2,14 @@
 //! so as many stacks as there are numbers end in the same allocation.
 
 use std::hint::black_box;
+use std::sync::Barrier;
+use std::thread;
 
 use super::{Allocating, Rng};
 
-/// Stacks of [`Allocating::sites`].
-const N_SITES: u64 = 5_000;
-/// Enough bits for all of them.
-const SITES_DEPTH: u32 = 13;
+/// Stacks and threads of [`Allocating::crowd`].
+const CROWD_SITES: u64 = 20_000;
+const CROWD_THREADS: usize = 32;
 /// Enough bits for all stacks that a run can make.
 const NEW_DEPTH: u32 = 20;
 
@@ -22,6 +23,11 @@ pub(crate) fn block_at(path: u64, depth: u32) -> Vec<u8> {
     } else {
         right(path >> 1, depth - 1)
     }
+}
+
+/// Bits for so many numbers.
+fn enough_bits(n: u64) -> u32 {
+    u64::BITS - (n - 1).leading_zeros()
 }
 
 #[inline(never)]
@@ -40,15 +46,38 @@ fn right(path: u64, depth: u32) -> Vec<u8> {
 }
 
 impl Allocating {
-    /// One live block for each of 5,000 stacks, replaced in random order.
-    pub(crate) fn sites() -> Self {
+    /// One live block for each of so many stacks, replaced in random order.
+    pub(crate) fn sites(n_sites: u64) -> Self {
         let mut rng = Rng::new(7);
-        let mut live = vec![Vec::new(); N_SITES as usize];
-        Self::new(4 * N_SITES, 1_000, move |ops| {
+        let mut live = vec![Vec::new(); n_sites as usize];
+        let depth = enough_bits(n_sites);
+        Self::new(4 * n_sites, 1_000, move |ops| {
             for _ in 0..ops {
-                let path = rng.next() % N_SITES;
-                live[path as usize] = block_at(path, SITES_DEPTH);
+                let path = rng.next() % n_sites;
+                live[path as usize] = block_at(path, depth);
             }
+        })
+    }
+
+    /// Many stacks, each on many threads at once: what is kept for each of both adds up here. An
+    /// operation is a round of all threads over all stacks; each block is freed at once.
+    pub(crate) fn crowd() -> Self {
+        let depth = enough_bits(CROWD_SITES);
+        Self::new(0, 1, move |rounds| {
+            let all_there = Barrier::new(CROWD_THREADS);
+            let work = || {
+                for _ in 0..rounds {
+                    all_there.wait();
+                    (0..CROWD_SITES).for_each(|path| drop(block_at(path, depth)));
+                }
+                // Who ends leaves what was kept for him to the next.
+                all_there.wait();
+            };
+            thread::scope(|scope| {
+                for _ in 0..CROWD_THREADS {
+                    scope.spawn(work);
+                }
+            });
         })
     }
 

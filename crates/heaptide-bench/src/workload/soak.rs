@@ -12,7 +12,7 @@ const KINDS: [fn() -> Allocating; 6] = [
     Allocating::json,
     Allocating::btree,
     || Allocating::threads(2),
-    Allocating::sites,
+    || Allocating::sites(5_000),
     Allocating::deep,
     Allocating::thread_churn,
 ];

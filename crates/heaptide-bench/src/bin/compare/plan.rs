@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use crate::contender::{Contender, EXACT, SYSTEM_ALONE, Under};
 
 /// Workloads that are timed under everybody.
-pub(crate) const TIMED: [&str; 11] = [
+pub(crate) const TIMED: [&str; 12] = [
     "micro",
     "json",
     "btree",
@@ -17,6 +17,7 @@ pub(crate) const TIMED: [&str; 11] = [
     "threads-4",
     "threads-8",
     "sites-5000",
+    "sites-33000",
     "deep-150",
     "thread-churn",
 ];
@@ -24,6 +25,8 @@ pub(crate) const TIMED: [&str; 11] = [
 pub(crate) const FEW_BLOCKS: u64 = 250_000;
 /// A million more: that resident memory comes in pages is then nothing in one block.
 pub(crate) const MANY_BLOCKS: u64 = 1_250_000;
+/// Rounds of all threads over all stacks.
+const CROWD_ROUNDS: u64 = 4;
 /// Names of what is not one timed workload.
 pub(crate) const GROUPS: [&str; 3] = ["memory", "start", "instructions"];
 
@@ -95,6 +98,7 @@ impl Plan {
             job("micro-memory", "micro", 100_000),
             job("few-blocks", "small-live", FEW_BLOCKS),
             job("many-blocks", "small-live", MANY_BLOCKS),
+            job("crowd-32", "crowd-32", CROWD_ROUNDS),
         ];
         all.into_iter().filter(|_| self.wants("memory")).collect()
     }

@@ -95,10 +95,17 @@ pub(crate) fn memory(results: &Results) -> String {
             cell(micro.map(|bytes| bytes / MICRO_BLOCKS)),
             cell(more("many-blocks").map(|bytes| bytes / MIB)),
             cell(results.bytes_per_block(contender)),
+            cell(more("crowd-32").map(|bytes| bytes / MIB)),
         ]
     });
-    let head =
-        ["", "micro, MiB more", "B per live block", "small blocks, MiB more", "B per block more"];
+    let head = [
+        "",
+        "micro, MiB more",
+        "B per live block",
+        "small blocks, MiB more",
+        "B per block more",
+        "crowd, MiB more",
+    ];
     table(&head, &rows)
 }
 

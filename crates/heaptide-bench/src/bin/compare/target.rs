@@ -102,8 +102,17 @@ fn memory_and_time(results: &Results) -> Vec<Target> {
     let time = start(|run, base| run.cpu_ns as f64 - base.cpu_ns as f64).map(ms);
     let rss = start(|run, base| run.rss() - base.rss()).map(|bytes| bytes / f64::from(1 << 20));
     let snapshot = results.spread("snapshot-10000", &EXACT, |run| run.cpu_ns_per_op);
+    let crowd = results.against_baseline("crowd-32", &EXACT, |run, base| run.rss() - base.rss());
+    let recognised = results.stacks("sites-33000", &EXACT).map(|(_, it)| 100.0 * it.recognised());
     vec![
         at_most("exact, memory per live block", 8.0, "B", results.bytes_per_block(&EXACT)),
+        at_most(
+            "memory for 20,000 call stacks on 32 threads",
+            64.0,
+            "MiB",
+            crowd.map(|more| more.median / f64::from(1 << 20)),
+        ),
+        at_least("stacks recognised of 33,000 in turn", 99.0, "%", recognised),
         at_most("start of a recording to its first snapshot", 5.0, "ms", time),
         at_most("memory by then", 2.0, "MiB", rss),
         at_most("snapshot of 10,000 sites", 10.0, "ms", snapshot.map(|cost| ms(cost.median))),
