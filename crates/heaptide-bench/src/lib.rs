@@ -47,6 +47,8 @@ enum Name {
     Btree,
     /// A service on loopback, under load from another process.
     Axum,
+    /// The same service, asked twenty thousand times a second.
+    AxumPaced,
     /// Micro on one thread, every fourth block handed to the neighbour (here: to itself).
     #[value(name = "threads-1")]
     Threads1,
@@ -108,7 +110,8 @@ fn run(args: &Args, snapshot: &dyn Fn()) -> std::io::Result<Measured> {
         None => Length::For(Duration::from_millis(args.ms)),
     };
     let allocating = match args.workload {
-        Name::Axum => return service::run(length),
+        Name::Axum => return service::run(length, service::Load::AsAnswered),
+        Name::AxumPaced => return service::run(length, service::Load::AsDue),
         Name::Soak => return Ok(soak::run(length)),
         Name::Start => return Ok(snapshots::first(snapshot)),
         Name::Snapshot10000 => return Ok(snapshots::of_many_sites(snapshot)),

@@ -28,6 +28,9 @@ pub(crate) struct Measured {
     pub(crate) cpu_ns_per_op: f64,
     /// Time on the wall.
     pub(crate) wall_ns: u64,
+    /// How late answers were, where that was asked: in the middle, and for the last of a hundred and of a
+    /// thousand.
+    pub(crate) latency_ns: Option<[u64; 3]>,
 }
 
 /// What is printed.
@@ -89,7 +92,7 @@ impl Clocks {
     pub(crate) fn stop(self, ops: u64) -> Measured {
         let (cpu_ns, wall_ns) = (ns(self.cpu()), ns(self.wall.elapsed()));
         let cpu_ns_per_op = cpu_ns as f64 / ops.max(1) as f64;
-        Measured { ops, total_ops: ops, cpu_ns, cpu_ns_per_op, wall_ns }
+        Measured { ops, total_ops: ops, cpu_ns, cpu_ns_per_op, wall_ns, latency_ns: None }
     }
 }
 

@@ -1,4 +1,4 @@
-//! The load on the service: `bench-client PORT (requests|ms) AMOUNT`.
+//! The load on the service: `bench-client PORT (requests|ms|ms-paced) AMOUNT`.
 
 #![forbid(unsafe_code)]
 
@@ -9,7 +9,7 @@ use heaptide_bench::client;
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let [port, unit, amount] = &args[..] else {
-        eprintln!("usage: bench-client PORT (requests|ms) AMOUNT");
+        eprintln!("usage: bench-client PORT (requests|ms|ms-paced) AMOUNT");
         return ExitCode::from(2);
     };
     let (Ok(port), Ok(amount)) = (port.parse(), amount.parse()) else {

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-use crate::client::Load;
+use crate::client;
 use crate::measure::{Clocks, Length, Measured};
 
 /// Long enough that every route was taken and every connection is open.
@@ -36,15 +36,24 @@ struct Search {
 
 type Carts = Arc<Mutex<HashMap<u64, Vec<Item>>>>;
 
+/// How its load comes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Load {
+    /// As fast as it answers.
+    AsAnswered,
+    /// When it is due.
+    AsDue,
+}
+
 /// Serves on loopback until the load is over.
-pub(crate) fn run(length: Length) -> Result<Measured> {
+pub(crate) fn run(length: Length, load: Load) -> Result<Measured> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
     runtime.block_on(async {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let port = listener.local_addr()?.port();
         let (over, until) = oneshot::channel();
         let client = std::thread::spawn(move || {
-            let measured = under_load(port, length);
+            let measured = under_load(port, length, load);
             let _ = over.send(());
             measured
         });
@@ -57,24 +66,30 @@ pub(crate) fn run(length: Length) -> Result<Measured> {
 }
 
 /// Starts clients, one for warming up, and waits for them.
-fn under_load(port: u16, length: Length) -> Result<Measured> {
+fn under_load(port: u16, length: Length, load: Load) -> Result<Measured> {
     let warm_up = match length {
-        Length::For(_) => client(port, Length::For(WARM_UP))?.requests,
+        Length::For(_) => client(port, Length::For(WARM_UP), Load::AsAnswered)?.requests,
         Length::Ops(_) => 0,
     };
     let clocks = Clocks::start();
-    let load = client(port, length)?;
-    let measured = clocks.stop(load.requests);
-    let total_ops = warm_up + load.requests;
-    Ok(Measured { total_ops, wall_ns: load.wall_ns, ..measured })
+    let served = client(port, length, load)?;
+    let measured = clocks.stop(served.requests);
+    let total_ops = warm_up + served.requests;
+    Ok(Measured { total_ops, wall_ns: served.wall_ns, latency_ns: served.latency_ns, ..measured })
 }
 
 /// Runs the client that was built beside this program; nothing that watches us watches it.
-fn client(port: u16, length: Length) -> Result<Load> {
+fn client(port: u16, length: Length, load: Load) -> Result<client::Load> {
     let program = std::env::current_exe()?.with_file_name("bench-client");
     let [unit, amount] = match length {
         Length::Ops(ops) => ["requests".to_owned(), ops.to_string()],
-        Length::For(time) => ["ms".to_owned(), time.as_millis().to_string()],
+        Length::For(time) => {
+            let unit = match load {
+                Load::AsAnswered => "ms",
+                Load::AsDue => "ms-paced",
+            };
+            [unit.to_owned(), time.as_millis().to_string()]
+        }
     };
     let output = Command::new(program)
         .args([port.to_string(), unit, amount])

@@ -55,6 +55,12 @@ const SERVICE: &str = "\
 An axum service on one thread; its load comes from another process. Requests per second on the wall depend on what else
 the machine does; requests per second of the service's own processor time hardly do.
 ";
+const LATENCY: &str = "\
+## How long clients wait
+
+The same service, asked 20,000 times a second by sixteen connections, each request at a time of its own. An answer is
+late from the time that its request was due. Heaptide writes a snapshot at the end; recording goes on all the time.
+";
 const MEMORY: &str = "\
 ## Memory
 
@@ -95,6 +101,7 @@ pub(crate) fn page(
         (programs.first().copied().unwrap_or("json"), PROGRAMS, tables::ratios(results, &programs)),
         ("threads-8", THREADS, tables::threads(results)),
         ("axum", SERVICE, tables::service(results)),
+        ("latency", LATENCY, tables::latency(results)),
         ("memory", MEMORY, tables::memory(results)),
         ("start", START, tables::start(results)),
         ("instructions", INSTRUCTIONS, tables::instructions(results, instructions)),

@@ -28,7 +28,9 @@ pub(crate) const MANY_BLOCKS: u64 = 1_250_000;
 /// Rounds of all threads over all stacks.
 const CROWD_ROUNDS: u64 = 4;
 /// Names of what is not one timed workload.
-pub(crate) const GROUPS: [&str; 3] = ["memory", "start", "instructions"];
+pub(crate) const GROUPS: [&str; 4] = ["latency", "memory", "start", "instructions"];
+/// Long enough for a few dozen answers beyond the last of a thousand.
+const LATENCY_MS: u64 = 2_000;
 
 /// How much is measured.
 #[derive(Debug)]
@@ -83,7 +85,17 @@ impl Plan {
             rounds: self.rounds,
             whom: |_| true,
         });
-        timed.chain(self.memory()).chain(self.start()).collect()
+        timed.chain(self.latency()).chain(self.memory()).chain(self.start()).collect()
+    }
+
+    fn latency(&self) -> Option<Job> {
+        self.wants("latency").then(|| Job {
+            key: "axum-paced",
+            args: vec!["axum-paced".into(), "--ms".into(), LATENCY_MS.to_string()],
+            rounds: self.rounds,
+            // In a virtual machine nothing is due in time.
+            whom: |contender| contender.under != Under::ValgrindDhat,
+        })
     }
 
     fn memory(&self) -> Vec<Job> {

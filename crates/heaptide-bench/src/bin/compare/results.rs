@@ -23,6 +23,7 @@ pub(crate) struct Sample {
     /// Of the median batch.
     pub(crate) cpu_ns_per_op: f64,
     wall_ns: u64,
+    latency_ns: Option<[u64; 3]>,
     pub(crate) main_cpu_ns: u64,
     pub(crate) peak_rss_bytes: u64,
     /// From its recording, if it made one.
@@ -34,6 +35,11 @@ impl Sample {
     /// Operations per second on the wall.
     pub(crate) fn ops_per_s(&self) -> f64 {
         self.ops as f64 * 1e9 / self.wall_ns.max(1) as f64
+    }
+
+    /// How many µs late answers were: in the middle, for the last of a hundred and of a thousand.
+    pub(crate) fn latency_us(&self) -> [f64; 3] {
+        self.latency_ns.unwrap_or_default().map(|ns| ns as f64 / 1e3)
     }
 
     pub(crate) fn rss(&self) -> f64 {

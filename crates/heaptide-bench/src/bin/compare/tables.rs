@@ -82,6 +82,17 @@ pub(crate) fn service(results: &Results) -> String {
     table(&head, &rows)
 }
 
+/// How long the service's clients wait.
+pub(crate) fn latency(results: &Results) -> String {
+    let rows = for_all(results, |contender| {
+        let late = |at: usize| {
+            spread(results.spread("axum-paced", contender, move |run| run.latency_us()[at]))
+        };
+        (0..3).map(late).collect()
+    });
+    table(&["µs", "p50", "p99", "p99.9"], &rows)
+}
+
 /// What is resident beyond the baseline.
 pub(crate) fn memory(results: &Results) -> String {
     let rows = for_all(results, |contender| {
