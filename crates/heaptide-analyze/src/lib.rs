@@ -91,6 +91,7 @@ pub mod diff;
 
 pub use calltree::{CallTree, attribute};
 pub use judge::{Classify, Criteria, Outcome, Report, judge_runs, judge_runs_by};
+pub use limits::MOST_LINE_BYTES;
 pub use pipeline::{Terms, judge, judge_and_view, judge_by};
 pub use run_report::{HealthySite, RunReport};
 pub use site::{Run, Site, Subject};

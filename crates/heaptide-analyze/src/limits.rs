@@ -6,7 +6,7 @@
 
 /// Longest line of a recording, and largest dump: a snapshot of the shim's full table of 262,142 sites
 /// takes some 200 MB.
-pub(crate) const MOST_LINE_BYTES: u64 = 1 << 29;
+pub const MOST_LINE_BYTES: u64 = 1 << 29;
 /// Call sites of one recording: twice the shim's table.
 pub(crate) const MOST_SITES: usize = 1 << 19;
 /// Modules of one recording: a process maps some hundreds of libraries.

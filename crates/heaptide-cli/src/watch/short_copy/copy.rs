@@ -13,6 +13,7 @@ use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use heaptide_analyze::MOST_LINE_BYTES;
 use heaptide_format::{Kind, Line, Snapshot};
 
 use super::super::recordings::segment;
@@ -20,8 +21,6 @@ use super::super::recordings::segment;
 /// Twice as many as the analyzer tells apart (`heaptide_analyze::axis::MAX_SLOTS`): half of them go at
 /// once.
 const MOST_SNAPSHOTS: usize = 2 * heaptide_analyze::axis::MAX_SLOTS;
-/// The analyzer reads no longer line.
-const MOST_LINE_BYTES: u64 = 1 << 29;
 /// Snapshots' lines have up to megabytes.
 const BUFFER_BYTES: usize = 1 << 18;
 
