@@ -13,23 +13,20 @@
 
 #![forbid(unsafe_code)]
 
-use heaptide_format::{BUCKETS, Bucket};
+use heaptide_format::Bucket;
 
 use super::growth::{GROWTH_FLOOR_BYTES, GrowthRing};
 use crate::shared::arena::{Arena, Link, zeroed};
-use crate::shared::cohort::CohortCounts;
+use crate::shared::cohort::{CohortCounts, CohortIndex, CohortList};
 use crate::shared::labels::WorkCounters;
-use crate::shared::state::State;
+use crate::shared::state::{CohortKey, State};
 use crate::shared::trailer::{Birth, LargestSize, MAX_SITES, PaddableSize, SiteIndex};
-use crate::sync::Ordering::{Relaxed, Release};
-use crate::sync::{AtomicU32, AtomicU64, add};
+use crate::sync::Ordering::{Acquire, Relaxed, Release};
+use crate::sync::{AtomicU64, add};
 
 /// Slots are made 32 at a time, a page of them: sites that a thread meets together have neighbouring
 /// numbers.
 pub(super) const SLOTS_PER_CHUNK: usize = 32;
-/// Cohorts are made 8 at a time, 256 bytes: most sites have blocks in few buckets.
-pub(super) const COHORTS_PER_CHUNK: usize = 8;
-const COHORT_CHUNKS: usize = (BUCKETS as usize).div_ceil(COHORTS_PER_CHUNK);
 
 zeroed! {
     /// All that one thread counted at one site. The first cache line is what an allocation touches.
@@ -38,7 +35,8 @@ zeroed! {
     pub(crate) struct SiteSlot {
         /// The [`State`] for which all this is valid; only states of a recording are.
         pub(super) valid_for: AtomicU64,
-        /// The birth of blocks made now, and the cohort that they count in.
+        /// The birth of blocks made now, and the cohort that they count in. So it says as well which site
+        /// the slot is of, and which recording the counts belong to; other counts are void.
         pub(super) alloc_birth: AtomicU64,
         pub(super) alloc_cohort: Link<CohortCounts>,
         pub(super) allocs: AtomicU64,
@@ -56,18 +54,16 @@ zeroed! {
         pub(super) min_objects: AtomicU64,
         pub(super) min_bytes: AtomicU64,
         pub(super) reallocs: AtomicU64,
+        pub(super) cohorts: CohortList,
         pub(super) detail: Link<SlotDetail>,
-        /// The recording that the counts belong to; other counts are void.
-        pub(super) generation: AtomicU32,
-        pub(super) site: AtomicU32,
     }
 }
 
 zeroed! {
-    /// The rarely touched part of a slot.
+    /// What few slots need.
     #[derive(Debug)]
     pub(crate) struct SlotDetail {
-        pub(super) cohorts: [Link<[CohortCounts; COHORTS_PER_CHUNK]>; COHORT_CHUNKS],
+        pub(super) more_cohorts: Link<CohortIndex>,
         pub(super) growth: Link<GrowthRing>,
         /// In a sampled recording, the variances of live objects and bytes.
         pub(super) object_variance: AtomicU64,
@@ -114,7 +110,10 @@ pub(crate) fn slot(
         link.set(Some(arena.one()?));
     }
     let slot = find(chunks, site)?;
-    slot.site.store(site.0, Relaxed);
+    if slot.alloc_birth.load(Relaxed) == 0 {
+        // Of no recording yet.
+        slot.alloc_birth.store(Birth::new(site, CohortKey(0)).to_bits(), Relaxed);
+    }
     Some(slot)
 }
 
@@ -155,8 +154,8 @@ pub(crate) fn outgrows_all(chunks: &SlotChunks, state: State, birth: Birth, byte
         return false;
     }
     // What an earlier recording counted there is void.
-    let slot = find(chunks, birth.site())
-        .filter(|slot| slot.generation.load(Relaxed) == state.key().generation());
+    let slot =
+        find(chunks, birth.site()).filter(|slot| slot.generation() == state.key().generation());
     slot.is_none_or(|slot| {
         let growth = slot.detail.get().and_then(|detail| detail.growth.get());
         let last_bytes = growth.map_or(0, GrowthRing::last_bytes);
@@ -194,7 +193,12 @@ pub(crate) fn count_resize(
 
 impl SiteSlot {
     pub(crate) fn site(&self) -> SiteIndex {
-        SiteIndex(self.site.load(Relaxed))
+        Birth::from_bits(self.alloc_birth.load(Relaxed)).site()
+    }
+
+    /// The recording that the counts belong to. Whoever sees it sees that older counts are gone.
+    pub(super) fn generation(&self) -> u32 {
+        Birth::from_bits(self.alloc_birth.load(Acquire)).key().generation()
     }
 
     /// Whether `state` is the one that the slot was made valid for last.
@@ -269,13 +273,12 @@ impl SiteSlot {
         }
         let (seen, key) = (State::from_bits(self.valid_for.load(Relaxed)), state.key());
         if (seen.key(), seen.tick()) != (key, state.tick()) {
-            if self.generation.load(Relaxed) != key.generation() {
+            if self.generation() != key.generation() {
                 self.clear();
             }
             self.alloc_cohort.set(Some(self.cohort(arena, key.bucket())?));
-            self.alloc_birth.store(Birth::new(self.site(), key).to_bits(), Relaxed);
             self.start_ranges();
-            self.generation.store(key.generation(), Release);
+            self.alloc_birth.store(Birth::new(self.site(), key).to_bits(), Release);
         }
         self.valid_for.store(state.to_bits(), Release);
         Some(())
@@ -294,14 +297,14 @@ impl SiteSlot {
     }
 
     fn clear(&self) {
-        // The recorder of the new recording passes over this slot until the generation is set.
+        // The recorder of the new recording passes over this slot until its birth is of it.
         for counter in [&self.allocs, &self.frees, &self.reallocs, &self.net_bytes] {
             counter.store(0, Relaxed);
         }
         self.largest.clear();
         self.last_freed_birth.store(0, Relaxed);
+        self.all_cohorts().for_each(|(_, cohort)| cohort.clear());
         let Some(detail) = self.detail.get() else { return };
-        detail.cohorts.iter().filter_map(Link::get).flatten().for_each(CohortCounts::clear);
         if let Some(growth) = detail.growth.get() {
             growth.written.store(0, Relaxed);
         }
@@ -324,12 +327,23 @@ impl SiteSlot {
     }
 
     fn cohort(&self, arena: &Arena, bucket: Bucket) -> Option<&'static CohortCounts> {
-        let at = bucket.0 as usize;
-        let link = self.detail(arena)?.cohorts.get(at / COHORTS_PER_CHUNK)?;
-        if link.get().is_none() {
-            link.set(Some(arena.one()?));
+        if let Some(known) = self.cohorts.find(bucket) {
+            return Some(known);
         }
-        link.get()?.get(at % COHORTS_PER_CHUNK)
+        if !self.cohorts.is_full() {
+            return self.cohorts.add(arena, bucket);
+        }
+        let more = &self.detail(arena)?.more_cohorts;
+        if more.get().is_none() {
+            more.set(Some(arena.one()?));
+        }
+        let list = more.get()?.list(bucket)?;
+        list.find(bucket).or_else(|| list.add(arena, bucket))
+    }
+
+    pub(super) fn all_cohorts(&self) -> impl Iterator<Item = (Bucket, &'static CohortCounts)> {
+        let more = self.detail.get().and_then(|detail| detail.more_cohorts.get());
+        self.cohorts.iter().chain(more.into_iter().flat_map(CohortIndex::iter))
     }
 
     pub(super) fn detail(&self, arena: &Arena) -> Option<&'static SlotDetail> {

@@ -5,7 +5,7 @@
 use heaptide_format::Bucket;
 
 use super::growth::{GrowthEvent, GrowthRing};
-use super::slot::{COHORTS_PER_CHUNK, SLOTS_PER_CHUNK, SiteSlot, SlotChunks, find};
+use super::slot::{SLOTS_PER_CHUNK, SiteSlot, SlotChunks, find};
 use crate::shared::cohort::CohortCounts;
 use crate::shared::state::State;
 use crate::shared::trailer::SiteIndex;
@@ -38,14 +38,14 @@ pub(crate) fn views(
             let first = at * SLOTS_PER_CHUNK;
             slots.iter().enumerate().map(move |(i, slot)| (SiteIndex((first + i) as u32), slot))
         })
-        .filter(move |(_, slot)| slot.generation.load(Acquire) == generation)
+        .filter(move |(_, slot)| slot.generation() == generation)
         .map(|(site, slot)| (site, SlotView(slot)))
 }
 
 /// One thread's view of one site.
 pub(crate) fn view(chunks: &SlotChunks, generation: u32, site: SiteIndex) -> Option<SlotView> {
     let slot = find(chunks, site)?;
-    (slot.generation.load(Acquire) == generation).then_some(SlotView(slot))
+    (slot.generation() == generation).then_some(SlotView(slot))
 }
 
 impl SlotView {
@@ -112,14 +112,10 @@ impl SlotView {
         of: impl Fn(&CohortCounts) -> (u64, u64),
         mut each: impl FnMut(Bucket, u64, u64),
     ) {
-        let Some(detail) = self.0.detail.get() else { return };
-        let chunks = end.0 as usize / COHORTS_PER_CHUNK + 1;
-        for (at, chunk) in detail.cohorts.iter().take(chunks).enumerate() {
-            for (i, cohort) in chunk.get().into_iter().flatten().enumerate() {
-                let (objects, bytes) = of(cohort);
-                if (objects, bytes) != (0, 0) {
-                    each(Bucket((at * COHORTS_PER_CHUNK + i) as u32), objects, bytes);
-                }
+        for (bucket, cohort) in self.0.all_cohorts().filter(|(bucket, _)| *bucket <= end) {
+            let (objects, bytes) = of(cohort);
+            if (objects, bytes) != (0, 0) {
+                each(bucket, objects, bytes);
             }
         }
     }
