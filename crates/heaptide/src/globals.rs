@@ -7,6 +7,7 @@
 use once_cell::sync::OnceCell;
 
 use crate::shared::arena::{Arena, Link};
+use crate::shared::budget::{self, Budget};
 use crate::shared::labels::{Labels, MAX_TAGS, MAX_WORK, WorkCounters};
 use crate::shared::pool::Pool;
 use crate::shared::samples::SampleTable;
@@ -24,6 +25,8 @@ use crate::unwind::modules::LoadedModules;
 pub(crate) static STATE: StateCell = StateCell::new();
 /// Memory of everything below.
 pub(crate) static ARENA: Arena = Arena::new();
+/// What threads may take of it for detail; see [`crate::shared::budget`].
+pub(crate) static BUDGET: Budget = Budget::new(budget::DEFAULT_BYTES);
 /// All thread blocks.
 pub(crate) static THREAD_BLOCKS: Pool<ThreadBlock> = Pool::new();
 /// All stacks of our own.

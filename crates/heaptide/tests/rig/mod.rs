@@ -96,7 +96,8 @@ pub(crate) fn program(name: &str) -> Command {
     if !runner.is_empty() {
         command.args(words).arg(this);
     }
-    for variable in ["HEAPTIDE_OUT", "HEAPTIDE_INTERVAL", "HEAPTIDE_SIGNAL", "HEAPTIDE_MODE"] {
+    let ours = std::env::vars_os().map(|(name, _)| name);
+    for variable in ours.filter(|name| name.as_encoded_bytes().starts_with(b"HEAPTIDE_")) {
         command.env_remove(variable);
     }
     if let Some(mode) = std::env::var_os(MODE) {
