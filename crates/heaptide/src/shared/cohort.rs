@@ -13,6 +13,9 @@
 //!
 //! The cohorts of one slot are a list of single nodes: most slots have blocks of one bucket or two, and
 //! pay for no more. A slot with blocks of many gets an index beside it, so that a look-up is never long.
+//!
+//! What was counted of a cohort may move from one slot to another ([`Moves`]), so that not every thread
+//! needs counters for every bucket.
 
 #![forbid(unsafe_code)]
 
@@ -20,12 +23,10 @@ use core::iter::successors;
 
 use heaptide_format::Bucket;
 
-use crate::shared::arena::{Arena, Link, zeroed};
-use crate::sync::Ordering::{Acquire, Relaxed};
-use crate::sync::{AtomicU32, AtomicU64, add};
+use crate::shared::arena::{Link, zeroed};
+use crate::sync::Ordering::{Acquire, Relaxed, Release};
+use crate::sync::{AtomicU32, AtomicU64, add, fence};
 
-/// Cohorts in the list of a slot; those that come later are found by the index.
-const LISTED: usize = 8;
 /// Lists of the index: sixteen cohorts in each where a recording uses every bucket.
 const INDEX_LISTS: usize = 32;
 
@@ -89,6 +90,9 @@ impl CohortCounts {
     }
 }
 
+/// The bucket of a node that is nobody's cohort: later than all.
+const NO_BUCKET: Bucket = Bucket(u32::MAX);
+
 zeroed! {
     /// The counts of one cohort, in a list.
     #[derive(Debug)]
@@ -115,47 +119,94 @@ zeroed! {
     }
 }
 
+zeroed! {
+    /// How often counts moved into a slot, twice; odd while they do.
+    ///
+    /// Counts that move are seen in both slots or in neither by a recorder that reads meanwhile. So it reads
+    /// this before and after, and reads again if it is not the same. Single writer: who has the slot.
+    #[derive(Debug)]
+    pub(crate) struct Moves {
+        n_halves: AtomicU64,
+    }
+}
+
+impl Moves {
+    /// Moves all counts of a cohort, and leaves its node for another bucket. The caller alone counts in
+    /// either.
+    pub(crate) fn move_counts(&self, from: &CohortNode, to: &CohortCounts) {
+        let begun = self.n_halves.load(Relaxed).wrapping_add(1);
+        self.n_halves.store(begun, Relaxed);
+        // Who sees any of what follows sees that it is under way.
+        fence(Release);
+        let (allocs, alloc_bytes) = from.counts.allocs();
+        let (frees, freed_bytes) = from.counts.frees();
+        to.add_allocs(allocs, alloc_bytes);
+        to.add_frees(frees, freed_bytes);
+        from.vacate();
+        self.n_halves.store(begun.wrapping_add(1), Release);
+    }
+
+    /// For comparison with what it is later, after an acquiring fence; `None` while counts move.
+    pub(crate) fn so_far(&self) -> Option<u64> {
+        let n_halves = self.n_halves.load(Acquire);
+        n_halves.is_multiple_of(2).then_some(n_halves)
+    }
+}
+
 impl CohortNode {
-    fn bucket(&self) -> Bucket {
+    pub(crate) fn bucket(&self) -> Bucket {
         Bucket(self.bucket.load(Relaxed))
+    }
+
+    pub(crate) fn counts(&self) -> &CohortCounts {
+        &self.counts
+    }
+
+    /// Back to nothing, and nobody's cohort; only while the recorder passes over the slot, or would see
+    /// that it is under way.
+    pub(crate) fn vacate(&self) {
+        self.counts.clear();
+        self.bucket.store(NO_BUCKET.0, Relaxed);
+    }
+
+    /// Makes this node, which counts nothing, the cohort of a bucket.
+    fn serve(&self, bucket: Bucket) -> &CohortCounts {
+        // Whoever sees a count sees its bucket: counts are stored with a release.
+        self.bucket.store(bucket.0, Relaxed);
+        &self.counts
     }
 }
 
 impl CohortList {
-    /// Every cohort in the list.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (Bucket, &'static CohortCounts)> {
-        self.nodes().map(|node| (node.bucket(), &node.counts))
-    }
-
-    /// The cohort of `bucket`, if it is in the list.
+    /// The cohort of `bucket`, if it is in the list, or a node that can be.
     pub(crate) fn find(&self, bucket: Bucket) -> Option<&'static CohortCounts> {
-        self.iter().find(|&(of, _)| of == bucket).map(|(_, counts)| counts)
+        let of = |bucket| self.nodes().find(|node| node.bucket() == bucket);
+        let known = of(bucket).map(CohortNode::counts);
+        known.or_else(|| Some(of(NO_BUCKET)?.serve(bucket)))
     }
 
-    /// Whether later cohorts belong into the index.
-    pub(crate) fn is_full(&self) -> bool {
-        self.nodes().nth(LISTED - 1).is_some()
+    pub(crate) fn is_shorter_than(&self, n_nodes: usize) -> bool {
+        self.nodes().count() < n_nodes
     }
 
-    /// Adds the cohort of a bucket that is not in the list; `None` without memory. Only one thread may.
-    pub(crate) fn add(&self, arena: &Arena, bucket: Bucket) -> Option<&'static CohortCounts> {
-        let node = arena.one::<CohortNode>()?;
-        node.bucket.store(bucket.0, Relaxed);
+    /// Adds a new node as the cohort of a bucket that is not in the list. Only one thread may.
+    pub(crate) fn add(&self, node: &'static CohortNode, bucket: Bucket) -> &'static CohortCounts {
+        let counts = node.serve(bucket);
         node.older.set(self.newest.get());
-        // A release: who finds the node finds its bucket.
         self.newest.set(Some(node));
-        Some(&node.counts)
+        counts
     }
 
-    fn nodes(&self) -> impl Iterator<Item = &'static CohortNode> {
+    /// Every node in the list.
+    pub(crate) fn nodes(&self) -> impl Iterator<Item = &'static CohortNode> {
         successors(self.newest.get(), |node| node.older.get())
     }
 }
 
 impl CohortIndex {
-    /// Every cohort in the index.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (Bucket, &'static CohortCounts)> {
-        self.lists.iter().flat_map(CohortList::iter)
+    /// Every node in the index.
+    pub(crate) fn nodes(&self) -> impl Iterator<Item = &'static CohortNode> {
+        self.lists.iter().flat_map(CohortList::nodes)
     }
 
     /// The list that the cohort of `bucket` belongs into.

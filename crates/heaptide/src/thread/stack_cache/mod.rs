@@ -239,7 +239,35 @@ impl StackCache {
         self.follow(stack, caller, EntryKey::of(caller))
     }
 
-    /// The same, as far as one look-up goes.
+    /// Has a stack that is remembered count at `slot` from now on.
+    pub(crate) fn redirect(
+        &mut self,
+        stack: impl StackMemory,
+        caller: Caller,
+        slot: &'static SiteSlot,
+    ) {
+        let mut key = EntryKey::of(caller);
+        while let Some((run, _)) = self.entry(key, caller.fp) {
+            let Some(group) = first_not_held(run, stack, caller.sp) else { break };
+            let Some(next) = group.diverging_key(stack, caller.sp) else { return };
+            key = next;
+        }
+        let (home, context) = (self.set_of(key), self.context);
+        for set in [home, self.next_to(home)] {
+            let ways = self.sets.get_mut(set).into_iter().flat_map(|set| &mut set.ways);
+            let mut entries = ways.filter(|entry| {
+                entry.key == key
+                    && entry.context == context
+                    && (entry.fp == 0 || entry.fp == caller.fp)
+            });
+            if let Some(entry) = entries.next() {
+                entry.slot = Some(slot);
+                return;
+            }
+        }
+    }
+
+    /// The same as [`Self::find`], as far as one look-up goes.
     // Not always, as `lookup::find_slot_fast`.
     #[cfg_attr(not(debug_assertions), inline(always))]
     #[cfg_attr(debug_assertions, inline)]

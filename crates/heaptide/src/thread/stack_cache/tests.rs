@@ -14,7 +14,6 @@ use crate::shared::pool::Pool;
 use crate::shared::state::{Phase, StateCell};
 use crate::shared::trailer::SiteIndex;
 use crate::thread::block::{self, BlockGuard, BorrowedGuard};
-use crate::thread::counters::slot as counters;
 use crate::unwind::synthetic::{Made, Reads, SP, Shape, any_stack, based, plain};
 use crate::unwind::{Caller, Outcome};
 
@@ -45,7 +44,7 @@ impl Thread {
     /// Walks the stack and remembers it as this site; whether it can be remembered.
     fn learn(&mut self, made: &Made, site: u32) -> bool {
         let slots = &self.borrowed.guard().block().slots;
-        let slot = counters::slot(slots, &self.arena, SiteIndex(site)).expect("memory");
+        let slot = slots.make(&self.arena, SiteIndex(site)).expect("memory");
         let mut entry = EntryBuilder::new(self.stack_cache(), made.caller);
         made.walk(&mut entry);
         let usable = entry.usable;
