@@ -5,7 +5,7 @@
 
 #![forbid(unsafe_code)]
 
-use crate::globals::{ARENA, MODULES, Unwinder, note_unloads, tables, unwinder};
+use crate::globals::{ARENA, BUDGET, MODULES, Unwinder, note_unloads, tables, unwinder};
 use crate::shared::sites::StackRef;
 use crate::shared::trailer::SiteIndex;
 use crate::sync::Ordering::Acquire;
@@ -13,6 +13,7 @@ use crate::sync::{add, fence};
 use crate::thread::block::{BlockGuard, ThreadBlock};
 use crate::thread::counters::slot::{self as counters, SiteSlot};
 use crate::thread::stack_cache::entry::EntryBuilder;
+use crate::thread::stack_cache::storage::CacheMemory;
 use crate::unwind::modules::ModuleFinder;
 use crate::unwind::{Caller, Outcome, Rule, StackMemory, walk};
 
@@ -47,7 +48,7 @@ pub(super) fn resolve_miss(
     let site = intern(block, outcome, tag);
     let slot = counters::slot(&block.slots, &ARENA, site)?;
     if block.can_tell_unloads() {
-        entry.commit(slot);
+        entry.commit(CacheMemory { arena: &ARENA, budget: &BUDGET }, slot);
     }
     Some(slot)
 }
