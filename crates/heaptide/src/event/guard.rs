@@ -59,7 +59,7 @@ pub(super) fn any_guard() -> Option<AnyGuard> {
 
 /// An event for which there is no memory at all.
 #[cold]
-pub(crate) fn note_unheld() {
+pub(super) fn note_unheld() {
     UNHELD.fetch_add(1, Relaxed);
 }
 

@@ -5,13 +5,16 @@
 
 #![forbid(unsafe_code)]
 
-use crate::globals::{ARENA, COUNT_CONTEXT, MODULES, Unwinder, note_unloads, tables, unwinder};
+use crate::globals::{
+    ARENA, BUDGET, COUNT_CONTEXT, MODULES, Unwinder, note_unloads, tables, unwinder,
+};
 use crate::shared::sites::StackRef;
 use crate::shared::trailer::SiteIndex;
 use crate::sync::Ordering::Acquire;
 use crate::sync::{add, fence};
 use crate::thread::block::{BlockGuard, ThreadBlock};
 use crate::thread::stack_cache::entry::EntryBuilder;
+use crate::thread::stack_cache::storage::CacheMemory;
 use crate::unwind::modules::ModuleFinder;
 use crate::unwind::{Caller, Outcome, Rule, StackMemory, walk};
 
@@ -46,7 +49,7 @@ pub(super) fn resolve_miss(
     let site = intern(block, outcome, tag);
     let slot = COUNT_CONTEXT.slot_for(&block.slots, site)?;
     if block.can_tell_unloads() {
-        entry.commit(slot);
+        entry.commit(CacheMemory { arena: &ARENA, budget: &BUDGET }, slot);
     }
     Some(site)
 }

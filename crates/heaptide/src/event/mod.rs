@@ -14,5 +14,3 @@ mod miss;
 pub(crate) mod sampled;
 #[cfg(feature = "verify")]
 pub mod verify;
-
-pub(crate) use guard::note_unheld;

@@ -13,8 +13,8 @@ use super::waiting;
 use crate::entry::{
     self, AllocTarget, RequestTarget, ThreadStack, on_scratch_stack, with_room_in_debug_builds,
 };
+use crate::event::exact;
 use crate::event::lookup::{self, CacheSearch, CountTarget, NoSlot, SlotLookup, SlowCountTarget};
-use crate::event::{exact, note_unheld};
 use crate::globals::STATE;
 use crate::shared::state::State;
 use crate::shared::trailer::{PaddableSize, SiteIndex, Trailer};
@@ -192,9 +192,7 @@ unsafe fn find_target(caller: Caller, search: CacheSearch) -> Result<SlowCountTa
 unsafe fn count(target: Result<SlowCountTarget, NoSlot>, block: *mut u8, size: PaddableSize) {
     let trailer = match &target {
         Ok(target) => {
-            let (addr, count) = (block.addr(), exact::count_alloc_slow);
-            let counted = with_room_in_debug_builds(|| count(target, addr, size));
-            counted.unwrap_or_else(|| exact::without_slot(NoSlot::WithoutMemory, addr, size))
+            with_room_in_debug_builds(|| exact::count_alloc_slow(target, block.addr(), size))
         }
         Err(why) => exact::without_slot(*why, block.addr(), size),
     };
@@ -247,8 +245,7 @@ pub(super) unsafe fn dealloc<A: GlobalAlloc>(
 #[cold]
 #[inline(never)]
 fn count_free_slow(trailer: Trailer, addr: usize, size: usize) {
-    let count = || exact::count_free_slow(trailer, addr, size);
-    with_room_in_debug_builds(count).unwrap_or_else(note_unheld);
+    with_room_in_debug_builds(|| exact::count_free_slow(trailer, addr, size));
 }
 
 /// A resize that the program asks for.
@@ -301,11 +298,7 @@ unsafe fn resize_known<A: GlobalAlloc>(
     if !moved.is_null() {
         let new = (moved.addr(), resize.new_size);
         let count = || exact::count_resize(trailer, old, new, grown_at);
-        let counted = with_room_in_debug_builds(count);
-        let trailer = counted.unwrap_or_else(|| {
-            note_unheld();
-            trailer.moved(old.0, new.0)
-        });
+        let trailer = with_room_in_debug_builds(count);
         // SAFETY: `resize_padded` made room for a trailer behind the block's new bytes.
         unsafe { write_trailer(moved, resize.new_size.bytes(), trailer) };
     }

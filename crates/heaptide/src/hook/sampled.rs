@@ -14,7 +14,6 @@ use core::marker::PhantomData;
 use super::layout::{BlockKind, Fill, alloc_inner, inner_layout, may_be_sampled};
 use super::waiting;
 use crate::entry::{self, RequestTarget, ThreadStack, on_scratch_stack, with_room_in_debug_builds};
-use crate::event::note_unheld;
 use crate::event::sampled::{self as event, PendingSample};
 use crate::globals::STATE;
 use crate::shared::samples::Sample;
@@ -203,16 +202,14 @@ fn settle(pending: Option<PendingSample>, block: *mut u8, size: usize, kind: All
     if let Some(pending) = pending
         && !block.is_null()
     {
-        let counted = with_room_in_debug_builds(|| event::count_alloc(&pending, size, kind));
-        if counted.is_none() {
-            note_unheld();
-        }
-        event::enter(pending, block.addr(), counted.flatten());
+        let count = || event::count_alloc(&pending, size, kind);
+        let birth = with_room_in_debug_builds(count);
+        event::enter(pending, block.addr(), birth);
     }
 }
 
 fn count_free(sample: Sample, size: usize) {
-    with_room_in_debug_builds(|| event::count_free(sample, size)).unwrap_or_else(note_unheld);
+    with_room_in_debug_builds(|| event::count_free(sample, size));
 }
 
 fn kind_of(pending: &Option<PendingSample>) -> BlockKind {

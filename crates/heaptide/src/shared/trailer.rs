@@ -175,11 +175,6 @@ impl Trailer {
         Self(birth.0 ^ (addr as u64) << ADDRESS_SHIFT)
     }
 
-    /// The same of a block that was at `old_addr` and is at `new_addr`.
-    pub(crate) fn moved(self, old_addr: usize, new_addr: usize) -> Self {
-        Self::new(new_addr, self.read(old_addr))
-    }
-
     /// As it stood in memory.
     #[inline]
     pub(crate) fn from_memory(word: u64) -> Self {
