@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use heaptide_format::{Account, Children, Dropped, Epoch, Header, HeapTotals, Reason};
+use heaptide_format::{Account, Budget, Children, Dropped, Epoch, Header, HeapTotals, Reason};
 
 /// One run of one process: what its header says, and a point for each snapshot that was kept.
 #[derive(Clone, Debug, Default)]
@@ -45,6 +45,8 @@ pub struct Point {
     pub dropped: Dropped,
     /// Memory that the shim itself held.
     pub own_bytes: u64,
+    /// What of it was taken for detail; absent if the writer had no budget.
+    pub budget: Option<Budget>,
     /// What is known of forked children; absent if there were none.
     pub children: Option<Children>,
     /// What the whole process held; absent if the writer did not read it.

@@ -69,6 +69,9 @@ pub struct Header {
     pub memory_limit_bytes: Option<u64>,
     /// Memory of the machine, if known.
     pub machine_bytes: Option<u64>,
+    /// How many bytes all threads together may take for detail: remembered stacks, counters of their own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub budget_bytes: Option<u64>,
     /// The process it was forked from, if that one's recording went on here.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parent: Option<Parent>,

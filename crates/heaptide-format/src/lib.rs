@@ -50,7 +50,7 @@ pub use line::{Kind, Line};
 pub use module::{Module, Name, NamedOffset, Names};
 pub use site::{Frame, Site};
 pub use snapshot::{
-    Children, Cohort, Dropped, Growth, HeapTotals, NoRows, Reason, Rows, SiteRow, Snapshot,
+    Budget, Children, Cohort, Dropped, Growth, HeapTotals, NoRows, Reason, Rows, SiteRow, Snapshot,
     TagTotals, Unwinding,
 };
 

@@ -138,6 +138,16 @@ pub struct Unwinding {
     pub uncacheable: u64,
 }
 
+/// What the threads took of the budget of detail ([`crate::Header::budget_bytes`]).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Budget {
+    /// Memory mapped for it now; it is not given back.
+    pub taken_bytes: u64,
+    /// How often since the recording began a thread had to do without more, because it was met.
+    pub refused: u64,
+}
+
 /// Live blocks of one site that were born together: `[epoch, objects, bytes]`.
 ///
 /// `epoch` is the first epoch of a [`crate::Bucket`]; from epoch 64 on a bucket spans several.
@@ -313,6 +323,9 @@ pub struct Snapshot<R = Vec<SiteRow>> {
     /// Memory that the shim itself holds.
     #[serde(default)]
     pub own_bytes: u64,
+    /// What of it was taken for detail; absent in recordings of writers that had no budget.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<Budget>,
     /// What is known of forked children; absent if there were none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub children: Option<Children>,

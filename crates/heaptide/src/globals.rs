@@ -7,6 +7,7 @@
 use once_cell::sync::OnceCell;
 
 use crate::shared::arena::{Arena, Link};
+use crate::shared::budget::{self, Budget};
 use crate::shared::labels::{Labels, MAX_TAGS, MAX_WORK, WorkCounters};
 use crate::shared::pool::Pool;
 use crate::shared::samples::SampleTable;
@@ -16,7 +17,8 @@ use crate::shared::trailer::MAX_SITES;
 use crate::sync::Ordering::Relaxed;
 use crate::sync::{AtomicU32, AtomicU64};
 use crate::thread::block::ThreadBlock;
-use crate::thread::counters::slot::CountContext;
+use crate::thread::counters::own::CountContext;
+use crate::thread::counters::shared::SharedSlots;
 use crate::thread::scratch_stack::ScratchStack;
 use crate::unwind::modules::LoadedModules;
 
@@ -24,6 +26,21 @@ use crate::unwind::modules::LoadedModules;
 pub(crate) static STATE: StateCell = StateCell::new();
 /// Memory of everything below.
 pub(crate) static ARENA: Arena = Arena::new();
+/// What threads may take of it for detail; see [`crate::shared::budget`].
+pub(crate) static BUDGET: Budget = Budget::new(budget::DEFAULT_BYTES);
+/// What their own slots take of that.
+static OWN_SLOT_BYTES: AtomicU64 = AtomicU64::new(0);
+/// The slots that threads share.
+pub(crate) static SHARED_SLOTS: SharedSlots = SharedSlots::new();
+/// What counting needs beside the thread's own.
+pub(crate) static COUNT_CONTEXT: CountContext = CountContext {
+    state: &STATE,
+    arena: &ARENA,
+    budget: &BUDGET,
+    own_slot_bytes: &OWN_SLOT_BYTES,
+    shared: &SHARED_SLOTS,
+    work: &WORK,
+};
 /// All thread blocks.
 pub(crate) static THREAD_BLOCKS: Pool<ThreadBlock> = Pool::new();
 /// All stacks of our own.
@@ -108,6 +125,7 @@ pub(crate) fn prepare(unwinder: Unwinder) -> Option<&'static Tables> {
             work: Labels::new(&ARENA, MAX_WORK).ok_or(())?,
             samples: SampleTable::new(&ARENA).ok_or(())?,
         };
+        SHARED_SLOTS.make(&ARENA, MAX_SITES).ok_or(())?;
         Ok::<_, ()>(&*Box::leak(Box::new(tables)))
     });
     let tables = *tables.ok()?;
@@ -119,11 +137,6 @@ pub(crate) fn prepare(unwinder: Unwinder) -> Option<&'static Tables> {
 /// The tables, if a recording was ever started.
 pub(crate) fn tables() -> Option<&'static Tables> {
     TABLES.get()
-}
-
-/// What counting needs beside the thread's own.
-pub(crate) fn count_context() -> CountContext {
-    CountContext { arena: &ARENA, work: &WORK }
 }
 
 /// Asks the loader what is loaded; the state afterwards. Not called from the hook.

@@ -7,7 +7,7 @@
 
 use core::ffi::CStr;
 
-use crate::globals::{ARENA, STATE};
+use crate::globals::{ARENA, BUDGET, STATE};
 use crate::shared::arena::RowLink;
 use crate::shared::state::{Phase, StateCell};
 use crate::sys;
@@ -55,6 +55,10 @@ pub(crate) fn decide(state: &StateCell, default_mode: ProcessMode, inner: fn() -
         }
     };
     if phase != Phase::Off {
+        // Before the first thread takes anything of it.
+        if let Ok(Some(bytes)) = asked_memory() {
+            BUDGET.set_limit(bytes);
+        }
         sys::watch_thread_exits(thread_ended);
         sys::prepare_for_signals();
         if let Some(name) = ARENA.copy(inner().as_bytes()) {
@@ -74,6 +78,12 @@ pub(crate) fn phase_after_an_allocation() -> Phase {
 pub(crate) fn asked() -> Result<Option<ProcessMode>, &'static CStr> {
     let Some(mode) = sys::environment(c"HEAPTIDE_MODE") else { return Ok(None) };
     parse_mode(mode.to_bytes()).map(Some).ok_or(mode)
+}
+
+/// How much detail `HEAPTIDE_MEMORY` allows, in bytes; its value, if that is no size.
+pub(crate) fn asked_memory() -> Result<Option<u64>, &'static CStr> {
+    let Some(memory) = sys::environment(c"HEAPTIDE_MEMORY") else { return Ok(None) };
+    parse_bytes(memory.to_bytes()).map(Some).ok_or(memory)
 }
 
 /// Reads a mode, without allocating.
@@ -100,6 +110,8 @@ fn parse_bytes(text: &[u8]) -> Option<u64> {
         b"KiB" => 1 << 10,
         b"MB" => 1_000_000,
         b"MiB" => 1 << 20,
+        b"GB" => 1_000_000_000,
+        b"GiB" => 1 << 30,
         _ => return None,
     };
     number.checked_mul(unit)
@@ -112,6 +124,12 @@ pub(crate) fn complaint_about_mode() -> Option<String> {
         "HEAPTIDE_MODE={mode} is not `exact`, `off`, `sampled` or `sampled:` and 1 to 8388608 bytes, \
          such as `sampled:512KiB`"
     ))
+}
+
+/// What is wrong with `HEAPTIDE_MEMORY`, if anything is.
+pub(crate) fn complaint_about_memory() -> Option<String> {
+    let memory = asked_memory().err()?.to_string_lossy();
+    Some(format!("HEAPTIDE_MEMORY={memory} is not a size such as 64MiB"))
 }
 
 #[cfg(all(test, not(loom)))]
@@ -145,6 +163,21 @@ mod tests {
         check("sampled:18446744073709551615MiB", None);
         check("sampled:much", None);
         check("Sampled", None);
+        check("", None);
+    }
+
+    #[test]
+    fn sizes() {
+        let check = |text: &str, bytes: Option<u64>| {
+            assert_eq!(parse_bytes(text.as_bytes()), bytes, "{text}");
+        };
+        check("64MiB", Some(64 << 20));
+        check("0", Some(0));
+        check("1GiB", Some(1 << 30));
+        check("2GB", Some(2_000_000_000));
+        check("64 MiB", None);
+        check("64M", None);
+        check("lots", None);
         check("", None);
     }
 }

@@ -21,7 +21,7 @@ use rig::tally::{self, Tally};
 static HEAP: Tally<Heaptide<System>> = Tally(Heaptide::with(System));
 
 fn main() -> ExitCode {
-    rig::main_sampled_too(
+    rig::main_at_budgets_too(
         &[
             ("counts_come_out_under_snapshots", counts_come_out_under_snapshots),
             ("recordings_begin_and_end_under_load", recordings_begin_and_end_under_load),

@@ -24,6 +24,7 @@ fn main() -> ExitCode {
             ("a_wrong_value_is_one_line", a_wrong_value_is_one_line),
             ("a_program_that_records_itself_joins", a_program_that_records_itself_joins),
             ("a_wrong_mode_is_said_even_if_nobody_records", a_wrong_mode_is_said),
+            ("the_budget_is_said", the_budget_is_said),
             ("sampled_is_sampled", sampled_is_sampled),
             ("off_is_off", off_is_off),
             ("nothing_set_nothing_done", nothing_set_nothing_done),
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
             ("wants to record", wants_to_record),
             ("records beside itself", records_beside_itself),
             ("records", records),
+            ("records within a budget", records_within_a_budget),
         ],
     )
 }
@@ -128,6 +130,8 @@ fn a_wrong_value_is_one_line() {
         ("HEAPTIDE_SIGNAL", "USR9"),
         ("HEAPTIDE_SIGNAL", "KILL"),
         ("HEAPTIDE_CHILDREN", "maybe"),
+        ("HEAPTIDE_MEMORY", "64 mebibytes"),
+        ("HEAPTIDE_MEMORY", ""),
         ("HEAPTIDE_MODE", "thorough"),
         ("HEAPTIDE_MODE", "sampled:much"),
         ("HEAPTIDE_MODE", "sampled:0"),
@@ -154,6 +158,33 @@ fn a_wrong_mode_is_said() {
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(said.contains(&format!("HEAPTIDE_MODE={mode} is not")), "{said}");
     }
+}
+
+fn records_within_a_budget() {
+    let path = std::env::args_os().next_back().expect("the test says where");
+    let start = || Recorder::builder().output(path).memory(3 << 20).start();
+    start().expect("it starts").finish().expect("it ends");
+}
+
+/// The budget is the environment's, or else the program's, or else the usual one.
+fn the_budget_is_said() {
+    let check = |of_environment: Option<&str>, out: bool, bytes: u64| {
+        let path = scratch("budget");
+        let mut child = program("records within a budget");
+        child.arg(&path);
+        child.envs(of_environment.map(|memory| ("HEAPTIDE_MEMORY", memory)));
+        if out {
+            child.env("HEAPTIDE_OUT", &path);
+        }
+        let output = child.output().expect("it starts");
+        assert!(output.status.success(), "{output:?}");
+        let said = Recording::read(&path).header.budget_bytes;
+        assert_eq!(said, Some(bytes), "{of_environment:?} {out}");
+    };
+    check(None, false, 3 << 20);
+    check(Some("5MiB"), false, 5 << 20);
+    check(Some("5MiB"), true, 5 << 20);
+    check(None, true, 64 << 20);
 }
 
 fn sampled_is_sampled() {

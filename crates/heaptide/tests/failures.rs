@@ -254,7 +254,7 @@ fn a_resize_loses_no_block() {
         branch(3);
         start(grows_late, 2);
         || {
-            branch(4);
+            branch(5);
             STAGE.store(0, SeqCst);
             wait_until(|| STAGE.load(SeqCst) == 3);
         }

@@ -1,9 +1,9 @@
 //! Any line at all: what the writer could be asked to write.
 
 use heaptide_format::{
-    Account, Children, Cohort, Dropped, Epoch, Frame, Growth, Header, HeapTotals, Line, Mode,
-    Module, ModuleId, ModuleOffset, Name, NamedOffset, Names, Parent, Parts, PartsSource, Reason,
-    Site, SiteId, SiteRow, Snapshot, TagTotals, Unwinding,
+    Account, Budget, Children, Cohort, Dropped, Epoch, Frame, Growth, Header, HeapTotals, Line,
+    Mode, Module, ModuleId, ModuleOffset, Name, NamedOffset, Names, Parent, Parts, PartsSource,
+    Reason, Site, SiteId, SiteRow, Snapshot, TagTotals, Unwinding,
 };
 use proptest::collection::{btree_map, vec};
 use proptest::option;
@@ -42,12 +42,12 @@ fn header() -> impl Strategy<Value = Header> {
     let numbers = (any::<[u32; 3]>(), any::<[u64; 3]>());
     let parent = (any::<u32>(), text()).prop_map(|(pid, recording)| Parent { pid, recording });
     let more = (vec(text(), 0..3), option::of(parent));
-    let options = (hex(), option::of(text()), any::<[Option<u64>; 2]>(), more);
+    let options = (hex(), option::of(text()), any::<[Option<u64>; 3]>(), more);
     (words, numbers, options, mode).prop_map(|(words, numbers, options, mode)| {
         let (writer, recording, exe, host, arch, inner, unwinder) = words;
         let ([format, segment, pid], [start_unix_ns, start_mono_ns, interval_ns]) = numbers;
-        let (build_id, signal, [memory_limit_bytes, machine_bytes], (shim_sources, parent)) =
-            options;
+        let (build_id, signal, bytes, (shim_sources, parent)) = options;
+        let [memory_limit_bytes, machine_bytes, budget_bytes] = bytes;
         Header {
             format,
             writer,
@@ -68,6 +68,7 @@ fn header() -> impl Strategy<Value = Header> {
             shim_sources,
             memory_limit_bytes,
             machine_bytes,
+            budget_bytes,
             parent,
         }
     })
@@ -115,13 +116,13 @@ fn snapshot() -> impl Strategy<Value = Snapshot> {
         live_objects,
         live_bytes,
     });
-    let missing =
-        (dropped(), option::of(unwinding()), option::of(children()), option::of(account()));
+    let known = (option::of(unwinding()), option::of(budget()), option::of(children()));
+    let missing = (dropped(), known, option::of(account()));
     let parts = (reason, work(), vec(tag, 0..3), heap(), missing, vec(row(), 0..4));
     (any::<[u64; 5]>(), any::<u32>(), option::of(any::<u64>()), parts).prop_map(
         |([seq, mono_ns, freed_from_before, rss_bytes, own_bytes], epoch, cgroup_bytes, parts)| {
             let (reason, work, tags, heap, missing, sites) = parts;
-            let (dropped, unwinding, children, account) = missing;
+            let (dropped, (unwinding, budget, children), account) = missing;
             Snapshot {
                 seq,
                 mono_ns,
@@ -136,6 +137,7 @@ fn snapshot() -> impl Strategy<Value = Snapshot> {
                 dropped,
                 unwinding,
                 own_bytes,
+                budget,
                 children,
                 account,
                 sites,
@@ -213,6 +215,10 @@ fn parts() -> impl Strategy<Value = Parts> {
         not_resident_bytes: bytes[7],
         mappings: bytes[8],
     })
+}
+
+fn budget() -> impl Strategy<Value = Budget> {
+    any::<[u64; 2]>().prop_map(|[taken_bytes, refused]| Budget { taken_bytes, refused })
 }
 
 fn unwinding() -> impl Strategy<Value = Unwinding> {

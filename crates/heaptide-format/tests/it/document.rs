@@ -10,8 +10,9 @@ use crate::full;
 const DOCUMENT: &str = include_str!("../../../../docs/FORMAT.md");
 
 /// Which object of the document and the schema a member's value is; kinds are named by themselves.
-const NESTED: [(&str, &str); 12] = [
+const NESTED: [(&str, &str); 13] = [
     ("parent", "parent"),
+    ("budget", "budget"),
     ("children", "children"),
     ("account", "account"),
     ("parts", "parts"),

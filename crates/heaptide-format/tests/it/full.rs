@@ -6,9 +6,9 @@
 use std::collections::BTreeMap;
 
 use heaptide_format::{
-    Account, Children, Cohort, Dropped, Epoch, Frame, Growth, Header, HeapTotals, Line, Mode,
-    Module, ModuleId, ModuleOffset, Name, NamedOffset, Names, Parent, Parts, PartsSource, Reason,
-    Site, SiteId, SiteRow, Snapshot, TagTotals, Unwinding,
+    Account, Budget, Children, Cohort, Dropped, Epoch, Frame, Growth, Header, HeapTotals, Line,
+    Mode, Module, ModuleId, ModuleOffset, Name, NamedOffset, Names, Parent, Parts, PartsSource,
+    Reason, Site, SiteId, SiteRow, Snapshot, TagTotals, Unwinding,
 };
 
 /// One line of each kind.
@@ -53,6 +53,7 @@ fn header() -> Header {
         shim_sources: vec!["/srv/heaptide/src".into()],
         memory_limit_bytes: Some(4),
         machine_bytes: Some(5),
+        budget_bytes: Some(6),
         parent: Some(Parent { pid: 41, recording: "1-1".into() }),
     }
 }
@@ -97,6 +98,7 @@ fn snapshot() -> Snapshot {
         unwinding: Some(Unwinding { misses: 2, uncacheable: 1 }),
         freed_from_before: 5,
         own_bytes: 7,
+        budget: Some(Budget { taken_bytes: 3, refused: 2 }),
         children: Some(Children { forked: 4, recorded: 3, finished: 2, brief: 1, followed: true }),
         account: Some(account()),
         sites: vec![row()],

@@ -266,6 +266,8 @@ fn about(judged: &RunReport, run: &RunView) -> Vec<(&'static str, String)> {
         (dropped.overruns, "overwritten trailers"),
         (dropped.snapshots, "dropped snapshots"),
     ];
+    let budget = run.timeline.points.last().and_then(|point| point.budget).unwrap_or_default();
+    let met = (budget.refused > 0).then(|| format!("met {} times", count(budget.refused)));
     let missing: Vec<String> = missing
         .iter()
         .filter(|(n, _)| *n > 0)
@@ -286,6 +288,7 @@ fn about(judged: &RunReport, run: &RunView) -> Vec<(&'static str, String)> {
         ("Live at the end", bytes(judged.heap.live_bytes)),
         ("Call sites", phrase::classes(judged)),
         ("Missing", missing.join(", ")),
+        ("Memory budget", met.unwrap_or_default()),
     ];
     facts.into_iter().filter(|(_, text)| !text.is_empty()).collect()
 }

@@ -23,7 +23,7 @@ pub(crate) use aarch64::{alloc, alloc_zeroed, request};
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 pub(crate) use other::{alloc, alloc_zeroed, request};
 pub(crate) use stack::ThreadStack;
-pub(crate) use switch::on_scratch_stack;
+pub(crate) use switch::{on_scratch_stack, with_room_in_debug_builds};
 pub(crate) use target::{AllocTarget, RequestTarget};
 #[cfg(target_arch = "x86_64")]
 pub(crate) use x86_64::{alloc, alloc_zeroed, request};

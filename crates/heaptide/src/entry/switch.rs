@@ -30,6 +30,13 @@ pub(crate) fn on_scratch_stack<R>(work: impl FnOnce() -> R) -> Option<R> {
     result
 }
 
+/// Does `work`, for which a caller's stack has room enough but in a debug build: that one keeps what every
+/// function ever held on it. There it is done on a stack of our own, if there is memory for one.
+pub(crate) fn with_room_in_debug_builds<R>(work: impl Fn() -> R) -> R {
+    let done = if cfg!(debug_assertions) { on_scratch_stack(&work) } else { None };
+    done.unwrap_or_else(work)
+}
+
 /// What the way to a stack of our own and back takes of the caller's, at most, in a debug build.
 const WAY_BYTES: usize = 640;
 

@@ -18,12 +18,12 @@
 
 use super::guard::{note_freed_from_before, note_overrun, note_own, note_unheld, with_guard_for};
 use super::lookup::{CountTarget, NoSlot, SlowCountTarget};
-use crate::globals::count_context;
+use crate::globals::COUNT_CONTEXT;
 use crate::shared::state::State;
 use crate::shared::trailer::{Birth, PaddableSize, SiteIndex, TRAILER_BYTES, Trailer};
 use crate::sync::add;
 use crate::thread::block;
-use crate::thread::counters::slot as counters;
+use crate::thread::counters::exact as counters;
 
 /// Counts the block that was looked for, now that it is at `addr`; its trailer.
 #[inline(always)]
@@ -39,8 +39,8 @@ pub(crate) fn count_alloc_slow(
     addr: usize,
     size: PaddableSize,
 ) -> Trailer {
-    let birth = target.slot.count_alloc_slow(count_context(), target.guard.state, size);
-    let block = target.guard.get();
+    let (block, state) = (target.guard.get(), target.guard.state);
+    let birth = counters::count_alloc_slow(&block.slots, &COUNT_CONTEXT, state, target.site, size);
     match birth {
         Some(_) => add(&block.chunk_bytes, chunk_bytes(size.bytes())),
         None => add(&block.tally.uncounted, 1),
@@ -63,24 +63,26 @@ pub(crate) fn uncounted(addr: usize) -> Trailer {
     Trailer::new(addr, Birth::UNCOUNTED)
 }
 
-/// Counts the end of a block of `size` bytes at `addr`.
+/// Counts the end of a block of `size` bytes at `addr`, if nothing but counting is to be done; says whether
+/// it was.
 ///
 /// No look at the phase is needed: a slot is valid only for states of the recording that it counts
 /// for.
 #[inline(always)]
-pub(crate) fn count_free_fast(state: State, trailer: Trailer, addr: usize, size: usize) {
+pub(crate) fn count_free_fast(state: State, trailer: Trailer, addr: usize, size: usize) -> bool {
     let birth = trailer.read(addr);
     if let Some(guard) = block::own_guard()
         && counters::count_free_fast(&guard.slots, state, birth, size as u64)
     {
-        return add(&guard.chunk_bytes, chunk_bytes(size).wrapping_neg());
+        add(&guard.chunk_bytes, chunk_bytes(size).wrapping_neg());
+        return true;
     }
-    count_free_slow(birth, size);
+    false
 }
 
-#[cold]
-#[inline(never)]
-fn count_free_slow(birth: Birth, size: usize) {
+/// The same where more is to be done, or the block does not count.
+pub(crate) fn count_free_slow(trailer: Trailer, addr: usize, size: usize) {
+    let birth = trailer.read(addr);
     if !birth.is_intact() {
         return note_overrun();
     }
@@ -90,7 +92,7 @@ fn count_free_slow(birth: Birth, size: usize) {
     note_freed_from_before(birth);
     with_guard_for(birth, |block, state| {
         let is_counted =
-            counters::count_free_slow(&block.slots, count_context(), state, birth, size as u64);
+            counters::count_free_slow(&block.slots, &COUNT_CONTEXT, state, birth, size as u64);
         if is_counted {
             add(&block.chunk_bytes, chunk_bytes(size).wrapping_neg());
         }
@@ -130,7 +132,8 @@ pub(crate) fn outgrows_all(
         && birth.is_intact()
         && birth.site() != SiteIndex::NONE
         && block::own_guard().is_some_and(|guard| {
-            counters::outgrows_all(&guard.slots, state, birth, new_size.bytes() as u64)
+            let new_bytes = new_size.bytes() as u64;
+            counters::outgrows_all(&guard.slots, &COUNT_CONTEXT, state, birth.site(), new_bytes)
         })
 }
 
@@ -150,7 +153,7 @@ pub(crate) fn count_resize(
     let old = (birth, old_size as u64);
     with_guard_for(birth, |block, state| {
         let is_counted =
-            counters::count_resize(&block.slots, count_context(), state, old, new_size, grown_at);
+            counters::count_resize(&block.slots, &COUNT_CONTEXT, state, old, new_size, grown_at);
         if is_counted {
             let more = chunk_bytes(new_size.bytes()).wrapping_sub(chunk_bytes(old_size));
             add(&block.chunk_bytes, more);

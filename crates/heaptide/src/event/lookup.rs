@@ -20,6 +20,7 @@ use super::guard::{AnyGuard, any_guard};
 use super::miss::resolve_miss;
 #[cfg(feature = "verify")]
 use super::verify;
+use crate::globals::COUNT_CONTEXT;
 use crate::shared::state::State;
 use crate::shared::trailer::{PaddableSize, SiteIndex};
 use crate::thread::block::{self, BlockGuard};
@@ -36,12 +37,6 @@ pub(crate) struct CountTarget {
     pub(super) size: PaddableSize,
 }
 
-impl SlowCountTarget {
-    pub(crate) fn site(&self) -> SiteIndex {
-        self.slot.site()
-    }
-}
-
 impl CountTarget {
     /// The size of the block: one at least as large has been counted at the slot.
     #[inline(always)]
@@ -54,7 +49,7 @@ impl CountTarget {
 #[derive(Debug)]
 pub(crate) struct SlowCountTarget {
     pub(super) guard: AnyGuard,
-    pub(super) slot: &'static SiteSlot,
+    pub(crate) site: SiteIndex,
 }
 
 /// What is known, without going far, of the block that is about to be made.
@@ -126,7 +121,7 @@ pub(crate) fn is_of_program() -> bool {
     !block::is_internal()
 }
 
-/// Finds or makes the slot of the program's block that is about to be made.
+/// Finds or makes the site of the program's block that is about to be made.
 pub(crate) fn find_slot_slow(
     stack: impl StackMemory,
     caller: Caller,
@@ -139,8 +134,28 @@ pub(crate) fn find_slot_slow(
     let guard = any.get_mut();
     let known =
         (search == CacheSearch::Due).then(|| guard.stack_cache().find(stack, caller)).flatten();
-    let slot = known.or_else(|| resolve_miss(guard, stack, caller)).ok_or(NoSlot::WithoutMemory)?;
-    Ok(SlowCountTarget { guard: any, slot })
+    let site = match known {
+        Some(slot) => {
+            use_own_slot(guard, stack, caller, slot);
+            slot.site()
+        }
+        None => resolve_miss(guard, stack, caller).ok_or(NoSlot::WithoutMemory)?,
+    };
+    Ok(SlowCountTarget { guard: any, site })
+}
+
+/// Has a stack that is remembered count in the thread's own slot from now on, if the one it counted in
+/// is shared and the thread may have its own.
+fn use_own_slot(
+    guard: &mut BlockGuard,
+    stack: impl StackMemory,
+    caller: Caller,
+    slot: &'static SiteSlot,
+) {
+    let own = guard.slots.get_or_make(&COUNT_CONTEXT, slot.site());
+    if let Some(own) = own.filter(|own| !core::ptr::eq(*own, slot)) {
+        guard.stack_cache_mut().redirect(stack, caller, own);
+    }
 }
 
 /// The target at `slot`, if nothing but counting is to be done there.

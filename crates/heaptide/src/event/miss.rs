@@ -5,25 +5,27 @@
 
 #![forbid(unsafe_code)]
 
-use crate::globals::{ARENA, MODULES, Unwinder, note_unloads, tables, unwinder};
+use crate::globals::{
+    ARENA, BUDGET, COUNT_CONTEXT, MODULES, Unwinder, note_unloads, tables, unwinder,
+};
 use crate::shared::sites::StackRef;
 use crate::shared::trailer::SiteIndex;
 use crate::sync::Ordering::Acquire;
 use crate::sync::{add, fence};
 use crate::thread::block::{BlockGuard, ThreadBlock};
-use crate::thread::counters::slot::{self as counters, SiteSlot};
 use crate::thread::stack_cache::entry::EntryBuilder;
+use crate::thread::stack_cache::storage::CacheMemory;
 use crate::unwind::modules::ModuleFinder;
 use crate::unwind::{Caller, Outcome, Rule, StackMemory, walk};
 
-/// The slot of a stack, after a walk; `None` without memory.
+/// The site of a stack, after a walk; `None` without memory.
 #[cold]
 #[inline(never)]
 pub(super) fn resolve_miss(
     guard: &mut BlockGuard,
     stack: impl StackMemory,
     caller: Caller,
-) -> Option<&'static SiteSlot> {
+) -> Option<SiteIndex> {
     // The tables were set before the state said so.
     fence(Acquire);
     tables()?;
@@ -45,11 +47,11 @@ pub(super) fn resolve_miss(
     add(&tally.misses, 1);
     add(&tally.uncacheable, u64::from(!entry.usable));
     let site = intern(block, outcome, tag);
-    let slot = counters::slot(&block.slots, &ARENA, site)?;
+    let slot = COUNT_CONTEXT.slot_for(&block.slots, site)?;
     if block.can_tell_unloads() {
-        entry.commit(slot);
+        entry.commit(CacheMemory { arena: &ARENA, budget: &BUDGET }, slot);
     }
-    Some(slot)
+    Some(site)
 }
 
 pub(super) fn unwind(

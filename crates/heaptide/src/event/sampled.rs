@@ -1,14 +1,14 @@
 //! What an allocation, a free and a resize mean where some blocks are sampled.
 //!
 //! Whoever calls asks [`draw_weight`] before it makes a block, has [`prepare`] find the site of one that
-//! is drawn, tells [`count_alloc`] when the block is there, and asks [`take_out`] whether a block is
+//! is drawn, tells [`count_alloc`] and [`enter`] when the block is there, and asks [`take_out`] whether a block is
 //! sampled before it goes. Such blocks have no trailer: the side table knows them by their address.
 
 #![forbid(unsafe_code)]
 
 use super::guard::{note_unheld, with_guard_for};
 use super::lookup::{self, CacheSearch, NoSlot, SlowCountTarget, find_slot_slow};
-use crate::globals::{ARENA, Tables, count_context, tables};
+use crate::globals::{ARENA, COUNT_CONTEXT, Tables, tables};
 use crate::shared::samples::{Sample, SampleTable, TakenSample};
 use crate::shared::state::{Phase, State};
 use crate::shared::trailer::Birth;
@@ -56,16 +56,23 @@ pub(crate) fn without_memory() -> Option<PendingSample> {
     None
 }
 
-/// Counts the block that was drawn, now that it is at `addr`, and enters it into the table.
-pub(crate) fn count_alloc(pending: PendingSample, addr: usize, size: usize, kind: AllocKind) {
-    let PendingSample { target: SlowCountTarget { guard: any, slot }, tables, weight } = pending;
-    let guard = any.get();
-    let weighted = Weighted { weight, size_bytes: size as u64 };
-    let birth = slot.count_sampled_alloc(count_context(), any.state, weighted, kind);
+/// Counts the block that was drawn, now that it is there; its birth, if it is counted.
+pub(crate) fn count_alloc(pending: &PendingSample, size: usize, kind: AllocKind) -> Option<Birth> {
+    let SlowCountTarget { guard: any, site } = &pending.target;
+    let (guard, state) = (any.get(), any.state);
+    let weighted = Weighted { weight: pending.weight, size_bytes: size as u64 };
+    let slots = &guard.slots;
+    let birth = counters::count_sampled_alloc(slots, &COUNT_CONTEXT, state, *site, weighted, kind);
     add(&guard.tally.uncounted, u64::from(birth.is_none()));
-    // Counted or not: what lies where sampled blocks lie must be in the table.
+    birth
+}
+
+/// Enters the block at `addr` into the table. Counted or not: what lies where sampled blocks lie must be
+/// there.
+pub(crate) fn enter(pending: PendingSample, addr: usize, birth: Option<Birth>) {
+    let PendingSample { target, tables, weight } = pending;
     let sample = Sample { birth: birth.unwrap_or(Birth::UNCOUNTED), weight };
-    tables.samples.insert(&guard.spare, addr, sample);
+    tables.samples.insert(&target.guard.get().spare, addr, sample);
 }
 
 /// Takes the block at `addr` out of the table, if it is sampled, now or by an earlier recording.
@@ -80,6 +87,6 @@ pub(crate) fn count_free(sample: Sample, size: usize) {
     let weighted = Weighted { weight: sample.weight, size_bytes: size as u64 };
     with_guard_for(sample.birth, |block, state| {
         let (slots, birth) = (&block.slots, sample.birth);
-        counters::count_sampled_free(slots, count_context(), state, birth, weighted)
+        counters::count_sampled_free(slots, &COUNT_CONTEXT, state, birth, weighted)
     });
 }

@@ -10,7 +10,9 @@ use core::ptr;
 
 use super::layout::{Fill, alloc_padded, padded, padded_as_made, read_trailer, write_trailer};
 use super::waiting;
-use crate::entry::{self, AllocTarget, RequestTarget, ThreadStack, on_scratch_stack};
+use crate::entry::{
+    self, AllocTarget, RequestTarget, ThreadStack, on_scratch_stack, with_room_in_debug_builds,
+};
 use crate::event::exact;
 use crate::event::lookup::{self, CacheSearch, CountTarget, NoSlot, SlotLookup, SlowCountTarget};
 use crate::globals::STATE;
@@ -189,7 +191,9 @@ unsafe fn find_target(caller: Caller, search: CacheSearch) -> Result<SlowCountTa
 /// `block` must have `size` bytes and room for a trailer behind them.
 unsafe fn count(target: Result<SlowCountTarget, NoSlot>, block: *mut u8, size: PaddableSize) {
     let trailer = match &target {
-        Ok(target) => exact::count_alloc_slow(target, block.addr(), size),
+        Ok(target) => {
+            with_room_in_debug_builds(|| exact::count_alloc_slow(target, block.addr(), size))
+        }
         Err(why) => exact::without_slot(*why, block.addr(), size),
     };
     // SAFETY: the caller's promise.
@@ -228,11 +232,20 @@ pub(super) unsafe fn dealloc<A: GlobalAlloc>(
 ) {
     // SAFETY: the block carries a trailer behind its `layout.size()` bytes.
     let trailer = unsafe { read_trailer(block, layout.size()) };
-    exact::count_free_fast(state, trailer, block.addr(), layout.size());
+    if !exact::count_free_fast(state, trailer, block.addr(), layout.size()) {
+        count_free_slow(trailer, block.addr(), layout.size());
+    }
     // SAFETY: this module made it with this layout.
     let padded = unsafe { padded_as_made(layout) };
     // SAFETY: the layout it was made with.
     unsafe { inner.dealloc(block, padded) };
+}
+
+/// The end of a block for which more is to be done than counting.
+#[cold]
+#[inline(never)]
+fn count_free_slow(trailer: Trailer, addr: usize, size: usize) {
+    with_room_in_debug_builds(|| exact::count_free_slow(trailer, addr, size));
 }
 
 /// A resize that the program asks for.
@@ -284,7 +297,8 @@ unsafe fn resize_known<A: GlobalAlloc>(
     let moved = unsafe { resize_padded(inner, resize) };
     if !moved.is_null() {
         let new = (moved.addr(), resize.new_size);
-        let trailer = exact::count_resize(trailer, old, new, grown_at);
+        let count = || exact::count_resize(trailer, old, new, grown_at);
+        let trailer = with_room_in_debug_builds(count);
         // SAFETY: `resize_padded` made room for a trailer behind the block's new bytes.
         unsafe { write_trailer(moved, resize.new_size.bytes(), trailer) };
     }
@@ -326,7 +340,7 @@ impl<A: GlobalAlloc> RequestTarget for GrowingHook<A> {
         let target = unsafe { find_target(Caller { ra, sp, fp }, CacheSearch::Due) };
         // The allocator is not called, nor anything counted, while the target's block is held. That a place
         // was not found loses nothing: the block counts where it was made.
-        let grown_at = target.map_or(SiteIndex::NONE, |target| target.site());
+        let grown_at = target.map_or(SiteIndex::NONE, |target| target.site);
         // SAFETY: the block carries a trailer behind its `layout.size()` bytes.
         let trailer = unsafe { read_trailer(resize.block, resize.layout.size()) };
         // SAFETY: the contract of the entry point is that of `realloc`.

@@ -13,9 +13,10 @@ use core::marker::PhantomData;
 
 use super::layout::{BlockKind, Fill, alloc_inner, inner_layout, may_be_sampled};
 use super::waiting;
-use crate::entry::{self, RequestTarget, ThreadStack, on_scratch_stack};
+use crate::entry::{self, RequestTarget, ThreadStack, on_scratch_stack, with_room_in_debug_builds};
 use crate::event::sampled::{self as event, PendingSample};
 use crate::globals::STATE;
+use crate::shared::samples::Sample;
 use crate::shared::state::{Phase, State};
 use crate::thread::counters::sampled::AllocKind;
 use crate::thread::sampler;
@@ -55,7 +56,7 @@ pub(super) unsafe fn dealloc<A: GlobalAlloc>(inner: &A, block: *mut u8, layout: 
         // SAFETY: the caller's promise; a block that is not sampled was made with `layout`.
         return unsafe { inner.dealloc(block, layout) };
     };
-    event::count_free(taken.release(), layout.size());
+    count_free(taken.release(), layout.size());
     // SAFETY: `layout` is valid.
     let made_with = unsafe { inner_layout(layout.size(), layout.align(), BlockKind::Sampled) };
     // SAFETY: the layout that a sampled block was made with.
@@ -166,7 +167,7 @@ unsafe fn realloc_drawn<A: GlobalAlloc>(
     settle(pending, moved, new_size, AllocKind::Resized);
     match taken {
         Some(taken) if moved.is_null() => taken.put_back(),
-        Some(taken) => event::count_free(taken.release(), old_size),
+        Some(taken) => count_free(taken.release(), old_size),
         None => {}
     }
     moved
@@ -201,8 +202,14 @@ fn settle(pending: Option<PendingSample>, block: *mut u8, size: usize, kind: All
     if let Some(pending) = pending
         && !block.is_null()
     {
-        event::count_alloc(pending, block.addr(), size, kind);
+        let count = || event::count_alloc(&pending, size, kind);
+        let birth = with_room_in_debug_builds(count);
+        event::enter(pending, block.addr(), birth);
     }
+}
+
+fn count_free(sample: Sample, size: usize) {
+    with_room_in_debug_builds(|| event::count_free(sample, size));
 }
 
 fn kind_of(pending: &Option<PendingSample>) -> BlockKind {

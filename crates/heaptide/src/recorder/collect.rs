@@ -1,4 +1,4 @@
-//! Summing what the threads counted.
+//! Summing what the threads counted, in slots of their own and in those that they share.
 //!
 //! A site has a row in a snapshot if anything happened there since its last row: the number of
 //! events, summed over threads, tells. For a site that changed, all deaths are read before any
@@ -11,12 +11,14 @@ use std::collections::BTreeMap;
 use heaptide_format::{Growth, HeapTotals, SiteId, SiteRow, TagTotals};
 
 use super::sums::{Sum, Sums};
-use crate::globals::{THREAD_BLOCKS, Tables};
+use crate::globals::{SHARED_SLOTS, THREAD_BLOCKS, Tables};
 use crate::shared::sites::SiteTable;
 use crate::shared::state::{Phase, State};
 use crate::shared::trailer::SiteIndex;
+use crate::sync::Ordering::Acquire;
+use crate::sync::fence;
 use crate::thread::counters::growth::GrowthEvent;
-use crate::thread::counters::view::{self, Ranges};
+use crate::thread::counters::view::{self, Ranges, SlotView};
 
 /// Growth events kept per site.
 const GROWTH_KEPT: usize = 16;
@@ -81,8 +83,13 @@ impl Collector {
             if events == 0 || !everything && events == known.n_events {
                 continue;
             }
+            let site = SiteIndex(at as u32);
+            let Some((row, grown)) = read_still(self.generation, site, || self.sum(site, state))
+            else {
+                // It keeps its last row, and has its turn with the next snapshot.
+                continue;
+            };
             self.sites[at].n_events = events;
-            let (row, grown) = self.sum(SiteIndex(at as u32), state);
             self.recount(at, counts_of(&row));
             let place = collected.rows.len();
             collected.grown.extend(grown.into_iter().map(|event| (place, event)));
@@ -158,14 +165,17 @@ impl Collector {
                 }
             }
         }
+        for (at, sum) in sums.iter_mut().enumerate() {
+            let shared = view::shared_views(&SHARED_SLOTS, self.generation, SiteIndex(at as u32));
+            *sum = shared.map(SlotView::n_events).fold(*sum, u64::wrapping_add);
+        }
         sums
     }
 
     /// The row of a site, and where it outgrew its last.
     fn sum(&mut self, site: SiteIndex, state: State) -> (SiteRow, Vec<GrowthEvent>) {
         let (generation, end) = (self.generation, state.key().bucket());
-        let views =
-            || THREAD_BLOCKS.all().filter_map(|block| view::view(&block.slots, generation, site));
+        let views = || views_of(generation, site);
         let sums = &mut self.sums;
         sums.clear();
         for view in views() {
@@ -173,8 +183,8 @@ impl Collector {
                 sums.add(bucket, Sum { deaths, death_bytes, ..Sum::default() });
             });
         }
-        // The list of threads is read again: a thread seen only now may have made what a thread
-        // above freed.
+        // The lists of slots are read again: in one seen only now may be made what was freed in one
+        // above.
         let (mut ranges, mut grown) = (Ranges::default(), Vec::new());
         let (mut reallocs, mut largest_bytes) = (0, 0);
         let (mut object_variance, mut byte_variance) = (0u64, 0u64);
@@ -210,6 +220,37 @@ impl Collector {
         known.frees_before = known.counts.frees;
         known.counts = counts;
     }
+}
+
+/// How often the counters of a site are read before it is left for another time.
+const MOST_READS: usize = 1000;
+
+/// Reads the counters of a site while no counts move from one of its slots to another. `None` if that
+/// does not come about: who moves them was stopped on the way.
+pub(super) fn read_still<R>(
+    generation: u32,
+    site: SiteIndex,
+    mut read: impl FnMut() -> R,
+) -> Option<R> {
+    let n_moves = || view::n_moves(&SHARED_SLOTS, generation, site);
+    for _ in 0..MOST_READS {
+        if let Some(before) = n_moves() {
+            let counts = read();
+            fence(Acquire);
+            if n_moves() == Some(before) {
+                return Some(counts);
+            }
+        }
+        std::thread::yield_now();
+    }
+    None
+}
+
+/// Every slot of a site that counts in this recording.
+pub(super) fn views_of(generation: u32, site: SiteIndex) -> impl Iterator<Item = SlotView> {
+    let own = THREAD_BLOCKS.all();
+    let own = own.filter_map(move |block| view::view(&block.slots, generation, site));
+    own.chain(view::shared_views(&SHARED_SLOTS, generation, site))
 }
 
 /// Where the collector keeps a site: by its index, which is not its number in the recording.

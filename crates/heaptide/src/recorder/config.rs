@@ -10,6 +10,7 @@ use heaptide_format::{Names, Parent};
 use super::error::Error;
 use super::threshold::Threshold;
 use crate::globals::Unwinder;
+use crate::shared::budget;
 use crate::shared::sites::SiteEntry;
 
 /// What to record and where; see [`crate::Recorder::builder`].
@@ -27,6 +28,7 @@ pub struct Builder {
     pub(super) follow_children: bool,
     /// `None`: the usual ones.
     pub(super) thresholds: Option<Vec<Threshold>>,
+    pub(super) memory_bytes: u64,
     /// Set in a forked child whose parent's recording goes on in it.
     pub(super) parent: Option<Parent>,
 }
@@ -52,6 +54,7 @@ impl Default for Builder {
             total_bytes: 1 << 30,
             follow_children: false,
             thresholds: None,
+            memory_bytes: budget::DEFAULT_BYTES,
             parent: None,
             unwinder: Unwinder::of_this_machine(),
         }
@@ -83,6 +86,15 @@ impl Builder {
     /// default these are 50, 80 and 95 % of the limit, where the cgroup or the process has one.
     pub fn thresholds(mut self, marks: impl IntoIterator<Item = Threshold>) -> Self {
         self.thresholds = Some(marks.into_iter().collect());
+        self
+    }
+
+    /// How much memory all threads together may take for detail that a recording can do without (default
+    /// 64 MiB): the stacks that they remember and the counters of their own. At the budget recording gets
+    /// slower, and counts no less; how often it was met is said in each snapshot. Call sites are not in it,
+    /// of which there is a table of fixed size. `HEAPTIDE_MEMORY` has precedence.
+    pub fn memory(mut self, bytes: u64) -> Self {
+        self.memory_bytes = bytes;
         self
     }
 

@@ -17,10 +17,11 @@ use crate::mode::{ProcessMode, asked, complaint_about_mode};
 use crate::sys;
 use crate::thread::block::InternalGuard;
 
-const KNOWN: [&str; 8] = [
+const KNOWN: [&str; 9] = [
     "HEAPTIDE_CHILDREN",
     "HEAPTIDE_FINISH_ON_TERM",
     "HEAPTIDE_INTERVAL",
+    "HEAPTIDE_MEMORY",
     "HEAPTIDE_MODE",
     "HEAPTIDE_NAMES",
     "HEAPTIDE_OUT",

@@ -69,8 +69,8 @@ impl Builder {
     /// # Errors
     /// [`Error::AlreadyRecording`], [`Error::NotInstalled`] without the `#[global_allocator]`
     /// line, [`Error::Off`] under `HEAPTIDE_MODE=off`, [`Error::Output`] for a path that cannot be
-    /// written, [`Error::Config`] for a signal that cannot be handled or a `HEAPTIDE_MODE` that does
-    /// not exist, [`Error::Resources`] when
+    /// written, [`Error::Config`] for a signal that cannot be handled or a `HEAPTIDE_MODE` or
+    /// `HEAPTIDE_MEMORY` that makes no sense, [`Error::Resources`] when
     /// the system has no memory, thread or descriptor left.
     pub fn start(self) -> Result<Recorder, Error> {
         start(&self, Asker::Code).map(|handle| Recorder { handle, finished: false })
@@ -126,6 +126,14 @@ fn start_alone(builder: &Builder, claim: Claim, asker: Asker) -> Result<Handle, 
         )));
     }
     let no_memory = || Error::Resources(std::io::ErrorKind::OutOfMemory.into());
+    match mode::asked_memory() {
+        // The first allocation took it from there.
+        Ok(Some(_)) => {}
+        Ok(None) => globals::BUDGET.set_limit(builder.memory_bytes),
+        Err(_) => {
+            return Err(Error::Config(mode::complaint_about_memory().unwrap_or_default()));
+        }
+    }
     let tables = globals::prepare(builder.unwinder).ok_or_else(no_memory)?;
     let builder = builder.clone().absolute()?;
     children::follow(&builder, start_in_child);

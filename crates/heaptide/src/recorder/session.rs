@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use heaptide_format::{
-    Dropped, Epoch, FORMAT_VERSION, Frame, Header, Line, Mode, Module, ModuleId, ModuleOffset,
-    Reason, Site, SiteId, Snapshot, Unwinding,
+    Budget, Dropped, Epoch, FORMAT_VERSION, Frame, Header, Line, Mode, Module, ModuleId,
+    ModuleOffset, Reason, Site, SiteId, Snapshot, Unwinding,
 };
 
 use super::account::{AccountReader, chunk_bytes};
@@ -20,7 +20,7 @@ use super::process::{self, Cgroup, Status};
 use super::segments::{Limits, Output};
 use super::signal_names::signal_name;
 use super::threshold::Thresholds;
-use crate::globals::{self, ARENA, MODULES, STATE, THREAD_BLOCKS, Tables, UNHELD, WORK};
+use crate::globals::{self, ARENA, BUDGET, MODULES, STATE, THREAD_BLOCKS, Tables, UNHELD, WORK};
 use crate::mode;
 use crate::shared::labels::Labels;
 use crate::shared::sites::SiteEntry;
@@ -65,6 +65,7 @@ struct Introduced {
 pub(crate) struct Baseline {
     dropped: Dropped,
     unwinding: Unwinding,
+    budget_refused: u64,
     freed_from_before: u64,
     chunk_bytes: u64,
     work: Vec<u64>,
@@ -75,6 +76,7 @@ impl Baseline {
         Self {
             dropped: dropped_so_far(),
             unwinding: unwinding_so_far(),
+            budget_refused: BUDGET.n_refused(),
             freed_from_before: freed_from_before_so_far(),
             chunk_bytes: chunk_bytes(),
             work: WORK.iter().map(|counter| counter.load(Relaxed)).collect(),
@@ -168,6 +170,10 @@ impl Session {
             dropped: self.dropped(),
             unwinding: Some(self.unwinding()),
             own_bytes: ARENA.resident_bytes(),
+            budget: Some(Budget {
+                taken_bytes: BUDGET.taken_bytes(),
+                refused: BUDGET.n_refused() - self.before.budget_refused,
+            }),
             children: children::of_this_process(),
             account: self.account.read(&status, &heap, reason),
             sites: Vec::new(),
@@ -396,6 +402,7 @@ pub(super) fn header(builder: &Builder) -> Header {
         shim_sources: shim_sources(),
         memory_limit_bytes: Cgroup::of_this_process().and_then(|group| group.limit_bytes()),
         machine_bytes: process::machine_bytes(),
+        budget_bytes: Some(BUDGET.limit_bytes()),
         parent: builder.parent.clone(),
     }
 }

@@ -9,14 +9,14 @@ use std::collections::BTreeMap;
 
 use heaptide_format::{Header, Line, Module, Site, SiteId};
 
+use super::collect::{read_still, views_of};
 use super::config::Builder;
 use super::session::{self, Position};
-use crate::globals::{self, ARENA, STATE, THREAD_BLOCKS, Tables};
+use crate::globals::{self, ARENA, STATE, Tables};
 use crate::shared::sites::SiteEntry;
 use crate::shared::state::{Phase, State};
 use crate::shared::trailer::SiteIndex;
 use crate::sync::Ordering::Relaxed;
-use crate::thread::counters::view;
 
 /// Reads what the call sites under one tag have counted; see [`crate::tag`].
 ///
@@ -89,7 +89,10 @@ impl TagReader {
         self.find_sites();
         let state = STATE.load();
         for counts in &mut self.counts {
-            *counts = count(counts.site, state);
+            let (site, generation) = (counts.site, state.key().generation());
+            let read = || count(site, state);
+            // Counts that do not come to rest stay as they were read last.
+            *counts = read_still(generation, SiteIndex::of(site), read).unwrap_or(*counts);
         }
         &self.counts
     }
@@ -144,8 +147,7 @@ impl TagReader {
 fn count(site: SiteId, state: State) -> SiteCounts {
     let (generation, end) = (state.key().generation(), state.key().bucket());
     let index = SiteIndex::of(site);
-    let views =
-        || THREAD_BLOCKS.all().filter_map(|block| view::view(&block.slots, generation, index));
+    let views = || views_of(generation, index);
     let mut counts = SiteCounts::none(site);
     for view in views() {
         view.frees(end, |_, objects, bytes| {
@@ -154,7 +156,7 @@ fn count(site: SiteId, state: State) -> SiteCounts {
         });
     }
     let mut peak_bytes = 0i64;
-    // A thread seen only now may have made what a thread above freed.
+    // In a slot seen only now may be made what was freed in one above.
     for view in views() {
         view.allocs(end, |_, objects, bytes| {
             counts.allocs += objects;

@@ -4,12 +4,14 @@
 
 #![forbid(unsafe_code)]
 
+use heaptide_format::Bucket;
 use loom::sync::Arc;
 use loom::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use loom::sync::atomic::fence;
 use loom::thread;
 
 use crate::shared::arena::{Arena, Link};
-use crate::shared::cohort::CohortCounts;
+use crate::shared::cohort::{CohortCounts, CohortList, CohortNode, Moves};
 use crate::shared::pool::{self, Node, Pool};
 use crate::shared::samples::{Chunk, Sample, SampleTable};
 use crate::shared::sites::{SiteTable, StackRef};
@@ -122,6 +124,122 @@ fn a_sum_read_while_threads_count_is_never_negative() {
         assert!(allocs.0 >= frees.0 && allocs.1 >= frees.1, "{allocs:?} {frees:?}");
         maker.join().expect("no panic");
         freer.join().expect("no panic");
+    });
+}
+
+/// What threads share of a site's counters: the slot that `thread::counters::shared` makes a pool of,
+/// as far as its order goes.
+#[derive(Debug, Default)]
+struct SharedCohorts {
+    owner: AtomicU32,
+    next: Link<Self>,
+    cohorts: CohortList,
+}
+
+impl Node for SharedCohorts {
+    fn owner(&self) -> &AtomicU32 {
+        &self.owner
+    }
+
+    fn next(&self) -> &Link<Self> {
+        &self.next
+    }
+}
+
+fn node() -> &'static CohortNode {
+    Arena::new().one().expect("memory")
+}
+
+/// Counts at the site, in the one cohort that there is, while nobody else counts in that slot.
+fn count_shared(site: &Pool<SharedCohorts>, count: impl FnOnce(&CohortCounts)) {
+    let claimed = site.claim(&Arena::new()).expect("memory");
+    let known = claimed.cohorts.find(Bucket(0));
+    count(known.unwrap_or_else(|| claimed.cohorts.add(node(), Bucket(0))));
+    pool::release(claimed);
+}
+
+/// What the recorder reads of the site.
+fn sum_shared(site: &Pool<SharedCohorts>, of: impl Fn(&CohortCounts) -> (u64, u64)) -> (u64, u64) {
+    let cohorts = site.all().flat_map(|shared| shared.cohorts.nodes());
+    cohorts.fold((0, 0), |sum, cohort| plus(sum, of(cohort.counts())))
+}
+
+#[test]
+fn a_sum_read_while_threads_count_in_shared_slots_is_never_negative() {
+    loom::model(|| {
+        let site = Arc::new(Pool::<SharedCohorts>::new());
+        let handed_over = Arc::new(AtomicU32::new(0));
+        let maker = {
+            let (site, handed_over) = (site.clone(), handed_over.clone());
+            thread::spawn(move || {
+                count_shared(&site, |cohort| cohort.add_alloc(8));
+                handed_over.store(1, Release);
+            })
+        };
+        let freer = {
+            let site = site.clone();
+            thread::spawn(move || {
+                if handed_over.load(Acquire) == 1 {
+                    count_shared(&site, |cohort| cohort.add_free(8));
+                }
+            })
+        };
+        let frees = sum_shared(&site, CohortCounts::frees);
+        let allocs = sum_shared(&site, CohortCounts::allocs);
+        assert!(allocs.0 >= frees.0 && allocs.1 >= frees.1, "{allocs:?} {frees:?}");
+        maker.join().expect("no panic");
+        freer.join().expect("no panic");
+    });
+}
+
+#[test]
+fn no_count_is_lost_in_shared_slots_also_where_a_signal_handler_counts_in_between() {
+    loom::model(|| {
+        let site = Arc::new(Pool::<SharedCohorts>::new());
+        let other = {
+            let site = site.clone();
+            thread::spawn(move || count_shared(&site, |cohort| cohort.add_alloc(8)))
+        };
+        // The handler runs while the slot is claimed that its thread counts in.
+        count_shared(&site, |cohort| {
+            count_shared(&site, |cohort| cohort.add_alloc(8));
+            cohort.add_alloc(8);
+        });
+        other.join().expect("no panic");
+        assert_eq!(sum_shared(&site, CohortCounts::allocs), (3, 24));
+    });
+}
+
+#[test]
+fn counts_that_move_while_they_are_read_are_seen_once() {
+    loom::model(|| {
+        let (own, shared) = (Arc::new(CohortList::default()), Arc::new(CohortList::default()));
+        let moves = Arc::new(Moves::default());
+        let handed_over = Arc::new(AtomicU32::new(0));
+        let mover = {
+            let (own, shared) = (own.clone(), shared.clone());
+            let (moves, handed_over) = (moves.clone(), handed_over.clone());
+            thread::spawn(move || {
+                own.add(node(), Bucket(0)).add_allocs(2, 16);
+                handed_over.store(1, Release);
+                let oldest = own.nodes().next().expect("it was added");
+                moves.move_counts(oldest, shared.add(node(), Bucket(0)));
+                // Its place serves another cohort.
+                own.find(Bucket(1)).expect("a free node").add_alloc(8);
+                handed_over.store(3, Release);
+            })
+        };
+        let n_known = u64::from(handed_over.load(Acquire));
+        let n_known = if n_known == 1 { 2 } else { n_known };
+        if let Some(before) = moves.so_far() {
+            let nodes = || own.nodes().chain(shared.nodes());
+            let sum = nodes().fold(0, |sum, cohort| sum + cohort.counts().allocs().0);
+            fence(Acquire);
+            if moves.so_far() == Some(before) {
+                assert!((n_known..=3).contains(&sum), "{sum} of {n_known} and more");
+            }
+        }
+        mover.join().expect("no panic");
     });
 }
 

@@ -4,6 +4,7 @@
 //! (`shared/loom_models.rs`).
 
 pub(crate) mod arena;
+pub(crate) mod budget;
 pub(crate) mod cohort;
 #[cfg(not(loom))]
 pub(crate) mod labels;

@@ -6,7 +6,7 @@
 
 #![forbid(unsafe_code)]
 
-use crate::shared::arena::{Arena, Link, Zeroed};
+use crate::shared::arena::{Arena, Link, Zeroed, zeroed};
 use crate::sync::AtomicU32;
 use crate::sync::Ordering::{Acquire, Relaxed, Release};
 
@@ -26,10 +26,12 @@ pub(crate) fn release(node: &impl Node) {
     node.owner().store(FREE, Release);
 }
 
-/// The list. One per process; tests make their own.
-#[derive(Debug)]
-pub(crate) struct Pool<N: 'static> {
-    newest: Link<N>,
+zeroed! {
+    /// The list. One per process, or one for each thing of which threads need one at a time.
+    #[derive(Debug)]
+    pub(crate) struct Pool<N> {
+        newest: Link<N>,
+    }
 }
 
 impl<N: Node> Pool<N> {

@@ -158,6 +158,11 @@ impl State {
         Self(bits)
     }
 
+    /// The same in no phase: equal to no state of a process that decided on one.
+    pub(crate) fn without_phase(self) -> Self {
+        Self(self.0 & !((1 << PHASE_BITS) - 1))
+    }
+
     /// The next state: in this phase, under this key, a tick later.
     fn next(self, phase: Phase, key: Option<CohortKey>) -> Self {
         let tick = u64::from(self.tick().wrapping_add(1)) << TICK_SHIFT;

@@ -18,7 +18,7 @@ use crate::shared::samples::Chunk;
 use crate::shared::state::{MAX_UNLOADS, State};
 use crate::sync::Ordering::Relaxed;
 use crate::sync::{AtomicU32, AtomicU64, signal_fence};
-use crate::thread::counters::slot::SlotChunks;
+use crate::thread::counters::own::OwnSlots;
 use crate::thread::stack_cache::StackCache;
 use crate::unwind::{FrameBuffer, RuleCache};
 
@@ -42,7 +42,7 @@ zeroed! {
         pub(crate) chunk_bytes: AtomicU64,
         next: Link<ThreadBlock>,
         pub(crate) tally: Tally,
-        pub(crate) slots: SlotChunks,
+        pub(crate) slots: OwnSlots,
         stack_cache: UnsafeCell<StackCache>,
         pub(crate) rules: RuleCache,
         pub(crate) frames: FrameBuffer,

@@ -28,8 +28,12 @@ pub(crate) type Case = (&'static str, fn());
 const CASE: &str = "RIG_CASE";
 /// Names the mode of a case, if it is not the usual one.
 const MODE: &str = "RIG_MODE";
+/// Names the budget of detail of a case, if it is not the usual one.
+const MEMORY: &str = "RIG_MEMORY";
 /// With a period of one byte every block is sampled and stands for itself: estimates are exact.
 const EVERY_BLOCK: &str = "sampled:1";
+/// At such a budget no thread has a counter of its own, and none a little later.
+const BUDGETS: [Option<&str>; 3] = [None, Some("0"), Some("20KiB")];
 /// Names the seconds after which a case that hangs is killed, if it is to take longer than usual.
 const PATIENCE: &str = "RIG_PATIENCE_S";
 const USUAL_PATIENCE_S: libc::c_uint = 300;
@@ -41,18 +45,24 @@ fn patience_s() -> libc::c_uint {
 
 /// Runs the tests, each in a process of its own; `programs` are what [`program`] can start.
 pub(crate) fn main(tests: &'static [Case], programs: &'static [Case]) -> ExitCode {
-    run(tests, programs, &[None])
+    run(tests, programs, &[None], &[None])
 }
 
 /// The same, and each test once more in sampled mode.
 pub(crate) fn main_sampled_too(tests: &'static [Case], programs: &'static [Case]) -> ExitCode {
-    run(tests, programs, &[None, Some(EVERY_BLOCK)])
+    run(tests, programs, &[None, Some(EVERY_BLOCK)], &[None])
+}
+
+/// The same, and each test in each mode at budgets of detail that leave nearly nothing.
+pub(crate) fn main_at_budgets_too(tests: &'static [Case], programs: &'static [Case]) -> ExitCode {
+    run(tests, programs, &[None, Some(EVERY_BLOCK)], &BUDGETS)
 }
 
 fn run(
     tests: &'static [Case],
     programs: &'static [Case],
     modes: &[Option<&'static str>],
+    budgets: &[Option<&'static str>],
 ) -> ExitCode {
     if let Ok(wanted) = std::env::var(CASE) {
         proc::die_after(patience_s());
@@ -60,20 +70,28 @@ fn run(
         found.unwrap_or_else(|| panic!("no case is called {wanted}")).1();
         return ExitCode::SUCCESS;
     }
-    let in_mode = |&mode: &Option<&'static str>| {
+    let in_setting = |(&mode, &memory): (&Option<&'static str>, &Option<&'static str>)| {
         tests.iter().map(move |&(name, _)| {
-            let title = mode.map_or(name.to_owned(), |mode| format!("{name} ({mode})"));
-            Trial::test(title, move || in_own_process(name, mode))
+            let setting: Vec<_> = mode.into_iter().chain(memory).collect();
+            let title = match &setting[..] {
+                [] => name.to_owned(),
+                setting => format!("{name} ({})", setting.join(", ")),
+            };
+            Trial::test(title, move || in_own_process(name, mode, memory))
         })
     };
-    let trials = modes.iter().flat_map(in_mode).collect();
+    let settings = modes.iter().flat_map(|mode| budgets.iter().map(move |memory| (mode, memory)));
+    let trials = settings.flat_map(in_setting).collect();
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
-fn in_own_process(name: &str, mode: Option<&str>) -> Result<(), Failed> {
+fn in_own_process(name: &str, mode: Option<&str>, memory: Option<&str>) -> Result<(), Failed> {
     let mut command = program(name);
     if let Some(mode) = mode {
         command.env(MODE, mode).env("HEAPTIDE_MODE", mode);
+    }
+    if let Some(memory) = memory {
+        command.env(MEMORY, memory).env("HEAPTIDE_MEMORY", memory);
     }
     let output = command.stdin(Stdio::null()).output()?;
     if output.status.success() {
@@ -96,11 +114,15 @@ pub(crate) fn program(name: &str) -> Command {
     if !runner.is_empty() {
         command.args(words).arg(this);
     }
-    for variable in ["HEAPTIDE_OUT", "HEAPTIDE_INTERVAL", "HEAPTIDE_SIGNAL", "HEAPTIDE_MODE"] {
+    let ours = std::env::vars_os().map(|(name, _)| name);
+    for variable in ours.filter(|name| name.as_encoded_bytes().starts_with(b"HEAPTIDE_")) {
         command.env_remove(variable);
     }
     if let Some(mode) = std::env::var_os(MODE) {
         command.env("HEAPTIDE_MODE", mode);
+    }
+    if let Some(memory) = std::env::var_os(MEMORY) {
+        command.env("HEAPTIDE_MEMORY", memory);
     }
     command.env(CASE, name);
     command

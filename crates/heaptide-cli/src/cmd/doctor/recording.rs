@@ -24,6 +24,7 @@ pub(super) fn look_at(run: &Recording, names: &mut dyn Resolve) -> Diagnosis {
     if let (Some(first), Some(last)) = (run.timeline.points.first(), run.timeline.points.last()) {
         of_load(first, last, n_snapshots as u64, &mut diagnosis);
         of_gaps(last, &mut diagnosis);
+        of_budget(header.budget_bytes, last, &mut diagnosis);
         of_children(last, &mut diagnosis);
     }
     of_memory_outside(&run.timeline.points, &mut diagnosis);
@@ -97,6 +98,18 @@ fn of_gaps(last: &Point, diagnosis: &mut Diagnosis) {
     }
 }
 
+/// The budget of memory costs time and no count, so what was refused spoils nothing.
+fn of_budget(budget_bytes: Option<u64>, last: &Point, diagnosis: &mut Diagnosis) {
+    let refused = last.budget.unwrap_or_default().refused;
+    if refused > 0 {
+        diagnosis.note(format!(
+            "threads were refused more memory to remember stacks in {refused} times, which made \
+             recording slower: allow more than {} by HEAPTIDE_MEMORY, if the process can spare it",
+            bytes(budget_bytes.unwrap_or_default())
+        ));
+    }
+}
+
 fn of_children(last: &Point, diagnosis: &mut Diagnosis) {
     let Some(children) = last.children else { return };
     let seen = children.recorded.saturating_add(children.brief);
@@ -134,7 +147,7 @@ mod tests {
 
     use heaptide_analyze::load::Timeline;
     use heaptide_analyze::symbols::RecordedOnly;
-    use heaptide_format::{Children, Dropped, Header, HeapTotals};
+    use heaptide_format::{Budget, Children, Dropped, Header, HeapTotals};
 
     use super::*;
 
@@ -183,6 +196,15 @@ mod tests {
         check(dropped(Dropped { sites: 4, ..Dropped::default() }), "the table of sites was full");
         check(dropped(Dropped { snapshots: 5, ..Dropped::default() }), "snapshots were dropped");
         check(dropped(Dropped { frames: 5_000, ..Dropped::default() }), "a stack that was cut");
+        let budget = |refused| {
+            move |it: &mut Timeline| {
+                it.header.budget_bytes = Some(64 << 20);
+                last(it).budget = Some(Budget { refused, ..Budget::default() });
+            }
+        };
+        check(budget(7), "refused more memory to remember stacks in 7 times");
+        check(budget(7), "allow more than 64.0 MiB");
+        check(budget(7), "nothing was found that spoils");
         check(dropped(Dropped { frames: 5, ..Dropped::default() }), "nothing was found");
         let children = Children { forked: 7, recorded: 3, brief: 2, ..Children::default() };
         check(move |it| last(it).children = Some(children), "2 forked children have no recording");

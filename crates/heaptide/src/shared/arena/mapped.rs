@@ -48,6 +48,8 @@ unsafe impl Zeroed for AtomicU32 {}
 unsafe impl Zeroed for AtomicU64 {}
 // SAFETY: the standard library guarantees that the `None` of a reference is a null pointer.
 unsafe impl<T> Zeroed for Option<&'static T> {}
+// SAFETY: as for `Option<&T>`.
+unsafe impl<T> Zeroed for Option<&'static mut T> {}
 // SAFETY: a cell has the bit validity of what is in it.
 unsafe impl<T: Zeroed> Zeroed for UnsafeCell<T> {}
 // SAFETY: an atomic pointer and nothing else; null is no link.
@@ -173,6 +175,14 @@ impl Arena {
         // SAFETY: `cut` returned fresh, zeroed, aligned memory that is never unmapped, and
         // `Zeroed` promises that zeroes are a `T`.
         Some(unsafe { at.cast::<T>().as_ref() })
+    }
+
+    /// A zeroed `T` that is the caller's alone; `None` if the system has no memory left.
+    pub(crate) fn one_mut<T: Zeroed>(&self) -> Option<&'static mut T> {
+        const { assert!(!mem::needs_drop::<T>(), "what is in an arena is never dropped") };
+        let at = self.cut(mem::size_of::<T>(), mem::align_of::<T>())?;
+        // SAFETY: as in `one`; and what was cut is handed out once.
+        Some(unsafe { at.cast::<T>().as_mut() })
     }
 
     /// `n` zeroed `T`s in a row.

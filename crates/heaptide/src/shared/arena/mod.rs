@@ -22,16 +22,16 @@ pub(crate) use mapped::{Arena, Fields, Link, RowLink, Zeroed};
 macro_rules! zeroed {
     (
         $(#[$about:meta])*
-        $visibility:vis struct $name:ident {
+        $visibility:vis struct $name:ident $(<$parameter:ident>)? {
             $($(#[$about_field:meta])* $of_field:vis $field:ident: $type:ty),* $(,)?
         }
     ) => {
         $(#[$about])*
-        $visibility struct $name {
+        $visibility struct $name $(<$parameter: 'static>)? {
             $($(#[$about_field])* $of_field $field: $type),*
         }
 
-        impl $crate::shared::arena::Fields for $name {
+        impl $(<$parameter: 'static>)? $crate::shared::arena::Fields for $name $(<$parameter>)? {
             type Types = $crate::shared::arena::zeroed!(@types $($type),*);
         }
     };
@@ -44,10 +44,13 @@ macro_rules! zeroed {
 /// The same under loom, whose atomics must be made: empty is the default value.
 #[cfg(loom)]
 macro_rules! zeroed {
-    ($(#[$about:meta])* $visibility:vis struct $name:ident { $($fields:tt)* }) => {
+    (
+        $(#[$about:meta])*
+        $visibility:vis struct $name:ident $(<$parameter:ident>)? { $($fields:tt)* }
+    ) => {
         $(#[$about])*
         #[derive(Default)]
-        $visibility struct $name { $($fields)* }
+        $visibility struct $name $(<$parameter: 'static>)? { $($fields)* }
     };
 }
 

@@ -1,4 +1,4 @@
-//! Growth of containers: which blocks outgrew all before them at one site and thread.
+//! Growth of containers: which blocks outgrew all before them at one site.
 
 #![forbid(unsafe_code)]
 
@@ -10,17 +10,17 @@ use crate::shared::trailer::SiteIndex;
 use crate::sync::Ordering::{Acquire, Relaxed, Release};
 use crate::sync::{AtomicU32, AtomicU64, fence};
 
-/// Growth events kept per site and thread. Each is a fifth larger than the one before, so eight cover
+/// Growth events kept per site. Each is a fifth larger than the one before, so eight cover
 /// growth to more than four times.
 const GROWTH_EVENTS: usize = 8;
 /// Blocks below this size are not watched for growth: no container worth a finding is smaller.
 pub(super) const GROWTH_FLOOR_BYTES: u64 = 256;
 
 zeroed! {
-    /// The last few blocks that outgrew all before them at their site and thread.
+    /// The last few blocks that outgrew all before them at their site.
     #[derive(Debug)]
     pub(crate) struct GrowthRing {
-        pub(super) written: AtomicU64,
+        written: AtomicU64,
         bytes: [AtomicU64; GROWTH_EVENTS],
         bucket: [AtomicU32; GROWTH_EVENTS],
         site: [AtomicU32; GROWTH_EVENTS],
@@ -28,7 +28,7 @@ zeroed! {
     }
 }
 
-/// A block that outgrew all before it at its site and thread.
+/// A block that outgrew all before it at its site.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct GrowthEvent {
     pub(crate) bucket: Bucket,
@@ -38,7 +38,17 @@ pub(crate) struct GrowthEvent {
     pub(crate) work: Vec<u64>,
 }
 
+/// A fifth more than the last is what counts as growth.
+pub(super) fn is_growth(bytes: u64, last_bytes: u64) -> bool {
+    bytes >= last_bytes.saturating_add(last_bytes / 5)
+}
+
 impl GrowthRing {
+    /// Back to nothing.
+    pub(super) fn clear(&self) {
+        self.written.store(0, Relaxed);
+    }
+
     pub(super) fn last_bytes(&self) -> u64 {
         let last = self.written.load(Relaxed).checked_sub(1);
         let last = last.and_then(|last| self.bytes.get(last as usize % GROWTH_EVENTS));

@@ -3,7 +3,9 @@
 
 #![forbid(unsafe_code)]
 
-use super::slot::{CountContext, SiteSlot, SlotChunks, lower, raise, valid_slot};
+use super::exact::{count_at, note_growth};
+use super::own::{CountContext, OwnSlots};
+use super::slot::{lower, raise};
 use crate::shared::state::State;
 use crate::shared::trailer::{Birth, PaddableSize, SiteIndex};
 use crate::sync::Ordering::Relaxed;
@@ -38,53 +40,55 @@ pub(crate) enum AllocKind {
     Resized,
 }
 
-impl SiteSlot {
-    /// Counts a sampled block born now; `None` if there is no memory to count it in.
-    pub(crate) fn count_sampled_alloc(
-        &self,
-        context: CountContext,
-        state: State,
-        sample: Weighted,
-        kind: AllocKind,
-    ) -> Option<Birth> {
-        self.make_valid_for(context.arena, state)?;
-        let (cohort, detail) = (self.alloc_cohort.get()?, self.detail(context.arena)?);
-        let (object_variance, byte_variance) = sample.variances();
+/// Counts a sampled block born now; `None` if there is no memory to count it in.
+pub(crate) fn count_sampled_alloc(
+    own: &OwnSlots,
+    context: &CountContext,
+    state: State,
+    site: SiteIndex,
+    sample: Weighted,
+    kind: AllocKind,
+) -> Option<Birth> {
+    let (object_variance, byte_variance) = sample.variances();
+    let size = PaddableSize::new(sample.size_bytes as usize)?;
+    note_growth(own, context, state, (site, size), SiteIndex::NONE);
+    count_at(own, context, state, site, Birth::UNCOUNTED, |slot, memory, state| {
+        let ((cohort, birth), detail) = (slot.cohort_of_made(state)?, slot.detail(memory)?);
+        slot.largest.note(size);
         cohort.add_allocs(sample.weight, sample.bytes());
-        add(&self.allocs, sample.weight);
+        add(&slot.allocs, sample.weight);
         if kind == AllocKind::Resized {
-            add(&self.reallocs, sample.weight);
+            add(&slot.reallocs, sample.weight);
         }
-        add(&self.net_bytes, sample.bytes());
+        add(&slot.net_bytes, sample.bytes());
         add(&detail.object_variance, object_variance);
         add(&detail.byte_variance, byte_variance);
-        raise(&self.max_objects, self.net_objects());
-        raise(&self.max_bytes, self.net_bytes.load(Relaxed));
-        if let Some(size) = PaddableSize::new(sample.size_bytes as usize) {
-            self.note_size(context, state.key().bucket(), size, SiteIndex::NONE);
-        }
-        Some(Birth::from_bits(self.alloc_birth.load(Relaxed)))
-    }
+        raise(&slot.max_objects, slot.net_objects());
+        raise(&slot.max_bytes, slot.net_bytes.load(Relaxed));
+        Some(birth)
+    })
 }
 
 /// Counts the end of a sampled block of this recording. False without memory.
 pub(crate) fn count_sampled_free(
-    chunks: &SlotChunks,
-    context: CountContext,
+    own: &OwnSlots,
+    context: &CountContext,
     state: State,
     birth: Birth,
     sample: Weighted,
 ) -> bool {
-    let Some(slot) = valid_slot(chunks, context, state, birth.site()) else { return false };
-    let Some(cohort) = slot.cohort_of_freed(context.arena, birth) else { return false };
-    let Some(detail) = slot.detail(context.arena) else { return false };
     let (object_variance, byte_variance) = sample.variances();
-    cohort.add_frees(sample.weight, sample.bytes());
-    add(&slot.frees, sample.weight);
-    add(&slot.net_bytes, sample.bytes().wrapping_neg());
-    add(&detail.object_variance, object_variance.wrapping_neg());
-    add(&detail.byte_variance, byte_variance.wrapping_neg());
-    lower(&slot.min_objects, slot.net_objects());
-    lower(&slot.min_bytes, slot.net_bytes.load(Relaxed));
-    true
+    let _ = own.get_or_make(context, birth.site());
+    let counted = count_at(own, context, state, birth.site(), (), |slot, memory, _| {
+        let (cohort, detail) = (slot.cohort_of_freed(memory, birth)?, slot.detail(memory)?);
+        cohort.add_frees(sample.weight, sample.bytes());
+        add(&slot.frees, sample.weight);
+        add(&slot.net_bytes, sample.bytes().wrapping_neg());
+        add(&detail.object_variance, object_variance.wrapping_neg());
+        add(&detail.byte_variance, byte_variance.wrapping_neg());
+        lower(&slot.min_objects, slot.net_objects());
+        lower(&slot.min_bytes, slot.net_bytes.load(Relaxed));
+        Some(())
+    });
+    counted.is_some()
 }

@@ -1,4 +1,4 @@
-//! All that one thread counted at one site, and where its slots are found.
+//! All that was counted at one site, by one thread or by those that share the slot.
 //!
 //! What a count costs depends on what is already in the slot:
 //!
@@ -9,36 +9,32 @@
 //! | is valid for an earlier epoch | and begins new ranges, in a new cohort | the same |
 //! | is valid for an earlier recording, or new | and first voids what is there | the same |
 //!
-//! In all but the first row the `…_slow` functions do it.
+//! In all but the first row the `…_slow` functions do it ([`super::exact`]). A shared slot is valid for no
+//! state word, so that nobody counts in it the quick way.
 
 #![forbid(unsafe_code)]
 
-use heaptide_format::{BUCKETS, Bucket};
+use heaptide_format::Bucket;
 
-use super::growth::{GROWTH_FLOOR_BYTES, GrowthRing};
-use crate::shared::arena::{Arena, Link, zeroed};
-use crate::shared::cohort::CohortCounts;
-use crate::shared::labels::WorkCounters;
-use crate::shared::state::State;
-use crate::shared::trailer::{Birth, LargestSize, MAX_SITES, PaddableSize, SiteIndex};
-use crate::sync::Ordering::{Relaxed, Release};
-use crate::sync::{AtomicU32, AtomicU64, add};
-
-/// Slots are made 32 at a time, a page of them: sites that a thread meets together have neighbouring
-/// numbers.
-pub(super) const SLOTS_PER_CHUNK: usize = 32;
-/// Cohorts are made 8 at a time, 256 bytes: most sites have blocks in few buckets.
-pub(super) const COHORTS_PER_CHUNK: usize = 8;
-const COHORT_CHUNKS: usize = (BUCKETS as usize).div_ceil(COHORTS_PER_CHUNK);
+use super::growth::GrowthRing;
+use crate::shared::arena::{Arena, Link, Zeroed, zeroed};
+use crate::shared::budget::Budget;
+use crate::shared::cohort::{CohortCounts, CohortIndex, CohortList, CohortNode};
+use crate::shared::state::{CohortKey, State};
+use crate::shared::trailer::{Birth, LargestSize, PaddableSize, SiteIndex};
+use crate::sync::Ordering::{Acquire, Relaxed, Release};
+use crate::sync::{AtomicU64, add};
 
 zeroed! {
-    /// All that one thread counted at one site. The first cache line is what an allocation touches.
+    /// All that was counted at one site. The first cache line is what an allocation touches, if the slot
+    /// is a thread's own.
     #[derive(Debug)]
-    #[repr(C, align(128))]
+    #[repr(C)]
     pub(crate) struct SiteSlot {
         /// The [`State`] for which all this is valid; only states of a recording are.
         pub(super) valid_for: AtomicU64,
-        /// The birth of blocks made now, and the cohort that they count in.
+        /// The birth of blocks made now, and the cohort that they count in. So it says as well which site
+        /// the slot is of, and which recording the counts belong to; other counts are void.
         pub(super) alloc_birth: AtomicU64,
         pub(super) alloc_cohort: Link<CohortCounts>,
         pub(super) allocs: AtomicU64,
@@ -56,145 +52,77 @@ zeroed! {
         pub(super) min_objects: AtomicU64,
         pub(super) min_bytes: AtomicU64,
         pub(super) reallocs: AtomicU64,
+        pub(super) cohorts: CohortList,
         pub(super) detail: Link<SlotDetail>,
-        /// The recording that the counts belong to; other counts are void.
-        pub(super) generation: AtomicU32,
-        pub(super) site: AtomicU32,
     }
 }
 
 zeroed! {
-    /// The rarely touched part of a slot.
+    /// What few slots need.
     #[derive(Debug)]
     pub(crate) struct SlotDetail {
-        pub(super) cohorts: [Link<[CohortCounts; COHORTS_PER_CHUNK]>; COHORT_CHUNKS],
-        pub(super) growth: Link<GrowthRing>,
+        pub(super) more_cohorts: Link<CohortIndex>,
+        /// In a shared slot, what grew at the site.
+        growth: Link<GrowthRing>,
         /// In a sampled recording, the variances of live objects and bytes.
         pub(super) object_variance: AtomicU64,
         pub(super) byte_variance: AtomicU64,
     }
 }
 
-/// Where a count goes that needs more than the slot: memory, and the work done so far.
+const _: () = assert!(size_of::<SiteSlot>() == 128);
+
+/// Cohorts in a slot of a thread's own: the present bucket's, the one before, of which most blocks end
+/// that were not short-lived, and two older ones. What comes to more moves to a shared slot.
+const OWN_COHORTS: usize = 4;
+/// Cohorts in the list of a shared slot; those that come later are found by the index.
+const LISTED_COHORTS: usize = 8;
+
+/// Where a slot has its memory from.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct CountContext {
-    pub(crate) arena: &'static Arena,
-    pub(crate) work: &'static WorkCounters,
+pub(crate) struct SlotMemory {
+    arena: &'static Arena,
+    /// That of the threads, if the slot is one thread's own.
+    budget: Option<&'static Budget>,
 }
 
-/// The slots of one thread, by site.
-pub(crate) type SlotChunks = [Link<[SiteSlot; SLOTS_PER_CHUNK]>; MAX_SITES / SLOTS_PER_CHUNK];
-
-#[inline]
-pub(super) fn find(chunks: &SlotChunks, site: SiteIndex) -> Option<&'static SiteSlot> {
-    let site = site.0 as usize;
-    chunks.get(site / SLOTS_PER_CHUNK)?.get()?.get(site % SLOTS_PER_CHUNK)
-}
-
-/// The slot of `site`, made valid for `state`; `None` without memory.
-pub(super) fn valid_slot(
-    chunks: &SlotChunks,
-    context: CountContext,
-    state: State,
-    site: SiteIndex,
-) -> Option<&'static SiteSlot> {
-    let slot = slot(chunks, context.arena, site)?;
-    slot.make_valid_for(context.arena, state)?;
-    Some(slot)
-}
-
-/// The thread's slot for `site`, made if need be; `None` without memory.
-pub(crate) fn slot(
-    chunks: &SlotChunks,
-    arena: &Arena,
-    site: SiteIndex,
-) -> Option<&'static SiteSlot> {
-    let link = chunks.get(site.0 as usize / SLOTS_PER_CHUNK)?;
-    if link.get().is_none() {
-        link.set(Some(arena.one()?));
+impl SlotMemory {
+    pub(super) fn within(arena: &'static Arena, budget: &'static Budget) -> Self {
+        Self { arena, budget: Some(budget) }
     }
-    let slot = find(chunks, site)?;
-    slot.site.store(site.0, Relaxed);
-    Some(slot)
-}
 
-/// Counts the end of a block of `bytes`, if nothing but counting is to be done; says whether it
-/// was.
-#[inline(always)]
-pub(crate) fn count_free_fast(chunks: &SlotChunks, state: State, birth: Birth, bytes: u64) -> bool {
-    let Some(slot) = find(chunks, birth.site()) else { return false };
-    // The same birth as the last that was looked at: so the trailer is intact, and its block counts.
-    if slot.last_freed_birth.load(Relaxed) != birth.to_bits() || !slot.is_valid_for(state) {
-        return false;
+    pub(super) fn shared(arena: &'static Arena) -> Self {
+        Self { arena, budget: None }
     }
-    let Some(cohort) = slot.last_freed_cohort.get() else { return false };
-    slot.add_free(cohort, bytes);
-    true
-}
 
-/// Counts the end of a block of `bytes` of this recording, whose trailer is `birth`. False without
-/// memory.
-pub(crate) fn count_free_slow(
-    chunks: &SlotChunks,
-    context: CountContext,
-    state: State,
-    birth: Birth,
-    bytes: u64,
-) -> bool {
-    let Some(slot) = valid_slot(chunks, context, state, birth.site()) else { return false };
-    let Some(cohort) = slot.cohort_of_freed(context.arena, birth) else { return false };
-    slot.add_free(cohort, bytes);
-    true
-}
-
-/// Whether a block that is resized to `bytes` outgrows all that this thread knows at its site by as much
-/// as makes an event, so that it is worth knowing who resized it.
-#[inline]
-pub(crate) fn outgrows_all(chunks: &SlotChunks, state: State, birth: Birth, bytes: u64) -> bool {
-    if bytes < GROWTH_FLOOR_BYTES {
-        return false;
+    /// Whether the slot is one that threads share.
+    pub(super) fn is_shared(self) -> bool {
+        self.budget.is_none()
     }
-    // What an earlier recording counted there is void.
-    let slot = find(chunks, birth.site())
-        .filter(|slot| slot.generation.load(Relaxed) == state.key().generation());
-    slot.is_none_or(|slot| {
-        let growth = slot.detail.get().and_then(|detail| detail.growth.get());
-        let last_bytes = growth.map_or(0, GrowthRing::last_bytes);
-        slot.largest.bytes() < bytes && is_growth(bytes, last_bytes)
-    })
-}
 
-/// A fifth more than the last is what counts as growth.
-fn is_growth(bytes: u64, last_bytes: u64) -> bool {
-    bytes >= last_bytes.saturating_add(last_bytes / 5)
-}
-
-/// Counts a block that was resized, at `grown_at` if it outgrew all before it: it keeps its site and
-/// its birth. False without memory.
-pub(crate) fn count_resize(
-    chunks: &SlotChunks,
-    context: CountContext,
-    state: State,
-    (birth, old_bytes): (Birth, u64),
-    new_size: PaddableSize,
-    grown_at: SiteIndex,
-) -> bool {
-    let Some(slot) = valid_slot(chunks, context, state, birth.site()) else { return false };
-    let Some(cohort) = slot.cohort_of_freed(context.arena, birth) else { return false };
-    let new_bytes = new_size.bytes() as u64;
-    cohort.resize(old_bytes, new_bytes);
-    // Before the event is counted: whoever has seen all events has seen the size.
-    slot.note_size(context, state.key().bucket(), new_size, grown_at);
-    add(&slot.reallocs, 1);
-    add(&slot.net_bytes, new_bytes.wrapping_sub(old_bytes));
-    raise(&slot.max_bytes, slot.net_bytes.load(Relaxed));
-    lower(&slot.min_bytes, slot.net_bytes.load(Relaxed));
-    true
+    /// A zeroed `T`; `None` at the budget, and without memory.
+    fn one<T: Zeroed + Sync>(self) -> Option<&'static T> {
+        let is_within = self.budget.is_none_or(|budget| budget.take(size_of::<T>() as u64));
+        if is_within { self.arena.one() } else { None }
+    }
 }
 
 impl SiteSlot {
+    /// Says of a slot that was never used which site it is of.
+    pub(super) fn belong_to(&self, site: SiteIndex) {
+        if self.alloc_birth.load(Relaxed) == 0 {
+            // Of no recording yet.
+            self.alloc_birth.store(Birth::new(site, CohortKey(0)).to_bits(), Relaxed);
+        }
+    }
+
     pub(crate) fn site(&self) -> SiteIndex {
-        SiteIndex(self.site.load(Relaxed))
+        Birth::from_bits(self.alloc_birth.load(Relaxed)).site()
+    }
+
+    /// The recording that the counts belong to. Whoever sees it sees that older counts are gone.
+    pub(super) fn generation(&self) -> u32 {
+        Birth::from_bits(self.alloc_birth.load(Acquire)).key().generation()
     }
 
     /// Whether `state` is the one that the slot was made valid for last.
@@ -221,19 +149,46 @@ impl SiteSlot {
         Birth::from_bits(self.alloc_birth.load(Relaxed))
     }
 
-    /// Counts a block born now; `None` if there is no memory to count it in.
-    pub(crate) fn count_alloc_slow(
-        &self,
-        context: CountContext,
-        state: State,
-        size: PaddableSize,
-    ) -> Option<Birth> {
-        self.make_valid_for(context.arena, state)?;
-        let cohort = self.alloc_cohort.get()?;
-        // Before the event is counted: whoever has seen all events has seen the size.
-        self.note_size(context, state.key().bucket(), size, SiteIndex::NONE);
+    /// Counts a block born now; its birth. `None` in a slot that could not be made valid for the state.
+    pub(super) fn count_alloc(&self, state: State, size: PaddableSize) -> Option<Birth> {
+        let (cohort, birth) = self.cohort_of_made(state)?;
+        self.largest.note(size);
         self.add_alloc(cohort, size.bytes() as u64);
-        Some(Birth::from_bits(self.alloc_birth.load(Relaxed)))
+        Some(birth)
+    }
+
+    /// The cohort and the birth of blocks made now.
+    pub(super) fn cohort_of_made(&self, state: State) -> Option<(&'static CohortCounts, Birth)> {
+        let birth = Birth::from_bits(self.alloc_birth.load(Relaxed));
+        Some((self.alloc_cohort.get().filter(|_| birth.key() == state.key())?, birth))
+    }
+
+    /// Counts a block that was resized.
+    pub(super) fn count_resize(
+        &self,
+        cohort: &CohortCounts,
+        old_bytes: u64,
+        new_size: PaddableSize,
+    ) {
+        let new_bytes = new_size.bytes() as u64;
+        cohort.resize(old_bytes, new_bytes);
+        self.largest.note(new_size);
+        add(&self.reallocs, 1);
+        add(&self.net_bytes, new_bytes.wrapping_sub(old_bytes));
+        raise(&self.max_bytes, self.net_bytes.load(Relaxed));
+        lower(&self.min_bytes, self.net_bytes.load(Relaxed));
+    }
+
+    /// Counts the end of a block, if nothing but counting is to be done; says whether it was.
+    #[inline(always)]
+    pub(super) fn count_free_fast(&self, state: State, birth: Birth, bytes: u64) -> bool {
+        // The same birth as the last that was looked at: so the trailer is intact, and its block counts.
+        if self.last_freed_birth.load(Relaxed) != birth.to_bits() || !self.is_valid_for(state) {
+            return false;
+        }
+        let Some(cohort) = self.last_freed_cohort.get() else { return false };
+        self.add_free(cohort, bytes);
+        true
     }
 
     /// Blocks made less blocks freed, as this thread saw them: negative (in two's complement)
@@ -253,7 +208,7 @@ impl SiteSlot {
     }
 
     #[inline(always)]
-    fn add_free(&self, cohort: &CohortCounts, bytes: u64) {
+    pub(super) fn add_free(&self, cohort: &CohortCounts, bytes: u64) {
         cohort.add_free(bytes);
         add(&self.frees, 1);
         add(&self.net_bytes, bytes.wrapping_neg());
@@ -263,21 +218,21 @@ impl SiteSlot {
 
     /// Makes the slot valid for `state`: voids counts of an earlier recording; in a new epoch, opens the
     /// cohort of blocks made now and starts new ranges. `None` without memory.
-    pub(super) fn make_valid_for(&self, arena: &Arena, state: State) -> Option<()> {
+    pub(super) fn make_valid_for(&self, memory: SlotMemory, state: State) -> Option<()> {
         if self.is_valid_for(state) {
             return Some(());
         }
         let (seen, key) = (State::from_bits(self.valid_for.load(Relaxed)), state.key());
         if (seen.key(), seen.tick()) != (key, state.tick()) {
-            if self.generation.load(Relaxed) != key.generation() {
+            if self.generation() != key.generation() {
                 self.clear();
             }
-            self.alloc_cohort.set(Some(self.cohort(arena, key.bucket())?));
-            self.alloc_birth.store(Birth::new(self.site(), key).to_bits(), Relaxed);
+            self.alloc_cohort.set(Some(self.cohort(memory, key.bucket())?));
             self.start_ranges();
-            self.generation.store(key.generation(), Release);
+            self.alloc_birth.store(Birth::new(self.site(), key).to_bits(), Release);
         }
-        self.valid_for.store(state.to_bits(), Release);
+        let valid_for = if memory.is_shared() { state.without_phase() } else { state };
+        self.valid_for.store(valid_for.to_bits(), Release);
         Some(())
     }
 
@@ -294,16 +249,16 @@ impl SiteSlot {
     }
 
     fn clear(&self) {
-        // The recorder of the new recording passes over this slot until the generation is set.
+        // The recorder of the new recording passes over this slot until its birth is of it.
         for counter in [&self.allocs, &self.frees, &self.reallocs, &self.net_bytes] {
             counter.store(0, Relaxed);
         }
         self.largest.clear();
         self.last_freed_birth.store(0, Relaxed);
+        self.all_cohorts().for_each(CohortNode::vacate);
         let Some(detail) = self.detail.get() else { return };
-        detail.cohorts.iter().filter_map(Link::get).flatten().for_each(CohortCounts::clear);
         if let Some(growth) = detail.growth.get() {
-            growth.written.store(0, Relaxed);
+            growth.clear();
         }
         detail.object_variance.store(0, Relaxed);
         detail.byte_variance.store(0, Relaxed);
@@ -311,54 +266,102 @@ impl SiteSlot {
 
     pub(super) fn cohort_of_freed(
         &self,
-        arena: &Arena,
+        memory: SlotMemory,
         birth: Birth,
     ) -> Option<&'static CohortCounts> {
         if self.last_freed_birth.load(Relaxed) == birth.to_bits() {
             return self.last_freed_cohort.get();
         }
-        let cohort = self.cohort(arena, birth.key().bucket())?;
+        // A slot that could not be made valid may be of an earlier recording.
+        if self.generation() != birth.key().generation() {
+            return None;
+        }
+        let cohort = self.cohort(memory, birth.key().bucket())?;
         self.last_freed_cohort.set(Some(cohort));
         self.last_freed_birth.store(birth.to_bits(), Relaxed);
         Some(cohort)
     }
 
-    fn cohort(&self, arena: &Arena, bucket: Bucket) -> Option<&'static CohortCounts> {
-        let at = bucket.0 as usize;
-        let link = self.detail(arena)?.cohorts.get(at / COHORTS_PER_CHUNK)?;
-        if link.get().is_none() {
-            link.set(Some(arena.one()?));
+    /// The cohort of a bucket; `None` without memory, or where one must first move away
+    /// ([`Self::oldest_cohort`]).
+    fn cohort(&self, memory: SlotMemory, bucket: Bucket) -> Option<&'static CohortCounts> {
+        if let Some(known) = self.cohorts.find(bucket) {
+            return Some(known);
         }
-        link.get()?.get(at % COHORTS_PER_CHUNK)
+        let n_listed = if memory.is_shared() { LISTED_COHORTS } else { OWN_COHORTS };
+        if self.cohorts.is_shorter_than(n_listed) {
+            return Some(self.cohorts.add(memory.one()?, bucket));
+        }
+        if !memory.is_shared() {
+            return None;
+        }
+        let more = &self.detail(memory)?.more_cohorts;
+        if more.get().is_none() {
+            more.set(Some(memory.one()?));
+        }
+        let list = more.get()?.list(bucket)?;
+        list.find(bucket).or_else(|| Some(list.add(memory.one()?, bucket)))
     }
 
-    pub(super) fn detail(&self, arena: &Arena) -> Option<&'static SlotDetail> {
+    /// The cohort of a bucket in the recording of `state`; `None` without memory, or in a slot that could not
+    /// be made valid.
+    pub(super) fn cohort_of(
+        &self,
+        memory: SlotMemory,
+        state: State,
+        bucket: Bucket,
+    ) -> Option<&'static CohortCounts> {
+        self.is_of_recording(state).then(|| self.cohort(memory, bucket)).flatten()
+    }
+
+    fn is_of_recording(&self, state: State) -> bool {
+        self.generation() == state.key().generation()
+    }
+
+    /// The cohort that can move away first: the oldest, which is not that of blocks made in `state`.
+    pub(super) fn oldest_cohort(&self, state: State) -> Option<&'static CohortNode> {
+        if !self.is_of_recording(state) {
+            return None;
+        }
+        let others = self.cohorts.nodes().filter(|node| node.bucket() != state.key().bucket());
+        others.min_by_key(|node| node.bucket())
+    }
+
+    /// Forgets where blocks ended last: their cohort moves away.
+    pub(super) fn forget_last_freed(&self) {
+        self.last_freed_birth.store(0, Relaxed);
+    }
+
+    pub(super) fn all_cohorts(&self) -> impl Iterator<Item = &'static CohortNode> {
+        let more = self.detail.get().and_then(|detail| detail.more_cohorts.get());
+        self.cohorts.nodes().chain(more.into_iter().flat_map(CohortIndex::nodes))
+    }
+
+    pub(super) fn detail(&self, memory: SlotMemory) -> Option<&'static SlotDetail> {
         if self.detail.get().is_none() {
-            self.detail.set(Some(arena.one()?));
+            self.detail.set(Some(memory.one()?));
         }
         self.detail.get()
     }
 
-    pub(super) fn note_size(
+    /// What grew at the site, as far as it is noted here.
+    pub(super) fn growth(&self) -> Option<&'static GrowthRing> {
+        self.detail.get()?.growth.get()
+    }
+
+    pub(super) fn growth_or_make(
         &self,
-        context: CountContext,
-        bucket: Bucket,
-        size: PaddableSize,
-        grown_at: SiteIndex,
-    ) {
-        let bytes = size.bytes() as u64;
-        if !self.largest.note(size) || bytes < GROWTH_FLOOR_BYTES {
-            return;
+        memory: SlotMemory,
+        state: State,
+    ) -> Option<&'static GrowthRing> {
+        if !self.is_of_recording(state) {
+            return None;
         }
-        let Some(detail) = self.detail(context.arena) else { return };
-        if detail.growth.get().is_none() {
-            let Some(ring) = context.arena.one() else { return };
-            detail.growth.set(Some(ring));
+        let growth = &self.detail(memory)?.growth;
+        if growth.get().is_none() {
+            growth.set(Some(memory.one()?));
         }
-        let Some(ring) = detail.growth.get() else { return };
-        if is_growth(bytes, ring.last_bytes()) {
-            ring.push(bucket, bytes, grown_at, context.work);
-        }
+        growth.get()
     }
 }
 
@@ -378,22 +381,17 @@ pub(super) fn lower(min: &AtomicU64, to: u64) {
 
 #[cfg(all(test, not(loom)))]
 mod tests {
-    use heaptide_format::Epoch;
+    use heaptide_format::{BUCKETS, Epoch};
 
     use super::*;
-    use crate::shared::labels::MAX_WORK;
     use crate::shared::state::{Phase, StateCell};
 
     type Change = fn(&StateCell);
 
-    /// The quick way is open for the very word that the slot was brought up to, and for no other.
-    #[test]
-    fn a_slot_is_ready_for_one_state_only() {
-        static ARENA: Arena = Arena::new();
-        static WORK: WorkCounters = [const { AtomicU64::new(0) }; MAX_WORK];
-        let context = CountContext { arena: &ARENA, work: &WORK };
-        let slot: &SiteSlot = ARENA.one().expect("memory");
-        let size = |bytes| PaddableSize::new(bytes).expect("a size that can be");
+    /// The quick way is open in a thread's own slot for the very word that it was brought up to, and for
+    /// no other; in a shared slot for none.
+    fn check(memory: SlotMemory) {
+        let slot: &SiteSlot = memory.one().expect("memory");
         let fast = |state: &StateCell, bytes| slot.takes_fast_way(state.load(), bytes).is_some();
         let state = StateCell::new();
         state.decide(Phase::Armed);
@@ -407,12 +405,44 @@ mod tests {
         ];
         for (change, happens) in changes {
             if state.load().is_recording() {
-                slot.count_alloc_slow(context, state.load(), size(8)).expect("memory");
-                assert!(fast(&state, 8), "before {change}");
+                slot.make_valid_for(memory, state.load()).expect("memory");
+                let size = PaddableSize::new(8).expect("a size that can be");
+                slot.count_alloc(state.load(), size).expect("a cohort");
+                assert_eq!(fast(&state, 8), !memory.is_shared(), "before {change}");
                 assert!(!fast(&state, 9), "larger than any before {change}");
             }
             happens(&state);
             assert!(!fast(&state, 8), "after {change}");
         }
+    }
+
+    #[test]
+    fn a_slot_is_ready_for_one_state_only() {
+        static ARENA: Arena = Arena::new();
+        static BUDGET: Budget = Budget::new(1 << 20);
+        check(SlotMemory::within(&ARENA, &BUDGET));
+    }
+
+    #[test]
+    fn a_shared_slot_is_ready_for_no_state() {
+        static ARENA: Arena = Arena::new();
+        check(SlotMemory::shared(&ARENA));
+    }
+
+    #[test]
+    fn a_slot_of_many_cohorts_finds_each_again() {
+        static ARENA: Arena = Arena::new();
+        let memory = SlotMemory::shared(&ARENA);
+        let slot: &SiteSlot = memory.one().expect("memory");
+        let cohort = |bucket| slot.cohort(memory, Bucket(bucket)).expect("memory");
+        for bucket in (0..BUCKETS).rev() {
+            cohort(bucket).add_allocs(u64::from(bucket), 0);
+        }
+        for bucket in 0..BUCKETS {
+            assert_eq!(cohort(bucket).allocs().0, u64::from(bucket));
+        }
+        let mut seen: Vec<u32> = slot.all_cohorts().map(|node| node.bucket().0).collect();
+        seen.sort_unstable();
+        assert_eq!(seen, (0..BUCKETS).collect::<Vec<_>>());
     }
 }

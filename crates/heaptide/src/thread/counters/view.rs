@@ -1,22 +1,24 @@
-//! The reading side: what the recorder thread sees of another thread's counters.
+//! The reading side: what the recorder thread sees of the counters that other threads write.
 
 #![forbid(unsafe_code)]
 
 use heaptide_format::Bucket;
 
 use super::growth::{GrowthEvent, GrowthRing};
-use super::slot::{COHORTS_PER_CHUNK, SLOTS_PER_CHUNK, SiteSlot, SlotChunks, find};
+use super::own::{OwnSlots, SLOTS_PER_CHUNK};
+use super::shared::SharedSlots;
+use super::slot::SiteSlot;
 use crate::shared::cohort::CohortCounts;
 use crate::shared::state::State;
 use crate::shared::trailer::SiteIndex;
 use crate::sync::AtomicU64;
 use crate::sync::Ordering::{Acquire, Relaxed};
 
-/// One thread's view of one site, for the recorder.
+/// A slot, one thread's own or shared, as the recorder sees it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SlotView(&'static SiteSlot);
 
-/// What a thread last saw of a site's net counts since the epoch began; may be negative.
+/// What was last seen in a slot of a site's net counts since the epoch began; may be negative.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Ranges {
     pub(crate) objects: (i64, i64),
@@ -25,27 +27,44 @@ pub(crate) struct Ranges {
 
 /// Every slot of a thread that counts in this recording, with its site, of the first `n_sites`.
 pub(crate) fn views(
-    chunks: &SlotChunks,
+    own: &OwnSlots,
     generation: u32,
     n_sites: usize,
 ) -> impl Iterator<Item = (SiteIndex, SlotView)> {
-    chunks
+    own.chunks
         .iter()
         .take(n_sites.div_ceil(SLOTS_PER_CHUNK))
         .enumerate()
         .filter_map(|(at, chunk)| Some((at, chunk.get()?)))
         .flat_map(|(at, slots)| {
             let first = at * SLOTS_PER_CHUNK;
-            slots.iter().enumerate().map(move |(i, slot)| (SiteIndex((first + i) as u32), slot))
+            slots
+                .slots
+                .iter()
+                .enumerate()
+                .map(move |(i, slot)| (SiteIndex((first + i) as u32), slot))
         })
-        .filter(move |(_, slot)| slot.generation.load(Acquire) == generation)
+        .filter(move |(_, slot)| slot.generation() == generation)
         .map(|(site, slot)| (site, SlotView(slot)))
 }
 
-/// One thread's view of one site.
-pub(crate) fn view(chunks: &SlotChunks, generation: u32, site: SiteIndex) -> Option<SlotView> {
-    let slot = find(chunks, site)?;
-    (slot.generation.load(Acquire) == generation).then_some(SlotView(slot))
+/// The slot of a site that counts in this recording, if the thread has one.
+pub(crate) fn view(own: &OwnSlots, generation: u32, site: SiteIndex) -> Option<SlotView> {
+    own.get(site).filter(|slot| slot.generation() == generation).map(SlotView)
+}
+
+/// The shared slots of a site that count in this recording.
+pub(crate) fn shared_views(
+    shared: &SharedSlots,
+    generation: u32,
+    site: SiteIndex,
+) -> impl Iterator<Item = SlotView> + use<> {
+    shared.of(site).filter(move |slot| slot.generation() == generation).map(SlotView)
+}
+
+/// How often counts of a site moved into its shared slots; `None` while some do.
+pub(crate) fn n_moves(shared: &SharedSlots, generation: u32, site: SiteIndex) -> Option<u64> {
+    shared.n_moves(site, generation)
 }
 
 impl SlotView {
@@ -67,7 +86,7 @@ impl SlotView {
     }
 
     /// Frees by bucket up to `end`, where there are any: objects and bytes. To be read, over all
-    /// threads, before the allocations.
+    /// slots, before the allocations.
     pub(crate) fn frees(self, end: Bucket, each: impl FnMut(Bucket, u64, u64)) {
         self.counts(end, CohortCounts::frees, each);
     }
@@ -93,11 +112,10 @@ impl SlotView {
 
     /// The last growth events, oldest first; without those that were overwritten while they were read.
     pub(crate) fn growth(self) -> Vec<GrowthEvent> {
-        let ring = self.0.detail.get().and_then(|detail| detail.growth.get());
-        ring.map_or_else(Vec::new, GrowthRing::events)
+        self.0.growth().map_or_else(Vec::new, GrowthRing::events)
     }
 
-    /// This thread's share of the variances of live objects and bytes; negative, in two's
+    /// This slot's share of the variances of live objects and bytes; negative, in two's
     /// complement, where blocks of other threads end.
     pub(crate) fn variances(self) -> (u64, u64) {
         let detail = self.0.detail.get();
@@ -112,14 +130,15 @@ impl SlotView {
         of: impl Fn(&CohortCounts) -> (u64, u64),
         mut each: impl FnMut(Bucket, u64, u64),
     ) {
-        let Some(detail) = self.0.detail.get() else { return };
-        let chunks = end.0 as usize / COHORTS_PER_CHUNK + 1;
-        for (at, chunk) in detail.cohorts.iter().take(chunks).enumerate() {
-            for (i, cohort) in chunk.get().into_iter().flatten().enumerate() {
-                let (objects, bytes) = of(cohort);
-                if (objects, bytes) != (0, 0) {
-                    each(Bucket((at * COHORTS_PER_CHUNK + i) as u32), objects, bytes);
-                }
+        for node in self.0.all_cohorts() {
+            // Before the counts: whoever sees a count must see its bucket.
+            let bucket = node.bucket();
+            if bucket > end {
+                continue;
+            }
+            let (objects, bytes) = of(node.counts());
+            if (objects, bytes) != (0, 0) {
+                each(bucket, objects, bytes);
             }
         }
     }

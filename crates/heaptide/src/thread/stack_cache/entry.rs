@@ -3,7 +3,8 @@
 
 #![forbid(unsafe_code)]
 
-use super::{Comparison, Entry, EntryKey, GROUP, Group, LOG, StackCache, WORD_BYTES};
+use super::storage::{CacheMemory, RunPlace};
+use super::{Comparison, Entry, EntryKey, Group, StackCache, WORD_BYTES};
 use crate::thread::counters::slot::SiteSlot;
 use crate::unwind::{Caller, WalkObserver};
 
@@ -23,9 +24,6 @@ pub(crate) struct EntryBuilder<'a> {
 impl<'a> EntryBuilder<'a> {
     /// Starts an entry for the stack of `caller`.
     pub(crate) fn new(cache: &'a mut StackCache, caller: Caller) -> Self {
-        if cache.end >= LOG {
-            cache.clear();
-        }
         Self { cache, caller, len: 0, fp: 0, usable: true }
     }
 
@@ -35,23 +33,16 @@ impl<'a> EntryBuilder<'a> {
     }
 
     /// Makes the entry findable: its stack counts at `slot`.
-    pub(crate) fn commit(self, slot: &'static SiteSlot) {
-        if !self.usable {
+    pub(crate) fn commit(self, memory: CacheMemory<'_>, slot: &'static SiteSlot) {
+        // First, because what this stack diverges from may be forgotten for it.
+        if !self.usable || !self.cache.make_room(memory, self.len) {
             return;
         }
         let Some((key, rest)) = self.divergence() else { return };
         let Self { cache, len, fp, .. } = self;
-        let rest = cache.relied_on.get(rest..len).unwrap_or(&[]).chunks(GROUP);
-        let (start, context) = (cache.end as u16, cache.context);
-        let entry = Entry { key, fp, context, start, len: rest.len() as u16, slot: Some(slot) };
-        let Some(log) = cache.log.get_mut(cache.end..) else { return };
-        // An entry without a run takes room too: entries that keep evicting one another must still
-        // fill the log, so that it is cleared.
-        cache.end += rest.len().max(1);
-        for (group, comparisons) in log.iter_mut().zip(rest) {
-            group.expect(comparisons);
-        }
-        cache.insert(entry);
+        let context = cache.context;
+        let Some(RunPlace { chunk, start, len }) = cache.append_run(rest..len) else { return };
+        cache.insert(memory, Entry { key, fp, context, chunk, start, len, slot: Some(slot) });
     }
 
     /// Where this stack diverges from all that are in the cache: the key of what is left of it, and how
@@ -59,7 +50,7 @@ impl<'a> EntryBuilder<'a> {
     fn divergence(&self) -> Option<(EntryKey, usize)> {
         let mut left = self.comparisons().iter();
         let mut key = EntryKey::of(self.caller);
-        while let Some((run, _)) = self.cache.entry(key, self.caller.fp) {
+        while let Some((_, run, _)) = self.cache.entry(key, self.caller.fp) {
             key = diverging_key(run, &mut left)?;
         }
         Some((key, self.len - left.len()))

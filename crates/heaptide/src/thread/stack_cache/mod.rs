@@ -12,14 +12,16 @@
 //! that stands there instead, and lists the rest. So each way on is one look-up, however many there
 //! are, and what stacks have in common is compared and kept once.
 //!
-//! What an entry expects is a variable-length run in a log. A full log is emptied as a whole: the
-//! live set comes back within a few misses, and nothing needs to be moved or counted.
+//! What an entry expects is a variable-length run in a log. Sets and log are made of small chunks, which are
+//! added as stacks are met, within the budget of detail. When the log may not grow any more it is a ring:
+//! its oldest quarter is forgotten at a time, so that most of what is known stays known.
 
 #![forbid(unsafe_code)]
 
 pub(crate) mod entry;
+pub(crate) mod storage;
 
-use core::{mem, ptr};
+use core::ptr;
 
 use crate::shared::arena::zeroed;
 use crate::shared::labels::MAX_TAGS;
@@ -29,33 +31,44 @@ use crate::unwind::{Caller, MAX_CHECKS, StackMemory};
 /// Entries are found by hash in a set of a few, the latest first: three of 40 bytes fill two cache
 /// lines, of which most look-ups read the first.
 const WAYS: usize = 3;
-/// Sets that a thread begins with: 64 KiB, so that a thread which does little touches little.
-const FIRST_SETS: usize = 512;
-/// The most sets that a thread gets: entries for 49,152 stacks, three for each run that the log can
-/// hold at the usual length.
-const MOST_SETS: usize = 1 << 14;
+/// Sixteen kilobytes of sets.
+const SETS_PER_CHUNK: usize = 128;
+type SetChunk = [Set; SETS_PER_CHUNK];
+/// Four megabytes of sets: entries for 98,304 stacks.
+const MAX_SET_CHUNKS: usize = 256;
+const MOST_SETS: usize = MAX_SET_CHUNKS * SETS_PER_CHUNK;
 /// Comparisons are made in groups of five words and five distances, which fill a cache line; a run is
 /// padded with copies of its last.
 const GROUP: usize = 5;
-/// Groups in the log, as many as an entry's 16 bits can name: room for 16,000 stacks of 20 frames that
-/// have nothing in common. Memory that was never written is not there.
-const LOG: usize = u16::MAX as usize - MAX_RUN;
-/// Groups in the longest run.
-const MAX_RUN: usize = MAX_CHECKS.div_ceil(GROUP);
+/// Sixteen kilobytes of log: as many groups as eight bits can name.
+const GROUPS_PER_CHUNK: usize = 256;
+type LogChunk = [Group; GROUPS_PER_CHUNK];
+/// Sixteen megabytes of log.
+const MAX_LOG_CHUNKS: usize = 1024;
+
+/// The longest run fits into a chunk, and its length into eight bits.
+const _: () = assert!(MAX_CHECKS.div_ceil(GROUP) < GROUPS_PER_CHUNK);
+/// A set has its neighbour in the same chunk.
+const _: () = assert!(SETS_PER_CHUNK.is_multiple_of(2));
 const WORD_BYTES: u64 = 8;
 
 zeroed! {
     /// The stack cache of one thread.
     #[derive(Debug)]
     pub(crate) struct StackCache {
-        sets: [Set; MOST_SETS],
         /// Which bits of a hash name a set: one less than the number of sets in use.
         mask: usize,
         /// Entries of the present version.
         n_entries: usize,
-        log: [Group; LOG + MAX_RUN],
-        /// End of the log, in groups; a run begins below `LOG`.
-        end: usize,
+        sets: [Option<&'static mut SetChunk>; MAX_SET_CHUNKS],
+        log: [Option<&'static mut LogChunk>; MAX_LOG_CHUNKS],
+        /// Chunks that the log has.
+        n_log_chunks: usize,
+        /// The chunk that is being filled, and how many of its groups are.
+        log_chunk: usize,
+        n_groups: usize,
+        /// Chunks from here on hold runs that are still in use.
+        free_until: usize,
         /// What the walk that is under way has relied on so far.
         relied_on: [Comparison; MAX_CHECKS],
         /// What entries depend on beside the stack: the tag in force (bits 0–11) and the version (12–31).
@@ -148,9 +161,10 @@ zeroed! {
         /// What the base pointer's register must hold; 0 if that does not matter.
         fp: u64,
         context: u32,
-        /// Where the run begins in the log, and its length, in groups.
-        start: u16,
-        len: u16,
+        /// Where the run is: the chunk of the log, and in it the first group and their number.
+        chunk: u16,
+        start: u8,
+        len: u8,
         slot: Option<&'static SiteSlot>,
     }
 }
@@ -211,9 +225,15 @@ pub(crate) enum Lookup {
     Miss,
 }
 
-/// A group of which the stack does not hold all words: its address in the log.
+/// A group of which the stack does not hold all words: its chunk of the log, and its address.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Divergence(usize);
+pub(crate) struct Divergence {
+    chunk: u16,
+    address: usize,
+}
+
+/// An entry, what it expects of the stack, and where that stack counts.
+type KnownStack<'a> = (&'a Entry, &'a [Group], &'static SiteSlot);
 
 const TAG_BITS: u32 = 12;
 const TAG_MASK: u32 = (1 << TAG_BITS) - 1;
@@ -239,17 +259,48 @@ impl StackCache {
         self.follow(stack, caller, EntryKey::of(caller))
     }
 
-    /// The same, as far as one look-up goes.
+    /// Has a stack that is remembered count at `slot` from now on.
+    pub(crate) fn redirect(
+        &mut self,
+        stack: impl StackMemory,
+        caller: Caller,
+        slot: &'static SiteSlot,
+    ) {
+        let mut key = EntryKey::of(caller);
+        while let Some((_, run, _)) = self.entry(key, caller.fp) {
+            let Some(group) = first_not_held(run, stack, caller.sp) else { break };
+            let Some(next) = group.diverging_key(stack, caller.sp) else { return };
+            key = next;
+        }
+        let (home, context) = (self.set_of(key), self.context);
+        for set in [home, self.next_to(home)] {
+            let ways = self.set_mut(set).into_iter().flat_map(|set| &mut set.ways);
+            let mut entries = ways.filter(|entry| {
+                entry.key == key
+                    && entry.context == context
+                    && (entry.fp == 0 || entry.fp == caller.fp)
+            });
+            if let Some(entry) = entries.next() {
+                entry.slot = Some(slot);
+                return;
+            }
+        }
+    }
+
+    /// The same as [`Self::find`], as far as one look-up goes.
     // Not always, as `lookup::find_slot_fast`.
     #[cfg_attr(not(debug_assertions), inline(always))]
     #[cfg_attr(debug_assertions, inline)]
     pub(crate) fn look_up(&self, stack: impl StackMemory, caller: Caller) -> Lookup {
         let key = EntryKey::of(caller);
-        let Some((run, slot)) = self.entry_in(self.set_of(key), key, caller.fp) else {
+        let Some((entry, run, slot)) = self.entry_in(self.set_of(key), key, caller.fp) else {
             return Lookup::Miss;
         };
         match first_not_held(run, stack, caller.sp) {
-            Some(group) => Lookup::Diverged(Divergence(ptr::from_ref(group).addr())),
+            Some(group) => Lookup::Diverged(Divergence {
+                chunk: entry.chunk,
+                address: ptr::from_ref(group).addr(),
+            }),
             None => Lookup::Hit(slot),
         }
     }
@@ -262,8 +313,9 @@ impl StackCache {
         caller: Caller,
         divergence: Divergence,
     ) -> Option<&'static SiteSlot> {
-        let bytes = divergence.0.checked_sub(ptr::from_ref(&self.log).addr())?;
-        let group = self.log.get(bytes / size_of::<Group>())?;
+        let chunk = self.log.get(usize::from(divergence.chunk))?.as_deref()?;
+        let bytes = divergence.address.checked_sub(ptr::from_ref(chunk).addr())?;
+        let group = chunk.get(bytes / size_of::<Group>())?;
         self.follow(stack, caller, group.diverging_key(stack, caller.sp)?)
     }
 
@@ -275,9 +327,9 @@ impl StackCache {
         caller: Caller,
         mut key: EntryKey,
     ) -> Option<&'static SiteSlot> {
-        // This ends: a run is younger, so further up in the log, than any that leads to it.
+        // This ends: a run is younger than any that leads to it.
         loop {
-            let (run, slot) = self.entry(key, caller.fp)?;
+            let (_, run, slot) = self.entry(key, caller.fp)?;
             let Some(group) = first_not_held(run, stack, caller.sp) else { return Some(slot) };
             key = group.diverging_key(stack, caller.sp)?;
         }
@@ -285,36 +337,32 @@ impl StackCache {
 
     /// The run and the slot of a key, for a caller whose base pointer's register holds `fp`.
     #[inline]
-    fn entry(&self, key: EntryKey, fp: u64) -> Option<(&[Group], &'static SiteSlot)> {
+    fn entry(&self, key: EntryKey, fp: u64) -> Option<KnownStack<'_>> {
         let set = self.set_of(key);
         self.entry_in(set, key, fp).or_else(|| self.entry_in_next(set, key, fp))
     }
 
     #[cold]
-    fn entry_in_next(
-        &self,
-        set: usize,
-        key: EntryKey,
-        fp: u64,
-    ) -> Option<(&[Group], &'static SiteSlot)> {
+    fn entry_in_next(&self, set: usize, key: EntryKey, fp: u64) -> Option<KnownStack<'_>> {
         self.entry_in(self.next_to(set), key, fp)
     }
 
     // Not always, as `lookup::find_slot_fast`.
     #[cfg_attr(not(debug_assertions), inline(always))]
     #[cfg_attr(debug_assertions, inline)]
-    fn entry_in(
-        &self,
-        set: usize,
-        key: EntryKey,
-        fp: u64,
-    ) -> Option<(&[Group], &'static SiteSlot)> {
+    fn entry_in(&self, set: usize, key: EntryKey, fp: u64) -> Option<KnownStack<'_>> {
         let is = |entry: &&Entry| {
             entry.key == key && entry.context == self.context && (entry.fp == 0 || entry.fp == fp)
         };
-        let entry = self.sets.get(set)?.ways.iter().find(is)?;
-        let (start, len) = (entry.start as usize, entry.len as usize);
-        Some((self.log.get(start..start + len)?, entry.slot?))
+        let entry = self.set(set)?.ways.iter().find(is)?;
+        let chunk = self.log.get(usize::from(entry.chunk))?.as_deref()?;
+        let (start, len) = (usize::from(entry.start), usize::from(entry.len));
+        Some((entry, chunk.get(start..start + len)?, entry.slot?))
+    }
+
+    #[inline(always)]
+    fn set(&self, set: usize) -> Option<&Set> {
+        self.sets.get(set / SETS_PER_CHUNK)?.as_deref()?.get(set % SETS_PER_CHUNK)
     }
 
     /// The set that takes what finds no room in this one.
@@ -326,70 +374,6 @@ impl StackCache {
     #[inline(always)]
     fn set_of(&self, key: EntryKey) -> usize {
         key.hash(self.origin) & self.mask
-    }
-
-    /// Adds an entry to its set, or to the next one if that is full, or else in the place of the
-    /// latest: on the older ones others are more likely to depend, which would be lost with them.
-    fn insert(&mut self, entry: Entry) {
-        if self.room_in(self.set_of(entry.key)).is_none() && 2 * self.n_entries > self.mask {
-            self.split_sets();
-        }
-        let home = self.set_of(entry.key);
-        let mut nearby = [home, self.next_to(home)].into_iter();
-        let room = nearby.find_map(|set| Some((set, self.room_in(set)?)));
-        self.n_entries += usize::from(room.is_some());
-        let (set, way) = room.unwrap_or((home, 0));
-        let Some(Set { ways }) = self.sets.get_mut(set) else { return };
-        if let Some(up_to) = ways.get_mut(..=way) {
-            up_to.rotate_right(1);
-        }
-        let [first, ..] = ways;
-        *first = entry;
-    }
-
-    /// The first way of a set that holds no entry of the present version.
-    fn room_in(&self, set: usize) -> Option<usize> {
-        let version = self.context >> TAG_BITS;
-        self.sets.get(set)?.ways.iter().position(|entry| !entry.is_of(version))
-    }
-
-    /// Doubles the number of sets, if there may be more: what is in each goes on to two.
-    fn split_sets(&mut self) {
-        let (base, version, n_sets) = (self.base, self.context >> TAG_BITS, self.mask + 1);
-        let Some((lower, upper)) = self.sets.split_at_mut_checked(n_sets) else { return };
-        let pairs = lower
-            .iter_mut()
-            .zip(upper)
-            .flat_map(|(from, to)| from.ways.iter_mut().zip(&mut to.ways));
-        for (from, to) in pairs {
-            if from.is_of(version) && from.key.hash(origin(base, from.context)) & n_sets != 0 {
-                mem::swap(from, to);
-            }
-        }
-        self.mask = (2 * n_sets).min(MOST_SETS) - 1;
-    }
-
-    /// Forgets everything: the log is full, code was unloaded, or another thread takes over.
-    pub(crate) fn clear(&mut self) {
-        let next = self.context.checked_add(1 << TAG_BITS);
-        if next.is_none() {
-            // After a million versions their numbers begin again: now the entries must really go. There
-            // are none in sets that were never in use.
-            let sets = self.sets.get_mut(..=self.mask).unwrap_or_default();
-            for entry in sets.iter_mut().flat_map(|set| &mut set.ways) {
-                (entry.key.place, entry.slot) = (0, None);
-            }
-        }
-        self.context = next.unwrap_or(self.tag());
-        (self.end, self.n_entries) = (0, 0);
-    }
-
-    /// Forgets everything for another thread, whose stack is near `base` now.
-    pub(crate) fn reset_for_thread(&mut self, base: u64) {
-        self.clear();
-        self.mask = self.mask.max(FIRST_SETS - 1);
-        self.base = base;
-        self.set_tag(0);
     }
 }
 

@@ -8,13 +8,14 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::entry::EntryBuilder;
+use super::storage::CacheMemory;
 use super::{Comparison, EntryKey, Lookup, StackCache};
 use crate::shared::arena::Arena;
+use crate::shared::budget::{self, Budget};
 use crate::shared::pool::Pool;
 use crate::shared::state::{Phase, StateCell};
 use crate::shared::trailer::SiteIndex;
 use crate::thread::block::{self, BlockGuard, BorrowedGuard};
-use crate::thread::counters::slot as counters;
 use crate::unwind::synthetic::{Made, Reads, SP, Shape, any_stack, based, plain};
 use crate::unwind::{Caller, Outcome};
 
@@ -22,13 +23,20 @@ use crate::unwind::{Caller, Outcome};
 struct Thread {
     borrowed: BorrowedGuard,
     arena: Arena,
+    budget: Budget,
 }
 
 impl Thread {
     fn new() -> Self {
+        Self::within(budget::DEFAULT_BYTES)
+    }
+
+    /// One that may take so much for detail.
+    fn within(budget_bytes: u64) -> Self {
         let mut thread = Self {
             borrowed: block::borrow(&Pool::new(), &Arena::new()).expect("memory for a test"),
             arena: Arena::new(),
+            budget: Budget::new(budget_bytes),
         };
         thread.stack_cache().reset_for_thread(SP);
         thread
@@ -45,11 +53,12 @@ impl Thread {
     /// Walks the stack and remembers it as this site; whether it can be remembered.
     fn learn(&mut self, made: &Made, site: u32) -> bool {
         let slots = &self.borrowed.guard().block().slots;
-        let slot = counters::slot(slots, &self.arena, SiteIndex(site)).expect("memory");
-        let mut entry = EntryBuilder::new(self.stack_cache(), made.caller);
+        let slot = slots.make(&self.arena, SiteIndex(site)).expect("memory");
+        let Self { borrowed, arena, budget } = self;
+        let mut entry = EntryBuilder::new(borrowed.guard_mut().stack_cache_mut(), made.caller);
         made.walk(&mut entry);
         let usable = entry.usable;
-        entry.commit(slot);
+        entry.commit(CacheMemory { arena, budget }, slot);
         usable
     }
 
@@ -234,10 +243,8 @@ fn a_version_is_not_taken_for_an_earlier_one() {
 
 /// More stacks than there is room for, of all lengths: what was learnt last is always known, and
 /// whatever is recognised is what it was learnt as.
-#[test]
-#[cfg_attr(miri, ignore = "safe code, and slow there")]
-fn what_does_not_fit_is_forgotten_and_never_mistaken() {
-    let mut thread = Thread::new();
+fn check_what_does_not_fit(budget_bytes: u64, least_known: u32) {
+    let mut thread = Thread::within(budget_bytes);
     let made = |n: u32| {
         let mut shapes = vec![plain(0x10_0000 + u64::from(n % 1000) * 16, 2 + n % 3)];
         shapes.resize(2 + n as usize % 300, plain(0x4000, 4));
@@ -261,7 +268,19 @@ fn what_does_not_fit_is_forgotten_and_never_mistaken() {
             known += u32::from(recognised.is_some());
         }
     }
-    assert!(known > 2700, "of 3,000 stacks only {known} were still known five stacks later");
+    let within = format!("within {budget_bytes} bytes");
+    assert!(known > least_known, "{known} of 3,000 stacks were known five stacks later, {within}");
+    assert!(thread.budget.taken_bytes() <= budget_bytes);
+    assert_eq!(thread.budget.n_refused() > 0, budget_bytes < budget::DEFAULT_BYTES, "{within}");
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "safe code, and slow there")]
+fn what_does_not_fit_is_forgotten_and_never_mistaken() {
+    check_what_does_not_fit(budget::DEFAULT_BYTES, 2980);
+    check_what_does_not_fit(256 << 10, 2700);
+    // The one chunk that a thread has in any case: what is learnt is all that is known.
+    check_what_does_not_fit(0, 1000);
 }
 
 /// A full set whose next one is full too gives up its latest stack for a new one.
@@ -295,22 +314,56 @@ fn spelt(path: u32, bits: u32) -> Made {
     Made::of(&shapes)
 }
 
-/// Thousands of ways to one call, which all have the same innermost frame in the same place.
-#[test]
-#[cfg_attr(miri, ignore = "safe code, and slow there")]
-fn many_ways_to_one_call_are_all_remembered() {
-    const BITS: u32 = 12;
-    let mut thread = Thread::new();
+/// So many ways to one call, which all have the same innermost frame in the same place; how many are
+/// known when all were learnt.
+fn known_of_ways(thread: &mut Thread, bits: u32) -> usize {
     // Neighbours in this order part early and late.
-    let paths = || (0..1 << BITS).map(|n: u32| n.wrapping_mul(2_654_435_761) % (1 << BITS));
+    let paths = || (0..1 << bits).map(|n: u32| n.wrapping_mul(2_654_435_761) % (1 << bits));
     for path in paths() {
-        let made = spelt(path, BITS);
+        let made = spelt(path, bits);
         assert_eq!(thread.recognises(&made), None, "{path:b}");
         assert!(thread.learn(&made, 10 + path));
         assert_eq!(thread.recognises(&made), Some(10 + path), "{path:b}");
     }
-    for path in paths() {
-        assert_eq!(thread.recognises(&spelt(path, BITS)), Some(10 + path), "{path:b}");
+    let known = |path: &u32| match thread.recognises(&spelt(*path, bits)) {
+        None => false,
+        Some(site) => {
+            assert_eq!(site, 10 + path, "{path:b}");
+            true
+        }
+    };
+    paths().filter(known).count()
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "safe code, and slow there")]
+fn many_ways_to_one_call_are_all_remembered() {
+    assert_eq!(known_of_ways(&mut Thread::new(), 12), 1 << 12);
+}
+
+/// Sets and log grow many times over on the way to 32,768 stacks, whose recorder counts as recognised
+/// what is known here.
+#[test]
+#[cfg_attr(miri, ignore = "safe code, and slow there")]
+fn growth_loses_next_to_nothing() {
+    let mut thread = Thread::new();
+    let known = known_of_ways(&mut thread, 15);
+    assert!(known * 100 >= (99 << 15), "{known} of 32,768 stacks are known");
+    assert_eq!(thread.budget.n_refused(), 0);
+    let taken_bytes = thread.budget.taken_bytes();
+    assert!(taken_bytes < 16 << 20, "{taken_bytes} bytes for 32,768 stacks");
+}
+
+/// At the budget a part stays known, and nothing is taken beyond it.
+#[test]
+#[cfg_attr(miri, ignore = "safe code, and slow there")]
+fn at_the_budget_the_oldest_are_forgotten() {
+    for budget_bytes in [0, 100 << 10, 1 << 20] {
+        let mut thread = Thread::within(budget_bytes);
+        let known = known_of_ways(&mut thread, 13);
+        assert!(thread.budget.taken_bytes() <= budget_bytes);
+        assert!(thread.budget.n_refused() > 0, "{budget_bytes}");
+        assert!((1..1 << 13).contains(&known), "{known} known with {budget_bytes} bytes");
     }
 }
 

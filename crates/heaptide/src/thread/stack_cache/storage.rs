@@ -1,0 +1,233 @@
+//! Where entries and runs are kept: chunks that are added as stacks are met, within the budget, and what
+//! is given up when there may be no more.
+//!
+//! A thread has one chunk of each whatever the budget says; 32 KiB are what a thread costs. Sets are
+//! doubled: what is in each goes on to two, and nothing is left behind. The log grows a chunk at a time
+//! and never moves, because entries are found by addresses of words in it.
+
+#![forbid(unsafe_code)]
+
+use core::mem;
+use core::ops::Range;
+use core::ptr;
+
+use super::{
+    Comparison, Entry, GROUP, GROUPS_PER_CHUNK, LogChunk, SETS_PER_CHUNK, Set, SetChunk,
+    StackCache, TAG_BITS, TAG_MASK, origin,
+};
+use crate::shared::arena::Arena;
+use crate::shared::budget::Budget;
+
+/// Where the chunks come from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CacheMemory<'a> {
+    pub(crate) arena: &'a Arena,
+    pub(crate) budget: &'a Budget,
+}
+
+/// Where a run stands in the log.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RunPlace {
+    pub(super) chunk: u16,
+    pub(super) start: u8,
+    pub(super) len: u8,
+}
+
+impl StackCache {
+    pub(super) fn set_mut(&mut self, set: usize) -> Option<&mut Set> {
+        self.sets.get_mut(set / SETS_PER_CHUNK)?.as_deref_mut()?.get_mut(set % SETS_PER_CHUNK)
+    }
+
+    /// Makes room in the log for a run of so many comparisons; what stood there is forgotten. False without
+    /// memory.
+    pub(super) fn make_room(&mut self, memory: CacheMemory<'_>, n_comparisons: usize) -> bool {
+        if let Some(first @ None) = self.sets.first_mut() {
+            *first = memory.arena.one_mut();
+        }
+        let n_groups = n_comparisons.div_ceil(GROUP).max(1);
+        if self.n_log_chunks > 0 && self.n_groups + n_groups <= GROUPS_PER_CHUNK {
+            return true;
+        }
+        let mut next = if self.n_log_chunks == 0 { 0 } else { self.log_chunk + 1 };
+        if next >= self.n_log_chunks && !self.grow_log(memory) {
+            (next, self.free_until) = (0, 0);
+        }
+        if next >= self.free_until {
+            let oldest = next + self.n_log_chunks.div_ceil(4);
+            self.free_until = oldest.min(self.n_log_chunks);
+            self.forget_runs_in(next..self.free_until);
+        }
+        (self.log_chunk, self.n_groups) = (next, 0);
+        self.n_log_chunks > 0
+    }
+
+    /// Adds a chunk to the end of the log, which is free; false if there may be no more.
+    fn grow_log(&mut self, memory: CacheMemory<'_>) -> bool {
+        let n_chunks = self.n_log_chunks;
+        let Some(end) = self.log.get_mut(n_chunks) else { return false };
+        if n_chunks > 0 && !memory.budget.take(size_of::<LogChunk>() as u64) {
+            return false;
+        }
+        *end = memory.arena.one_mut();
+        let is_there = end.is_some();
+        self.n_log_chunks += usize::from(is_there);
+        if is_there {
+            self.free_until = self.n_log_chunks;
+        }
+        is_there
+    }
+
+    /// Forgets the entries whose run is in these chunks, and those that go on from a word in them: both
+    /// would be taken for what is written there next.
+    fn forget_runs_in(&mut self, chunks: Range<usize>) {
+        let Self { sets, log, n_entries, mask, context, .. } = self;
+        let version = *context >> TAG_BITS;
+        let forgotten = || log.get(chunks.clone()).into_iter().flatten().flatten();
+        let mut nearby = Nearby::default();
+        forgotten().for_each(|chunk| nearby.add(&addresses(chunk)));
+        let is_in = |place: u64| {
+            nearby.may_hold(place) && forgotten().any(|chunk| addresses(chunk).contains(&place))
+        };
+        let in_use = sets.iter_mut().take(*mask / SETS_PER_CHUNK + 1).flatten();
+        let entries = in_use.flat_map(|chunk| chunk.iter_mut()).flat_map(|set| &mut set.ways);
+        for entry in entries.filter(|entry| entry.is_of(version)) {
+            if chunks.contains(&usize::from(entry.chunk)) || is_in(entry.key.place) {
+                entry.slot = None;
+                *n_entries -= 1;
+            }
+        }
+    }
+
+    /// Writes a run at the end of the log, where [`Self::make_room`] made room for it.
+    ///
+    /// One without comparisons takes room too: entries that keep evicting one another must still fill
+    /// the log, so that the oldest go.
+    pub(super) fn append_run(&mut self, run: Range<usize>) -> Option<RunPlace> {
+        let Self { log, relied_on, log_chunk, n_groups, .. } = self;
+        let comparisons: &[Comparison] = relied_on.get(run)?;
+        let room = log.get_mut(*log_chunk)?.as_deref_mut()?.get_mut(*n_groups..)?;
+        let groups = comparisons.chunks(GROUP);
+        let (start, len) = (*n_groups, groups.len());
+        if room.len() < len.max(1) {
+            return None;
+        }
+        for (group, comparisons) in room.iter_mut().zip(groups) {
+            group.expect(comparisons);
+        }
+        *n_groups += len.max(1);
+        Some(RunPlace { chunk: *log_chunk as u16, start: start as u8, len: len as u8 })
+    }
+
+    /// Adds an entry to its set, or to the next one if that is full, or else in the place of the
+    /// latest: on the older ones others are more likely to depend, which would be lost with them.
+    pub(super) fn insert(&mut self, memory: CacheMemory<'_>, entry: Entry) {
+        let is_crowded = 2 * self.n_entries > self.mask;
+        if is_crowded && self.room_in(self.set_of(entry.key)).is_none() {
+            self.split_sets(memory);
+        }
+        let home = self.set_of(entry.key);
+        let mut nearby = [home, self.next_to(home)].into_iter();
+        let room = nearby.find_map(|set| Some((set, self.room_in(set)?)));
+        let (set, way) = room.unwrap_or((home, 0));
+        let Some(Set { ways }) = self.set_mut(set) else { return };
+        if let Some(up_to) = ways.get_mut(..=way) {
+            up_to.rotate_right(1);
+        }
+        let [first, ..] = ways;
+        *first = entry;
+        self.n_entries += usize::from(room.is_some());
+    }
+
+    /// The first way of a set that holds no entry of the present version.
+    fn room_in(&self, set: usize) -> Option<usize> {
+        let version = self.context >> TAG_BITS;
+        self.set(set)?.ways.iter().position(|entry| !entry.is_of(version))
+    }
+
+    /// Doubles the number of sets, if there may be more: what is in each goes on to two.
+    fn split_sets(&mut self, memory: CacheMemory<'_>) {
+        let (base, version, n_sets) = (self.base, self.context >> TAG_BITS, self.mask + 1);
+        let n_chunks = n_sets / SETS_PER_CHUNK;
+        let Some((lower, upper)) = self.sets.split_at_mut_checked(n_chunks) else { return };
+        let Some(upper) = upper.get_mut(..n_chunks) else { return };
+        // Some are there if an earlier try ended for want of memory.
+        let missing = upper.iter().filter(|chunk| chunk.is_none()).count();
+        if !memory.budget.take((missing * size_of::<SetChunk>()) as u64) {
+            return;
+        }
+        for chunk in upper.iter_mut().filter(|chunk| chunk.is_none()) {
+            *chunk = memory.arena.one_mut();
+        }
+        if upper.iter().any(Option::is_none) {
+            return;
+        }
+        let sets = lower.iter_mut().flatten().zip(upper.iter_mut().flatten());
+        let pairs = sets.flat_map(|(from, to)| from.iter_mut().zip(to.iter_mut()));
+        for (from, to) in pairs.flat_map(|(from, to)| from.ways.iter_mut().zip(&mut to.ways)) {
+            if from.is_of(version) && from.key.hash(origin(base, from.context)) & n_sets != 0 {
+                mem::swap(from, to);
+            }
+        }
+        self.mask = 2 * n_sets - 1;
+    }
+
+    /// Forgets everything: code was unloaded, or another thread takes over. The memory stays.
+    pub(crate) fn clear(&mut self) {
+        let next = self.context.checked_add(1 << TAG_BITS);
+        if next.is_none() {
+            // After a million versions their numbers begin again: now the entries must really go.
+            let sets = self.sets.iter_mut().flatten().flat_map(|chunk| chunk.iter_mut());
+            for entry in sets.flat_map(|set| &mut set.ways) {
+                (entry.key.place, entry.slot) = (0, None);
+            }
+        }
+        self.context = next.unwrap_or(self.context & TAG_MASK);
+        (self.log_chunk, self.n_groups, self.n_entries) = (0, 0, 0);
+        self.free_until = self.n_log_chunks;
+    }
+
+    /// Forgets everything for another thread, whose stack is near `base` now.
+    pub(crate) fn reset_for_thread(&mut self, base: u64) {
+        self.clear();
+        self.mask = self.mask.max(SETS_PER_CHUNK - 1);
+        self.base = base;
+        self.set_tag(0);
+    }
+}
+
+fn addresses(chunk: &LogChunk) -> Range<u64> {
+    let start = ptr::from_ref(chunk).addr() as u64;
+    start..start + size_of::<LogChunk>() as u64
+}
+
+/// Where chunks are, roughly: one look tells of most places that they are in none of hundreds.
+#[derive(Debug)]
+struct Nearby([u64; 64]);
+
+impl Default for Nearby {
+    fn default() -> Self {
+        Self([0; 64])
+    }
+}
+
+impl Nearby {
+    /// Of the place's 16 kilobytes, a word and a bit in it.
+    fn bit_of(place: u64) -> (usize, u64) {
+        let part = place / size_of::<LogChunk>() as u64;
+        ((part / 64 % 64) as usize, 1 << (part % 64))
+    }
+
+    fn add(&mut self, addresses: &Range<u64>) {
+        for place in [addresses.start, addresses.end - 1] {
+            let (word, bit) = Self::bit_of(place);
+            if let Some(word) = self.0.get_mut(word) {
+                *word |= bit;
+            }
+        }
+    }
+
+    fn may_hold(&self, place: u64) -> bool {
+        let (word, bit) = Self::bit_of(place);
+        self.0.get(word).is_some_and(|word| word & bit != 0)
+    }
+}
