@@ -50,7 +50,9 @@ impl<'a> EntryBuilder<'a> {
     fn divergence(&self) -> Option<(EntryKey, usize)> {
         let mut left = self.comparisons().iter();
         let mut key = EntryKey::of(self.caller);
-        while let Some((_, run, _)) = self.cache.entry(key, self.caller.fp) {
+        let cache = &self.cache;
+        let known = |key| cache.known(cache.entry(key, self.caller.fp)?);
+        while let Some((run, _)) = known(key) {
             key = diverging_key(run, &mut left)?;
         }
         Some((key, self.len - left.len()))
