@@ -34,7 +34,7 @@ impl<'a> EntryBuilder<'a> {
 
     /// Makes the entry findable: its stack counts at `slot`.
     pub(crate) fn commit(self, memory: CacheMemory<'_>, slot: &'static SiteSlot) {
-        // First, because what this stack diverges from may be forgotten for it.
+        // First, because everything may be forgotten for it.
         if !self.usable || !self.cache.make_room(memory, self.len) {
             return;
         }

@@ -13,8 +13,9 @@
 //! are, and what stacks have in common is compared and kept once.
 //!
 //! What an entry expects is a variable-length run in a log. Sets and log are made of small chunks, which are
-//! added as stacks are met, within the budget of detail. When the log may not grow any more it is a ring:
-//! its oldest quarter is forgotten at a time, so that most of what is known stays known.
+//! added as stacks are met, within the budget of detail. When the log may not grow any more, what is known
+//! stays, and nothing new is learnt until several times as many stacks were missed as are known: then the
+//! program does something else, and everything is forgotten.
 
 #![forbid(unsafe_code)]
 
@@ -67,8 +68,8 @@ zeroed! {
         /// The chunk that is being filled, and how many of its groups are.
         log_chunk: usize,
         n_groups: usize,
-        /// Chunks from here on hold runs that are still in use.
-        free_until: usize,
+        /// Stacks that were not learnt since the log is full.
+        n_passed_by: usize,
         /// What the walk that is under way has relied on so far.
         relied_on: [Comparison; MAX_CHECKS],
         /// What entries depend on beside the stack: the tag in force (bits 0–11) and the version (12–31).
