@@ -45,6 +45,8 @@ pub struct Point {
     pub dropped: Dropped,
     /// Memory that the shim itself held.
     pub own_bytes: u64,
+    /// How many innermost frames make a call site since the table of sites was filling.
+    pub frames_kept: Option<u32>,
     /// What of it was taken for detail; absent if the writer had no budget.
     pub budget: Option<Budget>,
     /// What is known of forked children; absent if there were none.

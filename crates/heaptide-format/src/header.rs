@@ -72,6 +72,9 @@ pub struct Header {
     /// How many bytes all threads together may take for detail: remembered stacks, counters of their own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub budget_bytes: Option<u64>,
+    /// How many of a stack's innermost frames make a call site.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub frames: Option<u32>,
     /// The process it was forked from, if that one's recording went on here.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parent: Option<Parent>,

@@ -323,6 +323,10 @@ pub struct Snapshot<R = Vec<SiteRow>> {
     /// Memory that the shim itself holds.
     #[serde(default)]
     pub own_bytes: u64,
+    /// How many innermost frames make a call site since the table of sites was filling; absent: as many
+    /// as the header says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frames_kept: Option<u32>,
     /// What of it was taken for detail; absent in recordings of writers that had no budget.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget: Option<Budget>,

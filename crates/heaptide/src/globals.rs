@@ -20,6 +20,7 @@ use crate::thread::block::ThreadBlock;
 use crate::thread::counters::own::CountContext;
 use crate::thread::counters::shared::SharedSlots;
 use crate::thread::scratch_stack::ScratchStack;
+use crate::unwind::MAX_FRAMES;
 use crate::unwind::modules::LoadedModules;
 
 /// What the shim is doing; see [`crate::shared::state`].
@@ -57,6 +58,12 @@ pub(crate) static UNHELD: AtomicU64 = AtomicU64::new(0);
 /// What the recorder itself has from the inner allocator while blocks carry trailers. May be a little
 /// below zero, in two's complement: what it took before a recording began is not in it.
 pub(crate) static OWN_CHUNK_BYTES: AtomicU64 = AtomicU64::new(0);
+
+/// How many of a stack's innermost frames make its site.
+static FRAMES_KEPT: AtomicU32 = AtomicU32::new(MAX_FRAMES as u32);
+/// So many while the table of sites is more than half full, and when it is all but full.
+const FRAMES_OF_HALF_FULL: u32 = 16;
+const FRAMES_OF_NEARLY_FULL: u32 = 4;
 
 /// How stacks are taken, as [`Unwinder`].
 static UNWINDER: AtomicU32 = AtomicU32::new(Unwinder::of_this_machine() as u32);
@@ -113,7 +120,9 @@ impl Unwinder {
 }
 
 /// Makes the tables at the first call; `None` without memory. Not called from the hook.
-pub(crate) fn prepare(unwinder: Unwinder) -> Option<&'static Tables> {
+///
+/// A site is made of a stack's `frames` innermost frames.
+pub(crate) fn prepare(unwinder: Unwinder, frames: u32) -> Option<&'static Tables> {
     if UNWINDER.swap(unwinder as u32, Relaxed) != unwinder as u32 {
         // What is remembered was found the other way.
         MODULES.forget();
@@ -130,6 +139,8 @@ pub(crate) fn prepare(unwinder: Unwinder) -> Option<&'static Tables> {
     });
     let tables = *tables.ok()?;
     refresh_modules();
+    keep_frames(frames);
+    keep_fewer_frames(&tables.sites);
     TABLES.set(Some(tables));
     Some(tables)
 }
@@ -149,6 +160,32 @@ pub(crate) fn refresh_modules() -> State {
 pub(crate) fn note_unloads() -> State {
     STATE.note_unloads(MODULES.unloads());
     STATE.load()
+}
+
+/// How many of a stack's innermost frames make its site now.
+pub(crate) fn frames_kept() -> u32 {
+    FRAMES_KEPT.load(Relaxed)
+}
+
+fn keep_frames(frames: u32) {
+    if FRAMES_KEPT.swap(frames, Relaxed) != frames {
+        // What is remembered has more frames, or fewer.
+        MODULES.forget();
+    }
+}
+
+/// Keeps fewer frames of each stack if the table of sites is filling, so that stacks which differ in
+/// their callers' callers only have one site, and are remembered by what they have in common. Sites that
+/// are there stay, and get no blocks any more but those of their own length.
+pub(crate) fn keep_fewer_frames(sites: &SiteTable) {
+    let most = match (sites.is_half_full(), sites.is_nearly_full()) {
+        (_, true) => FRAMES_OF_NEARLY_FULL,
+        (true, false) => FRAMES_OF_HALF_FULL,
+        (false, false) => return,
+    };
+    if frames_kept() > most && FRAMES_KEPT.fetch_min(most, Relaxed) > most {
+        MODULES.forget();
+    }
 }
 
 /// How stacks are taken, as [`prepare`] was told.

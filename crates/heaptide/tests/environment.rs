@@ -9,7 +9,7 @@ use std::process::{ExitCode, Output};
 use std::thread;
 
 use heaptide::{Heaptide, Mode, Recorder};
-use heaptide_format::Reason;
+use heaptide_format::{Reason, Site};
 use rig::recording::Recording;
 use rig::{program, scratch};
 
@@ -25,6 +25,7 @@ fn main() -> ExitCode {
             ("a_program_that_records_itself_joins", a_program_that_records_itself_joins),
             ("a_wrong_mode_is_said_even_if_nobody_records", a_wrong_mode_is_said),
             ("the_budget_is_said", the_budget_is_said),
+            ("frames_are_obeyed", frames_are_obeyed),
             ("sampled_is_sampled", sampled_is_sampled),
             ("off_is_off", off_is_off),
             ("nothing_set_nothing_done", nothing_set_nothing_done),
@@ -132,6 +133,9 @@ fn a_wrong_value_is_one_line() {
         ("HEAPTIDE_CHILDREN", "maybe"),
         ("HEAPTIDE_MEMORY", "64 mebibytes"),
         ("HEAPTIDE_MEMORY", ""),
+        ("HEAPTIDE_FRAMES", "0"),
+        ("HEAPTIDE_FRAMES", "257"),
+        ("HEAPTIDE_FRAMES", "ten"),
         ("HEAPTIDE_MODE", "thorough"),
         ("HEAPTIDE_MODE", "sampled:much"),
         ("HEAPTIDE_MODE", "sampled:0"),
@@ -185,6 +189,26 @@ fn the_budget_is_said() {
     check(Some("5MiB"), false, 5 << 20);
     check(Some("5MiB"), true, 5 << 20);
     check(None, true, 64 << 20);
+}
+
+/// Sites have so many frames at most, and those are the innermost.
+fn frames_are_obeyed() {
+    let leak = |frames: &str| -> Site {
+        let path = scratch("frames");
+        let output =
+            program("leaks").env("HEAPTIDE_OUT", &path).env("HEAPTIDE_FRAMES", frames).output();
+        assert!(output.expect("it starts").status.success());
+        let recording = Recording::read(&path);
+        assert_eq!(recording.header.frames.map(|it| it.to_string()).as_deref(), Some(frames));
+        assert_eq!(recording.under(recording.last().seq, "leak").live_bytes, 100_000);
+        let leak = recording.sites.iter().find(|site| site.tag.as_deref() == Some("leak"));
+        leak.cloned().expect("a site of the leak")
+    };
+    let (whole, cut) = (leak("256"), leak("3"));
+    let offsets =
+        |site: &Site| -> Vec<_> { site.frames.iter().map(|frame| frame.offset.0).collect() };
+    assert_eq!(offsets(&cut), offsets(&whole)[..3]);
+    assert!(cut.truncated && !whole.truncated);
 }
 
 fn sampled_is_sampled() {

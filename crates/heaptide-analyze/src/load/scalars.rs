@@ -32,6 +32,7 @@ pub(crate) fn into_point(scalars: Scalars, start_mono_ns: u64) -> Point {
         cgroup_bytes: scalars.cgroup_bytes,
         dropped: scalars.dropped,
         own_bytes: scalars.own_bytes,
+        frames_kept: scalars.frames_kept,
         budget: scalars.budget,
         children: scalars.children,
         account: scalars.account,

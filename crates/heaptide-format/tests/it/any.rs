@@ -42,12 +42,13 @@ fn header() -> impl Strategy<Value = Header> {
     let numbers = (any::<[u32; 3]>(), any::<[u64; 3]>());
     let parent = (any::<u32>(), text()).prop_map(|(pid, recording)| Parent { pid, recording });
     let more = (vec(text(), 0..3), option::of(parent));
-    let options = (hex(), option::of(text()), any::<[Option<u64>; 3]>(), more);
+    let numbers_known = any::<([Option<u64>; 3], Option<u32>)>();
+    let options = (hex(), option::of(text()), numbers_known, more);
     (words, numbers, options, mode).prop_map(|(words, numbers, options, mode)| {
         let (writer, recording, exe, host, arch, inner, unwinder) = words;
         let ([format, segment, pid], [start_unix_ns, start_mono_ns, interval_ns]) = numbers;
-        let (build_id, signal, bytes, (shim_sources, parent)) = options;
-        let [memory_limit_bytes, machine_bytes, budget_bytes] = bytes;
+        let (build_id, signal, known, (shim_sources, parent)) = options;
+        let ([memory_limit_bytes, machine_bytes, budget_bytes], frames) = known;
         Header {
             format,
             writer,
@@ -69,6 +70,7 @@ fn header() -> impl Strategy<Value = Header> {
             memory_limit_bytes,
             machine_bytes,
             budget_bytes,
+            frames,
             parent,
         }
     })
@@ -117,12 +119,12 @@ fn snapshot() -> impl Strategy<Value = Snapshot> {
         live_bytes,
     });
     let known = (option::of(unwinding()), option::of(budget()), option::of(children()));
-    let missing = (dropped(), known, option::of(account()));
+    let missing = (dropped(), known, any::<Option<u32>>(), option::of(account()));
     let parts = (reason, work(), vec(tag, 0..3), heap(), missing, vec(row(), 0..4));
     (any::<[u64; 5]>(), any::<u32>(), option::of(any::<u64>()), parts).prop_map(
         |([seq, mono_ns, freed_from_before, rss_bytes, own_bytes], epoch, cgroup_bytes, parts)| {
             let (reason, work, tags, heap, missing, sites) = parts;
-            let (dropped, (unwinding, budget, children), account) = missing;
+            let (dropped, (unwinding, budget, children), frames_kept, account) = missing;
             Snapshot {
                 seq,
                 mono_ns,
@@ -137,6 +139,7 @@ fn snapshot() -> impl Strategy<Value = Snapshot> {
                 dropped,
                 unwinding,
                 own_bytes,
+                frames_kept,
                 budget,
                 children,
                 account,

@@ -54,6 +54,7 @@ fn header() -> Header {
         memory_limit_bytes: Some(4),
         machine_bytes: Some(5),
         budget_bytes: Some(6),
+        frames: Some(10),
         parent: Some(Parent { pid: 41, recording: "1-1".into() }),
     }
 }
@@ -98,6 +99,7 @@ fn snapshot() -> Snapshot {
         unwinding: Some(Unwinding { misses: 2, uncacheable: 1 }),
         freed_from_before: 5,
         own_bytes: 7,
+        frames_kept: Some(4),
         budget: Some(Budget { taken_bytes: 3, refused: 2 }),
         children: Some(Children { forked: 4, recorded: 3, finished: 2, brief: 1, followed: true }),
         account: Some(account()),

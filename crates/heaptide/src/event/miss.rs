@@ -6,7 +6,8 @@
 #![forbid(unsafe_code)]
 
 use crate::globals::{
-    ARENA, BUDGET, COUNT_CONTEXT, MODULES, Unwinder, note_unloads, tables, unwinder,
+    ARENA, BUDGET, COUNT_CONTEXT, MODULES, Unwinder, frames_kept, keep_fewer_frames, note_unloads,
+    tables, unwinder,
 };
 use crate::shared::sites::StackRef;
 use crate::shared::trailer::SiteIndex;
@@ -60,10 +61,11 @@ pub(super) fn unwind(
     caller: Caller,
     entry: &mut EntryBuilder<'_>,
 ) -> Outcome {
+    let frames = block.frames.get(..frames_kept() as usize).unwrap_or(&block.frames);
     match unwinder() {
         Unwinder::EhFrame => {
             let mut modules = ModuleFinder::new(&MODULES, &ARENA);
-            walk(stack, caller, &block.frames, entry, |address| {
+            walk(stack, caller, frames, entry, |address| {
                 let Some(module) = modules.module_at(address) else { return Rule::Unknown };
                 let rule = || module.rule_of(address);
                 if block.can_tell_unloads() { block.rules.rule(address, rule) } else { rule() }
@@ -73,7 +75,7 @@ pub(super) fn unwind(
             feature = "names",
             not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))
         ))]
-        Unwinder::Backtrace => crate::unwind::fallback::walk(&block.frames, entry),
+        Unwinder::Backtrace => crate::unwind::fallback::walk(frames, entry),
     }
 }
 
@@ -82,5 +84,8 @@ pub(super) fn intern(block: &ThreadBlock, outcome: Outcome, tag: u32) -> SiteInd
     let frames = block.frames.get(..outcome.n_frames).unwrap_or(&[]);
     let layout = MODULES.layout_of(frames);
     let stack = StackRef { frames, tag, truncated: outcome.truncated, layout };
-    tables().map_or(SiteIndex::OVERFLOW, |tables| tables.sites.intern(&ARENA, stack))
+    let Some(tables) = tables() else { return SiteIndex::OVERFLOW };
+    let site = tables.sites.intern(&ARENA, stack);
+    keep_fewer_frames(&tables.sites);
+    site
 }

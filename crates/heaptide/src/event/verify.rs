@@ -3,6 +3,8 @@
 #![forbid(unsafe_code)]
 
 use super::miss::{intern, unwind};
+use crate::globals::{frames_kept, tables};
+use crate::shared::sites::SiteEntry;
 use crate::sync::AtomicU64;
 use crate::sync::Ordering::Relaxed;
 use crate::thread::block::BlockGuard;
@@ -30,6 +32,12 @@ pub(super) fn compare(
     caller: Caller,
     found: &SiteSlot,
 ) -> BlockGuard {
+    let frames =
+        tables().and_then(|it| it.sites.get(found.site())).map_or(&[][..], SiteEntry::frames);
+    if frames.len() > frames_kept() as usize {
+        // Fewer frames are kept since just now, so a new site would be another.
+        return guard;
+    }
     let (block, tag) = (guard.block(), guard.stack_cache().tag());
     let mut entry = EntryBuilder::new(guard.stack_cache_mut(), caller);
     let outcome = unwind(block, stack, caller, &mut entry);

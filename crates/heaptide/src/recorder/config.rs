@@ -12,6 +12,7 @@ use super::threshold::Threshold;
 use crate::globals::Unwinder;
 use crate::shared::budget;
 use crate::shared::sites::SiteEntry;
+use crate::unwind::MAX_FRAMES;
 
 /// What to record and where; see [`crate::Recorder::builder`].
 #[derive(Clone, Debug)]
@@ -29,6 +30,7 @@ pub struct Builder {
     /// `None`: the usual ones.
     pub(super) thresholds: Option<Vec<Threshold>>,
     pub(super) memory_bytes: u64,
+    pub(super) frames: u32,
     /// Set in a forked child whose parent's recording goes on in it.
     pub(super) parent: Option<Parent>,
 }
@@ -55,6 +57,7 @@ impl Default for Builder {
             follow_children: false,
             thresholds: None,
             memory_bytes: budget::DEFAULT_BYTES,
+            frames: MAX_FRAMES as u32,
             parent: None,
             unwinder: Unwinder::of_this_machine(),
         }
@@ -95,6 +98,13 @@ impl Builder {
     /// of which there is a table of fixed size. `HEAPTIDE_MEMORY` has precedence.
     pub fn memory(mut self, bytes: u64) -> Self {
         self.memory_bytes = bytes;
+        self
+    }
+
+    /// Makes a call site of the innermost `n` frames of a stack, 1 to 256 (the default): stacks that differ
+    /// further out are one site. Fewer frames cost less time for each allocation, and are exact all the same.
+    pub fn frames(mut self, n: u32) -> Self {
+        self.frames = n.clamp(1, MAX_FRAMES as u32);
         self
     }
 

@@ -16,10 +16,12 @@ use super::threshold;
 use crate::mode::{ProcessMode, asked, complaint_about_mode};
 use crate::sys;
 use crate::thread::block::InternalGuard;
+use crate::unwind::MAX_FRAMES;
 
-const KNOWN: [&str; 9] = [
+const KNOWN: [&str; 10] = [
     "HEAPTIDE_CHILDREN",
     "HEAPTIDE_FINISH_ON_TERM",
+    "HEAPTIDE_FRAMES",
     "HEAPTIDE_INTERVAL",
     "HEAPTIDE_MEMORY",
     "HEAPTIDE_MODE",
@@ -87,6 +89,11 @@ fn configure(mut builder: Builder) -> Result<Builder, String> {
             format!("HEAPTIDE_THRESHOLD={text} is not a list such as 50%,80%,512MiB, nor off")
         })?;
         builder = builder.thresholds(marks);
+    }
+    if let Some(text) = var("HEAPTIDE_FRAMES")? {
+        let frames = text.parse().ok().filter(|frames| (1..=MAX_FRAMES as u32).contains(frames));
+        let wrong = || format!("HEAPTIDE_FRAMES={text} is not a number of frames from 1 to 256");
+        builder = builder.frames(frames.ok_or_else(wrong)?);
     }
     match var("HEAPTIDE_CHILDREN")?.as_deref() {
         None | Some("on") => builder = builder.record_children(),

@@ -134,7 +134,7 @@ fn start_alone(builder: &Builder, claim: Claim, asker: Asker) -> Result<Handle, 
             return Err(Error::Config(mode::complaint_about_memory().unwrap_or_default()));
         }
     }
-    let tables = globals::prepare(builder.unwinder).ok_or_else(no_memory)?;
+    let tables = globals::prepare(builder.unwinder, builder.frames).ok_or_else(no_memory)?;
     let builder = builder.clone().absolute()?;
     children::follow(&builder, start_in_child);
     let (requests, inbox) = mpsc::channel();

@@ -170,6 +170,8 @@ impl Session {
             dropped: self.dropped(),
             unwinding: Some(self.unwinding()),
             own_bytes: ARENA.resident_bytes(),
+            frames_kept: Some(globals::frames_kept())
+                .filter(|kept| Some(*kept) != self.header.frames),
             budget: Some(Budget {
                 taken_bytes: BUDGET.taken_bytes(),
                 refused: BUDGET.n_refused() - self.before.budget_refused,
@@ -403,6 +405,7 @@ pub(super) fn header(builder: &Builder) -> Header {
         memory_limit_bytes: Cgroup::of_this_process().and_then(|group| group.limit_bytes()),
         machine_bytes: process::machine_bytes(),
         budget_bytes: Some(BUDGET.limit_bytes()),
+        frames: Some(builder.frames),
         parent: builder.parent.clone(),
     }
 }

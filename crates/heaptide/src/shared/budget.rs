@@ -61,11 +61,6 @@ impl Budget {
         taken
     }
 
-    /// Whether so many bytes could be taken now. Asking is not counted.
-    pub(crate) fn is_within(&self, bytes: u64) -> bool {
-        self.taken_bytes().checked_add(bytes).is_some_and(|now| now <= self.limit_bytes())
-    }
-
     pub(crate) fn taken_bytes(&self) -> u64 {
         self.taken_bytes.load(Relaxed)
     }
@@ -91,7 +86,6 @@ mod tests {
             (1, false, 100, 3),
             (0, true, 100, 3),
         ] {
-            assert_eq!(budget.is_within(bytes), is_taken, "{bytes}");
             assert_eq!(budget.take(bytes), is_taken, "{bytes}");
             assert_eq!((budget.taken_bytes(), budget.n_refused()), (taken_bytes, n_refused));
         }

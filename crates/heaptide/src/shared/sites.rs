@@ -126,6 +126,16 @@ impl SiteTable {
         self.next_index.load(Ordering::Acquire) as usize
     }
 
+    /// Whether half of the table is taken: from here on stacks should be kept such that they merge.
+    pub(crate) fn is_half_full(&self) -> bool {
+        self.end() > self.by_index.len() / 2
+    }
+
+    /// Whether hardly a sixteenth is left.
+    pub(crate) fn is_nearly_full(&self) -> bool {
+        self.end() > self.by_index.len() / 16 * 15
+    }
+
     /// Site number `index`, if there is one.
     pub(crate) fn get(&self, index: SiteIndex) -> Option<&'static SiteEntry> {
         self.by_index.get(index.0 as usize)?.get()

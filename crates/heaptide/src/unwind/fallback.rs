@@ -4,13 +4,13 @@
 //! both, which inside an allocator is a deadlock. Such stacks are never remembered.
 
 use super::observer::WalkObserver;
-use super::stack::FrameBuffer;
 use super::walk::Outcome;
+use crate::sync::AtomicU64;
 use crate::sync::Ordering::Relaxed;
 
 /// Fills `frames` with the stack of this very call; the hook's own frames are trimmed by readers,
 /// like all allocator plumbing.
-pub(crate) fn walk(frames: &FrameBuffer, observer: &mut impl WalkObserver) -> Outcome {
+pub(crate) fn walk(frames: &[AtomicU64], observer: &mut impl WalkObserver) -> Outcome {
     observer.cannot_be_repeated();
     let mut n_frames = 0;
     let mut truncated = false;

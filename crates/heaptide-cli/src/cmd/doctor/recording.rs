@@ -10,6 +10,8 @@ use super::diagnosis::Diagnosis;
 
 /// Stacks that were cut spoil a verdict if more than one block in so many was allocated under one.
 const ONE_CUT_IN: u64 = 100;
+/// As many frames as the shim keeps unless it is told otherwise.
+const MOST_FRAMES: u32 = 256;
 /// Fewer allocations than this between two snapshots are no load: a single request makes more.
 const LEAST_ALLOCATIONS_PER_SNAPSHOT: u64 = 10;
 /// Growth outside the recorded heap is told from this on: pages and arenas come in large pieces.
@@ -23,7 +25,7 @@ pub(super) fn look_at(run: &Recording, names: &mut dyn Resolve) -> Diagnosis {
     of_length(n_snapshots, &mut diagnosis);
     if let (Some(first), Some(last)) = (run.timeline.points.first(), run.timeline.points.last()) {
         of_load(first, last, n_snapshots as u64, &mut diagnosis);
-        of_gaps(last, &mut diagnosis);
+        of_gaps(header.frames, last, &mut diagnosis);
         of_budget(header.budget_bytes, last, &mut diagnosis);
         of_children(last, &mut diagnosis);
     }
@@ -78,7 +80,7 @@ fn of_load(first: &Point, last: &Point, n_snapshots: u64, diagnosis: &mut Diagno
 }
 
 /// What is missing from the recording.
-fn of_gaps(last: &Point, diagnosis: &mut Diagnosis) {
+fn of_gaps(limit: Option<u32>, last: &Point, diagnosis: &mut Diagnosis) {
     let dropped = last.dropped;
     let mut tell = |count: u64, what: &str| {
         if count > 0 {
@@ -89,7 +91,17 @@ fn of_gaps(last: &Point, diagnosis: &mut Diagnosis) {
     tell(dropped.sites, "blocks have no call site of their own: the table of sites was full");
     tell(dropped.samples, "samples were not kept: the shim had no memory");
     tell(dropped.snapshots, "snapshots were dropped: the recording was full, or the disk");
-    if dropped.frames > last.heap.allocs / ONE_CUT_IN {
+    if let Some(kept) = last.frames_kept {
+        tell(
+            dropped.frames,
+            &format!(
+                "blocks have a stack of which not all frames were kept: there were more call stacks \
+                 than the table of sites has room for, so new ones are told apart by {kept} frames"
+            ),
+        );
+    } else if limit.is_none_or(|frames| frames >= MOST_FRAMES)
+        && dropped.frames > last.heap.allocs / ONE_CUT_IN
+    {
         tell(
             dropped.frames,
             "blocks have a stack that was cut, so that their callers are not known: code without \
@@ -196,6 +208,21 @@ mod tests {
         check(dropped(Dropped { sites: 4, ..Dropped::default() }), "the table of sites was full");
         check(dropped(Dropped { snapshots: 5, ..Dropped::default() }), "snapshots were dropped");
         check(dropped(Dropped { frames: 5_000, ..Dropped::default() }), "a stack that was cut");
+        let cut = |it: &mut Timeline| last(it).dropped.frames = 5_000;
+        check(
+            |it| {
+                cut(it);
+                it.header.frames = Some(10);
+            },
+            "nothing was found",
+        );
+        check(
+            |it| {
+                cut(it);
+                last(it).frames_kept = Some(16);
+            },
+            "new ones are told apart by 16 frames",
+        );
         let budget = |refused| {
             move |it: &mut Timeline| {
                 it.header.budget_bytes = Some(64 << 20);

@@ -34,7 +34,7 @@ impl<'a> EntryBuilder<'a> {
 
     /// Makes the entry findable: its stack counts at `slot`.
     pub(crate) fn commit(self, memory: CacheMemory<'_>, slot: &'static SiteSlot) {
-        // First, because what this stack diverges from may be forgotten for it.
+        // First, because everything may be forgotten for it.
         if !self.usable || !self.cache.make_room(memory, self.len) {
             return;
         }
@@ -50,7 +50,9 @@ impl<'a> EntryBuilder<'a> {
     fn divergence(&self) -> Option<(EntryKey, usize)> {
         let mut left = self.comparisons().iter();
         let mut key = EntryKey::of(self.caller);
-        while let Some((_, run, _)) = self.cache.entry(key, self.caller.fp) {
+        let cache = &self.cache;
+        let known = |key| cache.known(cache.entry(key, self.caller.fp)?);
+        while let Some((run, _)) = known(key) {
             key = diverging_key(run, &mut left)?;
         }
         Some((key, self.len - left.len()))

@@ -13,8 +13,9 @@
 //! are, and what stacks have in common is compared and kept once.
 //!
 //! What an entry expects is a variable-length run in a log. Sets and log are made of small chunks, which are
-//! added as stacks are met, within the budget of detail. When the log may not grow any more it is a ring:
-//! its oldest quarter is forgotten at a time, so that most of what is known stays known.
+//! added as stacks are met, within the budget of detail. When the log may not grow any more, what is known
+//! stays, and nothing new is learnt until several times as many stacks were missed as are known: then the
+//! program does something else, and everything is forgotten.
 
 #![forbid(unsafe_code)]
 
@@ -67,8 +68,8 @@ zeroed! {
         /// The chunk that is being filled, and how many of its groups are.
         log_chunk: usize,
         n_groups: usize,
-        /// Chunks from here on hold runs that are still in use.
-        free_until: usize,
+        /// Stacks that were not learnt since the log is full.
+        n_passed_by: usize,
         /// What the walk that is under way has relied on so far.
         relied_on: [Comparison; MAX_CHECKS],
         /// What entries depend on beside the stack: the tag in force (bits 0–11) and the version (12–31).
@@ -232,9 +233,6 @@ pub(crate) struct Divergence {
     address: usize,
 }
 
-/// An entry, what it expects of the stack, and where that stack counts.
-type KnownStack<'a> = (&'a Entry, &'a [Group], &'static SiteSlot);
-
 const TAG_BITS: u32 = 12;
 const TAG_MASK: u32 = (1 << TAG_BITS) - 1;
 const _: () = assert!(MAX_TAGS <= TAG_MASK as usize);
@@ -267,7 +265,7 @@ impl StackCache {
         slot: &'static SiteSlot,
     ) {
         let mut key = EntryKey::of(caller);
-        while let Some((_, run, _)) = self.entry(key, caller.fp) {
+        while let Some((run, _)) = self.entry(key, caller.fp).and_then(|entry| self.known(entry)) {
             let Some(group) = first_not_held(run, stack, caller.sp) else { break };
             let Some(next) = group.diverging_key(stack, caller.sp) else { return };
             key = next;
@@ -293,7 +291,8 @@ impl StackCache {
     #[cfg_attr(debug_assertions, inline)]
     pub(crate) fn look_up(&self, stack: impl StackMemory, caller: Caller) -> Lookup {
         let key = EntryKey::of(caller);
-        let Some((entry, run, slot)) = self.entry_in(self.set_of(key), key, caller.fp) else {
+        let entry = self.entry_in(self.set_of(key), key, caller.fp);
+        let Some((entry, (run, slot))) = entry.and_then(|it| Some((it, self.known(it)?))) else {
             return Lookup::Miss;
         };
         match first_not_held(run, stack, caller.sp) {
@@ -329,35 +328,40 @@ impl StackCache {
     ) -> Option<&'static SiteSlot> {
         // This ends: a run is younger than any that leads to it.
         loop {
-            let (_, run, slot) = self.entry(key, caller.fp)?;
+            let (run, slot) = self.known(self.entry(key, caller.fp)?)?;
             let Some(group) = first_not_held(run, stack, caller.sp) else { return Some(slot) };
             key = group.diverging_key(stack, caller.sp)?;
         }
     }
 
-    /// The run and the slot of a key, for a caller whose base pointer's register holds `fp`.
+    /// The entry of a key, for a caller whose base pointer's register holds `fp`.
     #[inline]
-    fn entry(&self, key: EntryKey, fp: u64) -> Option<KnownStack<'_>> {
+    fn entry(&self, key: EntryKey, fp: u64) -> Option<&Entry> {
         let set = self.set_of(key);
         self.entry_in(set, key, fp).or_else(|| self.entry_in_next(set, key, fp))
     }
 
     #[cold]
-    fn entry_in_next(&self, set: usize, key: EntryKey, fp: u64) -> Option<KnownStack<'_>> {
+    fn entry_in_next(&self, set: usize, key: EntryKey, fp: u64) -> Option<&Entry> {
         self.entry_in(self.next_to(set), key, fp)
     }
 
     // Not always, as `lookup::find_slot_fast`.
     #[cfg_attr(not(debug_assertions), inline(always))]
     #[cfg_attr(debug_assertions, inline)]
-    fn entry_in(&self, set: usize, key: EntryKey, fp: u64) -> Option<KnownStack<'_>> {
+    fn entry_in(&self, set: usize, key: EntryKey, fp: u64) -> Option<&Entry> {
         let is = |entry: &&Entry| {
             entry.key == key && entry.context == self.context && (entry.fp == 0 || entry.fp == fp)
         };
-        let entry = self.set(set)?.ways.iter().find(is)?;
+        self.set(set)?.ways.iter().find(is)
+    }
+
+    /// What an entry expects of the stack, and where that stack counts.
+    #[inline(always)]
+    fn known(&self, entry: &Entry) -> Option<(&[Group], &'static SiteSlot)> {
         let chunk = self.log.get(usize::from(entry.chunk))?.as_deref()?;
         let (start, len) = (usize::from(entry.start), usize::from(entry.len));
-        Some((entry, chunk.get(start..start + len)?, entry.slot?))
+        Some((chunk.get(start..start + len)?, entry.slot?))
     }
 
     #[inline(always)]

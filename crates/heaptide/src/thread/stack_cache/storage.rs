@@ -9,7 +9,6 @@
 
 use core::mem;
 use core::ops::Range;
-use core::ptr;
 
 use super::{
     Comparison, Entry, GROUP, GROUPS_PER_CHUNK, LogChunk, SETS_PER_CHUNK, Set, SetChunk,
@@ -17,6 +16,10 @@ use super::{
 };
 use crate::shared::arena::Arena;
 use crate::shared::budget::Budget;
+
+/// So many stacks are missed for each that is known, before a full log is emptied: relearning what it holds
+/// is then a small part of the work.
+const PASSED_BY_PER_ENTRY: usize = 8;
 
 /// Where the chunks come from.
 #[derive(Clone, Copy, Debug)]
@@ -38,8 +41,11 @@ impl StackCache {
         self.sets.get_mut(set / SETS_PER_CHUNK)?.as_deref_mut()?.get_mut(set % SETS_PER_CHUNK)
     }
 
-    /// Makes room in the log for a run of so many comparisons; what stood there is forgotten. False without
-    /// memory.
+    /// Makes room in the log for a run of so many comparisons. False if there is none, and what is known is
+    /// worth more than what is new.
+    ///
+    /// The first runs are those that others go on from, so no part of the log can be given up alone: where
+    /// its oldest quarter was, a third of the stacks that fit were recognised that are when all stay.
     pub(super) fn make_room(&mut self, memory: CacheMemory<'_>, n_comparisons: usize) -> bool {
         if let Some(first @ None) = self.sets.first_mut() {
             *first = memory.arena.one_mut();
@@ -48,20 +54,20 @@ impl StackCache {
         if self.n_log_chunks > 0 && self.n_groups + n_groups <= GROUPS_PER_CHUNK {
             return true;
         }
-        let mut next = if self.n_log_chunks == 0 { 0 } else { self.log_chunk + 1 };
-        if next >= self.n_log_chunks && !self.grow_log(memory) {
-            (next, self.free_until) = (0, 0);
+        let next = if self.n_log_chunks == 0 { 0 } else { self.log_chunk + 1 };
+        if next < self.n_log_chunks || self.grow_log(memory) {
+            (self.log_chunk, self.n_groups) = (next, 0);
+            return true;
         }
-        if next >= self.free_until {
-            let oldest = next + self.n_log_chunks.div_ceil(4);
-            self.free_until = oldest.min(self.n_log_chunks);
-            self.forget_runs_in(next..self.free_until);
+        self.n_passed_by += 1;
+        let is_outlived = self.n_passed_by > PASSED_BY_PER_ENTRY * self.n_entries;
+        if is_outlived {
+            self.clear();
         }
-        (self.log_chunk, self.n_groups) = (next, 0);
-        self.n_log_chunks > 0
+        is_outlived && self.n_log_chunks > 0
     }
 
-    /// Adds a chunk to the end of the log, which is free; false if there may be no more.
+    /// Adds a chunk to the end of the log; false if there may be no more.
     fn grow_log(&mut self, memory: CacheMemory<'_>) -> bool {
         let n_chunks = self.n_log_chunks;
         let Some(end) = self.log.get_mut(n_chunks) else { return false };
@@ -71,37 +77,13 @@ impl StackCache {
         *end = memory.arena.one_mut();
         let is_there = end.is_some();
         self.n_log_chunks += usize::from(is_there);
-        if is_there {
-            self.free_until = self.n_log_chunks;
-        }
         is_there
-    }
-
-    /// Forgets the entries whose run is in these chunks, and those that go on from a word in them: both
-    /// would be taken for what is written there next.
-    fn forget_runs_in(&mut self, chunks: Range<usize>) {
-        let Self { sets, log, n_entries, mask, context, .. } = self;
-        let version = *context >> TAG_BITS;
-        let forgotten = || log.get(chunks.clone()).into_iter().flatten().flatten();
-        let mut nearby = Nearby::default();
-        forgotten().for_each(|chunk| nearby.add(&addresses(chunk)));
-        let is_in = |place: u64| {
-            nearby.may_hold(place) && forgotten().any(|chunk| addresses(chunk).contains(&place))
-        };
-        let in_use = sets.iter_mut().take(*mask / SETS_PER_CHUNK + 1).flatten();
-        let entries = in_use.flat_map(|chunk| chunk.iter_mut()).flat_map(|set| &mut set.ways);
-        for entry in entries.filter(|entry| entry.is_of(version)) {
-            if chunks.contains(&usize::from(entry.chunk)) || is_in(entry.key.place) {
-                entry.slot = None;
-                *n_entries -= 1;
-            }
-        }
     }
 
     /// Writes a run at the end of the log, where [`Self::make_room`] made room for it.
     ///
     /// One without comparisons takes room too: entries that keep evicting one another must still fill
-    /// the log, so that the oldest go.
+    /// the log, so that it is known to be full.
     pub(super) fn append_run(&mut self, run: Range<usize>) -> Option<RunPlace> {
         let Self { log, relied_on, log_chunk, n_groups, .. } = self;
         let comparisons: &[Comparison] = relied_on.get(run)?;
@@ -121,9 +103,13 @@ impl StackCache {
     /// Adds an entry to its set, or to the next one if that is full, or else in the place of the
     /// latest: on the older ones others are more likely to depend, which would be lost with them.
     pub(super) fn insert(&mut self, memory: CacheMemory<'_>, entry: Entry) {
-        let is_crowded = 2 * self.n_entries > self.mask;
-        if is_crowded && self.room_in(self.set_of(entry.key)).is_none() {
-            self.split_sets(memory);
+        let home = self.set_of(entry.key);
+        if self.room_in(home).is_none() {
+            // Where the next one is full too something would be lost, unless more sets are made earlier.
+            let per_set = if self.room_in(self.next_to(home)).is_none() { 16 } else { 2 };
+            if per_set * self.n_entries > self.mask {
+                self.split_sets(memory);
+            }
         }
         let home = self.set_of(entry.key);
         let mut nearby = [home, self.next_to(home)].into_iter();
@@ -171,7 +157,8 @@ impl StackCache {
         self.mask = 2 * n_sets - 1;
     }
 
-    /// Forgets everything: code was unloaded, or another thread takes over. The memory stays.
+    /// Forgets everything: it is not what is needed any more, code was unloaded, or another thread takes
+    /// over. The memory stays.
     pub(crate) fn clear(&mut self) {
         let next = self.context.checked_add(1 << TAG_BITS);
         if next.is_none() {
@@ -182,8 +169,8 @@ impl StackCache {
             }
         }
         self.context = next.unwrap_or(self.context & TAG_MASK);
-        (self.log_chunk, self.n_groups, self.n_entries) = (0, 0, 0);
-        self.free_until = self.n_log_chunks;
+        (self.log_chunk, self.n_groups) = (0, 0);
+        (self.n_entries, self.n_passed_by) = (0, 0);
     }
 
     /// Forgets everything for another thread, whose stack is near `base` now.
@@ -192,42 +179,5 @@ impl StackCache {
         self.mask = self.mask.max(SETS_PER_CHUNK - 1);
         self.base = base;
         self.set_tag(0);
-    }
-}
-
-fn addresses(chunk: &LogChunk) -> Range<u64> {
-    let start = ptr::from_ref(chunk).addr() as u64;
-    start..start + size_of::<LogChunk>() as u64
-}
-
-/// Where chunks are, roughly: one look tells of most places that they are in none of hundreds.
-#[derive(Debug)]
-struct Nearby([u64; 64]);
-
-impl Default for Nearby {
-    fn default() -> Self {
-        Self([0; 64])
-    }
-}
-
-impl Nearby {
-    /// Of the place's 16 kilobytes, a word and a bit in it.
-    fn bit_of(place: u64) -> (usize, u64) {
-        let part = place / size_of::<LogChunk>() as u64;
-        ((part / 64 % 64) as usize, 1 << (part % 64))
-    }
-
-    fn add(&mut self, addresses: &Range<u64>) {
-        for place in [addresses.start, addresses.end - 1] {
-            let (word, bit) = Self::bit_of(place);
-            if let Some(word) = self.0.get_mut(word) {
-                *word |= bit;
-            }
-        }
-    }
-
-    fn may_hold(&self, place: u64) -> bool {
-        let (word, bit) = Self::bit_of(place);
-        self.0.get(word).is_some_and(|word| word & bit != 0)
     }
 }

@@ -9,7 +9,8 @@
 use super::arch::{self, Arch, SignalContext};
 use super::observer::WalkObserver;
 use super::rule::{Base, Resumes, Rule};
-use super::stack::{Caller, FrameBuffer, PAGE_BYTES, StackBounds, StackMemory};
+use super::stack::{Caller, PAGE_BYTES, StackBounds, StackMemory};
+use crate::sync::AtomicU64;
 use crate::sync::Ordering::Relaxed;
 
 /// What a walk found.
@@ -52,14 +53,15 @@ const MAX_FRAME_BYTES: u64 = 64 << 20;
 pub(crate) fn walk(
     stack: impl StackMemory,
     caller: Caller,
-    frames: &FrameBuffer,
+    frames: &[AtomicU64],
     observer: &mut impl WalkObserver,
     rule_of: impl FnMut(u64) -> Rule,
 ) -> Outcome {
     walk_on(arch::HERE, stack, caller, frames, observer, rule_of)
 }
 
-/// Follows the stack of `caller`, writing return addresses to `frames` and telling `observer`.
+/// Follows the stack of `caller`, writing return addresses to `frames` and telling `observer`, as far as
+/// there is room for them.
 ///
 /// `rule_of` is asked for the address of each call (return address less one; the exact address
 /// for a frame that a signal interrupted).
@@ -68,7 +70,7 @@ pub(super) fn walk_on(
     arch: Arch,
     stack: impl StackMemory,
     caller: Caller,
-    frames: &FrameBuffer,
+    frames: &[AtomicU64],
     observer: &mut impl WalkObserver,
     mut rule_of: impl FnMut(u64) -> Rule,
 ) -> Outcome {
@@ -86,6 +88,8 @@ pub(super) fn walk_on(
                 distrust_last_word(&at, observer);
                 return Outcome { n_frames, truncated: !stack.begin_near(at.sp) };
             }
+            // Its caller would find no room: nothing is relied on that no frame is made of.
+            _ if n_frames == frames.len() => return Outcome { n_frames, truncated: true },
             Rule::Signal => leave_signal_frame(arch, &mut stack, &mut at, observer),
             Rule::Frame { base, cfa_words, ra_words, fp_words, resumes } => {
                 let extent = (base, u64::from(cfa_words) * 8);
