@@ -188,7 +188,7 @@ fn the_budget_is_said() {
     check(None, false, 3 << 20);
     check(Some("5MiB"), false, 5 << 20);
     check(Some("5MiB"), true, 5 << 20);
-    check(None, true, 64 << 20);
+    check(None, true, 48 << 20);
 }
 
 /// Sites have so many frames at most, and those are the innermost.

@@ -93,7 +93,7 @@ impl Builder {
     }
 
     /// How much memory all threads together may take for detail that a recording can do without (default
-    /// 64 MiB): the stacks that they remember and the counters of their own. At the budget recording gets
+    /// 48 MiB): the stacks that they remember and the counters of their own. At the budget recording gets
     /// slower, and counts no less; how often it was met is said in each snapshot. Call sites are not in it,
     /// of which there is a table of fixed size. `HEAPTIDE_MEMORY` has precedence.
     pub fn memory(mut self, bytes: u64) -> Self {

@@ -12,7 +12,7 @@ use crate::sync::AtomicU64;
 use crate::sync::Ordering::Relaxed;
 
 /// What the threads may take together where nobody says otherwise.
-pub(crate) const DEFAULT_BYTES: u64 = 64 << 20;
+pub(crate) const DEFAULT_BYTES: u64 = 48 << 20;
 
 /// The budget. One per process ([`crate::globals::BUDGET`]); tests make their own.
 #[derive(Debug)]

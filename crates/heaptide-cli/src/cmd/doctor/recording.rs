@@ -115,8 +115,9 @@ fn of_budget(budget_bytes: Option<u64>, last: &Point, diagnosis: &mut Diagnosis)
     let refused = last.budget.unwrap_or_default().refused;
     if refused > 0 {
         diagnosis.note(format!(
-            "threads were refused more memory to remember stacks in {refused} times, which made \
-             recording slower: allow more than {} by HEAPTIDE_MEMORY, if the process can spare it",
+            "{refused} times a thread was refused more memory, for stacks that it remembers and \
+             counters of its own, which made recording slower: allow more than {} by \
+             HEAPTIDE_MEMORY, if the process can spare it",
             bytes(budget_bytes.unwrap_or_default())
         ));
     }
@@ -229,7 +230,7 @@ mod tests {
                 last(it).budget = Some(Budget { refused, ..Budget::default() });
             }
         };
-        check(budget(7), "refused more memory to remember stacks in 7 times");
+        check(budget(7), "7 times a thread was refused more memory");
         check(budget(7), "allow more than 64.0 MiB");
         check(budget(7), "nothing was found that spoils");
         check(dropped(Dropped { frames: 5, ..Dropped::default() }), "nothing was found");

@@ -22,7 +22,7 @@ use crate::sync::{AtomicU64, add};
 /// numbers.
 pub(super) const SLOTS_PER_CHUNK: usize = 16;
 const CHUNK_BYTES: u64 = size_of::<SlotChunk>() as u64;
-/// The first eighth of the budget is had for the asking, by default for 65,536 slots: so that what is not
+/// The first eighth of the budget is had for the asking, by default for 49,152 slots: so that what is not
 /// large counts as quickly as it can from the first block on.
 const SHARE_AT_ONCE: u64 = 8;
 /// Beyond that one event in so many, of a thread at sites where it has no slot, brings it one.
