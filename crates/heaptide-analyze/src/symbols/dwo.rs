@@ -32,6 +32,8 @@ pub(super) struct Unpacked {
     symbols: SymbolMap<Symbol>,
     /// How much more may be read of all its files together.
     left_bytes: Cell<u64>,
+    /// Whether a file of the address that was looked for last could not be used.
+    is_missing: Cell<bool>,
 }
 
 impl Unpacked {
@@ -43,7 +45,7 @@ impl Unpacked {
         let mut dwarf = dwarf(&object, &left_bytes, |id| Some(id.name()))?;
         dwarf.populate_abbreviations_cache(AbbreviationsCacheStrategy::Duplicates);
         let context = Context::from_dwarf(dwarf).map_err(|err| err.to_string())?;
-        Ok(Self { context, symbols, left_bytes })
+        Ok(Self { context, symbols, left_bytes, is_missing: Cell::new(false) })
     }
 
     /// Names of return addresses.
@@ -55,6 +57,7 @@ impl Unpacked {
 
     fn names_at(&self, call: u64) -> Vec<Name> {
         let mut names = Vec::new();
+        self.is_missing.set(false);
         if let Ok(mut frames) = self.frames(call) {
             while let Ok(Some(frame)) = frames.next() {
                 let function =
@@ -66,9 +69,10 @@ impl Unpacked {
                 });
             }
         }
-        // What is left without a name is one function; where it stands is known all the same.
+        // What is left without a name is one function; where it stands is known all the same, unless what
+        // is missing would say that something was inlined there.
         if names.iter().all(|name| name.function.is_empty()) {
-            let place = names.pop();
+            let place = names.pop().filter(|_| !self.is_missing.get());
             let (file, line) = place.map_or((None, None), |place| (place.file, place.line));
             let symbol = self.symbol(call);
             names = symbol.map(|function| Name { function, file, line }).into_iter().collect();
@@ -93,7 +97,9 @@ impl Unpacked {
             match found {
                 LookupResult::Output(frames) => return frames,
                 LookupResult::Load { load, continuation } => {
-                    found = continuation.resume(self.load(load).map(Arc::new));
+                    let split = self.load(load);
+                    self.is_missing.set(self.is_missing.get() || split.is_none());
+                    found = continuation.resume(split.map(Arc::new));
                 }
             }
         }

@@ -62,7 +62,7 @@ impl Escaped<Markdown> {
 
     /// Lines as a block of code. `language` says which.
     pub(crate) fn fenced<'a>(language: &'static str, lines: impl Iterator<Item = &'a str>) -> Self {
-        let lines: String = lines.map(|line| as_code(line) + "\n").collect();
+        let lines: String = lines.map(|line| as_line_of_code(line) + "\n").collect();
         Self::of(format!("```{language}\n{lines}```\n"))
     }
 
@@ -76,6 +76,15 @@ impl Escaped<Markdown> {
 /// its log, is replaced.
 fn as_code(text: &str) -> String {
     revealed(text).replace('`', "'").replace("##[", "## [")
+}
+
+/// The same where it is a line: one that begins with two colons would be a command to the runner.
+fn as_line_of_code(text: &str) -> String {
+    let code = as_code(text);
+    match code.trim_start().starts_with("::") {
+        true => code.replacen("::", "\\u{3a}:", 1),
+        false => code,
+    }
 }
 
 #[cfg(test)]
@@ -105,8 +114,8 @@ mod tests {
     #[test]
     fn code_ends_where_the_program_ends_it() {
         assert_eq!(&*Escaped::<Markdown>::code("a`b|c\nd"), "`a'b\\|c\\nd`");
-        let lines = ["```", "a ##[b]", "<i>"].into_iter();
-        let block = "```text\n'''\na ## [b]\n<i>\n```\n";
+        let lines = ["```", "a ##[b]", "<i>", "  ::{closure#1}", "a::b"].into_iter();
+        let block = "```text\n'''\na ## [b]\n<i>\n  \\u{3a}:{closure#1}\na::b\n```\n";
         assert_eq!(&*Escaped::<Markdown>::fenced("text", lines), block);
     }
 }
