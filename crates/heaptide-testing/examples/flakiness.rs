@@ -107,8 +107,8 @@ fn in_pool(call: usize) {
 /// Fifty tests share a map, and the first of them fill it: with fewer names than a test makes calls,
 /// because what grows all through a test cannot be told from a leak.
 fn shared_map(test: usize, call: usize) {
-    static NAMES: [LazyLock<Mutex<HashMap<usize, [u64; 4]>>>; 31] =
-        [const { LazyLock::new(Mutex::default) }; 31];
+    type Names = HashMap<usize, [u64; 4]>;
+    static NAMES: [LazyLock<Mutex<Names>>; 31] = [const { LazyLock::new(Mutex::default) }; 31];
     let names = &NAMES[test / (50 * KINDS.len()) % NAMES.len()];
     let mut names = names.lock().unwrap_or_else(PoisonError::into_inner);
     names.insert((test + call) * 31 % 400, [call as u64; 4]);
