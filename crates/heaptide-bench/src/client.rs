@@ -98,7 +98,8 @@ fn as_due(connections: Vec<BufReader<TcpStream>>, time: Duration) -> Result<Load
     })?;
     let mut late = late.concat();
     late.sort_unstable();
-    let last_of = |n: usize| late.get(late.len() - 1 - late.len() / n).copied();
+    let last_of =
+        |n: usize| late.len().checked_sub(1 + late.len() / n).and_then(|at| late.get(at)).copied();
     let latency_ns = last_of(2).zip(last_of(100)).zip(last_of(1_000));
     Ok(Load {
         requests: late.len() as u64,
