@@ -31,13 +31,19 @@ const FROM: f64 = 0.2;
 const OFF_THE_LINE: f64 = 0.1;
 /// What rises by less than this factor may have been waiting for its turn.
 const LEAST_RISE: f64 = 1.5;
+/// Of a backlog at least this share is taken out again, while a cache that fills keeps all.
+const LEAST_TAKEN_OUT: f64 = 0.1;
 
-/// Whether the blocks of a site are a backlog: all of them young, and evenly more of them as the run
-/// goes on. They bound no container, for they have no bound themselves.
+/// Whether the blocks of a site are a backlog: all of them young, or undecided because those taken out
+/// are the oldest, and evenly more of them as the run goes on. They bound no container, for they have
+/// no bound themselves.
 pub(super) fn pile_up(elements: &SiteSeries, class: Class, last_slot: usize) -> bool {
     let first = (last_slot as f64 * FROM) as usize;
     let part = (last_slot + 1 - first) / PARTS;
-    if class != Class::Load || part == 0 {
+    let counts = &elements.totals().counts;
+    let is_emptied = counts.frees as f64 >= LEAST_TAKEN_OUT * counts.allocs as f64;
+    let may_pile_up = class == Class::Load || class == Class::Suspect && is_emptied;
+    if !may_pile_up || part == 0 {
         return false;
     }
     let low_water = |k: usize| {

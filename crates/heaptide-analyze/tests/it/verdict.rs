@@ -275,6 +275,13 @@ fn a_container_is_judged_by_its_elements_where_they_show() {
         let born = |epoch| (Epoch(epoch as u32), (400, 400 * BYTES));
         row((3 * (k + 1) / 4..=k).map(born).collect(), 400 * (k + 1))
     });
+    // One that is emptied in batches, oldest first: what is old falls now and then, so it is undecided.
+    let in_batches = series(&|k| {
+        let (born, gone) = (150 * (k + 1), 200 * ((k + 1) / 4));
+        let left = |epoch: u64| (150 * (epoch + 1)).saturating_sub(gone).min(150);
+        let cohort = |epoch: u64| (Epoch(epoch as u32), (left(epoch), left(epoch) * BYTES));
+        row((0..=k).filter(|epoch| left(*epoch) > 0).map(cohort).collect(), born)
+    });
     // The sites beside the table, and what it is then.
     let cases: &[(&str, Class, &[SiteSeries])] = &[
         ("alone", Class::Leak, &[]),
@@ -284,6 +291,7 @@ fn a_container_is_judged_by_its_elements_where_they_show() {
         ("with others that are too many", Class::Leak, &[entries(4000, 26)]),
         ("with others that were full before", Class::Leak, &[entries(100, 9)]),
         ("with a backlog", Class::Leak, &[backlog]),
+        ("with one that is emptied in batches", Class::Leak, &[in_batches]),
     ];
     for (name, class, others) in cases {
         let sites = [&table].into_iter().chain(*others).map(|series| (&axis, series));
