@@ -62,15 +62,16 @@ fn shown(first: Taken, later: &[Taken]) -> String {
             let most = numbers.last().copied().unwrap_or_default();
             [numbers[numbers.len() / 2], most].map(|number| format!("{number:.2}"))
         };
-        [vec![name.to_owned(), of.len().to_string()], middle_and_most(&ms).into(), middle_and_most(&mib).into()]
-            .concat()
+        [
+            vec![name.to_owned(), of.len().to_string()],
+            middle_and_most(&ms).into(),
+            middle_and_most(&mib).into(),
+        ]
+        .concat()
     };
     let head = ["snapshots", "how many", "ms, median", "most", "MiB, median", "most"];
-    let rows = [
-        row("the first", &[first]),
-        row("that begin a segment", &opening),
-        row("others", &within),
-    ];
+    let rows =
+        [row("the first", &[first]), row("that begin a segment", &opening), row("others", &within)];
     table(&head, &rows)
 }
 
