@@ -163,6 +163,11 @@ const BY_NAME: &[Check] = &[
         run: kill::run,
     },
     Check {
+        name: "snapshots",
+        about: "what snapshots of 100,000 sites take, of which few change",
+        run: separate::snapshots,
+    },
+    Check {
         name: "soak",
         about: "the shim's own memory, for an hour under full load",
         run: separate::soak,

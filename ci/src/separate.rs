@@ -13,6 +13,10 @@ pub(crate) fn instructions() -> Result<()> {
     comparing("instructions")
 }
 
+pub(crate) fn snapshots() -> Result<()> {
+    comparing("snapshots")
+}
+
 pub(crate) fn soak() -> Result<()> {
     comparing("soak")
 }

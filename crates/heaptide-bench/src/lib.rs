@@ -84,6 +84,8 @@ enum Name {
     /// Snapshots of 10,000 sites, all of which changed.
     #[value(name = "snapshot-10000")]
     Snapshot10000,
+    /// Snapshots of 100,000 sites, one in a hundred of which changed.
+    SnapshotChanges,
     /// Documents, maps, threads, many stacks and deep ones, all at once.
     Soak,
 }
@@ -115,6 +117,7 @@ fn run(args: &Args, snapshot: &dyn Fn()) -> std::io::Result<Measured> {
         Name::Soak => return Ok(soak::run(length)),
         Name::Start => return Ok(snapshots::first(snapshot)),
         Name::Snapshot10000 => return Ok(snapshots::of_many_sites(snapshot)),
+        Name::SnapshotChanges => return Ok(snapshots::of_few_changes(snapshot)),
         Name::Micro => Allocating::micro(),
         Name::Json => Allocating::json(),
         Name::Btree => Allocating::btree(),

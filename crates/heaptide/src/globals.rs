@@ -8,6 +8,7 @@ use once_cell::sync::OnceCell;
 
 use crate::shared::arena::{Arena, Link};
 use crate::shared::budget::{self, Budget};
+use crate::shared::changes::Changes;
 use crate::shared::labels::{Labels, MAX_TAGS, MAX_WORK, WorkCounters};
 use crate::shared::pool::Pool;
 use crate::shared::samples::SampleTable;
@@ -33,6 +34,8 @@ pub(crate) static BUDGET: Budget = Budget::new(budget::DEFAULT_BYTES);
 static OWN_SLOT_BYTES: AtomicU64 = AtomicU64::new(0);
 /// The slots that threads share.
 pub(crate) static SHARED_SLOTS: SharedSlots = SharedSlots::new();
+/// Which sites changed.
+pub(crate) static CHANGES: Changes = Changes::new();
 /// What counting needs beside the thread's own.
 pub(crate) static COUNT_CONTEXT: CountContext = CountContext {
     state: &STATE,
@@ -40,6 +43,7 @@ pub(crate) static COUNT_CONTEXT: CountContext = CountContext {
     budget: &BUDGET,
     own_slot_bytes: &OWN_SLOT_BYTES,
     shared: &SHARED_SLOTS,
+    changes: &CHANGES,
     work: &WORK,
 };
 /// All thread blocks.
@@ -135,6 +139,7 @@ pub(crate) fn prepare(unwinder: Unwinder, frames: u32) -> Option<&'static Tables
             samples: SampleTable::new(&ARENA).ok_or(())?,
         };
         SHARED_SLOTS.make(&ARENA, MAX_SITES).ok_or(())?;
+        CHANGES.make(&ARENA, MAX_SITES).ok_or(())?;
         Ok::<_, ()>(&*Box::leak(Box::new(tables)))
     });
     let tables = *tables.ok()?;

@@ -44,6 +44,8 @@ fn main() -> ExitCode {
                 "a_stuck_inner_allocator_stops_nobody_else",
                 a_stuck_inner_allocator_stops_nobody_else,
             ),
+            ("a_count_that_was_held_up_is_seen_in_turn", || a_count_that_was_held_up_is_seen(64)),
+            ("a_count_that_was_held_up_is_seen_at_the_end", || a_count_that_was_held_up_is_seen(0)),
             ("an_inner_allocator_may_allocate", an_inner_allocator_may_allocate),
             ("an_overrun_is_counted_and_survived", an_overrun_is_counted_and_survived),
             ("blocks_from_before_are_not_counted", blocks_from_before_are_not_counted),
@@ -376,6 +378,29 @@ fn a_stuck_inner_allocator_stops_nobody_else() {
     stuck.join().expect("the stuck thread goes on");
     recorder.finish().expect("the end");
     assert_eq!(Recording::read(&path).at(seq).seq, seq);
+}
+
+/// A thread finds out where its block counts, and is stopped for whole epochs before it counts it, the quick way,
+/// of which the recorder is not told.
+fn a_count_that_was_held_up_is_seen(n_snapshots: usize) {
+    let (recorder, path) = record("held_up");
+    let stuck = thread::spawn(|| {
+        let _scope = heaptide::tag("held up");
+        for script in [Script::Plain, Script::Stuck] {
+            std::mem::forget(under(script, || black_box(Box::new(1u64))));
+        }
+    });
+    wait_for(&STUCK);
+    let snapshot = || recorder.snapshot().expect("a snapshot");
+    let before = (0..3).map(|_| snapshot()).last().expect("three");
+    RELEASED.store(true, SeqCst);
+    stuck.join().expect("the stuck thread goes on");
+    // Or the one of the end.
+    let after = (0..n_snapshots).map(|_| snapshot()).last().unwrap_or(before + 1);
+    recorder.finish().expect("the end");
+    let recording = Recording::read(&path);
+    let seen = [before, after].map(|seq| recording.under(seq, "held up").live_objects);
+    assert_eq!(seen, [1, 2]);
 }
 
 fn an_inner_allocator_may_allocate() {

@@ -10,6 +10,14 @@ const DEPTH: u32 = 14;
 /// Their mean is reported; a single one may meet the disk at a bad time.
 const N_SNAPSHOTS: u64 = 20;
 
+/// As many sites as a very large service has, of which one in so many changes between two snapshots:
+/// those are never neighbours.
+const N_MANY_SITES: u64 = 100_000;
+const CHANGING_SHARE: u64 = 100;
+const MANY_DEPTH: u32 = 17;
+/// Enough for several segments, of which each begins once.
+const N_CHANGES: u64 = 800;
+
 /// The processor's time from the start of the process to the end of the first snapshot.
 pub(crate) fn first(snapshot: &dyn Fn()) -> Measured {
     let clocks = Clocks::start();
@@ -36,4 +44,20 @@ pub(crate) fn of_many_sites(snapshot: &dyn Fn()) -> Measured {
     }
     let cpu_ns_per_op = sum.cpu_ns as f64 / sum.ops as f64;
     Measured { total_ops: sum.ops + 1, cpu_ns_per_op, ..sum }
+}
+
+/// The same of many sites, few of which changed: prints what each took, the first one first, in
+/// nanoseconds of the processor.
+pub(crate) fn of_few_changes(snapshot: &dyn Fn()) -> Measured {
+    let mut live: Vec<_> = (0..N_MANY_SITES).map(|path| block_at(path, MANY_DEPTH)).collect();
+    let clocks = Clocks::start();
+    for round in 0..=N_CHANGES {
+        let before = clocks.cpu();
+        snapshot();
+        println!("{}", ns(clocks.cpu() - before));
+        for path in (round % CHANGING_SHARE..N_MANY_SITES).step_by(CHANGING_SHARE as usize) {
+            live[path as usize] = block_at(path, MANY_DEPTH);
+        }
+    }
+    clocks.stop(N_CHANGES + 1)
 }

@@ -1,8 +1,13 @@
 //! Summing what the threads counted, in slots of their own and in those that they share.
 //!
-//! A site has a row in a snapshot if anything happened there since its last row: the number of
-//! events, summed over threads, tells. For a site that changed, all deaths are read before any
-//! birth, so that no sum is ever negative (see [`crate::shared::cohort`]).
+//! A site has a row in a snapshot if anything happened there since its last row. Marks say which sites
+//! to look at ([`crate::shared::changes`]), and the number of events, summed over threads, whether they
+//! changed. For a site that changed, all deaths are read before any birth, so that no sum is ever negative (see
+//! [`crate::shared::cohort`]).
+//!
+//! A count that a thread began the quick way, and was kept from for more than a whole epoch, sets no mark.
+//! So with each snapshot some other sites are looked at as well, all of them in turn, and with the last
+//! snapshot every one.
 
 #![forbid(unsafe_code)]
 
@@ -11,8 +16,8 @@ use std::collections::BTreeMap;
 use heaptide_format::{Growth, HeapTotals, SiteId, SiteRow, TagTotals};
 
 use super::sums::{Sum, Sums};
-use crate::globals::{SHARED_SLOTS, THREAD_BLOCKS, Tables};
-use crate::shared::sites::SiteTable;
+use crate::globals::{CHANGES, SHARED_SLOTS, THREAD_BLOCKS, Tables};
+use crate::shared::labels::Labels;
 use crate::shared::state::{Phase, State};
 use crate::shared::trailer::SiteIndex;
 use crate::sync::Ordering::Acquire;
@@ -22,14 +27,34 @@ use crate::thread::counters::view::{self, Ranges, SlotView};
 
 /// Growth events kept per site.
 const GROWTH_KEPT: usize = 16;
+/// Of the sites that have no mark, one in so many is looked at with each snapshot.
+const SNAPSHOTS_PER_TURN: usize = 64;
 
 /// The recorder's memory of what it has written.
 #[derive(Debug)]
 pub(crate) struct Collector {
     generation: u32,
     sites: Vec<Known>,
+    /// Sites to be looked at the next time, marked or not.
+    due: Vec<SiteIndex>,
+    /// Where the turn of the others goes on.
+    turn: usize,
     totals: HeapTotals,
+    truncated_allocs: u64,
+    /// Live blocks and bytes under each tag.
+    by_tag: BTreeMap<u32, (u64, u64)>,
     sums: Sums,
+}
+
+/// Which sites are looked at, and have a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// Those that have a mark, and some others; a row if they changed.
+    Marked,
+    /// All; a row if they changed.
+    Changed,
+    /// All; a row in any case.
+    Everything,
 }
 
 /// What the last row of a site said, of which the next depends.
@@ -53,13 +78,23 @@ pub(crate) struct Collected {
 
 impl Collector {
     pub(crate) fn new(generation: u32) -> Self {
-        Self { generation, sites: Vec::new(), totals: HeapTotals::default(), sums: Sums::new() }
+        Self {
+            generation,
+            sites: Vec::new(),
+            due: Vec::new(),
+            turn: 0,
+            totals: HeapTotals::default(),
+            truncated_allocs: 0,
+            by_tag: BTreeMap::new(),
+            sums: Sums::new(),
+        }
     }
 
     /// Forgets that these sites had their rows, so that the next snapshot has them again.
     pub(crate) fn rewrite(&mut self, sites: &[SiteId]) {
         for &site in sites {
             self.sites[place(site)].n_events = u64::MAX;
+            self.due.push(SiteIndex::of(site));
         }
     }
 
@@ -68,34 +103,49 @@ impl Collector {
         self.totals
     }
 
-    /// Sums every site that changed, or with `everything` every site there is.
-    pub(crate) fn collect(
-        &mut self,
-        table: &SiteTable,
-        state: State,
-        everything: bool,
-    ) -> Collected {
-        let n_events = self.n_events(table.end());
-        self.sites.resize_with(n_events.len().max(self.sites.len()), Known::default);
+    /// Sums the sites of a scope.
+    pub(crate) fn collect(&mut self, tables: &Tables, state: State, scope: Scope) -> Collected {
+        let n_sites = tables.sites.end().max(self.sites.len());
+        self.sites.resize_with(n_sites, Known::default);
         let mut collected = Collected::default();
-        for (at, &events) in n_events.iter().enumerate() {
-            let known = &self.sites[at];
-            if events == 0 || !everything && events == known.n_events {
+        for site in self.sites_of(scope) {
+            let at = site.0 as usize;
+            let events = n_events(self.generation, site);
+            let is_old = scope != Scope::Everything && events == self.sites[at].n_events;
+            if events == 0 || is_old {
                 continue;
             }
-            let site = SiteIndex(at as u32);
             let Some((row, grown)) = read_still(self.generation, site, || self.sum(site, state))
             else {
                 // It keeps its last row, and has its turn with the next snapshot.
+                self.due.push(site);
                 continue;
             };
             self.sites[at].n_events = events;
-            self.recount(at, counts_of(&row));
+            self.recount(site, counts_of(&row), tables);
             let place = collected.rows.len();
             collected.grown.extend(grown.into_iter().map(|event| (place, event)));
             collected.rows.push(row);
         }
         collected
+    }
+
+    /// The sites to look at, in their order. Those whose marks are taken are due the next time as well.
+    fn sites_of(&mut self, scope: Scope) -> Vec<SiteIndex> {
+        let n_sites = self.sites.len();
+        let due = std::mem::take(&mut self.due);
+        self.due.extend(CHANGES.take(n_sites));
+        let all = || (0..n_sites as u32).map(SiteIndex);
+        if scope != Scope::Marked {
+            return all().collect();
+        }
+        let n_in_turn = n_sites.div_ceil(SNAPSHOTS_PER_TURN);
+        let turn = all().skip(self.turn).take(n_in_turn);
+        let mut sites: Vec<SiteIndex> = self.due.iter().copied().chain(due).chain(turn).collect();
+        self.turn = if self.turn + n_in_turn < n_sites { self.turn + n_in_turn } else { 0 };
+        sites.sort_unstable();
+        sites.dedup();
+        sites
     }
 
     /// The rows of a collection, whose snapshot was taken at `mono_ns`.
@@ -127,49 +177,24 @@ impl Collector {
         rows
     }
 
-    /// Blocks ever made at such sites.
-    pub(crate) fn allocs(&self, of: impl Fn(SiteIndex) -> bool) -> u64 {
-        let sites = self.sites.iter().enumerate();
-        sites
-            .filter(|&(at, _)| of(SiteIndex(at as u32)))
-            .map(|(_, known)| known.counts.allocs)
-            .sum()
+    /// Blocks ever made whose site did not fit into the table.
+    pub(crate) fn overflowed_allocs(&self) -> u64 {
+        self.sites.get(SiteIndex::OVERFLOW.0 as usize).map_or(0, |known| known.counts.allocs)
+    }
+
+    /// Blocks ever made whose stack was not followed to its root.
+    pub(crate) fn truncated_allocs(&self) -> u64 {
+        self.truncated_allocs
     }
 
     /// Live numbers under each tag, by tag.
-    pub(crate) fn tag_totals(&self, tables: &Tables) -> Vec<TagTotals> {
-        let mut sums = BTreeMap::<&str, (u64, u64)>::new();
-        let counted = self.sites.iter().enumerate().filter(|(_, known)| known.n_events > 0);
-        for (at, known) in counted {
-            let entry = tables.sites.get(SiteIndex(at as u32));
-            let tag = entry.and_then(|entry| tables.tags.name(entry.tag()));
-            if let Some(tag) = tag {
-                let sum = sums.entry(tag).or_default();
-                *sum = (sum.0 + known.counts.live_objects, sum.1 + known.counts.live_bytes);
-            }
-        }
-        let total = |(tag, (live_objects, live_bytes)): (&str, _)| TagTotals {
-            tag: tag.to_owned(),
-            live_objects,
-            live_bytes,
+    pub(crate) fn tag_totals(&self, tags: &Labels) -> Vec<TagTotals> {
+        let total = |(&tag, &(live_objects, live_bytes)): (&u32, _)| {
+            Some(TagTotals { tag: tags.name(tag)?.to_owned(), live_objects, live_bytes })
         };
-        sums.into_iter().map(total).collect()
-    }
-
-    fn n_events(&self, n_sites: usize) -> Vec<u64> {
-        let mut sums = vec![0u64; n_sites];
-        for block in THREAD_BLOCKS.all() {
-            for (site, view) in view::views(&block.slots, self.generation, n_sites) {
-                if let Some(sum) = sums.get_mut(site.0 as usize) {
-                    *sum = sum.wrapping_add(view.n_events());
-                }
-            }
-        }
-        for (at, sum) in sums.iter_mut().enumerate() {
-            let shared = view::shared_views(&SHARED_SLOTS, self.generation, SiteIndex(at as u32));
-            *sum = shared.map(SlotView::n_events).fold(*sum, u64::wrapping_add);
-        }
-        sums
+        let mut totals: Vec<TagTotals> = self.by_tag.iter().filter_map(total).collect();
+        totals.sort_by(|a, b| a.tag.cmp(&b.tag));
+        totals
     }
 
     /// The row of a site, and where it outgrew its last.
@@ -213,12 +238,21 @@ impl Collector {
     }
 
     /// Puts new counts of a site in the place of its last.
-    fn recount(&mut self, at: usize, counts: HeapTotals) {
-        let known = &mut self.sites[at];
-        self.totals = combine(self.totals, &known.counts, u64::wrapping_sub);
+    fn recount(&mut self, site: SiteIndex, counts: HeapTotals, tables: &Tables) {
+        let known = &mut self.sites[site.0 as usize];
+        let before = std::mem::replace(&mut known.counts, counts);
+        known.frees_before = before.frees;
+        self.totals = combine(self.totals, &before, u64::wrapping_sub);
         self.totals = combine(self.totals, &counts, u64::wrapping_add);
-        known.frees_before = known.counts.frees;
-        known.counts = counts;
+        let Some(entry) = tables.sites.get(site) else { return };
+        if entry.truncated() {
+            self.truncated_allocs += counts.allocs.saturating_sub(before.allocs);
+        }
+        if entry.tag() != 0 {
+            let (objects, bytes) = self.by_tag.entry(entry.tag()).or_default();
+            *objects = objects.wrapping_sub(before.live_objects).wrapping_add(counts.live_objects);
+            *bytes = bytes.wrapping_sub(before.live_bytes).wrapping_add(counts.live_bytes);
+        }
     }
 }
 
@@ -244,6 +278,11 @@ pub(super) fn read_still<R>(
         std::thread::yield_now();
     }
     None
+}
+
+/// Grows with everything that is counted at a site.
+fn n_events(generation: u32, site: SiteIndex) -> u64 {
+    views_of(generation, site).map(SlotView::n_events).fold(0, u64::wrapping_add)
 }
 
 /// Every slot of a site that counts in this recording.

@@ -12,7 +12,7 @@ use heaptide_format::{
 
 use super::account::{AccountReader, chunk_bytes};
 use super::children;
-use super::collect::Collector;
+use super::collect::{Collector, Scope};
 use super::config::{Builder, NameSites};
 use super::error::Error;
 use super::file::Unwritten;
@@ -150,8 +150,12 @@ impl Session {
                 Err(_) => self.segments_refused += 1,
             }
         }
-        let everything = self.output.needs_everything();
-        let collected = self.collector.collect(&self.tables.sites, state, everything);
+        let scope = match reason {
+            _ if self.output.needs_everything() => Scope::Everything,
+            Reason::Exit => Scope::Changed,
+            _ => Scope::Marked,
+        };
+        let collected = self.collector.collect(self.tables, state, scope);
         let epoch = self.epoch;
         self.epoch = Epoch(epoch.0.saturating_add(1));
         STATE.advance(self.epoch);
@@ -162,7 +166,7 @@ impl Session {
             epoch,
             reason,
             work: self.work_since_start(),
-            tags: self.collector.tag_totals(self.tables),
+            tags: self.collector.tag_totals(&self.tables.tags),
             heap,
             freed_from_before: freed_from_before_so_far() - self.before.freed_from_before,
             rss_bytes: status.resident_bytes.unwrap_or(0),
@@ -270,18 +274,14 @@ impl Session {
     fn dropped(&self) -> Dropped {
         let (now, before) = (dropped_so_far(), &self.before.dropped);
         Dropped {
-            sites: self.collector.allocs(|site| site == SiteIndex::OVERFLOW),
-            frames: self.collector.allocs(|site| self.is_truncated(site)),
+            sites: self.collector.overflowed_allocs(),
+            frames: self.collector.truncated_allocs(),
             samples: now.samples - before.samples,
             blocks: now.blocks - before.blocks,
             overruns: now.overruns - before.overruns,
             snapshots: self.snapshots_lost + self.output.n_dropped(),
             segments: self.segments_refused,
         }
-    }
-
-    fn is_truncated(&self, site: SiteIndex) -> bool {
-        self.tables.sites.get(site).is_some_and(SiteEntry::truncated)
     }
 
     fn unwinding(&self) -> Unwinding {

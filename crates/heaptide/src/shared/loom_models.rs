@@ -11,6 +11,7 @@ use loom::sync::atomic::fence;
 use loom::thread;
 
 use crate::shared::arena::{Arena, Link};
+use crate::shared::changes;
 use crate::shared::cohort::{CohortCounts, CohortList, CohortNode, Moves};
 use crate::shared::pool::{self, Node, Pool};
 use crate::shared::samples::{Chunk, Sample, SampleTable};
@@ -240,6 +241,25 @@ fn counts_that_move_while_they_are_read_are_seen_once() {
             }
         }
         mover.join().expect("no panic");
+    });
+}
+
+#[test]
+fn what_a_recorder_does_not_see_is_marked_for_the_next_time() {
+    loom::model(|| {
+        let (count, mark) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU32::new(0)));
+        let counter = {
+            let (count, mark) = (count.clone(), mark.clone());
+            thread::spawn(move || {
+                for _ in 0..2 {
+                    add(&count, 1);
+                    changes::note(&mark);
+                }
+            })
+        };
+        let seen = if changes::take(&mark) { count.load(Acquire) } else { 0 };
+        counter.join().expect("no panic");
+        assert!(seen == 2 || changes::take(&mark), "{seen} were seen");
     });
 }
 

@@ -5,6 +5,7 @@
 
 pub(crate) mod arena;
 pub(crate) mod budget;
+pub(crate) mod changes;
 pub(crate) mod cohort;
 #[cfg(not(loom))]
 pub(crate) mod labels;

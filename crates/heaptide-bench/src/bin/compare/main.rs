@@ -18,6 +18,7 @@ mod markdown;
 mod plan;
 mod recording;
 mod results;
+mod snapshots;
 mod soak;
 mod tables;
 mod target;
@@ -37,8 +38,9 @@ fn main() -> ExitCode {
     let done = match wanted.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["bench"] => bench(),
         ["instructions"] => instructions::run(),
+        ["snapshots"] => snapshots::run(),
         ["soak"] => soak::run(),
-        _ => Err(anyhow::anyhow!("usage: bench-compare bench|instructions|soak")),
+        _ => Err(anyhow::anyhow!("usage: bench-compare bench|instructions|snapshots|soak")),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

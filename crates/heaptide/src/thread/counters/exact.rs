@@ -12,7 +12,26 @@ use crate::shared::trailer::{Birth, PaddableSize, SiteIndex};
 /// Counts at `site`, in the thread's own slot, or in a shared one if it has none or there is no more
 /// memory for its own; `None` without memory. `count` is given a slot, which if memory allows is valid for
 /// the state, and counts everything or nothing. `lapsed` is for a recording that ended meanwhile.
+///
+/// The recorder is told that the site changed, unless that was done when the thread's own slot was made valid
+/// for the state: later counts need not, the quick ones above all.
 pub(super) fn count_at<R>(
+    own: &OwnSlots,
+    context: &CountContext,
+    state: State,
+    site: SiteIndex,
+    lapsed: R,
+    count: impl Fn(&SiteSlot, SlotMemory, State) -> Option<R>,
+) -> Option<R> {
+    let is_noted = own.get(site).is_some_and(|slot| slot.is_valid_for(state));
+    let counted = count_in_slot(own, context, state, site, lapsed, count);
+    if !is_noted {
+        context.changes.note(site);
+    }
+    counted
+}
+
+fn count_in_slot<R>(
     own: &OwnSlots,
     context: &CountContext,
     state: State,

@@ -12,6 +12,7 @@ use super::shared::SharedSlots;
 use super::slot::{SiteSlot, SlotMemory};
 use crate::shared::arena::{Arena, Link, zeroed};
 use crate::shared::budget::Budget;
+use crate::shared::changes::Changes;
 use crate::shared::labels::WorkCounters;
 use crate::shared::state::StateCell;
 use crate::shared::trailer::{MAX_SITES, SiteIndex};
@@ -20,7 +21,7 @@ use crate::sync::{AtomicU64, add};
 
 /// Slots are made 16 at a time, half a page of them: sites that a thread meets together have neighbouring
 /// numbers.
-pub(super) const SLOTS_PER_CHUNK: usize = 16;
+const SLOTS_PER_CHUNK: usize = 16;
 const CHUNK_BYTES: u64 = size_of::<SlotChunk>() as u64;
 /// The first eighth of the budget is had for the asking, by default for 49,152 slots: so that what is not
 /// large counts as quickly as it can from the first block on.
@@ -49,7 +50,7 @@ zeroed! {
 }
 
 /// What counting needs beside the thread's own: the state as it is now, memory, the slots that threads
-/// share, and the work done so far.
+/// share, the marks of what changed, and the work done so far.
 #[derive(Debug)]
 pub(crate) struct CountContext {
     pub(crate) state: &'static StateCell,
@@ -58,6 +59,8 @@ pub(crate) struct CountContext {
     /// What the slots of all threads take of the budget.
     pub(crate) own_slot_bytes: &'static AtomicU64,
     pub(crate) shared: &'static SharedSlots,
+    /// Where the recorder is told what changed.
+    pub(crate) changes: &'static Changes,
     pub(crate) work: &'static WorkCounters,
 }
 

@@ -129,7 +129,7 @@ impl SiteSlot {
     ///
     /// Slots are made valid for states of the running recording only.
     #[inline(always)]
-    fn is_valid_for(&self, state: State) -> bool {
+    pub(super) fn is_valid_for(&self, state: State) -> bool {
         self.valid_for.load(Relaxed) == state.to_bits()
     }
 

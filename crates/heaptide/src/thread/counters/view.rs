@@ -5,7 +5,7 @@
 use heaptide_format::Bucket;
 
 use super::growth::{GrowthEvent, GrowthRing};
-use super::own::{OwnSlots, SLOTS_PER_CHUNK};
+use super::own::OwnSlots;
 use super::shared::SharedSlots;
 use super::slot::SiteSlot;
 use crate::shared::cohort::CohortCounts;
@@ -23,29 +23,6 @@ pub(crate) struct SlotView(&'static SiteSlot);
 pub(crate) struct Ranges {
     pub(crate) objects: (i64, i64),
     pub(crate) bytes: (i64, i64),
-}
-
-/// Every slot of a thread that counts in this recording, with its site, of the first `n_sites`.
-pub(crate) fn views(
-    own: &OwnSlots,
-    generation: u32,
-    n_sites: usize,
-) -> impl Iterator<Item = (SiteIndex, SlotView)> {
-    own.chunks
-        .iter()
-        .take(n_sites.div_ceil(SLOTS_PER_CHUNK))
-        .enumerate()
-        .filter_map(|(at, chunk)| Some((at, chunk.get()?)))
-        .flat_map(|(at, slots)| {
-            let first = at * SLOTS_PER_CHUNK;
-            slots
-                .slots
-                .iter()
-                .enumerate()
-                .map(move |(i, slot)| (SiteIndex((first + i) as u32), slot))
-        })
-        .filter(move |(_, slot)| slot.generation() == generation)
-        .map(|(site, slot)| (site, SlotView(slot)))
 }
 
 /// The slot of a site that counts in this recording, if the thread has one.
