@@ -13,6 +13,10 @@ pub(crate) fn instructions() -> Result<()> {
     comparing("instructions")
 }
 
+pub(crate) fn lines() -> Result<()> {
+    comparing("lines")
+}
+
 pub(crate) fn soak() -> Result<()> {
     comparing("soak")
 }

@@ -7,20 +7,24 @@
 
 #![forbid(unsafe_code)]
 
+mod bounds;
 mod callgrind;
 mod contender;
 mod cost;
 mod document;
 mod drawing;
 mod instructions;
+mod lackey;
 mod machine;
 mod markdown;
 mod plan;
 mod recording;
 mod results;
 mod soak;
+mod source;
 mod tables;
 mod target;
+mod warm;
 
 use std::process::ExitCode;
 
@@ -37,8 +41,9 @@ fn main() -> ExitCode {
     let done = match wanted.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["bench"] => bench(),
         ["instructions"] => instructions::run(),
+        ["lines"] => warm::run(),
         ["soak"] => soak::run(),
-        _ => Err(anyhow::anyhow!("usage: bench-compare bench|instructions|soak")),
+        _ => Err(anyhow::anyhow!("usage: bench-compare bench|instructions|lines|soak")),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
