@@ -196,6 +196,11 @@ const BY_NAME: &[Check] = &[
     },
     Check { name: "bench", about: "the shim and its peers at the same work", run: separate::bench },
     Check {
+        name: "lines",
+        about: "the hook keeps no more cache lines warm than it did",
+        run: separate::lines,
+    },
+    Check {
         name: "programs",
         about: "well-known programs work unchanged with the shim in them",
         run: separate::programs,

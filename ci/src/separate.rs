@@ -17,6 +17,10 @@ pub(crate) fn snapshots() -> Result<()> {
     comparing("snapshots")
 }
 
+pub(crate) fn lines() -> Result<()> {
+    comparing("lines")
+}
+
 pub(crate) fn soak() -> Result<()> {
     comparing("soak")
 }

@@ -41,6 +41,9 @@ struct Args {
 enum Name {
     /// 16 to 527 bytes under 5 to 16 frames of recursion, 10,000 live.
     Micro,
+    /// The same with 1,000 live.
+    #[value(name = "micro-1000")]
+    Micro1000,
     /// Parse a document and drop it.
     Json,
     /// Insert into and remove from a map of strings, 10,000 live.
@@ -118,7 +121,8 @@ fn run(args: &Args, snapshot: &dyn Fn()) -> std::io::Result<Measured> {
         Name::Start => return Ok(snapshots::first(snapshot)),
         Name::Snapshot10000 => return Ok(snapshots::of_many_sites(snapshot)),
         Name::SnapshotChanges => return Ok(snapshots::of_few_changes(snapshot)),
-        Name::Micro => Allocating::micro(),
+        Name::Micro => Allocating::micro(10_000),
+        Name::Micro1000 => Allocating::micro(1_000),
         Name::Json => Allocating::json(),
         Name::Btree => Allocating::btree(),
         Name::Threads1 => Allocating::threads(1),

@@ -1,13 +1,11 @@
 //! The peers' micro workload: blocks of 16 to 527 bytes, made under 5 to 16 frames of recursion,
-//! 10,000 of them alive. An operation is one allocation and one free. Beside it, small blocks that
+//! 10,000 of them alive, or fewer. An operation is one allocation and one free. Beside it, small blocks that
 //! stay, for what a block costs in memory.
 
 use std::hint::black_box;
 
 use super::{Allocating, Rng};
 
-/// The peers' number. One of them is replaced by each operation.
-const N_LIVE: usize = 10_000;
 /// The state that Marsaglia's paper on xorshift begins with; the same blocks under every allocator.
 const SEED: u64 = 88_172_645_463_325_252;
 
@@ -45,9 +43,10 @@ impl Slots {
 }
 
 impl Allocating {
-    pub(crate) fn micro() -> Self {
-        let mut slots = Slots::new(SEED, N_LIVE);
-        Self::new(2 * N_LIVE as u64, 1_000, move |ops| {
+    /// Each operation replaces one of so many blocks; the peers have 10,000.
+    pub(crate) fn micro(n_live: usize) -> Self {
+        let mut slots = Slots::new(SEED, n_live);
+        Self::new(2 * n_live as u64, 1_000, move |ops| {
             for _ in 0..ops {
                 drop(slots.replace_one());
             }

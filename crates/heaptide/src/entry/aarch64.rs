@@ -14,9 +14,9 @@ use super::target::{AllocTarget, RequestTarget};
 /// As [`core::alloc::GlobalAlloc::alloc`].
 #[unsafe(naked)]
 pub(crate) unsafe extern "C" fn alloc<T: AllocTarget>(
-    inner: &T::Allocator,
     size: usize,
     align: usize,
+    inner: &T::Allocator,
 ) -> *mut u8 {
     naked_asm!(
         "hint #34", // bti c
@@ -34,9 +34,9 @@ pub(crate) unsafe extern "C" fn alloc<T: AllocTarget>(
 /// As [`core::alloc::GlobalAlloc::alloc_zeroed`].
 #[unsafe(naked)]
 pub(crate) unsafe extern "C" fn alloc_zeroed<T: AllocTarget>(
-    inner: &T::Allocator,
     size: usize,
     align: usize,
+    inner: &T::Allocator,
 ) -> *mut u8 {
     naked_asm!(
         "hint #34", // bti c

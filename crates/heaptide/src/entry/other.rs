@@ -9,12 +9,12 @@ use super::target::{AllocTarget, RequestTarget};
 /// # Safety
 /// As [`core::alloc::GlobalAlloc::alloc`].
 pub(crate) unsafe fn alloc<T: AllocTarget>(
-    inner: &T::Allocator,
     size: usize,
     align: usize,
+    inner: &T::Allocator,
 ) -> *mut u8 {
     // SAFETY: the caller's promise; nothing will be read through the zeroes.
-    unsafe { T::alloc(inner, size, align, 0, 0, 0) }
+    unsafe { T::alloc(size, align, inner, 0, 0, 0) }
 }
 
 /// Calls [`AllocTarget::alloc_zeroed`].
@@ -22,12 +22,12 @@ pub(crate) unsafe fn alloc<T: AllocTarget>(
 /// # Safety
 /// As [`core::alloc::GlobalAlloc::alloc_zeroed`].
 pub(crate) unsafe fn alloc_zeroed<T: AllocTarget>(
-    inner: &T::Allocator,
     size: usize,
     align: usize,
+    inner: &T::Allocator,
 ) -> *mut u8 {
     // SAFETY: the caller's promise; nothing will be read through the zeroes.
-    unsafe { T::alloc_zeroed(inner, size, align, 0, 0, 0) }
+    unsafe { T::alloc_zeroed(size, align, inner, 0, 0, 0) }
 }
 
 /// Calls [`RequestTarget::request`].

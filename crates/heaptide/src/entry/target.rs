@@ -9,6 +9,8 @@
 //! rest as the entry point's own contract says.
 
 /// The bodies behind [`super::alloc`] and [`super::alloc_zeroed`].
+///
+/// Size and alignment come first, in the registers in which the program's own call has them.
 pub(crate) trait AllocTarget {
     /// The allocator inside.
     type Allocator;
@@ -16,9 +18,9 @@ pub(crate) trait AllocTarget {
     /// # Safety
     /// As [`core::alloc::GlobalAlloc::alloc`] for `size` and `align`, and as said of the registers.
     unsafe extern "C" fn alloc(
-        inner: &Self::Allocator,
         size: usize,
         align: usize,
+        inner: &Self::Allocator,
         sp: u64,
         fp: u64,
         ra: u64,
@@ -27,9 +29,9 @@ pub(crate) trait AllocTarget {
     /// # Safety
     /// As [`AllocTarget::alloc`].
     unsafe extern "C" fn alloc_zeroed(
-        inner: &Self::Allocator,
         size: usize,
         align: usize,
+        inner: &Self::Allocator,
         sp: u64,
         fp: u64,
         ra: u64,

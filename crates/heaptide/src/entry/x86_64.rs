@@ -12,9 +12,9 @@ use super::target::{AllocTarget, RequestTarget};
 /// As [`core::alloc::GlobalAlloc::alloc`].
 #[unsafe(naked)]
 pub(crate) unsafe extern "C" fn alloc<T: AllocTarget>(
-    inner: &T::Allocator,
     size: usize,
     align: usize,
+    inner: &T::Allocator,
 ) -> *mut u8 {
     naked_asm!(
         "lea rcx, [rsp + 8]",
@@ -31,9 +31,9 @@ pub(crate) unsafe extern "C" fn alloc<T: AllocTarget>(
 /// As [`core::alloc::GlobalAlloc::alloc_zeroed`].
 #[unsafe(naked)]
 pub(crate) unsafe extern "C" fn alloc_zeroed<T: AllocTarget>(
-    inner: &T::Allocator,
     size: usize,
     align: usize,
+    inner: &T::Allocator,
 ) -> *mut u8 {
     naked_asm!(
         "lea rcx, [rsp + 8]",

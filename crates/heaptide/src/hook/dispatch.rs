@@ -20,7 +20,7 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Heaptide<A> {
         if state.is(Phase::Recording) {
             // SAFETY: the caller's promise on `layout`.
             return unsafe {
-                entry::alloc::<ExactHook<A>>(&self.inner, layout.size(), layout.align())
+                entry::alloc::<ExactHook<A>>(layout.size(), layout.align(), &self.inner)
             };
         }
         if state.is(Phase::Off) {
@@ -28,7 +28,7 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Heaptide<A> {
             return unsafe { self.inner.alloc(layout) };
         }
         // SAFETY: the caller's promise on `layout`.
-        unsafe { alloc_other_phase(self, state, layout, Fill::Any) }
+        unsafe { alloc_other_phase(layout.size(), layout.align(), self, state, Fill::Any) }
     }
 
     #[inline]
@@ -37,7 +37,7 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Heaptide<A> {
         if state.is(Phase::Recording) {
             // SAFETY: the caller's promise on `layout`.
             return unsafe {
-                entry::alloc_zeroed::<ExactHook<A>>(&self.inner, layout.size(), layout.align())
+                entry::alloc_zeroed::<ExactHook<A>>(layout.size(), layout.align(), &self.inner)
             };
         }
         if state.is(Phase::Off) {
@@ -45,7 +45,7 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Heaptide<A> {
             return unsafe { self.inner.alloc_zeroed(layout) };
         }
         // SAFETY: the caller's promise on `layout`.
-        unsafe { alloc_other_phase(self, state, layout, Fill::Zero) }
+        unsafe { alloc_other_phase(layout.size(), layout.align(), self, state, Fill::Zero) }
     }
 
     #[inline]
@@ -61,7 +61,9 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Heaptide<A> {
             return unsafe { self.inner.dealloc(block, layout) };
         }
         // SAFETY: the caller's promise.
-        unsafe { dealloc_other_phase(&self.inner, state, block, layout) };
+        unsafe {
+            dealloc_other_phase(block, layout.size(), layout.align(), &self.inner, state);
+        };
     }
 
     #[inline]
@@ -80,17 +82,21 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Heaptide<A> {
     }
 }
 
-/// The slow path of an allocation: armed, sampling, or not decided yet.
+/// The slow path of an allocation: armed, sampling, or not decided yet. What the program passed comes first,
+/// in the registers in which it did, so that the quick way need not move it.
 ///
 /// # Safety
-/// As [`GlobalAlloc::alloc`].
+/// As [`GlobalAlloc::alloc`] for `size` and `align`.
 #[inline(never)]
 unsafe fn alloc_other_phase<A: GlobalAlloc>(
+    size: usize,
+    align: usize,
     heap: &Heaptide<A>,
     state: State,
-    layout: Layout,
     fill: Fill,
 ) -> *mut u8 {
+    // SAFETY: the caller's promise.
+    let layout = unsafe { Layout::from_size_align_unchecked(size, align) };
     let state = if state.is_decided() { state } else { heap.decide() };
     if state.is(Phase::Sampling) {
         // SAFETY: the caller's promise on `layout`.
@@ -104,17 +110,21 @@ unsafe fn alloc_other_phase<A: GlobalAlloc>(
     }
 }
 
-/// The slow path of a free: armed, or of a block that may be a sampled one.
+/// The slow path of a free: armed, or of a block that may be a sampled one. The order is that of
+/// [`alloc_other_phase`].
 ///
 /// # Safety
-/// As [`GlobalAlloc::dealloc`].
+/// As [`GlobalAlloc::dealloc`] for `size` and `align`.
 #[inline(never)]
 unsafe fn dealloc_other_phase<A: GlobalAlloc>(
+    block: *mut u8,
+    size: usize,
+    align: usize,
     inner: &A,
     state: State,
-    block: *mut u8,
-    layout: Layout,
 ) {
+    // SAFETY: the caller's promise.
+    let layout = unsafe { Layout::from_size_align_unchecked(size, align) };
     if state.is_sampled() {
         // SAFETY: the caller's promise; some blocks are sampled.
         return unsafe { sampled::dealloc(inner, block, layout) };

@@ -2,7 +2,7 @@
 //!
 //! The quick way is one look-up, one call to the inner allocator and one count; it keeps the caller's
 //! registers and needs nothing on the stack. What leads off it is out of line, and gets the caller in
-//! registers, so that the quick way need not spill what only the others use.
+//! registers, in the same ones, so that the quick way need neither spill nor move what only the others use.
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::marker::PhantomData;
@@ -34,9 +34,9 @@ impl<A: GlobalAlloc> AllocTarget for ExactHook<A> {
     type Allocator = A;
 
     unsafe extern "C" fn alloc(
-        inner: &A,
         size: usize,
         align: usize,
+        inner: &A,
         sp: u64,
         fp: u64,
         ra: u64,
@@ -46,9 +46,9 @@ impl<A: GlobalAlloc> AllocTarget for ExactHook<A> {
     }
 
     unsafe extern "C" fn alloc_zeroed(
-        inner: &A,
         size: usize,
         align: usize,
+        inner: &A,
         sp: u64,
         fp: u64,
         ra: u64,
@@ -80,11 +80,11 @@ unsafe fn alloc<A: GlobalAlloc>(
         SlotLookup::Hit(target) => unsafe { alloc_fast(inner, align, target, fill) },
         // SAFETY: the caller's promise.
         SlotLookup::Diverged(guard, divergence) => unsafe {
-            alloc_diverged(inner, size, align, fill, ra, sp, fp, guard, divergence)
+            alloc_diverged(size, align, fill, sp, fp, ra, inner, guard, divergence)
         },
         // SAFETY: the caller's promise.
         SlotLookup::Miss => unsafe {
-            alloc_slow(inner, size, align, fill, ra, sp, fp, CacheSearch::Due)
+            alloc_slow(size, align, fill, sp, fp, ra, inner, CacheSearch::Due)
         },
     }
 }
@@ -121,13 +121,13 @@ unsafe fn alloc_fast<A: GlobalAlloc>(
 #[inline(never)]
 #[expect(clippy::too_many_arguments, reason = "a struct would be spilled on the quick way")]
 unsafe fn alloc_diverged<A: GlobalAlloc>(
-    inner: &A,
     size: usize,
     align: usize,
     fill: Fill,
-    ra: u64,
     sp: u64,
     fp: u64,
+    ra: u64,
+    inner: &A,
     guard: BlockGuard,
     divergence: Divergence,
 ) -> *mut u8 {
@@ -138,7 +138,7 @@ unsafe fn alloc_diverged<A: GlobalAlloc>(
         // SAFETY: `align` is the caller's, of a block of the target's size.
         Ok(target) => unsafe { alloc_fast(inner, align, target, fill) },
         // SAFETY: the caller's promise.
-        Err(search) => unsafe { alloc_slow(inner, size, align, fill, ra, sp, fp, search) },
+        Err(search) => unsafe { alloc_slow(size, align, fill, sp, fp, ra, inner, search) },
     }
 }
 
@@ -150,13 +150,13 @@ unsafe fn alloc_diverged<A: GlobalAlloc>(
 #[inline(never)]
 #[expect(clippy::too_many_arguments, reason = "a struct would be spilled on the quick way")]
 unsafe fn alloc_slow<A: GlobalAlloc>(
-    inner: &A,
     size: usize,
     align: usize,
     fill: Fill,
-    ra: u64,
     sp: u64,
     fp: u64,
+    ra: u64,
+    inner: &A,
     search: CacheSearch,
 ) -> *mut u8 {
     let Some(size) = PaddableSize::new(size) else { return ptr::null_mut() };
@@ -233,7 +233,8 @@ pub(super) unsafe fn dealloc<A: GlobalAlloc>(
     // SAFETY: the block carries a trailer behind its `layout.size()` bytes.
     let trailer = unsafe { read_trailer(block, layout.size()) };
     if !exact::count_free_fast(state, trailer, block.addr(), layout.size()) {
-        count_free_slow(trailer, block.addr(), layout.size());
+        // SAFETY: the caller's promise.
+        return unsafe { dealloc_slow(block, layout.size(), layout.align(), inner, trailer) };
     }
     // SAFETY: this module made it with this layout.
     let padded = unsafe { padded_as_made(layout) };
@@ -241,11 +242,27 @@ pub(super) unsafe fn dealloc<A: GlobalAlloc>(
     unsafe { inner.dealloc(block, padded) };
 }
 
-/// The end of a block for which more is to be done than counting.
+/// The same for a block for which more is to be done than counting. It does all that is left, and gets what
+/// the program passed in the same registers, so that the quick way need neither keep nor move anything for it.
+///
+/// # Safety
+/// As [`dealloc`] for `size` and `align`; the trailer must be the block's.
 #[cold]
 #[inline(never)]
-fn count_free_slow(trailer: Trailer, addr: usize, size: usize) {
-    with_room_in_debug_builds(|| exact::count_free_slow(trailer, addr, size));
+unsafe fn dealloc_slow<A: GlobalAlloc>(
+    block: *mut u8,
+    size: usize,
+    align: usize,
+    inner: &A,
+    trailer: Trailer,
+) {
+    // SAFETY: the caller's promise.
+    let layout = unsafe { Layout::from_size_align_unchecked(size, align) };
+    with_room_in_debug_builds(|| exact::count_free_slow(trailer, block.addr(), size));
+    // SAFETY: this module made it with this layout.
+    let padded = unsafe { padded_as_made(layout) };
+    // SAFETY: the layout it was made with.
+    unsafe { inner.dealloc(block, padded) };
 }
 
 /// A resize that the program asks for.

@@ -28,22 +28,23 @@ const IN_USE: u32 = 1;
 zeroed! {
     /// All that belongs to one thread. The recorder reads the counts; nobody else reads the rest.
     ///
-    /// In this order, so that every event finds what it touches in the first cache line.
+    /// In this order, so that every event finds what it touches in the first cache line: an allocation the
+    /// head of the stack cache as well.
     #[derive(Debug)]
-    #[repr(C)]
+    #[repr(C, align(64))]
     pub(crate) struct ThreadBlock {
         owner: AtomicU32,
         /// Whether the hook is at work on this block; a second entry comes from a signal handler.
         busy: AtomicU32,
-        /// Unloaded modules that `rules` and `stack_cache` know of.
-        unloads_seen: AtomicU32,
         /// What the counted blocks take in the inner allocator, by its rounding: of those made here, less
         /// of those that ended here. Wraps below zero.
         pub(crate) chunk_bytes: AtomicU64,
-        next: Link<ThreadBlock>,
-        pub(crate) tally: Tally,
-        pub(crate) slots: OwnSlots,
         stack_cache: UnsafeCell<StackCache>,
+        pub(crate) slots: OwnSlots,
+        next: Link<ThreadBlock>,
+        /// Unloaded modules that `rules` and `stack_cache` know of.
+        unloads_seen: AtomicU32,
+        pub(crate) tally: Tally,
         pub(crate) rules: RuleCache,
         pub(crate) frames: FrameBuffer,
         /// For the next sampled block, should its bucket of the side table be full.
@@ -71,7 +72,8 @@ zeroed! {
 }
 
 // SAFETY: `stack_cache`, all that is not made for sharing, is reached through a `BlockGuard` only, and a
-// block has one at a time.
+// block has one at a time. What a look-up leaves of it to be read later, a `Divergence`, is handed on with
+// the guard and read by the same call.
 unsafe impl Sync for ThreadBlock {}
 
 impl ThreadBlock {

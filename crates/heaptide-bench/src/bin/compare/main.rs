@@ -7,12 +7,14 @@
 
 #![forbid(unsafe_code)]
 
+mod bounds;
 mod callgrind;
 mod contender;
 mod cost;
 mod document;
 mod drawing;
 mod instructions;
+mod lackey;
 mod machine;
 mod markdown;
 mod plan;
@@ -20,8 +22,10 @@ mod recording;
 mod results;
 mod snapshots;
 mod soak;
+mod source;
 mod tables;
 mod target;
+mod warm;
 
 use std::process::ExitCode;
 
@@ -38,9 +42,10 @@ fn main() -> ExitCode {
     let done = match wanted.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["bench"] => bench(),
         ["instructions"] => instructions::run(),
+        ["lines"] => warm::run(),
         ["snapshots"] => snapshots::run(),
         ["soak"] => soak::run(),
-        _ => Err(anyhow::anyhow!("usage: bench-compare bench|instructions|snapshots|soak")),
+        _ => Err(anyhow::anyhow!("usage: bench-compare bench|instructions|lines|snapshots|soak")),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

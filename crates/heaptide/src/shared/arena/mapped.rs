@@ -1,6 +1,6 @@
 //! The arena over mappings from the system.
 
-use core::cell::UnsafeCell;
+use core::cell::{Cell, UnsafeCell};
 use core::marker::PhantomData;
 use core::mem;
 use core::ops::Range;
@@ -52,6 +52,8 @@ unsafe impl<T> Zeroed for Option<&'static T> {}
 unsafe impl<T> Zeroed for Option<&'static mut T> {}
 // SAFETY: a cell has the bit validity of what is in it.
 unsafe impl<T: Zeroed> Zeroed for UnsafeCell<T> {}
+// SAFETY: as for `UnsafeCell`.
+unsafe impl<T: Zeroed> Zeroed for Cell<T> {}
 // SAFETY: an atomic pointer and nothing else; null is no link.
 unsafe impl<T> Zeroed for Link<T> {}
 // SAFETY: as for `Link`.

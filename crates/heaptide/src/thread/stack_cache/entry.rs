@@ -92,7 +92,7 @@ fn diverging_key<'a>(
         for (expected, distance) in group.comparisons() {
             // What led here is the same, so the walk looked in the same place next.
             let found = left.next().filter(|found| found.distance == distance)?;
-            if found.word != *expected {
+            if found.word != expected.get() {
                 return Some(EntryKey::at_divergence(expected, found.word));
             }
         }

@@ -22,6 +22,7 @@
 pub(crate) mod entry;
 pub(crate) mod storage;
 
+use core::cell::Cell;
 use core::ptr;
 
 use crate::shared::arena::zeroed;
@@ -55,14 +56,23 @@ const WORD_BYTES: u64 = 8;
 
 zeroed! {
     /// The stack cache of one thread.
+    ///
+    /// In this order, so that what every look-up reads is together, with the first sets.
     #[derive(Debug)]
+    #[repr(C)]
     pub(crate) struct StackCache {
         /// Which bits of a hash name a set: one less than the number of sets in use.
         mask: usize,
+        /// [`origin`] of the tag in force.
+        origin: u64,
+        /// What entries depend on beside the stack: the tag in force (bits 0–11) and the version (12–31).
+        /// Entries of an earlier version are void: that is how everything is forgotten at once, without
+        /// touching it.
+        context: u32,
+        sets: [Option<&'static mut SetChunk>; MAX_SET_CHUNKS],
+        log: [Option<&'static LogChunk>; MAX_LOG_CHUNKS],
         /// Entries of the present version.
         n_entries: usize,
-        sets: [Option<&'static mut SetChunk>; MAX_SET_CHUNKS],
-        log: [Option<&'static mut LogChunk>; MAX_LOG_CHUNKS],
         /// Chunks that the log has.
         n_log_chunks: usize,
         /// The chunk that is being filled, and how many of its groups are.
@@ -72,25 +82,20 @@ zeroed! {
         n_passed_by: usize,
         /// What the walk that is under way has relied on so far.
         relied_on: [Comparison; MAX_CHECKS],
-        /// What entries depend on beside the stack: the tag in force (bits 0–11) and the version (12–31).
-        /// Entries of an earlier version are void: that is how everything is forgotten at once, without
-        /// touching it.
-        context: u32,
         /// Where depth is measured from, so that threads that do the same on other stacks use the same
         /// sets, and a block that is handed on does not touch ever more memory.
         base: u64,
-        /// [`origin`] of the tag in force.
-        origin: u64,
     }
 }
 
 zeroed! {
-    /// Words and where they stand: so many words above the stack pointer.
-    #[derive(Clone, Copy, Debug)]
+    /// Words and where they stand: so many words above the stack pointer. In cells, so that a look-up can
+    /// return a reference to one beside the thread's block, which makes it shorter than an index would.
+    #[derive(Debug)]
     #[repr(C, align(64))]
     pub(crate) struct Group {
-        words: [u64; GROUP],
-        distances: [u32; GROUP],
+        words: [Cell<u64>; GROUP],
+        distances: [Cell<u32>; GROUP],
     }
 }
 
@@ -100,22 +105,23 @@ impl Group {
     fn diverging_key(&self, stack: impl StackMemory, sp: u64) -> Option<EntryKey> {
         self.comparisons().find_map(|(expected, distance)| {
             let word = stack.word(sp + u64::from(distance) * WORD_BYTES);
-            (word != *expected).then(|| EntryKey::at_divergence(expected, word))
+            (word != expected.get()).then(|| EntryKey::at_divergence(expected, word))
         })
     }
 
     /// Words and their distances.
     #[inline(always)]
-    fn comparisons(&self) -> impl Iterator<Item = (&u64, u32)> {
-        self.words.iter().zip(self.distances)
+    fn comparisons(&self) -> impl Iterator<Item = (&Cell<u64>, u32)> {
+        self.words.iter().zip(self.distances.iter().map(Cell::get))
     }
 
     /// Expects the first few of these, then the last of them again.
-    fn expect(&mut self, comparisons: &[Comparison]) {
+    fn expect(&self, comparisons: &[Comparison]) {
         let padding = comparisons.last().into_iter().cycle();
-        let to = self.words.iter_mut().zip(&mut self.distances);
+        let to = self.words.iter().zip(&self.distances);
         for ((word, distance), from) in to.zip(comparisons.iter().chain(padding)) {
-            (*word, *distance) = (from.word, from.distance);
+            word.set(from.word);
+            distance.set(from.distance);
         }
     }
 }
@@ -124,15 +130,16 @@ impl Group {
 // Not always, as `lookup::find_slot_fast`.
 #[cfg_attr(not(debug_assertions), inline(always))]
 #[cfg_attr(debug_assertions, inline)]
-fn first_not_held(run: &[Group], stack: impl StackMemory, sp: u64) -> Option<&Group> {
-    for group in run {
-        for (&expected, distance) in group.words.iter().zip(group.distances) {
-            if stack.word(sp + u64::from(distance) * WORD_BYTES) != expected {
-                return Some(group);
-            }
-        }
-    }
-    None
+fn first_not_held(
+    run: &'static [Group],
+    stack: impl StackMemory,
+    sp: u64,
+) -> Option<&'static Group> {
+    run.iter().find(|group| {
+        group.comparisons().any(|(expected, distance)| {
+            stack.word(sp + u64::from(distance) * WORD_BYTES) != expected.get()
+        })
+    })
 }
 
 zeroed! {
@@ -210,7 +217,7 @@ impl EntryKey {
     /// The rest of a stack that holds `word` where this word of the log is expected. The log is
     /// nobody's stack, so its places are no stack pointers.
     #[inline(always)]
-    fn at_divergence(expected: &u64, word: u64) -> Self {
+    fn at_divergence(expected: &Cell<u64>, word: u64) -> Self {
         Self { place: ptr::from_ref(expected).addr() as u64, word }
     }
 }
@@ -226,12 +233,10 @@ pub(crate) enum Lookup {
     Miss,
 }
 
-/// A group of which the stack does not hold all words: its chunk of the log, and its address.
+/// A group of which the stack does not hold all words. Nobody may look at it who does not hold the thread's
+/// block since the look-up.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Divergence {
-    chunk: u16,
-    address: usize,
-}
+pub(crate) struct Divergence(&'static Group);
 
 const TAG_BITS: u32 = 12;
 const TAG_MASK: u32 = (1 << TAG_BITS) - 1;
@@ -292,14 +297,11 @@ impl StackCache {
     pub(crate) fn look_up(&self, stack: impl StackMemory, caller: Caller) -> Lookup {
         let key = EntryKey::of(caller);
         let entry = self.entry_in(self.set_of(key), key, caller.fp);
-        let Some((entry, (run, slot))) = entry.and_then(|it| Some((it, self.known(it)?))) else {
+        let Some((run, slot)) = entry.and_then(|entry| self.known(entry)) else {
             return Lookup::Miss;
         };
         match first_not_held(run, stack, caller.sp) {
-            Some(group) => Lookup::Diverged(Divergence {
-                chunk: entry.chunk,
-                address: ptr::from_ref(group).addr(),
-            }),
+            Some(group) => Lookup::Diverged(Divergence(group)),
             None => Lookup::Hit(slot),
         }
     }
@@ -310,11 +312,8 @@ impl StackCache {
         &self,
         stack: impl StackMemory,
         caller: Caller,
-        divergence: Divergence,
+        Divergence(group): Divergence,
     ) -> Option<&'static SiteSlot> {
-        let chunk = self.log.get(usize::from(divergence.chunk))?.as_deref()?;
-        let bytes = divergence.address.checked_sub(ptr::from_ref(chunk).addr())?;
-        let group = chunk.get(bytes / size_of::<Group>())?;
         self.follow(stack, caller, group.diverging_key(stack, caller.sp)?)
     }
 
@@ -358,8 +357,8 @@ impl StackCache {
 
     /// What an entry expects of the stack, and where that stack counts.
     #[inline(always)]
-    fn known(&self, entry: &Entry) -> Option<(&[Group], &'static SiteSlot)> {
-        let chunk = self.log.get(usize::from(entry.chunk))?.as_deref()?;
+    fn known(&self, entry: &Entry) -> Option<(&'static [Group], &'static SiteSlot)> {
+        let chunk: &LogChunk = (*self.log.get(usize::from(entry.chunk))?)?;
         let (start, len) = (usize::from(entry.start), usize::from(entry.len));
         Some((chunk.get(start..start + len)?, entry.slot?))
     }

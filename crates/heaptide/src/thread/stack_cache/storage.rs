@@ -74,7 +74,7 @@ impl StackCache {
         if n_chunks > 0 && !memory.budget.take(size_of::<LogChunk>() as u64) {
             return false;
         }
-        *end = memory.arena.one_mut();
+        *end = memory.arena.one_mut().map(|chunk: &mut LogChunk| &*chunk);
         let is_there = end.is_some();
         self.n_log_chunks += usize::from(is_there);
         is_there
@@ -87,13 +87,14 @@ impl StackCache {
     pub(super) fn append_run(&mut self, run: Range<usize>) -> Option<RunPlace> {
         let Self { log, relied_on, log_chunk, n_groups, .. } = self;
         let comparisons: &[Comparison] = relied_on.get(run)?;
-        let room = log.get_mut(*log_chunk)?.as_deref_mut()?.get_mut(*n_groups..)?;
+        let chunk: &LogChunk = (*log.get(*log_chunk)?)?;
+        let room = chunk.get(*n_groups..)?;
         let groups = comparisons.chunks(GROUP);
         let (start, len) = (*n_groups, groups.len());
         if room.len() < len.max(1) {
             return None;
         }
-        for (group, comparisons) in room.iter_mut().zip(groups) {
+        for (group, comparisons) in room.iter().zip(groups) {
             group.expect(comparisons);
         }
         *n_groups += len.max(1);
