@@ -15,7 +15,6 @@ use core::ops::Deref;
 use crate::shared::arena::{Arena, Link, zeroed};
 use crate::shared::pool::{self, Node, Pool};
 use crate::shared::samples::Chunk;
-use crate::shared::state::{MAX_UNLOADS, State};
 use crate::sync::Ordering::Relaxed;
 use crate::sync::{AtomicU32, AtomicU64, signal_fence};
 use crate::thread::counters::own::OwnSlots;
@@ -35,7 +34,7 @@ zeroed! {
         owner: AtomicU32,
         /// Whether the hook is at work on this block; a second entry comes from a signal handler.
         busy: AtomicU32,
-        /// Unloaded modules that `rules` and `stack_cache` know of.
+        /// How many unloads `rules` and `stack_cache` know of.
         unloads_seen: AtomicU32,
         /// What the counted blocks take in the inner allocator, by its rounding: of those made here, less
         /// of those that ended here. Wraps below zero.
@@ -88,12 +87,6 @@ impl ThreadBlock {
         Some(BlockGuard { block: self })
     }
 
-    /// Whether the next unload would be noticed: they are not counted without end.
-    #[inline]
-    pub(crate) fn can_tell_unloads(&self) -> bool {
-        self.unloads_seen.load(Relaxed) < MAX_UNLOADS
-    }
-
     /// Gives the block up; its counts stay. The next owner sees them.
     #[cold]
     fn release(&self) {
@@ -144,13 +137,13 @@ impl BlockGuard {
         unsafe { &mut *self.block.stack_cache.get() }
     }
 
-    /// Drops what was learned of addresses that may mean something else since modules were
-    /// unloaded, as `state` says.
-    pub(crate) fn forget_unloaded(&mut self, state: State) {
-        if self.unloads_seen.load(Relaxed) < state.unloads() {
+    /// Drops what was learned of addresses that may mean something else if there were more unloads
+    /// since then than are known here.
+    pub(crate) fn forget_unloaded(&mut self, unloads: u32) {
+        if self.unloads_seen.load(Relaxed) != unloads {
             self.rules.clear();
             self.stack_cache_mut().clear();
-            self.unloads_seen.store(state.unloads(), Relaxed);
+            self.unloads_seen.store(unloads, Relaxed);
         }
     }
 }
