@@ -2,6 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+/// Frames of a stack that are followed; what lies beyond is cut off and counted. The innermost frames are the
+/// ones kept: they say what allocated. Stacks of asynchronous services have up to a hundred; only recursion
+/// has more than this.
+pub const MAX_FRAMES: usize = 256;
+
 /// How allocations are recorded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -72,7 +77,7 @@ pub struct Header {
     /// How many bytes all threads together may take for detail: remembered stacks, counters of their own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub budget_bytes: Option<u64>,
-    /// How many of a stack's innermost frames make a call site.
+    /// How many of a stack's innermost frames make a call site; absent: [`MAX_FRAMES`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub frames: Option<u32>,
     /// The process it was forked from, if that one's recording went on here.

@@ -44,7 +44,7 @@ mod line;
 pub use account::{Account, Parts, PartsSource};
 pub use cohort::{BUCKETS, Bucket};
 pub use error::Error;
-pub use header::{Header, Mode, Parent};
+pub use header::{Header, MAX_FRAMES, Mode, Parent};
 pub use ids::{Epoch, ModuleId, ModuleOffset, SiteId};
 pub use line::{Kind, Line};
 pub use module::{Module, Name, NamedOffset, Names};

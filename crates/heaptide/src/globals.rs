@@ -4,6 +4,7 @@
 
 #![forbid(unsafe_code)]
 
+use heaptide_format::MAX_FRAMES;
 use once_cell::sync::OnceCell;
 
 use crate::shared::arena::{Arena, Link};
@@ -21,7 +22,6 @@ use crate::thread::block::ThreadBlock;
 use crate::thread::counters::own::CountContext;
 use crate::thread::counters::shared::SharedSlots;
 use crate::thread::scratch_stack::ScratchStack;
-use crate::unwind::MAX_FRAMES;
 use crate::unwind::modules::LoadedModules;
 
 /// What the shim is doing; see [`crate::shared::state`].
@@ -161,7 +161,7 @@ pub(crate) fn refresh_modules() -> State {
     note_unloads()
 }
 
-/// The state, with all unloads in it that were noticed so far.
+/// The state, after all unloads that were noticed so far.
 pub(crate) fn note_unloads() -> State {
     STATE.note_unloads(MODULES.unloads());
     STATE.load()

@@ -9,7 +9,7 @@ use std::process::{ExitCode, Output};
 use std::thread;
 
 use heaptide::{Heaptide, Mode, Recorder};
-use heaptide_format::{Reason, Site};
+use heaptide_format::{MAX_FRAMES, Reason, Site};
 use rig::recording::Recording;
 use rig::{program, scratch};
 
@@ -204,7 +204,7 @@ fn frames_are_obeyed() {
         let leak = recording.sites.iter().find(|site| site.tag.as_deref() == Some("leak"));
         leak.cloned().expect("a site of the leak")
     };
-    let (whole, cut) = (leak("256"), leak("3"));
+    let (whole, cut) = (leak(&MAX_FRAMES.to_string()), leak("3"));
     let offsets =
         |site: &Site| -> Vec<_> { site.frames.iter().map(|frame| frame.offset.0).collect() };
     assert_eq!(offsets(&cut), offsets(&whole)[..3]);

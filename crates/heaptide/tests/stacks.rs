@@ -38,6 +38,8 @@ fn main() -> ExitCode {
             ("a_deep_recursion_keeps_its_inner_frames", a_deep_recursion_keeps_its_inner_frames),
             ("a_reloaded_module_keeps_its_sites_apart", a_reloaded_module_keeps_its_sites_apart),
             ("a_walk_knows_which_module_is_there_now", a_walk_knows_which_module_is_there_now),
+            ("modules_that_come_and_go_stay_known", modules_that_come_and_go_stay_known),
+            ("more_modules_than_there_is_room_for", more_modules_than_there_is_room_for),
         ],
         &[],
     )
@@ -470,23 +472,89 @@ fn a_walk_knows_which_module_is_there_now() {
     assert_eq!(blocks_by_plugin(&out, last), expected);
 }
 
-/// Observed blocks by the shared object on their stacks, as the segment says that holds a snapshot.
+/// Two plugins take turns in one place, more often than the shim has room for modules: they take two
+/// entries, their stacks keep their sites, and what comes later is remembered as ever.
+fn modules_that_come_and_go_stay_known() {
+    const TURNS: u64 = 4500;
+    let folder = scratch_folder("turns");
+    let [one, two] = [("one", "16"), ("two", "80")].map(|(name, bytes)| {
+        let options = [&format!("-DFRAME_BYTES={bytes}"), "-Wl,--build-id=sha1"];
+        build(&folder, name, &options)
+    });
+    let out = folder.join("out");
+    let recorder = Recorder::builder().output(out.join("turns.jsonl")).segment_bytes(1);
+    let recorder = recorder.start().expect("a recording starts");
+    for _ in 0..TURNS {
+        for object in [&one, &two] {
+            let loaded = Loaded::open(object);
+            (loaded.through)(allocate);
+            loaded.close();
+        }
+    }
+    let before = recorder.snapshot().expect("a snapshot");
+    (0..1000).for_each(|_| allocate());
+    let last = recorder.snapshot().expect("a snapshot");
+    recorder.finish().expect("the end");
+
+    let name = |path: &Path| path.to_string_lossy().into_owned();
+    let expected = BTreeMap::from([(name(&one), TURNS), (name(&two), TURNS)]);
+    assert_eq!(blocks_by_plugin(&out, before), expected);
+    let [before, last] = [before, last].map(|seq| segment_with(&out, seq));
+    assert!(before.modules.len() < 100, "{} modules", before.modules.len());
+    assert!(before.sites.len() < 500, "{} sites", before.sites.len());
+    let misses = |recording: &Recording| recording.last().unwinding.expect("it is said").misses;
+    let more = misses(&last) - misses(&before);
+    assert!(more < 100, "{more} of 1,000 blocks at one stack were not recognised");
+}
+
+/// Stacks through modules for which there is no room end there, and that is counted.
+fn more_modules_than_there_is_room_for() {
+    const MODULES: u64 = 4200;
+    let folder = scratch_folder("many");
+    let object = std::fs::read(build(&folder, "one", &["-s", "-nostdlib"])).expect("it was built");
+    let out = folder.join("out");
+    let recorder = Recorder::builder().output(out.join("many.jsonl")).segment_bytes(1);
+    let recorder = recorder.start().expect("a recording starts");
+    for n in 0..MODULES {
+        let copy = folder.join(format!("libcopy{n}.so"));
+        std::fs::write(&copy, &object).expect("a file");
+        (Loaded::open(&copy).through)(allocate);
+        std::fs::remove_file(&copy).expect("ours");
+    }
+    let last = recorder.snapshot().expect("a snapshot");
+    recorder.finish().expect("the end");
+    let segment = segment_with(&out, last);
+    let blocks = segment.under(last, TAG).allocs;
+    let cut = n_cut(&segment, last);
+    assert_eq!((blocks, segment.at(last).dropped.frames), (MODULES, cut));
+    let known = blocks_by_plugin(&out, last);
+    assert!(known.len() > 4000 && known.values().all(|blocks| *blocks == 1), "{}", known.len());
+    assert_eq!(known.len() as u64 + cut, MODULES);
+}
+
+fn segment_with(out: &Path, seq: u64) -> Recording {
+    let paths = std::fs::read_dir(out).expect("a folder").map(|entry| entry.expect("one").path());
+    let mut segments = paths.map(|path| Recording::read(&path));
+    let found = segments.find(|it| it.snapshots.iter().any(|snapshot| snapshot.seq == seq));
+    found.expect("a segment has the snapshot")
+}
+
+/// Observed blocks by the shared object on their stacks, as the segment says that holds a snapshot; without
+/// those whose stack is cut.
 fn blocks_by_plugin(out: &Path, last: u64) -> BTreeMap<String, u64> {
     let mut blocks = BTreeMap::<String, u64>::new();
-    for segment in std::fs::read_dir(out).expect("a folder") {
-        let segment = Recording::read(&segment.expect("an entry").path());
-        if segment.snapshots.iter().all(|snapshot| snapshot.seq != last) {
+    let segment = segment_with(out, last);
+    let sites: BTreeMap<_, _> = segment.sites.iter().map(|site| (site.id, site)).collect();
+    let paths: BTreeMap<_, _> = segment.modules.iter().map(|it| (it.id, &it.path)).collect();
+    for row in segment.tagged(last, TAG) {
+        let site = sites[&row.site];
+        if site.truncated {
             continue;
         }
-        for row in segment.tagged(last, TAG) {
-            let site = segment.sites.iter().find(|site| site.id == row.site).expect("its line");
-            let of_frame =
-                |id| segment.modules.iter().find(|module| module.id == id).expect("its line");
-            let modules = site.frames.iter().filter_map(|frame| Some(of_frame(frame.module?)));
-            let plugins: Vec<_> = modules.filter(|module| module.path.ends_with(".so")).collect();
-            let [plugin] = plugins[..] else { panic!("one frame of a plugin: {plugins:?}") };
-            *blocks.entry(plugin.path.clone()).or_default() += row.allocs;
-        }
+        let modules = site.frames.iter().filter_map(|frame| Some(paths[&frame.module?]));
+        let plugins: Vec<_> = modules.filter(|path| path.ends_with(".so")).collect();
+        let [plugin] = plugins[..] else { panic!("one frame of a plugin: {plugins:?}") };
+        *blocks.entry(plugin.clone()).or_default() += row.allocs;
     }
     blocks
 }

@@ -2,11 +2,11 @@
 
 #![forbid(unsafe_code)]
 
-use crate::globals::{ARENA, OWN_CHUNK_BYTES, STATE, THREAD_BLOCKS, UNHELD};
+use crate::globals::{ARENA, MODULES, OWN_CHUNK_BYTES, STATE, THREAD_BLOCKS, UNHELD};
 use crate::shared::state::State;
 use crate::shared::trailer::{Birth, SiteIndex};
-use crate::sync::Ordering::Relaxed;
-use crate::sync::add;
+use crate::sync::Ordering::{Acquire, Relaxed};
+use crate::sync::{add, fence};
 use crate::thread::block::{self, BlockGuard, BorrowedGuard, ThreadBlock};
 
 /// The block that a call of the hook works on, and the state since then.
@@ -52,8 +52,9 @@ pub(super) fn any_guard() -> Option<AnyGuard> {
     let lent = || block::borrow(&THREAD_BLOCKS, &ARENA).map(Owner::Lent);
     let owner = own.map(Owner::Own).or_else(lent)?;
     let mut any = AnyGuard { owner, state: STATE.load() };
-    let state = any.state;
-    any.get_mut().forget_unloaded(state);
+    // All unloads that the state knows of, and maybe later ones.
+    fence(Acquire);
+    any.get_mut().forget_unloaded(MODULES.unloads());
     Some(any)
 }
 

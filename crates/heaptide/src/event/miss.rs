@@ -32,7 +32,8 @@ pub(super) fn resolve_miss(
     tables()?;
     // Before anything that was learned of an address is used: is its module still there?
     MODULES.look_for_unloads();
-    guard.forget_unloaded(note_unloads());
+    note_unloads();
+    guard.forget_unloaded(MODULES.unloads());
     let (block, tag) = (guard.block(), guard.stack_cache().tag());
     let unloads = MODULES.unloads();
     let mut entry = EntryBuilder::new(guard.stack_cache_mut(), caller);
@@ -40,7 +41,8 @@ pub(super) fn resolve_miss(
     if MODULES.unloads() != unloads {
         // The walk came through a module that is where another had been, and may have used what was
         // learned of that one. All modules on this stack are known now.
-        guard.forget_unloaded(note_unloads());
+        note_unloads();
+        guard.forget_unloaded(MODULES.unloads());
         entry = EntryBuilder::new(guard.stack_cache_mut(), caller);
         outcome = unwind(block, stack, caller, &mut entry);
     }
@@ -49,12 +51,11 @@ pub(super) fn resolve_miss(
     add(&tally.uncacheable, u64::from(!entry.usable));
     let site = intern(block, outcome, tag);
     let slot = COUNT_CONTEXT.slot_for(&block.slots, site)?;
-    if block.can_tell_unloads() {
-        entry.commit(CacheMemory { arena: &ARENA, budget: &BUDGET }, slot);
-    }
+    entry.commit(CacheMemory { arena: &ARENA, budget: &BUDGET }, slot);
     Some(site)
 }
 
+/// Walks the stack; its frames are in the block then, each with its module where that must be told.
 pub(super) fn unwind(
     block: &ThreadBlock,
     stack: impl StackMemory,
@@ -62,13 +63,12 @@ pub(super) fn unwind(
     entry: &mut EntryBuilder<'_>,
 ) -> Outcome {
     let frames = block.frames.get(..frames_kept() as usize).unwrap_or(&block.frames);
-    match unwinder() {
+    let outcome = match unwinder() {
         Unwinder::EhFrame => {
             let mut modules = ModuleFinder::new(&MODULES, &ARENA);
             walk(stack, caller, frames, entry, |address| {
                 let Some(module) = modules.module_at(address) else { return Rule::Unknown };
-                let rule = || module.rule_of(address);
-                if block.can_tell_unloads() { block.rules.rule(address, rule) } else { rule() }
+                block.rules.rule(address, || module.rule_of(address))
             })
         }
         #[cfg(any(
@@ -76,14 +76,15 @@ pub(super) fn unwind(
             not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))
         ))]
         Unwinder::Backtrace => crate::unwind::fallback::walk(frames, entry),
-    }
+    };
+    MODULES.tell_apart(frames.get(..outcome.n_frames).unwrap_or(&[]));
+    outcome
 }
 
 /// The site of the stack that was just unwound.
 pub(super) fn intern(block: &ThreadBlock, outcome: Outcome, tag: u32) -> SiteIndex {
     let frames = block.frames.get(..outcome.n_frames).unwrap_or(&[]);
-    let layout = MODULES.layout_of(frames);
-    let stack = StackRef { frames, tag, truncated: outcome.truncated, layout };
+    let stack = StackRef { frames, tag, truncated: outcome.truncated };
     let Some(tables) = tables() else { return SiteIndex::OVERFLOW };
     let site = tables.sites.intern(&ARENA, stack);
     keep_fewer_frames(&tables.sites);

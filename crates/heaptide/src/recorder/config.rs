@@ -5,14 +5,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use heaptide_format::{Names, Parent};
+use heaptide_format::{MAX_FRAMES, Names, Parent};
 
 use super::error::Error;
 use super::threshold::Threshold;
 use crate::globals::Unwinder;
 use crate::shared::budget;
 use crate::shared::sites::SiteEntry;
-use crate::unwind::MAX_FRAMES;
 
 /// What to record and where; see [`crate::Recorder::builder`].
 #[derive(Clone, Debug)]

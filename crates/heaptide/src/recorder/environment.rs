@@ -7,6 +7,8 @@
 
 use std::time::Duration;
 
+use heaptide_format::MAX_FRAMES;
+
 use super::config::Builder;
 use super::handle::{self, Asker};
 use super::lifecycle::LIFECYCLE;
@@ -16,7 +18,6 @@ use super::threshold;
 use crate::mode::{ProcessMode, asked, complaint_about_mode};
 use crate::sys;
 use crate::thread::block::InternalGuard;
-use crate::unwind::MAX_FRAMES;
 
 const KNOWN: [&str; 10] = [
     "HEAPTIDE_CHILDREN",
@@ -92,7 +93,8 @@ fn configure(mut builder: Builder) -> Result<Builder, String> {
     }
     if let Some(text) = var("HEAPTIDE_FRAMES")? {
         let frames = text.parse().ok().filter(|frames| (1..=MAX_FRAMES as u32).contains(frames));
-        let wrong = || format!("HEAPTIDE_FRAMES={text} is not a number of frames from 1 to 256");
+        let wrong =
+            || format!("HEAPTIDE_FRAMES={text} is not a number of frames from 1 to {MAX_FRAMES}");
         builder = builder.frames(frames.ok_or_else(wrong)?);
     }
     match var("HEAPTIDE_CHILDREN")?.as_deref() {

@@ -20,8 +20,7 @@ pub(super) fn of_sites(sites: &mut dyn Iterator<Item = &'static SiteEntry>) -> V
     let mut addresses = BTreeMap::<usize, (u64, BTreeSet<u64>)>::new();
     for site in sites {
         for frame in site.frames() {
-            let address = frame.load(Relaxed);
-            let module = MODULES.module_of(site.layout(), address.wrapping_sub(1));
+            let (address, module) = MODULES.module_of(frame.load(Relaxed));
             if let Some((at, module)) = module.filter(|(_, module)| module.is_loaded()) {
                 let (_, of_module) =
                     addresses.entry(at).or_insert_with(|| (module.bias(), BTreeSet::new()));

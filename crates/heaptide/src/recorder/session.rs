@@ -237,16 +237,14 @@ impl Session {
         }
         let entry = self.tables.sites.get(index);
         let frames = entry.map_or(&[][..], SiteEntry::frames);
-        let layout = entry.map_or(0, SiteEntry::layout);
-        let frames =
-            frames.iter().map(|frame| self.locate(layout, frame.load(Relaxed), out)).collect();
+        let frames = frames.iter().map(|frame| self.locate(frame.load(Relaxed), out)).collect();
         let tag = entry.and_then(|entry| self.tables.tags.name(entry.tag()));
         let truncated = entry.is_none_or(SiteEntry::truncated);
         Line::Site(Site { id: site, tag: tag.map(str::to_owned), frames, truncated }).write_to(out);
     }
 
-    fn locate(&mut self, layout: u32, address: u64, out: &mut Vec<u8>) -> Frame {
-        let Position { frame, module } = locate(layout, address);
+    fn locate(&mut self, frame: u64, out: &mut Vec<u8>) -> Frame {
+        let Position { frame, module } = locate(frame);
         if let Some((at, module)) = module
             && note(&mut self.introduced.modules, at)
         {
@@ -293,7 +291,7 @@ impl Session {
     }
 }
 
-/// Where an address lies.
+/// Where a frame's address lies.
 pub(super) struct Position {
     /// As a recording writes it.
     pub(super) frame: Frame,
@@ -301,10 +299,9 @@ pub(super) struct Position {
     pub(super) module: Option<(usize, &'static LoadedModule)>,
 }
 
-/// Where a return address lies that was on the stack in this layout of the modules.
-pub(super) fn locate(layout: u32, address: u64) -> Position {
-    // The call lies before the return address, which may already be another module's.
-    let module = MODULES.module_of(layout, address.wrapping_sub(1));
+/// Where a site's frame lies.
+pub(super) fn locate(frame: u64) -> Position {
+    let (address, module) = MODULES.module_of(frame);
     let frame = match module {
         None => Frame { module: None, offset: ModuleOffset(address) },
         Some((at, module)) => Frame {

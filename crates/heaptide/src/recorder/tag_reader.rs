@@ -110,9 +110,8 @@ impl TagReader {
 
     fn site(&self, id: SiteId, header: &Header, modules: &mut BTreeMap<usize, Module>) -> Site {
         let entry = self.tables.sites.get(SiteIndex::of(id));
-        let layout = entry.map_or(0, SiteEntry::layout);
-        let frames = entry.map_or(&[][..], SiteEntry::frames).iter().map(|address| {
-            let Position { frame, module } = session::locate(layout, address.load(Relaxed));
+        let frames = entry.map_or(&[][..], SiteEntry::frames).iter().map(|frame| {
+            let Position { frame, module } = session::locate(frame.load(Relaxed));
             if let Some((at, module)) = module {
                 modules.entry(at).or_insert_with(|| session::describe(at, module, &header.exe));
             }

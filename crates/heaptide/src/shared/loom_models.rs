@@ -23,7 +23,7 @@ use crate::sync::{AtomicU32, AtomicU64, add};
 /// The site of a stack of one frame.
 fn intern(table: &SiteTable, frame: u64) -> SiteIndex {
     let frames = [AtomicU64::new(frame)];
-    let stack = StackRef { frames: &frames, tag: 0, truncated: false, layout: 0 };
+    let stack = StackRef { frames: &frames, tag: 0, truncated: false };
     table.intern(&Arena::new(), stack)
 }
 

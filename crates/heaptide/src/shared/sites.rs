@@ -24,14 +24,13 @@ zeroed! {
         index: AtomicU32,
         tag: AtomicU32,
         truncated: AtomicU32,
-        layout: AtomicU32,
         frames: RowLink<AtomicU64>,
         next: Link<SiteEntry>,
     }
 }
 
 impl SiteEntry {
-    /// Run-time return addresses, innermost first.
+    /// Frames, innermost first.
     pub(crate) fn frames(&self) -> &'static [AtomicU64] {
         self.frames.get().unwrap_or(&[])
     }
@@ -45,11 +44,6 @@ impl SiteEntry {
         self.truncated.load(Ordering::Relaxed) != 0
     }
 
-    /// Which modules its addresses are in, where several were mapped in one place one after another.
-    pub(crate) fn layout(&self) -> u32 {
-        self.layout.load(Ordering::Relaxed)
-    }
-
     fn index(&self) -> SiteIndex {
         SiteIndex(self.index.load(Ordering::Relaxed))
     }
@@ -58,7 +52,6 @@ impl SiteEntry {
         self.hash.load(Ordering::Relaxed) == hash
             && self.tag() == stack.tag
             && self.truncated() == stack.truncated
-            && self.layout() == stack.layout
             && same(self.frames(), stack.frames)
     }
 }
@@ -66,12 +59,11 @@ impl SiteEntry {
 /// A stack as it comes from the unwinder.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct StackRef<'a> {
-    /// Run-time return addresses, innermost first.
+    /// Innermost first: run-time return addresses, with the modules that they are in where that must be told
+    /// (`crate::unwind::modules`).
     pub(crate) frames: &'a [AtomicU64],
     pub(crate) tag: u32,
     pub(crate) truncated: bool,
-    /// See [`SiteEntry::layout`].
-    pub(crate) layout: u32,
 }
 
 /// The table. One per process; tests make their own.
@@ -151,7 +143,6 @@ impl SiteTable {
         entry.hash.store(hash, Ordering::Relaxed);
         entry.tag.store(stack.tag, Ordering::Relaxed);
         entry.truncated.store(u32::from(stack.truncated), Ordering::Relaxed);
-        entry.layout.store(stack.layout, Ordering::Relaxed);
         let index = self.claim_index()?;
         entry.index.store(index, Ordering::Relaxed);
         self.by_index.get(index as usize)?.set(Some(entry));

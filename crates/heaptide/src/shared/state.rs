@@ -4,8 +4,8 @@
 //! |---|---|
 //! | 0–4 | [`Phase`] |
 //! | 5–26 | the [`CohortKey`]: which recording and which birth bucket a block born now belongs to |
-//! | 27–39 | how many modules were unloaded so far, up to [`MAX_UNLOADS`] |
-//! | 40–63 | the tick: changes with every epoch and every recording, and begins again after 2^24 |
+//! | 27–45 | unloads: how many modules were unloaded so far; begins again after 2^19 |
+//! | 46–63 | the tick: changes with every epoch and every recording; begins again after 2^18 |
 //!
 //! What a thread keeps for a site ([`crate::thread::counters`]) says for which word it is valid: one
 //! compare then tells that the same recording runs, that no epoch went by, and that what was
@@ -18,6 +18,11 @@
 //! | recording, sampling | the same, a tick later | an epoch begins |
 //! | recording, sampling | armed, sampled-armed | the recording ends; a fork, in the child |
 //! | any | the same, with more unloads | a snapshot or a walk finds that a module is gone |
+//!
+//! Two states are never the same word, unless 2^18 epochs of one bucket lie between them: then a
+//! slot that was not touched meanwhile has the ranges of the earlier epoch. When unloads
+//! begin again the tick goes on by one, so that no number of unloads brings back a word; the ranges of that
+//! one epoch then begin there.
 //!
 //! The hook reads the word once per call, relaxed: who acts on an old one counts in the epoch before,
 //! which is where the event was when it began.
@@ -58,17 +63,15 @@ pub(crate) const COHORT_KEY_BITS: u32 = GENERATION_BITS + BUCKET_BITS;
 const PHASE_BITS: u32 = 5;
 const KEY_SHIFT: u32 = PHASE_BITS;
 const UNLOADS_SHIFT: u32 = KEY_SHIFT + COHORT_KEY_BITS;
-/// What is left beside 24 bits of tick.
-const UNLOADS_BITS: u32 = 13;
+/// What is left beside 18 bits of tick: with a snapshot every second three days.
+const UNLOADS_BITS: u32 = 19;
+const UNLOADS_MASK: u32 = (1 << UNLOADS_BITS) - 1;
 const TICK_SHIFT: u32 = UNLOADS_SHIFT + UNLOADS_BITS;
 
 const _: () = assert!(heaptide_format::BUCKETS <= 1 << BUCKET_BITS);
 
 /// How many recordings one process can make: a block must never be taken for another recording's.
 pub(crate) const MAX_GENERATION: u32 = (1 << GENERATION_BITS) - 1;
-
-/// Unloads are counted up to here; from here on stacks are not remembered any more.
-pub(crate) const MAX_UNLOADS: u32 = (1 << UNLOADS_BITS) - 1;
 
 /// Recording and birth bucket of a block. The generation is never 0, so no key is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,10 +139,9 @@ impl State {
         CohortKey((self.0 >> KEY_SHIFT) as u32 & ((1 << COHORT_KEY_BITS) - 1))
     }
 
-    /// How many modules were unloaded, up to [`MAX_UNLOADS`].
-    #[inline]
-    pub(crate) fn unloads(self) -> u32 {
-        (self.0 >> UNLOADS_SHIFT) as u32 & MAX_UNLOADS
+    /// How many modules were unloaded, of the last 2^19.
+    fn unloads(self) -> u32 {
+        (self.0 >> UNLOADS_SHIFT) as u32 & UNLOADS_MASK
     }
 
     #[inline]
@@ -219,13 +221,13 @@ impl StateCell {
         });
     }
 
-    /// Modules were unloaded, `unloads` of them so far.
+    /// Modules were unloaded, `unloads` of them so far. Fewer than are noted say nothing.
     pub(crate) fn note_unloads(&self, unloads: u32) {
-        let unloads = unloads.min(MAX_UNLOADS);
-        let mask = u64::from(MAX_UNLOADS) << UNLOADS_SHIFT;
         self.update(|now| {
-            let next = State(now.0 & !mask | u64::from(unloads) << UNLOADS_SHIFT);
-            (now.unloads() < unloads).then_some(next)
+            let more = unloads.wrapping_sub(now.unloads()) & UNLOADS_MASK;
+            // From the last number on to the tick.
+            let next = State(now.0.wrapping_add(u64::from(more) << UNLOADS_SHIFT));
+            (1..=UNLOADS_MASK / 2).contains(&more).then_some(next)
         });
     }
 
@@ -274,26 +276,47 @@ mod tests {
     }
 
     #[test]
-    fn unloads_are_counted_beside_everything_else_and_stop_at_the_end() {
+    fn unloads_are_counted_beside_everything_else() {
         let cell = StateCell::new();
         cell.decide(Phase::Armed);
-        let check = |unloads: u32, shown: u32| {
+        let check = |unloads: u32, is_new: bool, ticks: u32| {
             let before = cell.load();
             cell.note_unloads(unloads);
             let after = cell.load();
-            assert_eq!(after.unloads(), shown);
+            assert_eq!(before != after, is_new, "{unloads}");
             assert_eq!((after.phase(), after.key()), (before.phase(), before.key()));
-            assert_eq!(after.tick(), before.tick());
+            assert_eq!(after.tick(), before.tick() + ticks);
         };
-        check(1, 1);
+        check(1, true, 0);
         cell.begin(7);
-        check(2, 2);
-        check(1, 2);
+        check(2, true, 0);
+        check(1, false, 0);
+        check(2, false, 0);
         cell.advance(Epoch(9));
         assert_eq!(cell.load().unloads(), 2);
-        check(u32::MAX, MAX_UNLOADS);
+        check(UNLOADS_MASK / 2, true, 0);
+        check(UNLOADS_MASK - 1, true, 0);
+        check(UNLOADS_MASK, true, 0);
         cell.end();
-        assert_eq!(cell.load().unloads(), MAX_UNLOADS);
+        assert_eq!(cell.load().unloads(), UNLOADS_MASK);
+        // The numbers begin again, and so do those of the process.
+        check(UNLOADS_MASK + 1, true, 1);
+        check(UNLOADS_MASK, false, 0);
+        check(UNLOADS_MASK + 4, true, 0);
+        assert_eq!(cell.load().unloads(), 3);
+    }
+
+    /// However many unloads, as long as no epoch goes by.
+    #[test]
+    fn no_number_of_unloads_brings_back_a_state() {
+        let cell = StateCell::new();
+        cell.decide(Phase::Armed);
+        cell.begin(7);
+        let first = cell.load();
+        for unloads in (0..5 * (UNLOADS_MASK + 1)).step_by(1 << 10).skip(1) {
+            cell.note_unloads(unloads);
+            assert_ne!(cell.load(), first, "after {unloads}");
+        }
     }
 
     #[test]

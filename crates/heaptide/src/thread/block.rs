@@ -15,7 +15,6 @@ use core::ops::Deref;
 use crate::shared::arena::{Arena, Link, zeroed};
 use crate::shared::pool::{self, Node, Pool};
 use crate::shared::samples::Chunk;
-use crate::shared::state::{MAX_UNLOADS, State};
 use crate::sync::Ordering::Relaxed;
 use crate::sync::{AtomicU32, AtomicU64, signal_fence};
 use crate::thread::counters::own::OwnSlots;
@@ -42,7 +41,7 @@ zeroed! {
         stack_cache: UnsafeCell<StackCache>,
         pub(crate) slots: OwnSlots,
         next: Link<ThreadBlock>,
-        /// Unloaded modules that `rules` and `stack_cache` know of.
+        /// How many unloads `rules` and `stack_cache` know of.
         unloads_seen: AtomicU32,
         pub(crate) tally: Tally,
         pub(crate) rules: RuleCache,
@@ -88,12 +87,6 @@ impl ThreadBlock {
         self.busy.store(IN_USE, Relaxed);
         signal_fence();
         Some(BlockGuard { block: self })
-    }
-
-    /// Whether the next unload would be noticed: they are not counted without end.
-    #[inline]
-    pub(crate) fn can_tell_unloads(&self) -> bool {
-        self.unloads_seen.load(Relaxed) < MAX_UNLOADS
     }
 
     /// Gives the block up; its counts stay. The next owner sees them.
@@ -146,13 +139,13 @@ impl BlockGuard {
         unsafe { &mut *self.block.stack_cache.get() }
     }
 
-    /// Drops what was learned of addresses that may mean something else since modules were
-    /// unloaded, as `state` says.
-    pub(crate) fn forget_unloaded(&mut self, state: State) {
-        if self.unloads_seen.load(Relaxed) < state.unloads() {
+    /// Drops what was learned of addresses that may mean something else if there were more unloads
+    /// since then than are known here.
+    pub(crate) fn forget_unloaded(&mut self, unloads: u32) {
+        if self.unloads_seen.load(Relaxed) != unloads {
             self.rules.clear();
             self.stack_cache_mut().clear();
-            self.unloads_seen.store(state.unloads(), Relaxed);
+            self.unloads_seen.store(unloads, Relaxed);
         }
     }
 }

@@ -34,5 +34,5 @@ mod walk;
 
 pub(crate) use observer::WalkObserver;
 pub(crate) use rule::{Rule, RuleCache};
-pub(crate) use stack::{Caller, FrameBuffer, MAX_CHECKS, MAX_FRAMES, StackMemory};
+pub(crate) use stack::{Caller, FrameBuffer, MAX_CHECKS, StackMemory};
 pub(crate) use walk::{Outcome, walk};

@@ -2,12 +2,10 @@
 
 #![forbid(unsafe_code)]
 
+use heaptide_format::MAX_FRAMES;
+
 use crate::sync::AtomicU64;
 
-/// Frames that are followed; what lies beyond is cut off and counted. The innermost frames are the
-/// ones kept: they say what allocated. Stacks of asynchronous services have up to a hundred; only
-/// recursion has more than this.
-pub(crate) const MAX_FRAMES: usize = 256;
 /// Words a walk can rely on: a return address and a base pointer per frame.
 pub(crate) const MAX_CHECKS: usize = 2 * MAX_FRAMES;
 

@@ -7,12 +7,13 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
+use heaptide_format::MAX_FRAMES;
 use proptest::prelude::*;
 
 use super::arch::{self, Arch};
 use super::observer::WalkObserver;
 use super::rule::{Base, Rule};
-use super::stack::{Caller, FrameBuffer, MAX_FRAMES, PAGE_BYTES, StackMemory};
+use super::stack::{Caller, FrameBuffer, PAGE_BYTES, StackMemory};
 use super::walk::{Outcome, walk_on};
 use crate::sync::AtomicU64;
 use crate::sync::Ordering::Relaxed;

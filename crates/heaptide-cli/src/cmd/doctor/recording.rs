@@ -4,14 +4,13 @@ use heaptide_analyze::identity::WorkspaceCrates;
 use heaptide_analyze::load::{Point, Recording};
 use heaptide_analyze::symbols::{Resolve, Symbols};
 use heaptide_analyze::verdict::Rule;
+use heaptide_format::MAX_FRAMES;
 use heaptide_report::bytes;
 
 use super::diagnosis::Diagnosis;
 
 /// Stacks that were cut spoil a verdict if more than one block in so many was allocated under one.
 const ONE_CUT_IN: u64 = 100;
-/// As many frames as the shim keeps unless it is told otherwise.
-const MOST_FRAMES: u32 = 256;
 /// Fewer allocations than this between two snapshots are no load: a single request makes more.
 const LEAST_ALLOCATIONS_PER_SNAPSHOT: u64 = 10;
 /// Growth outside the recorded heap is told from this on: pages and arenas come in large pieces.
@@ -99,7 +98,7 @@ fn of_gaps(limit: Option<u32>, last: &Point, diagnosis: &mut Diagnosis) {
                  than the table of sites has room for, so new ones are told apart by {kept} frames"
             ),
         );
-    } else if limit.is_none_or(|frames| frames >= MOST_FRAMES)
+    } else if limit.is_none_or(|frames| frames as usize >= MAX_FRAMES)
         && dropped.frames > last.heap.allocs / ONE_CUT_IN
     {
         tell(

@@ -7,7 +7,9 @@
 //! when a recording starts and with each snapshot; what a walk meets before that is not known.
 //!
 //! No lock: an entry is written, then published by one compare-and-swap, and never removed, only
-//! marked unloaded, so that a site of an unloaded module keeps its name.
+//! marked unloaded, so that a site of an unloaded module keeps its name. A file that comes back to its
+//! place has its entry again, so that plugins which come and go a million times take an entry each, and
+//! their call sites stay the same.
 
 mod describe;
 mod refresh;
@@ -21,8 +23,12 @@ use crate::sync::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use crate::sync::{AtomicU32, AtomicU64};
 use crate::sys::{self, Answer, LoadedObject};
 
-/// Modules that are told apart, loaded and unloaded ones; code of others is in no module.
-const MAX_MODULES: usize = 1024;
+/// Bits of a frame's address; above them stands the number of its module, if others were in its place
+/// before ([`LoadedModules::tell_apart`]). No kernel gives a program more without being asked.
+const ADDRESS_BITS: u32 = 52;
+/// Files in places that are told apart, loaded and unloaded ones; code of others is in no module, so that
+/// stacks end at it, as truncated.
+const MAX_MODULES: usize = 1 << (u64::BITS - ADDRESS_BITS);
 /// How many modules a walk looks after that it does not come through: enough for most programs, and
 /// no more than the walk itself costs.
 const LOOKS_PER_WALK: usize = 8;
@@ -47,7 +53,8 @@ zeroed! {
         build_id_at: AtomicU64,
         /// Whether it is the executable, which is not unloaded.
         is_executable: AtomicU32,
-        unloaded: AtomicU32,
+        /// Goes up with each load and each unload that was noticed: odd while it is unloaded.
+        turns: AtomicU32,
         /// Whether another module was mapped there before.
         displaces: AtomicU32,
     }
@@ -78,7 +85,24 @@ impl LoadedModule {
     }
 
     pub(crate) fn is_loaded(&self) -> bool {
-        self.unloaded.load(Acquire) == 0
+        self.turns().is_multiple_of(2)
+    }
+
+    fn turns(&self) -> u32 {
+        self.turns.load(Acquire)
+    }
+
+    /// Notes that it is gone, if it was there and neither went nor came back since `turns` was read; whether
+    /// it was noted.
+    fn go(&self, turns: u32) -> bool {
+        turns.is_multiple_of(2)
+            && self.turns.compare_exchange(turns, turns.wrapping_add(1), AcqRel, Relaxed).is_ok()
+    }
+
+    /// Notes that it is there again, maybe without having been missed.
+    fn come_back(&self, seen: &Seen) {
+        self.link_map.store(seen.link_map, Relaxed);
+        let _ = self.turns.fetch_update(AcqRel, Relaxed, |turns| Some((turns | 1).wrapping_add(1)));
     }
 
     fn displaces(&self) -> bool {
@@ -89,9 +113,17 @@ impl LoadedModule {
         self.start.load(Relaxed) < seen.end && seen.start < self.end.load(Relaxed)
     }
 
+    /// Whether it is the same file in the same place. Without a build id it may have been written anew.
+    fn is_file_of(&self, seen: &Seen) -> bool {
+        seen.build_id.is_some() && self.is_like(seen)
+    }
+
     fn is(&self, seen: &Seen) -> bool {
-        self.is_loaded()
-            && self.start.load(Relaxed) == seen.start
+        self.is_loaded() && self.is_like(seen)
+    }
+
+    fn is_like(&self, seen: &Seen) -> bool {
+        self.start.load(Relaxed) == seen.start
             && self.end.load(Relaxed) == seen.end
             && self.header_at.load(Relaxed) == seen.header_at
             && self.path() == seen.path
@@ -213,31 +245,45 @@ impl LoadedModules {
         self.entries[..count.min(MAX_MODULES)].iter().filter_map(Link::get)
     }
 
-    /// Tells apart what the same addresses meant at different times: the number of the latest module
-    /// that a frame is in and that was mapped where another had been; 0 if there is none.
-    ///
-    /// While it was on the stack, nothing later was: so with an address this says which module.
-    pub(crate) fn layout_of(&self, frames: &[AtomicU64]) -> u32 {
+    /// Tells apart what the same addresses mean at different times: writes into each frame of a stack which
+    /// module it is in, if that was mapped where another had been. The modules are loaded, for their code is
+    /// on the stack.
+    pub(crate) fn tell_apart(&self, frames: &[AtomicU64]) {
         if self.displacing.load(Relaxed) == 0 {
-            return 0;
+            return;
         }
-        let has_frame = |module: &LoadedModule| {
-            frames.iter().any(|frame| module.contains(frame.load(Relaxed).wrapping_sub(1)))
-        };
-        let displacing = self.all().zip(0..).filter(|(module, _)| module.displaces());
-        displacing.filter(|(module, _)| has_frame(module)).last().map_or(0, |(_, at)| at)
+        let mut last = None;
+        for frame in frames {
+            let address = frame.load(Relaxed);
+            let call = address.wrapping_sub(1);
+            if last.is_none_or(|(_, module): (usize, &LoadedModule)| !module.contains(call)) {
+                let loaded = self.all().enumerate().filter(|(_, module)| module.is_loaded());
+                last = loaded.filter(|(_, module)| module.contains(call)).last();
+            }
+            if let Some((number, _)) = last.filter(|(_, module)| module.displaces())
+                && address >> ADDRESS_BITS == 0
+            {
+                frame.store((number as u64) << ADDRESS_BITS | address, Relaxed);
+            }
+        }
     }
 
-    /// The module of an address on a stack of this layout, and its number.
-    pub(crate) fn module_of(
-        &self,
-        layout: u32,
-        address: u64,
-    ) -> Option<(usize, &'static LoadedModule)> {
-        let was_there = |at: usize, module: &LoadedModule| {
-            module.contains(address) && (!module.displaces() || at <= layout as usize)
-        };
-        self.all().enumerate().filter(|&(at, module)| was_there(at, module)).last()
+    /// The address of a frame that went through [`Self::tell_apart`], and its module with its number: that of
+    /// the call, which lies before the return address.
+    pub(crate) fn module_of(&self, frame: u64) -> (u64, Option<(usize, &'static LoadedModule)>) {
+        let (number, address) =
+            ((frame >> ADDRESS_BITS) as usize, frame & ((1 << ADDRESS_BITS) - 1));
+        let told = self
+            .entries
+            .get(number)
+            .and_then(Link::get)
+            .filter(|module| module.displaces() && module.contains(address.wrapping_sub(1)));
+        if let Some(module) = told {
+            return (address, Some((number, module)));
+        }
+        let is_in = |module: &LoadedModule| module.contains(frame.wrapping_sub(1));
+        let first = self.all().enumerate().find(|(_, module)| !module.displaces() && is_in(module));
+        (frame, first)
     }
 
     /// Brings the table up to date with the loader. Not called from the hook: it may take the
@@ -262,22 +308,25 @@ impl LoadedModules {
         if next != first {
             self.next_look.store(next as u32, Relaxed);
         }
-        self.all().skip(first).take(LOOKS_PER_WALK).for_each(|module| self.look_after(module));
+        let looked_at = self.entries.iter().skip(first).take(LOOKS_PER_WALK);
+        looked_at.filter_map(Link::get).for_each(|module| self.look_after(module));
     }
 
     fn look_after(&self, module: &LoadedModule) {
+        // Before the loader is asked: what it says is of then.
+        let turns = module.turns();
         if !module.is_loaded() || module.is_executable() {
             return;
         }
         match sys::object_at(module.start.load(Relaxed)) {
             Answer::Module(object) if module.is_object(&object) => {}
             Answer::CannotSay => {}
-            Answer::Module(_) | Answer::Nothing => self.note_unloaded(module),
+            Answer::Module(_) | Answer::Nothing => self.note_unloaded(module, turns),
         }
     }
 
-    fn note_unloaded(&self, module: &LoadedModule) {
-        if module.unloaded.swap(1, AcqRel) == 0 {
+    fn note_unloaded(&self, module: &LoadedModule, turns: u32) {
+        if module.go(turns) {
             self.forget();
         }
     }
@@ -314,15 +363,31 @@ impl LoadedModules {
     fn meet(&self, arena: &Arena, seen: &Seen) -> Option<&'static LoadedModule> {
         // Something may be mapped into a hole of the executable, which itself stays.
         let others = self.all().filter(|module| !module.is_executable());
-        let gone = others.filter(|module| module.overlaps(seen) && !module.is(seen));
-        gone.for_each(|module| self.note_unloaded(module));
-        self.add(arena, seen).map(|(_, module)| module)
+        let gone = others.filter(|module| module.overlaps(seen) && !module.is_file_of(seen));
+        gone.for_each(|module| self.note_unloaded(module, module.turns()));
+        self.enter(arena, seen).map(|(_, module)| module)
     }
 
-    /// Adds a module, unless another thread has just done so; its number.
-    fn add(&self, arena: &Arena, seen: &Seen) -> Option<(usize, &'static LoadedModule)> {
+    /// Gives a module that is there its entry, of before if it has one; with its number.
+    fn enter(&self, arena: &Arena, seen: &Seen) -> Option<(usize, &'static LoadedModule)> {
+        let count = self.count.load(Acquire) as usize;
+        if let Some((at, known)) = self.all().enumerate().find(|(_, known)| known.is_file_of(seen))
+        {
+            known.come_back(seen);
+            return Some((at, known));
+        }
+        self.add(arena, seen, count)
+    }
+
+    /// Adds a module behind the first `at`, among which it is not, unless another thread has just done so; its
+    /// number.
+    fn add(
+        &self,
+        arena: &Arena,
+        seen: &Seen,
+        mut at: usize,
+    ) -> Option<(usize, &'static LoadedModule)> {
         let module = new_module(arena, seen)?;
-        let mut at = self.count.load(Acquire) as usize;
         loop {
             let link = self.entries.get(at)?;
             if self.entries.iter().take(at).filter_map(Link::get).any(|it| it.overlaps(seen)) {

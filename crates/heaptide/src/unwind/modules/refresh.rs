@@ -66,7 +66,7 @@ impl Pass<'_> {
         let position = self.modules.all().enumerate().find(|(_, module)| module.is(seen));
         let at = match position {
             Some((at, _)) => Some(at),
-            None => self.modules.add(self.arena, seen).map(|(at, _)| at),
+            None => self.modules.enter(self.arena, seen).map(|(at, _)| at),
         };
         if let Some((mark, bit)) = at.and_then(|at| Some((self.marks.get_mut(at / 64)?, at % 64))) {
             *mark |= 1 << bit;
@@ -88,8 +88,8 @@ impl Pass<'_> {
     fn mark_unloaded(&self, known: usize) {
         for (at, module) in self.modules.all().enumerate().take(known) {
             let marked = self.marks.get(at / 64).is_some_and(|word| word >> (at % 64) & 1 == 1);
-            if !marked && module.is_loaded() {
-                module.unloaded.store(1, Release);
+            if !marked {
+                module.go(module.turns());
             }
         }
     }

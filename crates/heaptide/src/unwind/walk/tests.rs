@@ -6,11 +6,12 @@ use std::collections::BTreeMap;
 
 use super::super::arch;
 use super::super::rule::{Base, Resumes, Rule};
-use super::super::stack::{Caller, MAX_FRAMES, PAGE_BYTES};
+use super::super::stack::{Caller, PAGE_BYTES};
 use super::super::synthetic::{
     Made, Reads, Repeatable, SP, Shape, any_stack, based, frame_buffer, plain,
 };
 use super::{Outcome, walk_on};
+use heaptide_format::MAX_FRAMES;
 use proptest::prelude::*;
 
 const ROOT: Shape = plain(0x1000, 1);
