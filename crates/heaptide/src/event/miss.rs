@@ -33,9 +33,9 @@ pub(super) fn resolve_miss(
     // Before anything that was learned of an address is used: is its module still there?
     MODULES.look_for_unloads();
     note_unloads();
-    guard.forget_unloaded(MODULES.unloads());
-    let (block, tag) = (guard.block(), guard.stack_cache().tag());
     let unloads = MODULES.unloads();
+    guard.forget_unloaded(unloads);
+    let (block, tag) = (guard.block(), guard.stack_cache().tag());
     let mut entry = EntryBuilder::new(guard.stack_cache_mut(), caller);
     let mut outcome = unwind(block, stack, caller, &mut entry);
     if MODULES.unloads() != unloads {

@@ -77,7 +77,8 @@ impl SlotView {
     pub(crate) fn ranges(self, state: State) -> Ranges {
         let slot = self.0;
         let (objects, bytes) = (slot.net_objects() as i64, slot.net_bytes.load(Relaxed) as i64);
-        if State::from_bits(slot.valid_for.load(Acquire)).tick() != state.tick() {
+        let seen = State::from_bits(slot.valid_for.load(Acquire));
+        if (seen.key(), seen.tick()) != (state.key(), state.tick()) {
             return Ranges { objects: (objects, objects), bytes: (bytes, bytes) };
         }
         let at = |range: &AtomicU64| range.load(Relaxed) as i64;

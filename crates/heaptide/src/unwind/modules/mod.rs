@@ -387,12 +387,14 @@ impl LoadedModules {
         seen: &Seen,
         mut at: usize,
     ) -> Option<(usize, &'static LoadedModule)> {
+        // First, since what the arena gives is never given back.
+        self.entries.get(at)?;
         let module = new_module(arena, seen)?;
         loop {
             let link = self.entries.get(at)?;
             if self.entries.iter().take(at).filter_map(Link::get).any(|it| it.overlaps(seen)) {
                 module.displaces.store(1, Relaxed);
-                // Before it can be found: who finds it looks at its layout.
+                // Before it can be found: who finds it looks whether it displaced another.
                 self.displacing.fetch_add(1, Relaxed);
             }
             let is_added = link.replace(None, Some(module));
