@@ -7,11 +7,12 @@
 
 use std::alloc::{GlobalAlloc, Layout};
 use std::cell::Cell;
+use std::io::ErrorKind;
 use std::sync::atomic::AtomicI32;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
-use heaptide::Recorder;
+use heaptide::{Error, Recorder};
 use heaptide_format::HeapTotals;
 
 use super::proc;
@@ -56,10 +57,16 @@ thread_local! {
     static TALKS_TO_RECORDER: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Takes a snapshot; what that allocates in this thread is not counted.
+/// Takes a snapshot, however long that takes; what it allocates in this thread is not counted.
 pub(crate) fn snapshot(recorder: &Recorder) -> u64 {
     TALKS_TO_RECORDER.set(true);
-    let seq = recorder.snapshot().expect("a snapshot");
+    let seq = loop {
+        match recorder.snapshot() {
+            // A full table on a busy machine may take longer than the recorder is waited for.
+            Err(Error::Write(err)) if err.kind() == ErrorKind::TimedOut => {}
+            taken => break taken.expect("a snapshot"),
+        }
+    };
     TALKS_TO_RECORDER.set(false);
     seq
 }
