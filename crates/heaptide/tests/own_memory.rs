@@ -156,11 +156,10 @@ fn threads_in_little_room() {
     unsafe { libc::mallopt(libc::M_ARENA_MAX, 1) };
     if std::env::var_os(LOCKED).is_some() {
         let limit = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: libc::RLIM_INFINITY };
-        // SAFETY: `limit` is initialised, and the other takes a number.
-        let is_locked = unsafe {
-            libc::setrlimit(libc::RLIMIT_MEMLOCK, &limit) == 0
-                && libc::mlockall(libc::MCL_CURRENT | libc::MCL_FUTURE) == 0
-        };
+        // SAFETY: `limit` is initialised.
+        let may = unsafe { libc::setrlimit(libc::RLIMIT_MEMLOCK, &limit) } == 0;
+        // SAFETY: takes a number.
+        let is_locked = may && unsafe { libc::mlockall(libc::MCL_CURRENT | libc::MCL_FUTURE) } == 0;
         if !is_locked {
             return println!("not allowed");
         }

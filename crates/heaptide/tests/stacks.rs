@@ -9,14 +9,14 @@ mod rig;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::ffi::CString;
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 use std::{mem, ptr};
 
 use heaptide::{Heaptide, Recorder};
 use heaptide_format::SiteId;
+use rig::objects::{Loaded, build};
 use rig::recording::Recording;
 use rig::{scratch, scratch_folder};
 
@@ -336,63 +336,6 @@ fn a_handler_is_followed_out() {
 }
 
 // --- shared objects ----------------------------------------------------------------------------
-
-/// Calls what it is given, from a frame of its own.
-const THROUGH: &str = "
-    #ifndef FRAME_BYTES
-    #define FRAME_BYTES 16
-    #endif
-    void through(void (*call)(void)) {
-        volatile char frame[FRAME_BYTES];
-        frame[0] = 0;
-        call();
-        __asm__ volatile(\"\" ::: \"memory\");
-    }
-";
-
-type Through = extern "C" fn(extern "C" fn());
-
-/// A shared object made of [`THROUGH`].
-fn build(folder: &Path, name: &str, options: &[&str]) -> PathBuf {
-    let (source, object) = (folder.join(format!("{name}.c")), folder.join(format!("lib{name}.so")));
-    std::fs::write(&source, THROUGH).expect("a file");
-    let compiler = if cfg!(target_arch = "aarch64") { "aarch64-linux-gnu-gcc" } else { "cc" };
-    let built = Command::new(compiler)
-        .args(["-shared", "-fPIC", "-O1", "-o"])
-        .arg(&object)
-        .args(options)
-        .arg(&source)
-        .status()
-        .expect("a C compiler, which linking needs anyway");
-    assert!(built.success());
-    object
-}
-
-/// A shared object in memory.
-struct Loaded {
-    handle: *mut libc::c_void,
-    through: Through,
-}
-
-impl Loaded {
-    fn open(path: &Path) -> Self {
-        let name = CString::new(path.as_os_str().as_encoded_bytes()).expect("a path");
-        // SAFETY: the object has no constructors.
-        let handle = unsafe { libc::dlopen(name.as_ptr(), libc::RTLD_NOW) };
-        assert!(!handle.is_null(), "{} does not load", path.display());
-        // SAFETY: the object is open and the name a C string.
-        let through = unsafe { libc::dlsym(handle, c"through".as_ptr()) };
-        assert!(!through.is_null());
-        // SAFETY: `THROUGH` has this type.
-        let through = unsafe { mem::transmute::<*mut libc::c_void, Through>(through) };
-        Self { handle, through }
-    }
-
-    fn close(self) {
-        // SAFETY: nothing of the object is in use.
-        assert_eq!(unsafe { libc::dlclose(self.handle) }, 0);
-    }
-}
 
 fn code_without_tables_cuts_the_stack() {
     let options = ["-fno-asynchronous-unwind-tables", "-fno-unwind-tables", "-fno-exceptions"];

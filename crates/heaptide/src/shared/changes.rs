@@ -57,9 +57,9 @@ impl Changes {
 }
 
 /// Not only if there is no mark yet: one that is about to be taken may have been seen by the recorder
-/// before what was counted now.
+/// before what was counted now. By a swap: loom orders no store with the swaps of others.
 pub(super) fn note(mark: &AtomicU32) {
-    mark.store(CHANGED, Release);
+    mark.swap(CHANGED, Release);
 }
 
 /// Whether there was a mark. Who is told so sees what was counted before it.

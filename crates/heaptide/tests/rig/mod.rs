@@ -10,6 +10,7 @@ pub(crate) mod block;
 pub(crate) mod checking;
 pub(crate) mod counting;
 pub(crate) mod dice;
+pub(crate) mod objects;
 pub(crate) mod proc;
 pub(crate) mod recording;
 pub(crate) mod stacks;
