@@ -392,11 +392,11 @@ fn a_count_that_was_held_up_is_seen(n_snapshots: usize) {
     });
     wait_for(&STUCK);
     let snapshot = || recorder.snapshot().expect("a snapshot");
-    let before = (0..3).map(|_| snapshot()).last().expect("three");
+    let before = (0..3).fold(0, |_, _| snapshot());
     RELEASED.store(true, SeqCst);
     stuck.join().expect("the stuck thread goes on");
     // Or the one of the end.
-    let after = (0..n_snapshots).map(|_| snapshot()).last().unwrap_or(before + 1);
+    let after = (0..n_snapshots).fold(before + 1, |_, _| snapshot());
     recorder.finish().expect("the end");
     let recording = Recording::read(&path);
     let seen = [before, after].map(|seq| recording.under(seq, "held up").live_objects);

@@ -115,8 +115,8 @@ mod tests {
             assert_eq!(seen, expected, "{text}");
         };
         check("I  04001000,3\n", Some((true, &[0x10_0040])));
-        check(" L 1fff000778,8\n", Some((false, &[0x7f_fc00_1d])));
-        check(" S 1fff00077c,8\n", Some((false, &[0x7f_fc00_1d, 0x7f_fc00_1e])));
+        check(" L 1fff000778,8\n", Some((false, &[0x7ffc_001d])));
+        check(" S 1fff00077c,8\n", Some((false, &[0x7ffc_001d, 0x7ffc_001e])));
         check(" M 00000040,0\n", Some((false, &[1])));
         check("==5754== Command: /bin/true\n", None);
         check(" L what,8\n", None);
