@@ -1,6 +1,6 @@
 //! From the paths a user gave to the files that are read.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::error::Error;
@@ -24,10 +24,11 @@ pub(crate) enum Chosen {
 }
 
 /// Files in the order given; a directory stands for its `*.jsonl` by name, and a file brings its
-/// later segments (`shop.001.jsonl` beside `shop.jsonl`) with it. No file comes twice.
+/// later segments (`shop.001.jsonl` beside `shop.jsonl`) with it. No file comes twice, and none that was
+/// chosen is one that may be left out because it came beside another before.
 pub(crate) fn expand(paths: &[PathBuf]) -> Result<Vec<Input>, Error> {
-    let mut seen = BTreeSet::new();
-    let mut inputs = Vec::new();
+    let mut seen = BTreeMap::new();
+    let mut inputs: Vec<Input> = Vec::new();
     for path in paths {
         if path.exists() && !path.is_file() && !path.is_dir() {
             let cause =
@@ -41,8 +42,11 @@ pub(crate) fn expand(paths: &[PathBuf]) -> Result<Vec<Input>, Error> {
         for input in chosen {
             let canonical = input.file.canonicalize();
             let canonical = canonical.map_err(|err| Error::unreadable(&input.file, &err))?;
-            if seen.insert(canonical) {
-                inputs.push(input);
+            let at = *seen.entry(canonical).or_insert(inputs.len());
+            match inputs.get_mut(at) {
+                None => inputs.push(input),
+                Some(before) if before.chosen == Chosen::Beside => before.chosen = input.chosen,
+                Some(_) => {}
             }
         }
     }

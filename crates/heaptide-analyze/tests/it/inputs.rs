@@ -61,6 +61,21 @@ fn paths_stand_for_the_recordings_they_hold() {
     check(&dir, &["/dev/null"], Err("a pipe or device"));
 }
 
+/// A forked child's recording has its process's number where a later segment has its own. Named behind its
+/// parent's it was taken for a segment of it, found to be none, and left out in silence.
+#[test]
+fn a_childs_recording_named_behind_its_parents_is_read() {
+    let dir = Dir::new("children");
+    dir.write("shop.jsonl", text("shop", 0));
+    dir.write("shop.001.jsonl", text("shop", 1));
+    dir.write("shop.4711.jsonl", text("child", 0));
+    check(&dir, &["shop.jsonl"], Ok(&[("shop", 4)]));
+    check(&dir, &["shop.jsonl", "shop.4711.jsonl"], Ok(&[("shop", 4), ("child", 2)]));
+    check(&dir, &["shop.jsonl", ""], Ok(&[("shop", 4), ("child", 2)]));
+    let by_name = ["shop.001.jsonl", "shop.4711.jsonl", "shop.jsonl"];
+    check(&dir, &by_name, Ok(&[("shop", 4), ("child", 2)]));
+}
+
 #[test]
 fn a_file_of_another_tool_is_called_by_its_name() {
     let dir = Dir::new("foreign");
