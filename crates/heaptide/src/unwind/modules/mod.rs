@@ -7,9 +7,10 @@
 //! when a recording starts and with each snapshot; what a walk meets before that is not known.
 //!
 //! No lock: an entry is written, then published by one compare-and-swap, and never removed, only
-//! marked unloaded, so that a site of an unloaded module keeps its name. A file that comes back to its
-//! place has its entry again, so that plugins which come and go a million times take an entry each, and
-//! their call sites stay the same.
+//! marked unloaded, so that a site of an unloaded module keeps its name. A file with a build id that comes
+//! back to its place has its entry again, so that plugins which come and go a million times in one place take
+//! an entry each, and their call sites stay the same. One without a build id may have been written anew
+//! meanwhile, and has a new entry at each load.
 
 mod describe;
 mod refresh;
