@@ -151,8 +151,9 @@ fn a_thousand_threads_at_once() {
     });
     let own: Vec<u64> = recording.snapshots.iter().map(|snapshot| snapshot.own_bytes).collect();
     let grown = own[3].saturating_sub(own[2]);
-    // Another block for each would be more than ten times as much.
-    assert!(grown < 1000 * 4096, "our own memory grew with the third thousand: {own:?}");
+    // Of its block a thread may touch a page more than the one before it did; another block for each
+    // would be three times as much.
+    assert!(grown < 1000 * 4 * 4096, "our own memory grew with the third thousand: {own:?}");
 }
 
 fn blocks_may_be_freed_elsewhere() {
