@@ -136,6 +136,7 @@ pub(crate) fn find_slot_slow(
         (search == CacheSearch::Due).then(|| guard.stack_cache().find(stack, caller)).flatten();
     let site = match known {
         Some(slot) => {
+            guard.stack_cache_mut().bring_home(caller);
             use_own_slot(guard, stack, caller, slot);
             slot.site()
         }

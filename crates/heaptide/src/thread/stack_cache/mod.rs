@@ -23,7 +23,7 @@ pub(crate) mod entry;
 pub(crate) mod storage;
 
 use core::cell::Cell;
-use core::ptr;
+use core::{mem, ptr};
 
 use crate::shared::arena::zeroed;
 use crate::shared::labels::MAX_TAGS;
@@ -181,6 +181,12 @@ impl Entry {
     fn is_of(&self, version: u32) -> bool {
         self.context >> TAG_BITS == version && self.slot.is_some()
     }
+
+    /// Whether it is that of a key, for a caller whose base pointer's register holds `fp`.
+    #[inline(always)]
+    fn is_for(&self, key: EntryKey, context: u32, fp: u64) -> bool {
+        self.key == key && self.context == context && (self.fp == 0 || self.fp == fp)
+    }
 }
 
 /// `base`, moved by the tag of a context, so that tags use different sets.
@@ -278,15 +284,29 @@ impl StackCache {
         let (home, context) = (self.set_of(key), self.context);
         for set in [home, self.next_to(home)] {
             let ways = self.set_mut(set).into_iter().flat_map(|set| &mut set.ways);
-            let mut entries = ways.filter(|entry| {
-                entry.key == key
-                    && entry.context == context
-                    && (entry.fp == 0 || entry.fp == caller.fp)
-            });
+            let mut entries = ways.filter(|entry| entry.is_for(key, context, caller.fp));
             if let Some(entry) = entries.next() {
                 entry.slot = Some(slot);
                 return;
             }
+        }
+    }
+
+    /// Has the next [`Self::look_up`] find what [`Self::find`] found, where that stands in the next set: the
+    /// oldest entry of the stack's own set changes places with it.
+    ///
+    /// A full set holds what was met first. Without this a stack that comes for ever would be looked for
+    /// the slow way for ever, on account of three that came once.
+    pub(crate) fn bring_home(&mut self, caller: Caller) {
+        let (key, context) = (EntryKey::of(caller), self.context);
+        let home = self.set_of(key);
+        if self.entry_in(home, key, caller.fp).is_some() {
+            return;
+        }
+        let Some((home, next)) = self.set_and_next(home) else { return };
+        let away = next.ways.iter_mut().find(|entry| entry.is_for(key, context, caller.fp));
+        if let (Some(away), [.., oldest]) = (away, &mut home.ways) {
+            mem::swap(away, oldest);
         }
     }
 
@@ -349,10 +369,7 @@ impl StackCache {
     #[cfg_attr(not(debug_assertions), inline(always))]
     #[cfg_attr(debug_assertions, inline)]
     fn entry_in(&self, set: usize, key: EntryKey, fp: u64) -> Option<&Entry> {
-        let is = |entry: &&Entry| {
-            entry.key == key && entry.context == self.context && (entry.fp == 0 || entry.fp == fp)
-        };
-        self.set(set)?.ways.iter().find(is)
+        self.set(set)?.ways.iter().find(|entry| entry.is_for(key, self.context, fp))
     }
 
     /// What an entry expects of the stack, and where that stack counts.

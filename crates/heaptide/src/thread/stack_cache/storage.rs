@@ -41,6 +41,13 @@ impl StackCache {
         self.sets.get_mut(set / SETS_PER_CHUNK)?.as_deref_mut()?.get_mut(set % SETS_PER_CHUNK)
     }
 
+    /// A set, and the one that takes what finds no room in it.
+    pub(super) fn set_and_next(&mut self, set: usize) -> Option<(&mut Set, &mut Set)> {
+        let pair = [set, self.next_to(set)].map(|set| set % SETS_PER_CHUNK);
+        let chunk = self.sets.get_mut(set / SETS_PER_CHUNK)?.as_deref_mut()?;
+        chunk.get_disjoint_mut(pair).ok().map(<[&mut Set; 2]>::into)
+    }
+
     /// Makes room in the log for a run of so many comparisons. False if there is none, and what is known is
     /// worth more than what is new.
     ///
