@@ -9,13 +9,8 @@ use anyhow::{Context, Result, ensure};
 use crate::contender::Contender;
 use ci::tool;
 
-/// Bytes that are added to the environment, each in a count of its own.
-const STACK_OFFSETS: [usize; 3] = [0, 16, 80];
-
 /// Instructions per operation of a workload: those of the longer run less those of the shorter, so
-/// that start and end cancel out. The least of counts with the stack in several places: the length of
-/// the environment decides where the stack begins, so which entries of the stack cache share a set, and
-/// in one place of eight a stack of the micro workload is found in the second set only.
+/// that start and end cancel out.
 pub(crate) fn per_op(
     contender: &Contender,
     workload: &str,
@@ -23,30 +18,19 @@ pub(crate) fn per_op(
     scratch: &Path,
 ) -> Result<f64> {
     tool::need("valgrind", "valgrind")?;
-    let mut least = f64::INFINITY;
-    for offset in STACK_OFFSETS {
-        let less = total(contender, workload, short, offset, scratch)?;
-        let more = total(contender, workload, long, offset, scratch)?;
-        least = least.min((more - less) as f64 / (long - short) as f64);
-    }
-    Ok(least)
+    let less = total(contender, workload, short, scratch)?;
+    let more = total(contender, workload, long, scratch)?;
+    Ok((more - less) as f64 / (long - short) as f64)
 }
 
-fn total(
-    contender: &Contender,
-    workload: &str,
-    ops: u64,
-    stack_offset: usize,
-    scratch: &Path,
-) -> Result<u64> {
+fn total(contender: &Contender, workload: &str, ops: u64, scratch: &Path) -> Result<u64> {
     let counts = scratch.join("callgrind.out");
     let mut command = Command::new("valgrind");
     command
         .args(["--tool=callgrind", "--separate-threads=yes"])
         .arg(format!("--callgrind-out-file={}", counts.display()))
         .arg(contender.binary.path())
-        .args([workload, "--ops", &ops.to_string()])
-        .env("PADDING", "0".repeat(stack_offset));
+        .args([workload, "--ops", &ops.to_string()]);
     contender.switch_on(&mut command, scratch);
     let _ = std::fs::remove_file(contender.recording(scratch));
     let output = command.output().context("`valgrind` does not start")?;
