@@ -178,15 +178,6 @@ pub fn group(sites: &[Site], verdicts: &[Verdict], grown: &GrowingSites) -> Vec<
     findings
 }
 
-/// Whether one site may allocate what the other keeps: the frame to blame for one is on the stack
-/// of the other.
-pub(crate) fn related(a: &Subject, b: &Subject) -> bool {
-    let calls = |caller: &Subject, callee: &Subject| {
-        callee.stack.iter().any(|frame| same_blame(frame, &caller.blamed))
-    };
-    same_blame(&a.blamed, &b.blamed) || calls(a, b) || calls(b, a)
-}
-
 /// Whether the same function is to blame. Closures and futures of which only the module is known may
 /// be of any function in it, so of those only the same line is.
 fn same_function(a: &NamedFrame, b: &NamedFrame) -> bool {

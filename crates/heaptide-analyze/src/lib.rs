@@ -69,6 +69,8 @@ pub mod identity;
 mod site;
 pub mod verdict;
 
+mod relations;
+
 pub mod finding;
 pub mod process;
 

@@ -1,5 +1,6 @@
 //! One run: its verdicts, its findings, and what is worth saying of the rest.
 
+use std::cell::LazyCell;
 use std::collections::BTreeMap;
 
 use super::adequacy;
@@ -9,6 +10,7 @@ use crate::compare::Before;
 use crate::finding::{self, Finding, GrowingSites, Projection};
 use crate::policy::Policy;
 use crate::process;
+use crate::relations::Relations;
 use crate::run_report::{HealthySite, RunReport};
 use crate::site::{Run, Site};
 use crate::verdict::{self, Class, Rate, Verdict};
@@ -20,9 +22,8 @@ const HEALTHY_SITES: usize = 20;
 /// The verdicts on the sites of a run, in their order.
 pub(super) fn classify(run: &Run<'_>, policy: &Policy) -> Vec<Verdict> {
     let sites = run.sites.iter().map(|site| (&*site.axis, &site.series));
-    verdict::classify_sites(run.axis, &policy.rule(), sites, |a, b| {
-        finding::related(&run.sites[a].subject, &run.sites[b].subject)
-    })
+    let relations = LazyCell::new(|| Relations::among(run.sites.iter().map(|site| &site.subject)));
+    verdict::classify_sites(run.axis, &policy.rule(), sites, |site| relations.of(site))
 }
 
 pub(super) fn report_run(

@@ -16,6 +16,8 @@ mod objects;
 mod rate;
 mod rule;
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 pub use class::{Channel, Class, Confidence};
@@ -63,13 +65,13 @@ pub fn classify_site(axis: &Axis, rule: &Rule, series: &SiteSeries) -> Verdict {
 }
 
 /// Judges all sites of a run, in their order, each on its own axis: they may differ from the run's
-/// in how old a block must be to count. Of two sites that are `related` one may allocate what the
-/// other keeps in a container.
+/// in how old a block must be to count. `related` names, by index, the sites that may allocate what this
+/// one keeps in a container; it is asked of containers that grow.
 pub fn classify_sites<'a>(
     axis: &Axis,
     rule: &Rule,
     sites: impl IntoIterator<Item = (&'a Axis, &'a SiteSeries)>,
-    related: impl Fn(usize, usize) -> bool,
+    related: impl Fn(usize) -> BTreeSet<usize>,
 ) -> Vec<Verdict> {
     let counters = Counters::new(axis, rule);
     let draft = |(axis, series)| Draft::new(axis, rule, &counters, series);
@@ -91,7 +93,7 @@ pub fn classify_sites<'a>(
 }
 
 /// Lets no container be worse than the elements that fill it.
-fn hear_elements(drafts: &mut [Draft<'_>], related: impl Fn(usize, usize) -> bool) {
+fn hear_elements(drafts: &mut [Draft<'_>], related: impl Fn(usize) -> BTreeSet<usize>) {
     let grows = |k: &usize| {
         let it = &drafts[*k];
         it.channel() == Channel::Container && it.container.class <= Class::Suspect
@@ -101,18 +103,14 @@ fn hear_elements(drafts: &mut [Draft<'_>], related: impl Fn(usize, usize) -> boo
         .map(|k| {
             let it = &drafts[k];
             let last_slot = it.axis.len().saturating_sub(1);
-            let elements = drafts
-                .iter()
-                .enumerate()
-                .filter(|(other, _)| *other != k && related(k, *other))
-                .filter(|(_, other)| other.channel() == Channel::Objects)
-                .filter(|(_, other)| {
-                    elements::fill(other.series, &it.container, &it.rises, last_slot)
-                })
-                .filter(|(_, other)| {
-                    !elements::pile_up(other.series, other.objects.class, last_slot)
-                })
-                .map(|(_, other)| other.objects.class);
+            let elements = related(k)
+                .into_iter()
+                .filter(|other| *other != k)
+                .filter_map(|other| drafts.get(other))
+                .filter(|other| other.channel() == Channel::Objects)
+                .filter(|other| elements::fill(other.series, &it.container, &it.rises, last_slot))
+                .filter(|other| !elements::pile_up(other.series, other.objects.class, last_slot))
+                .map(|other| other.objects.class);
             (k, elements::bound(it.container.class, elements))
         })
         .collect();

@@ -3,7 +3,7 @@
 //! `cargo ci verdict` measures error rates on many random ones; here each line of a table is one
 //! small program, and one gate of the rule decides it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use heaptide_analyze::axis::{Axis, Settings};
 use heaptide_analyze::load::Timeline;
@@ -295,9 +295,10 @@ fn a_container_is_judged_by_its_elements_where_they_show() {
     ];
     for (name, class, others) in cases {
         let sites = [&table].into_iter().chain(*others).map(|series| (&axis, series));
-        let verdicts = classify_sites(&axis, &Rule::default(), sites.clone(), |_, _| true);
+        let all = |_| (0..=others.len()).collect();
+        let verdicts = classify_sites(&axis, &Rule::default(), sites.clone(), all);
         assert_eq!(verdicts[0].class, *class, "{name}: {:#?}", verdicts[0].evidence.container);
-        let unrelated = classify_sites(&axis, &Rule::default(), sites, |_, _| false);
+        let unrelated = classify_sites(&axis, &Rule::default(), sites, |_| BTreeSet::new());
         assert_eq!(unrelated[0].class, Class::Leak, "{name}, by chance");
     }
 }
@@ -315,7 +316,7 @@ fn not_to_have_seen_the_end_is_no_certainty() {
         let mut series = SiteSeries::new();
         (0..80).for_each(|k| series.observe(&axis, k as usize, &row_at(80, k, life)));
         series.close(&axis);
-        let verdicts = classify_sites(&axis, &Rule::default(), [(&axis, &series)], |_, _| true);
+        let verdicts = classify_sites(&axis, &Rule::default(), [(&axis, &series)], |_| [0].into());
         assert_eq!(verdicts[0].class, Class::Leak, "{name}");
         assert_eq!(verdicts[0].confidence, Some(confidence), "{name}");
     }

@@ -1,7 +1,7 @@
 //! Made-up sites, judged by our rule and by the rules of others.
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::thread;
 
@@ -106,7 +106,7 @@ impl Results {
             &seen.axis,
             &Rule::default(),
             seen.sites.iter().map(|site| (&*seen.axis, &site.series)),
-            |_, _| false,
+            |_| BTreeSet::new(),
         );
         let curves: Vec<Curve> = seen.sites.iter().map(Curve::of_site).collect();
         for ((&shape, verdict), curve) in chosen.iter().zip(&verdicts).zip(&curves) {

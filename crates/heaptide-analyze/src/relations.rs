@@ -1,0 +1,101 @@
+//! Which sites may allocate what other sites keep.
+
+use std::collections::{BTreeSet, HashMap};
+
+use crate::identity::NamedFrame;
+use crate::site::Subject;
+
+/// A function and its file.
+type Function<'a> = (&'a str, Option<&'a str>);
+
+/// The sites of a run by the functions that are to blame for them. It takes as long to make as the stacks
+/// are long, however many sites there are: comparing each site with each took three quarters of a check
+/// of 50,000.
+#[derive(Debug)]
+pub(crate) struct Relations<'a> {
+    sites: Vec<&'a Subject>,
+    by_function: HashMap<Function<'a>, Places>,
+}
+
+/// Where a function that is to blame for a site stands, by the indices of sites.
+#[derive(Debug, Default)]
+struct Places {
+    blamed_for: Vec<usize>,
+    on_stack_of: Vec<usize>,
+}
+
+impl<'a> Relations<'a> {
+    pub(crate) fn among(sites: impl IntoIterator<Item = &'a Subject>) -> Self {
+        let sites: Vec<&Subject> = sites.into_iter().collect();
+        let mut by_function: HashMap<Function<'a>, Places> = HashMap::new();
+        for (k, site) in sites.iter().enumerate() {
+            if let Some(function) = function(&site.blamed) {
+                by_function.entry(function).or_default().blamed_for.push(k);
+            }
+        }
+        for (k, site) in sites.iter().enumerate() {
+            for function in site.stack.iter().filter_map(|frame| function(frame)) {
+                if let Some(places) = by_function.get_mut(&function) {
+                    places.on_stack_of.push(k);
+                }
+            }
+        }
+        Self { sites, by_function }
+    }
+
+    /// The sites that may allocate what this one keeps, or keep what it allocates: the frame to blame for
+    /// one is that of the other, or on its stack. The site itself is among them, unless nobody knows whom
+    /// to blame.
+    pub(crate) fn of(&self, site: usize) -> BTreeSet<usize> {
+        let Some(subject) = self.sites.get(site) else { return BTreeSet::new() };
+        let places = |frame: &'a NamedFrame| self.by_function.get(&function(frame)?);
+        let same_or_called = places(&subject.blamed)
+            .into_iter()
+            .flat_map(|places| places.blamed_for.iter().chain(&places.on_stack_of));
+        let callers = subject.stack.iter().filter_map(|frame| places(frame));
+        same_or_called.chain(callers.flat_map(|places| &places.blamed_for)).copied().collect()
+    }
+}
+
+/// What a frame is told from others by; `None` if its function is unknown.
+fn function(frame: &NamedFrame) -> Option<Function<'_>> {
+    (!frame.function.is_empty()).then_some((frame.function.as_str(), frame.file.as_deref()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::SharedFrame;
+
+    fn frame(name: &str) -> SharedFrame {
+        // "name file", or a name alone.
+        let mut parts = name.split_whitespace().map(str::to_owned);
+        let function = parts.next().unwrap_or_default();
+        NamedFrame { function, file: parts.next(), ..NamedFrame::default() }.into()
+    }
+
+    fn site((blamed, stack): &(&str, &[&str])) -> Subject {
+        let stack = stack.iter().map(|name| frame(name)).collect();
+        Subject { blamed: frame(blamed), stack, ..Subject::default() }
+    }
+
+    #[test]
+    fn sites_are_related_by_who_is_to_blame_and_who_is_called() {
+        let sites: [(&str, &[&str]); 7] = [
+            ("keep", &["grow", "keep", "serve"]),
+            ("make", &["alloc", "make", "keep", "serve"]),
+            ("keep", &["alloc", "keep", "main"]),
+            ("other", &["alloc", "other", "serve"]),
+            ("serve", &["alloc", "serve"]),
+            ("keep elsewhere.rs", &["alloc", "keep elsewhere.rs"]),
+            ("", &["", "main"]),
+        ];
+        let related: [&[usize]; 7] =
+            [&[0, 1, 2, 4], &[0, 1, 2, 4], &[0, 1, 2], &[3, 4], &[0, 1, 3, 4], &[5], &[]];
+        let sites = sites.each_ref().map(site);
+        let relations = Relations::among(&sites);
+        for (k, related) in related.into_iter().enumerate() {
+            assert_eq!(relations.of(k), related.iter().copied().collect(), "site {k}");
+        }
+    }
+}
