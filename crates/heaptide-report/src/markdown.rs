@@ -276,7 +276,7 @@ fn stack(finding: &Finding, view: &View) -> Vec<String> {
     for frames in subject.stack.chunk_by(|a, b| says(a) == says(b)) {
         match frames {
             [first, rest @ ..] if !says(first) => {
-                let name = first.package().unwrap_or_else(|| first.module.clone());
+                let name = first.package().unwrap_or(&first.module);
                 lines.push(match rest.len() {
                     0 => format!("  (1 frame of {name})"),
                     more => format!("  ({} frames, the first of {name})", more + 1),

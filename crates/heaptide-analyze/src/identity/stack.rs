@@ -84,7 +84,7 @@ impl NamedFrame {
     }
 
     /// The package it comes from, or else the crate that its name shows.
-    pub fn package(&self) -> Option<String> {
+    fn package_or_crate(&self) -> Option<String> {
         match &self.origin {
             Origin::Dependency(package) => Some(package.clone()),
             Origin::Workspace | Origin::Std | Origin::Unknown => self.crate_name(),
@@ -110,6 +110,7 @@ struct Shared {
     frame: NamedFrame,
     plain: String,
     part: String,
+    package: Option<String>,
 }
 
 impl SharedFrame {
@@ -121,6 +122,11 @@ impl SharedFrame {
     /// What of the frame goes into an identity.
     pub(super) fn part(&self) -> &str {
         &self.0.part
+    }
+
+    /// The package it comes from, or else the crate that its name shows.
+    pub fn package(&self) -> Option<&str> {
+        self.0.package.as_deref()
     }
 
     /// Whether the frame is a dependency's.
@@ -144,11 +150,12 @@ impl SharedFrame {
 impl From<NamedFrame> for SharedFrame {
     fn from(frame: NamedFrame) -> Self {
         let plain = plain(&frame.function);
+        let package = frame.package_or_crate();
         let part = match frame.file.as_deref().map(crate_relative) {
             Some(file) => format!("{plain} {file}"),
             None => plain.clone(),
         };
-        Self(Arc::new(Shared { frame, plain, part }))
+        Self(Arc::new(Shared { frame, plain, part, package }))
     }
 }
 

@@ -108,7 +108,7 @@ impl Policy {
 
     /// The budget of the crate that a finding blames, if it has one of its own.
     fn crate_budget(&self, finding: &Finding) -> Option<&Limit> {
-        let budget = self.budget.crates.get(&finding.blamed.package()?);
+        let budget = self.budget.crates.get(finding.blamed.package()?);
         budget.map(toml::Spanned::get_ref)
     }
 
@@ -238,17 +238,19 @@ impl Policy {
                 .push(format!("{place}: the lifetime for `{pattern}` matches no site{close}"));
             policy_use.unmatched.push(pattern.to_string());
         }
-        let known: BTreeSet<String> = subjects(runs)
+        let known: BTreeSet<&str> = subjects(runs)
             .flat_map(|subject| &subject.stack)
             .filter_map(|frame| frame.package())
             .collect();
-        for (name, budget) in self.budget.crates.iter().filter(|(name, _)| !known.contains(*name)) {
+        for (name, budget) in
+            self.budget.crates.iter().filter(|(name, _)| !known.contains(name.as_str()))
+        {
             let place = self.source.place(budget);
             let text = format!("{place}: no call site goes through the crate `{name}`");
             policy_use.warnings.push(text);
             policy_use.unmatched.push(name.clone());
         }
-        let is_known = |name: &String| known.contains(&name.replace('-', "_"));
+        let is_known = |name: &String| known.contains(&*name.replace('-', "_"));
         if !self.workspace.is_empty() && !self.workspace.iter().any(is_known) {
             let (file, names) = (&self.source.file, self.workspace.join(", "));
             let text =
