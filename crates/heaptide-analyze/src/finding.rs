@@ -4,7 +4,7 @@
 //! belong together if the same function of the user's is responsible, or if their survivors come
 //! and go in step beyond what the load explains.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde::Serialize;
 
@@ -16,6 +16,9 @@ use crate::verdict::{Channel, Class, Confidence, Rate, Verdict};
 const IN_STEP: f64 = 0.98;
 /// Survivors must vary by this share of their mean for their correlation to mean anything.
 const LEAST_VARIATION: f64 = 0.01;
+/// Of so many sites each is compared with each: two million pairs. Beyond them sites that leak together are
+/// one finding only if the same function is to blame.
+const MOST_COMPARED: usize = 2000;
 /// A finding is named by the innermost frame that this share of its growth has in common
 /// (`docs/VERDICT.md`, "Findings").
 const MOST_OF_IT: f64 = 0.9;
@@ -151,18 +154,9 @@ pub type GrowingSites = BTreeMap<usize, Option<Change>>;
 pub fn group(sites: &[Site], verdicts: &[Verdict], grown: &GrowingSites) -> Vec<Finding> {
     let changes: Vec<&Option<Change>> = grown.values().collect();
     let growing: Vec<usize> = grown.keys().copied().collect();
-    let deviations: Vec<Option<Vec<f64>>> =
-        growing.iter().map(|&i| deviations(&sites[i], &verdicts[i])).collect();
     let mut groups = Groups::new(growing.len());
-    for a in 0..growing.len() {
-        for b in a + 1..growing.len() {
-            let (left, right) = (growing[a], growing[b]);
-            let same = same_function(&sites[left].subject.blamed, &sites[right].subject.blamed);
-            if same || in_step(&deviations[a], &deviations[b]) {
-                groups.join(a, b);
-            }
-        }
-    }
+    join_same_functions(&mut groups, growing.iter().map(|&i| &sites[i].subject.blamed));
+    join_in_step(&mut groups, &growing, sites, verdicts);
     let judged = |&a: &usize| {
         let site = growing[a];
         let (subject, verdict) = (sites[site].subject.clone(), verdicts[site].clone());
@@ -178,10 +172,34 @@ pub fn group(sites: &[Site], verdicts: &[Verdict], grown: &GrowingSites) -> Vec<
     findings
 }
 
-/// Whether the same function is to blame. Closures and futures of which only the module is known may
-/// be of any function in it, so of those only the same line is.
-fn same_function(a: &NamedFrame, b: &NamedFrame) -> bool {
-    same_blame(a, b) && (a.line == b.line || !a.is_of_unknown_function())
+/// Joins sites for which the same function is to blame. Closures and futures of which only the module is
+/// known may be of any function in it, so of those only the same line is.
+fn join_same_functions<'a>(groups: &mut Groups, blamed: impl Iterator<Item = &'a SharedFrame>) {
+    let mut first = HashMap::new();
+    for (k, frame) in blamed.enumerate().filter(|(_, frame)| !frame.function.is_empty()) {
+        let line = frame.line.filter(|_| frame.is_of_unknown_function());
+        let function = (frame.function.as_str(), frame.file.as_deref(), line);
+        groups.join(*first.entry(function).or_insert(k), k);
+    }
+}
+
+/// Joins sites whose survivors come and go in step, of those that grow fastest.
+fn join_in_step(groups: &mut Groups, growing: &[usize], sites: &[Site], verdicts: &[Verdict]) {
+    let rate = |k: usize| verdicts[growing[k]].rate.bytes_per_hour();
+    let mut fastest: Vec<usize> = (0..growing.len()).collect();
+    fastest.sort_by(|&a, &b| rate(b).total_cmp(&rate(a)));
+    fastest.truncate(MOST_COMPARED);
+    let deviating: Vec<(usize, Vec<f64>)> = fastest
+        .into_iter()
+        .filter_map(|k| Some((k, deviations(&sites[growing[k]], &verdicts[growing[k]])?)))
+        .collect();
+    for (n, (a, of_a)) in deviating.iter().enumerate() {
+        for (b, of_b) in &deviating[n + 1..] {
+            if in_step(of_a, of_b) {
+                groups.join(*a, *b);
+            }
+        }
+    }
 }
 
 fn same_blame(a: &NamedFrame, b: &NamedFrame) -> bool {
@@ -271,8 +289,7 @@ fn deviations(site: &Site, verdict: &Verdict) -> Option<Vec<f64>> {
     (scale >= LEAST_VARIATION * total / differs.len() as f64).then_some(differs)
 }
 
-fn in_step(a: &Option<Vec<f64>>, b: &Option<Vec<f64>>) -> bool {
-    let (Some(a), Some(b)) = (a, b) else { return false };
+fn in_step(a: &[f64], b: &[f64]) -> bool {
     let dot = |x: &[f64], y: &[f64]| x.iter().zip(y).map(|(x, y)| x * y).sum::<f64>();
     let scale = (dot(a, a) * dot(b, b)).sqrt();
     a.len() >= 4 && a.len() == b.len() && scale > 0.0 && dot(a, b) / scale > IN_STEP
