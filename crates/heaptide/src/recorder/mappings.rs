@@ -179,10 +179,12 @@ fn arenas_in(range: &Range<u64>, after: Option<&Line<'_>>, word: ReadWord<'_>) -
         // What the arena has not used yet, unless it has used all.
         let is_reserved = end == at + ARENA_BYTES
             || after.is_some_and(|after| after.range.start == end && &after.rights[..3] == b"---");
-        // `heap_info`: its arena, the heap before it, its size, and how much of it may be touched.
+        // `heap_info`: its arena, the heap before it, its size, and how much of it may be touched. It may
+        // have grown into its reserve since the mappings were read.
         let size = word(at + 16);
-        let is_heap =
-            size.is_none_or(|size| size.is_multiple_of(PAGE_BYTES) && size > 0 && size <= end - at);
+        let is_size =
+            |size: u64| size.is_multiple_of(PAGE_BYTES) && size > 0 && size <= ARENA_BYTES;
+        let is_heap = size.is_none_or(is_size);
         if is_reserved && is_heap && (size.is_some() || end < at + ARENA_BYTES) {
             arenas.push(at..end);
         }
@@ -251,6 +253,22 @@ mod tests {
             n_mappings: 12,
         };
         assert_eq!(found, expected);
+    }
+
+    /// The leak of a busy service was at times called `anonymous`, whole arenas of it: they had grown by a page
+    /// between the mappings and their headers.
+    #[test]
+    fn an_arena_may_grow_while_it_is_looked_at() {
+        let arenas = |size| {
+            let word = |at| if at == 0x7f00_0000_0010 { Some(size) } else { word(at) };
+            Mappings::read(MAPS.as_bytes(), &[], &word).arenas.len()
+        };
+        assert_eq!(arenas(0x22000), 2, "a page more than is mapped");
+        assert_eq!(arenas(0x20000), 2, "a page less");
+        assert_eq!(arenas(ARENA_BYTES), 2, "all of its reserve");
+        assert_eq!(arenas(ARENA_BYTES + PAGE_BYTES), 1, "no arena is so large");
+        assert_eq!(arenas(0x21001), 1, "nor is it of odd bytes");
+        assert_eq!(arenas(0), 1);
     }
 
     /// What stands above an arena's reserve has no guard; without memory to read, the reserve tells.
