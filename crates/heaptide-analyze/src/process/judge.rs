@@ -306,9 +306,13 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// How fast resident memory grows that no file backs; `None` if it does not.
+    /// How fast resident memory grows that no file backs and that is not the recorder's; `None` if it
+    /// does not.
     fn resident_bytes_per_hour(&self) -> Option<f64> {
-        let value = |point: &Point| Some(no_file_backs(point.account.as_ref()?) as f64);
+        let value = |point: &Point| {
+            let resident = no_file_backs(point.account.as_ref()?);
+            Some(resident.saturating_sub(point.own_bytes) as f64)
+        };
         let readings = Readings::new(&self.seen, value)?;
         let noise = Noise { least_growth: self.least_growth(), dead_band: DEAD_BAND_BYTES };
         let (by, trend) = self.classify(&readings, noise);

@@ -311,6 +311,20 @@ fn memory_runs_out_at_the_pace_of_all_that_grows() {
     assert!(seconds(quiet) / seconds(unexplained) > 1000.0);
 }
 
+/// Beside a small leak "resident memory grows faster than that accounts for": what the recorder took itself.
+#[test]
+fn the_recorders_own_memory_is_no_growth_of_the_process() {
+    let mut process = holding(|k| Parts { shim_bytes: 2 * MIB + u64::from(k) * MIB, ..quiet(k) });
+    process.site("shop::create", |_| vec![Born::for_ever(1)]);
+    for point in &mut process.points {
+        point.own_bytes = 2 * MIB + u64::from(point.epoch.0) * MIB;
+    }
+    let report = judged(&process, "memory_limit = '1 GiB'");
+    assert_eq!(holdings(&report).bytes_per_hour, None);
+    let seconds = report.runs[0].runs_out.expect("it leaks").seconds;
+    assert!(seconds > 100.0 * 3600.0, "{seconds}");
+}
+
 /// Rises with the load, and does not pile up: that cannot be told from a leak that slows down.
 #[test]
 fn what_follows_a_ramp_is_no_more_than_suspect() {
