@@ -176,10 +176,10 @@ pub fn group(sites: &[Site], verdicts: &[Verdict], grown: &GrowingSites) -> Vec<
 /// known may be of any function in it, so of those only the same line is.
 fn join_same_functions<'a>(groups: &mut Groups, blamed: impl Iterator<Item = &'a SharedFrame>) {
     let mut first = HashMap::new();
-    for (k, frame) in blamed.enumerate().filter(|(_, frame)| !frame.function.is_empty()) {
+    for (k, frame) in blamed.enumerate() {
+        let Some(function) = frame.function_in_file() else { continue };
         let line = frame.line.filter(|_| frame.is_of_unknown_function());
-        let function = (frame.function.as_str(), frame.file.as_deref(), line);
-        groups.join(*first.entry(function).or_insert(k), k);
+        groups.join(*first.entry((function, line)).or_insert(k), k);
     }
 }
 
@@ -200,10 +200,6 @@ fn join_in_step(groups: &mut Groups, growing: &[usize], sites: &[Site], verdicts
             }
         }
     }
-}
-
-fn same_blame(a: &NamedFrame, b: &NamedFrame) -> bool {
-    !a.function.is_empty() && a.function == b.function && a.file == b.file
 }
 
 fn finding(mut sites: Vec<JudgedSite>) -> Finding {
@@ -255,9 +251,10 @@ fn blamed(sites: &[JudgedSite]) -> SharedFrame {
     let lead = &sites[0].subject;
     let whole: f64 = sites.iter().map(|site| site.verdict.rate.bytes_per_hour()).sum();
     let share_under = |frame: &NamedFrame| {
-        let under = sites
-            .iter()
-            .filter(|site| site.subject.stack.iter().any(|other| same_blame(frame, other)));
+        let function = frame.function_in_file();
+        let is_it =
+            |other: &SharedFrame| function.is_some() && other.function_in_file() == function;
+        let under = sites.iter().filter(|site| site.subject.stack.iter().any(is_it));
         under.map(|site| site.verdict.rate.bytes_per_hour()).sum::<f64>()
     };
     let users = lead.stack.iter().filter(|frame| frame.origin == Origin::Workspace);

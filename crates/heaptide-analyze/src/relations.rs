@@ -5,16 +5,13 @@ use std::collections::{BTreeSet, HashMap};
 use crate::identity::NamedFrame;
 use crate::site::Subject;
 
-/// A function and its file.
-type Function<'a> = (&'a str, Option<&'a str>);
-
 /// The sites of a run by the functions that are to blame for them. It takes as long to make as the stacks
 /// are long, however many sites there are: comparing each site with each took three quarters of a check
 /// of 50,000.
 #[derive(Debug)]
 pub(crate) struct Relations<'a> {
     sites: Vec<&'a Subject>,
-    by_function: HashMap<Function<'a>, Places>,
+    by_function: HashMap<(&'a str, Option<&'a str>), Places>,
 }
 
 /// Where a function that is to blame for a site stands, by the indices of sites.
@@ -27,14 +24,14 @@ struct Places {
 impl<'a> Relations<'a> {
     pub(crate) fn among(sites: impl IntoIterator<Item = &'a Subject>) -> Self {
         let sites: Vec<&Subject> = sites.into_iter().collect();
-        let mut by_function: HashMap<Function<'a>, Places> = HashMap::new();
+        let mut by_function: HashMap<_, Places> = HashMap::new();
         for (k, site) in sites.iter().enumerate() {
-            if let Some(function) = function(&site.blamed) {
+            if let Some(function) = site.blamed.function_in_file() {
                 by_function.entry(function).or_default().blamed_for.push(k);
             }
         }
         for (k, site) in sites.iter().enumerate() {
-            for function in site.stack.iter().filter_map(|frame| function(frame)) {
+            for function in site.stack.iter().filter_map(|frame| frame.function_in_file()) {
                 if let Some(places) = by_function.get_mut(&function) {
                     places.on_stack_of.push(k);
                 }
@@ -48,18 +45,13 @@ impl<'a> Relations<'a> {
     /// to blame.
     pub(crate) fn of(&self, site: usize) -> BTreeSet<usize> {
         let Some(subject) = self.sites.get(site) else { return BTreeSet::new() };
-        let places = |frame: &'a NamedFrame| self.by_function.get(&function(frame)?);
+        let places = |frame: &'a NamedFrame| self.by_function.get(&frame.function_in_file()?);
         let same_or_called = places(&subject.blamed)
             .into_iter()
             .flat_map(|places| places.blamed_for.iter().chain(&places.on_stack_of));
         let callers = subject.stack.iter().filter_map(|frame| places(frame));
         same_or_called.chain(callers.flat_map(|places| &places.blamed_for)).copied().collect()
     }
-}
-
-/// What a frame is told from others by; `None` if its function is unknown.
-fn function(frame: &NamedFrame) -> Option<Function<'_>> {
-    (!frame.function.is_empty()).then_some((frame.function.as_str(), frame.file.as_deref()))
 }
 
 #[cfg(test)]

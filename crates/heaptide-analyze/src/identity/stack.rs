@@ -83,12 +83,9 @@ impl NamedFrame {
         crate_of(&plain(&self.function)).map(str::to_owned)
     }
 
-    /// The package it comes from, or else the crate that its name shows.
-    fn package_or_crate(&self) -> Option<String> {
-        match &self.origin {
-            Origin::Dependency(package) => Some(package.clone()),
-            Origin::Workspace | Origin::Std | Origin::Unknown => self.crate_name(),
-        }
+    /// Its function and file, by which functions are told apart; `None` if the function is unknown.
+    pub(crate) fn function_in_file(&self) -> Option<(&str, Option<&str>)> {
+        (!self.function.is_empty()).then_some((self.function.as_str(), self.file.as_deref()))
     }
 
     /// The same, but the user's own if its crate is one of these, wherever its source lies.
@@ -150,7 +147,12 @@ impl SharedFrame {
 impl From<NamedFrame> for SharedFrame {
     fn from(frame: NamedFrame) -> Self {
         let plain = plain(&frame.function);
-        let package = frame.package_or_crate();
+        let package = match &frame.origin {
+            Origin::Dependency(package) => Some(package.clone()),
+            Origin::Workspace | Origin::Std | Origin::Unknown => {
+                crate_of(&plain).map(str::to_owned)
+            }
+        };
         let part = match frame.file.as_deref().map(crate_relative) {
             Some(file) => format!("{plain} {file}"),
             None => plain.clone(),
