@@ -281,14 +281,11 @@ impl StackCache {
             let Some(next) = group.diverging_key(stack, caller.sp) else { return };
             key = next;
         }
-        let (home, context) = (self.set_of(key), self.context);
-        for set in [home, self.next_to(home)] {
-            let ways = self.set_mut(set).into_iter().flat_map(|set| &mut set.ways);
-            let mut entries = ways.filter(|entry| entry.is_for(key, context, caller.fp));
-            if let Some(entry) = entries.next() {
-                entry.slot = Some(slot);
-                return;
-            }
+        let context = self.context;
+        let Some((home, next)) = self.set_and_next(self.set_of(key)) else { return };
+        let mut ways = home.ways.iter_mut().chain(&mut next.ways);
+        if let Some(entry) = ways.find(|entry| entry.is_for(key, context, caller.fp)) {
+            entry.slot = Some(slot);
         }
     }
 
