@@ -70,9 +70,14 @@ enum Name {
     /// 33,000 of them.
     #[value(name = "sites-33000")]
     Sites33000,
+    /// Call stacks of which hardly one comes twice.
+    StacksUnbounded,
     /// 20,000 call stacks, each on each of 32 threads.
     #[value(name = "crowd-32")]
     Crowd32,
+    /// The same, 400 times, with a snapshot after each.
+    #[value(name = "crowd-epochs")]
+    CrowdEpochs,
     /// Blocks made and freed under 150 frames.
     #[value(name = "deep-150")]
     Deep150,
@@ -121,6 +126,7 @@ fn run(args: &Args, snapshot: &dyn Fn()) -> std::io::Result<Measured> {
         Name::Start => return Ok(snapshots::first(snapshot)),
         Name::Snapshot10000 => return Ok(snapshots::of_many_sites(snapshot)),
         Name::SnapshotChanges => return Ok(snapshots::of_few_changes(snapshot)),
+        Name::CrowdEpochs => return Ok(snapshots::of_crowd(snapshot)),
         Name::Micro => Allocating::micro(10_000),
         Name::Micro1000 => Allocating::micro(1_000),
         Name::Json => Allocating::json(),
@@ -131,6 +137,7 @@ fn run(args: &Args, snapshot: &dyn Fn()) -> std::io::Result<Measured> {
         Name::Threads8 => Allocating::threads(8),
         Name::Sites5000 => Allocating::sites(5_000),
         Name::Sites33000 => Allocating::sites(33_000),
+        Name::StacksUnbounded => Allocating::unbounded(),
         Name::Crowd32 => Allocating::crowd(),
         Name::Deep150 => Allocating::deep(),
         Name::ThreadChurn => Allocating::thread_churn(),

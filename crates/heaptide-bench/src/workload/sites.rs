@@ -10,6 +10,11 @@ use super::{Allocating, Rng};
 /// Stacks and threads of [`Allocating::crowd`].
 const CROWD_SITES: u64 = 20_000;
 const CROWD_THREADS: usize = 32;
+/// Of [`Allocating::unbounded`]: a trillion stacks, and as many live blocks as a small program has.
+const UNBOUNDED_DEPTH: u32 = 40;
+const UNBOUNDED_LIVE: usize = 2_000;
+/// More than any table of stacks holds.
+const UNBOUNDED_WARM_UP: u64 = 300_000;
 /// Enough bits for all stacks that a run can make.
 const NEW_DEPTH: u32 = 20;
 
@@ -23,6 +28,30 @@ pub(crate) fn block_at(path: u64, depth: u32) -> Vec<u8> {
     } else {
         right(path >> 1, depth - 1)
     }
+}
+
+/// All threads over all stacks, so many times; `between` runs after each time, while they wait.
+pub(crate) fn crowd(rounds: u64, between: &dyn Fn()) {
+    let depth = enough_bits(CROWD_SITES);
+    let step = Barrier::new(CROWD_THREADS + 1);
+    let work = || {
+        for _ in 0..rounds {
+            step.wait();
+            (0..CROWD_SITES).for_each(|path| drop(block_at(path, depth)));
+            // Who ends leaves what was kept for him to the next: so nobody does before all are done.
+            step.wait();
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 0..CROWD_THREADS {
+            scope.spawn(work);
+        }
+        for _ in 0..rounds {
+            step.wait();
+            step.wait();
+            between();
+        }
+    });
 }
 
 /// Bits for so many numbers.
@@ -62,22 +91,18 @@ impl Allocating {
     /// Many stacks, each on many threads at once: what is kept for each of both adds up here. An
     /// operation is a round of all threads over all stacks; each block is freed at once.
     pub(crate) fn crowd() -> Self {
-        let depth = enough_bits(CROWD_SITES);
-        Self::new(0, 1, move |rounds| {
-            let all_there = Barrier::new(CROWD_THREADS);
-            let work = || {
-                for _ in 0..rounds {
-                    all_there.wait();
-                    (0..CROWD_SITES).for_each(|path| drop(block_at(path, depth)));
-                }
-                // Who ends leaves what was kept for him to the next.
-                all_there.wait();
-            };
-            thread::scope(|scope| {
-                for _ in 0..CROWD_THREADS {
-                    scope.spawn(work);
-                }
-            });
+        Self::new(0, 1, |rounds| crowd(rounds, &|| ()))
+    }
+
+    /// Stacks of which hardly one comes twice; some stay alive.
+    pub(crate) fn unbounded() -> Self {
+        let mut rng = Rng::new(7);
+        let mut live = vec![Vec::new(); UNBOUNDED_LIVE];
+        Self::new(UNBOUNDED_WARM_UP, 1_000, move |ops| {
+            for _ in 0..ops {
+                let path = rng.next();
+                live[path as usize % UNBOUNDED_LIVE] = block_at(path, UNBOUNDED_DEPTH);
+            }
         })
     }
 

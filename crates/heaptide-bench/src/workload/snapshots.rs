@@ -1,6 +1,6 @@
 //! What the recorder costs: the way to the first snapshot, and snapshots of many sites.
 
-use super::sites::block_at;
+use super::sites::{block_at, crowd};
 use crate::measure::{Clocks, Measured, cpu_time, ns};
 
 /// The size for which `docs/BENCHMARKS.md` states what a snapshot takes.
@@ -17,6 +17,9 @@ const CHANGING_SHARE: u64 = 100;
 const MANY_DEPTH: u32 = 17;
 /// Enough for several segments, of which each begins once.
 const N_CHANGES: u64 = 800;
+
+/// So many times blocks are born, each apart from all others.
+const N_EPOCHS: u64 = 400;
 
 /// The processor's time from the start of the process to the end of the first snapshot.
 pub(crate) fn first(snapshot: &dyn Fn()) -> Measured {
@@ -60,4 +63,11 @@ pub(crate) fn of_few_changes(snapshot: &dyn Fn()) -> Measured {
         }
     }
     clocks.stop(N_CHANGES + 1)
+}
+
+/// A snapshot after each round of a crowd: how much is kept of when blocks were born. An operation is a round.
+pub(crate) fn of_crowd(snapshot: &dyn Fn()) -> Measured {
+    let clocks = Clocks::start();
+    crowd(N_EPOCHS, snapshot);
+    clocks.stop(N_EPOCHS)
 }

@@ -95,6 +95,15 @@ pub(crate) static EXACT: Contender = Contender {
     records: Records::Exactly,
     ..of("Heaptide exact", &HEAPTIDE, &[("HEAPTIDE_MODE", "exact")])
 };
+/// Call sites by as many frames as peers keep.
+pub(crate) static EXACT_TEN: Contender = Contender {
+    records: Records::Exactly,
+    ..of(
+        "Heaptide exact, 10 frames",
+        &HEAPTIDE,
+        &[("HEAPTIDE_MODE", "exact"), ("HEAPTIDE_FRAMES", "10")],
+    )
+};
 pub(crate) static HEAPSCOPE_EXACT: Contender = of("heapscope", &HEAPSCOPE, &[]);
 pub(crate) static DHAT_RS: Contender = of("dhat-rs", &DHAT, &[]);
 pub(crate) static HEAPTRACK: Contender =
@@ -106,13 +115,14 @@ const SAMPLE_RATE: &str = "PPROF_ALLOC_SAMPLE_RATE";
 const MALLOC_CONF: &str = "_RJEM_MALLOC_CONF";
 
 /// All of them, in the order of the tables.
-pub(crate) static ALL: [&Contender; 17] = [
+pub(crate) static ALL: [&Contender; 18] = [
     &SYSTEM_ALONE,
     &of("counting only", &COUNTING, &[]),
     &OFF,
     &ARMED,
     &SAMPLED,
     &EXACT,
+    &EXACT_TEN,
     &SYSTEM_WITH_FRAME_POINTERS,
     &HEAPSCOPE_EXACT,
     &of("pprof-alloc, 512 KiB", &PPROF_ALLOC, &[(SAMPLE_RATE, "524288")]),

@@ -40,8 +40,8 @@ const PROGRAMS: &str = "\
 ## Programs, × unprofiled
 
 `json` parses a document and drops it; `btree` inserts strings into a map and removes them; `sites-5000` allocates from
-5,000 call stacks in random order, `sites-33000` from 33,000; `deep-150` under 150 frames; `thread-churn` begins threads
-that allocate 32 blocks.
+5,000 call stacks in random order, `sites-33000` from 33,000, `stacks-unbounded` from call stacks of which hardly one
+comes twice; `deep-150` under 150 frames; `thread-churn` begins threads that allocate 32 blocks.
 ";
 const THREADS: &str = "\
 ## Threads
@@ -94,7 +94,15 @@ pub(crate) fn page(
     instructions: &Instructions,
     load: [&str; 2],
 ) -> Result<String> {
-    let programs = ["json", "btree", "sites-5000", "sites-33000", "deep-150", "thread-churn"];
+    let programs = [
+        "json",
+        "btree",
+        "sites-5000",
+        "sites-33000",
+        "stacks-unbounded",
+        "deep-150",
+        "thread-churn",
+    ];
     let programs: Vec<_> = programs.into_iter().filter(|name| plan.wants(name)).collect();
     let sections = [
         ("micro", MICRO, tables::micro(results)),

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use crate::contender::{Contender, EXACT, SYSTEM_ALONE, Under};
 
 /// Workloads that are timed under everybody.
-pub(crate) const TIMED: [&str; 12] = [
+pub(crate) const TIMED: [&str; 13] = [
     "micro",
     "json",
     "btree",
@@ -18,6 +18,7 @@ pub(crate) const TIMED: [&str; 12] = [
     "threads-8",
     "sites-5000",
     "sites-33000",
+    "stacks-unbounded",
     "deep-150",
     "thread-churn",
 ];
@@ -111,16 +112,28 @@ impl Plan {
             job("few-blocks", "small-live", FEW_BLOCKS),
             job("many-blocks", "small-live", MANY_BLOCKS),
             job("crowd-32", "crowd-32", CROWD_ROUNDS),
+            Job {
+                key: "crowd-epochs",
+                args: vec!["crowd-epochs".into()],
+                rounds: 1,
+                whom: ours_and_alone,
+            },
         ];
         all.into_iter().filter(|_| self.wants("memory")).collect()
     }
 
     fn start(&self) -> Vec<Job> {
         let job = |key, rounds, whom| Job { key, args: vec![String::from(key)], rounds, whom };
-        let two: fn(&Contender) -> bool =
-            |contender| [SYSTEM_ALONE.name, EXACT.name].contains(&contender.name);
         let exact: fn(&Contender) -> bool = |contender| contender.name == EXACT.name;
-        let all = [job("start", 4 * self.rounds, two), job("snapshot-10000", self.rounds, exact)];
+        let all = [
+            job("start", 4 * self.rounds, ours_and_alone),
+            job("snapshot-10000", self.rounds, exact),
+        ];
         all.into_iter().filter(|_| self.wants("start")).collect()
     }
+}
+
+/// Heaptide exact, and what it is compared with.
+fn ours_and_alone(contender: &Contender) -> bool {
+    [SYSTEM_ALONE.name, EXACT.name].contains(&contender.name)
 }

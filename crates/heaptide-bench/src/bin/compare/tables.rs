@@ -1,6 +1,6 @@
 //! One table for each group of workloads.
 
-use crate::contender::{ALL, ARMED, Contender, EXACT, OFF, SAMPLED, SYSTEM_ALONE};
+use crate::contender::{ALL, ARMED, Contender, EXACT, EXACT_TEN, OFF, SAMPLED, SYSTEM_ALONE};
 use crate::cost::Instructions;
 use crate::markdown::{cell, number, spread, table};
 use crate::plan::TIMED;
@@ -117,7 +117,13 @@ pub(crate) fn memory(results: &Results) -> String {
         "B per block more",
         "crowd, MiB more",
     ];
-    table(&head, &rows)
+    let epochs =
+        results.against_baseline("crowd-epochs", &EXACT, |run, base| run.rss() - base.rss());
+    let sentence = format!(
+        "\nThe crowd again, 400 times, with a snapshot after each, exact: {} MiB more.\n",
+        cell(epochs.map(|more| more.median / MIB))
+    );
+    table(&head, &rows) + &sentence
 }
 
 /// The way to the first snapshot, and snapshots.
@@ -179,7 +185,7 @@ pub(crate) fn instructions(results: &Results, counted: &Instructions) -> String 
         vec![cell(counted.per_op(contender)), cell(added), cell(compared(added, exact))]
     });
     let rows: Vec<_> = rows.into_iter().filter(|row| row[1] != "–").collect();
-    let modes = [&OFF, &ARMED, &SAMPLED, &EXACT];
+    let modes = [&OFF, &ARMED, &SAMPLED, &EXACT, &EXACT_TEN];
     let shown = modes.map(|mode| format!("{} {}", mode.name, cell(counted.added(mode))));
     let sentence = format!(
         "\nA hit, with its count, record and free: {} instructions. A miss on a stack of 21 frames \

@@ -89,8 +89,8 @@ fn service(results: &Results) -> Vec<Target> {
     let on_the_wall = kept(|run, base| run.ops_per_s() / base.ops_per_s());
     let per_cpu = kept(|run, base| base.cpu_ns_per_op / run.cpu_ns_per_op);
     vec![
-        at_least("exact, requests per second kept", 90.0, "%", on_the_wall),
-        at_least("the same per second of the service's processor", 90.0, "%", per_cpu),
+        at_least("exact, requests per second kept", 95.0, "%", on_the_wall),
+        at_least("the same per second of the service's processor", 95.0, "%", per_cpu),
     ]
 }
 

@@ -38,10 +38,11 @@ const ABOUT: &str = "\
 const CODE: &str = "code";
 const ON_THE_STACK: &str = "stack";
 const PROGRAM: &str = "program and its allocator";
+const REST: &str = "rest of the shim";
 
 /// What is read or written there, by who does it: the end of a source file's path, and a part of the
 /// function's name. The first that fits counts.
-static PARTS: [(&str, &str, &str); 12] = [
+static PARTS: [(&str, &str, &str); 11] = [
     ("thread/stack_cache/mod.rs", "first_not_held", "stack cache: log"),
     ("thread/stack_cache/mod.rs", "entry_in", "stack cache: sets"),
     ("thread/stack_cache/mod.rs", "known", "stack cache: sets"),
@@ -53,7 +54,6 @@ static PARTS: [(&str, &str, &str); 12] = [
     ("hook/layout.rs", "", "trailers"),
     ("thread/block.rs", "", "thread block"),
     ("event/exact.rs", "", "thread block"),
-    ("", "", "rest of the shim"),
 ];
 
 /// Warm lines, by part.
@@ -127,7 +127,7 @@ fn part_of(sources: &Sources, instruction: u64) -> &'static str {
     let Some((file, function)) = sources.of_shim(instruction) else { return PROGRAM };
     let fits =
         |(end, part, _): &&(&str, &str, &str)| file.ends_with(end) && function.contains(part);
-    PARTS.iter().find(fits).map_or(PROGRAM, |(_, _, name)| name)
+    PARTS.iter().find(fits).map_or(REST, |(_, _, name)| name)
 }
 
 /// Where the program was loaded, as its recording says.
