@@ -52,7 +52,17 @@ impl Budget {
 
     /// Takes so many bytes, all of them or none; false, and counted, if they are beyond the limit.
     pub(crate) fn take(&self, bytes: u64) -> bool {
+        self.take_within(self.limit_bytes(), bytes)
+    }
+
+    /// The same for stacks that a thread remembers, which may take all but a quarter: where stacks have no
+    /// end, what they leave is all that there is for counters, and these serve whatever is allocated.
+    pub(crate) fn take_for_stacks(&self, bytes: u64) -> bool {
         let limit = self.limit_bytes();
+        self.take_within(limit - limit / 4, bytes)
+    }
+
+    fn take_within(&self, limit: u64, bytes: u64) -> bool {
         let within = |taken: u64| taken.checked_add(bytes).filter(|now| *now <= limit);
         let taken = self.taken_bytes.fetch_update(Relaxed, Relaxed, within).is_ok();
         if !taken {
@@ -89,9 +99,19 @@ mod tests {
             assert_eq!(budget.take(bytes), is_taken, "{bytes}");
             assert_eq!((budget.taken_bytes(), budget.n_refused()), (taken_bytes, n_refused));
         }
+        assert!(!budget.take_for_stacks(1), "beyond three quarters");
         budget.set_limit(50);
         assert!(!budget.take(1), "beyond the new limit already");
         budget.set_limit(101);
         assert!(budget.take(1));
+    }
+
+    #[test]
+    fn stacks_leave_a_quarter_to_counters() {
+        let budget = Budget::new(100);
+        assert!(budget.take_for_stacks(75));
+        assert!(!budget.take_for_stacks(1));
+        assert!(budget.take(25));
+        assert!(!budget.take(1));
     }
 }

@@ -78,7 +78,7 @@ impl StackCache {
     fn grow_log(&mut self, memory: CacheMemory<'_>) -> bool {
         let n_chunks = self.n_log_chunks;
         let Some(end) = self.log.get_mut(n_chunks) else { return false };
-        if n_chunks > 0 && !memory.budget.take(size_of::<LogChunk>() as u64) {
+        if n_chunks > 0 && !memory.budget.take_for_stacks(size_of::<LogChunk>() as u64) {
             return false;
         }
         *end = memory.arena.one_mut().map(|chunk: &mut LogChunk| &*chunk);
@@ -146,7 +146,7 @@ impl StackCache {
         let Some(upper) = upper.get_mut(..n_chunks) else { return };
         // Some are there if an earlier try ended for want of memory.
         let missing = upper.iter().filter(|chunk| chunk.is_none()).count();
-        if !memory.budget.take((missing * size_of::<SetChunk>()) as u64) {
+        if !memory.budget.take_for_stacks((missing * size_of::<SetChunk>()) as u64) {
             return;
         }
         for chunk in upper.iter_mut().filter(|chunk| chunk.is_none()) {
