@@ -13,6 +13,10 @@ pub(crate) mod snapshots;
 pub(crate) mod soak;
 pub(crate) mod threads;
 
+use std::hint::black_box;
+use std::iter;
+use std::time::Duration;
+
 use crate::measure::{Clocks, Length, Measured};
 
 /// So many batches have a say; more would be more than a second of the quickest.
@@ -35,12 +39,17 @@ impl Allocating {
     /// Warms up, unless the number of operations is given, and measures.
     pub(crate) fn measure(mut self, length: Length) -> Measured {
         let warm_up = if let Length::For(_) = length { self.warm_up } else { 0 };
-        (self.work)(warm_up);
         let mut per_op = Vec::with_capacity(MOST_BATCHES);
-        let clocks = Clocks::start();
-        let (mut ops, mut before) = (0, clocks.cpu());
-        for batch in length.batches(self.batch) {
+        let (mut clocks, mut ops, mut before) = (Clocks::start(), 0, Duration::ZERO);
+        // Both from one place: a call from another would have made every call stack a new one, and what was
+        // measured would have been how they are learnt.
+        for (number, batch) in iter::once(warm_up).chain(length.batches(self.batch)).enumerate() {
             (self.work)(batch);
+            if black_box(number) == 0 {
+                clocks = Clocks::start();
+                before = clocks.cpu();
+                continue;
+            }
             let now = clocks.cpu();
             if per_op.len() < MOST_BATCHES {
                 per_op.push((now - before).as_nanos() as f64 / batch as f64);
