@@ -14,7 +14,6 @@ pub(crate) mod soak;
 pub(crate) mod threads;
 
 use std::hint::black_box;
-use std::iter;
 use std::time::Duration;
 
 use crate::measure::{Clocks, Length, Measured};
@@ -41,12 +40,15 @@ impl Allocating {
         let warm_up = if let Length::For(_) = length { self.warm_up } else { 0 };
         let mut per_op = Vec::with_capacity(MOST_BATCHES);
         let (mut clocks, mut ops, mut before) = (Clocks::start(), 0, Duration::ZERO);
-        // Both from one place: a call from another would have made every call stack a new one, and what was
-        // measured would have been how they are learnt.
-        for (number, batch) in iter::once(warm_up).chain(length.batches(self.batch)).enumerate() {
+        // Both from one place, in a loop of which the compiler cannot take the first round out: a call from
+        // another place makes every call stack a new one, and what is measured is how they are learnt.
+        let (mut batches, mut next, mut is_warm) =
+            (length.batches(self.batch), Some(warm_up), false);
+        while let Some(batch) = black_box(next) {
             (self.work)(batch);
-            if black_box(number) == 0 {
-                clocks = Clocks::start();
+            next = batches.next();
+            if !black_box(is_warm) {
+                (clocks, is_warm) = (Clocks::start(), true);
                 before = clocks.cpu();
                 continue;
             }
