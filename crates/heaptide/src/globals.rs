@@ -65,9 +65,10 @@ pub(crate) static OWN_CHUNK_BYTES: AtomicU64 = AtomicU64::new(0);
 
 /// How many of a stack's innermost frames make its site.
 static FRAMES_KEPT: AtomicU32 = AtomicU32::new(MAX_FRAMES as u32);
-/// So many while the table of sites is more than half full, and when it is all but full.
-const FRAMES_OF_HALF_FULL: u32 = 16;
-const FRAMES_OF_NEARLY_FULL: u32 = 4;
+/// So many when this many sixteenths of the table of sites are taken. Eight frames early, because the same
+/// sixteen stand at many depths of the stack where what calls them has no end, and each depth is learnt by
+/// itself.
+const FRAMES_BY_SIXTEENTHS: [(usize, u32); 3] = [(8, 16), (10, 8), (15, 4)];
 
 /// How stacks are taken, as [`Unwinder`].
 static UNWINDER: AtomicU32 = AtomicU32::new(Unwinder::of_this_machine() as u32);
@@ -183,11 +184,9 @@ fn keep_frames(frames: u32) {
 /// their callers' callers only have one site, and are remembered by what they have in common. Sites that
 /// are there stay, and get no blocks any more but those of their own length.
 pub(crate) fn keep_fewer_frames(sites: &SiteTable) {
-    let most = match (sites.is_half_full(), sites.is_nearly_full()) {
-        (_, true) => FRAMES_OF_NEARLY_FULL,
-        (true, false) => FRAMES_OF_HALF_FULL,
-        (false, false) => return,
-    };
+    let taken = sites.sixteenths_taken();
+    let reached = |&&(sixteenths, _): &&(usize, u32)| sixteenths <= taken;
+    let Some(&(_, most)) = FRAMES_BY_SIXTEENTHS.iter().rfind(reached) else { return };
     if frames_kept() > most && FRAMES_KEPT.fetch_min(most, Relaxed) > most {
         MODULES.forget();
     }

@@ -118,14 +118,9 @@ impl SiteTable {
         self.next_index.load(Ordering::Acquire) as usize
     }
 
-    /// Whether half of the table is taken: from here on stacks should be kept such that they merge.
-    pub(crate) fn is_half_full(&self) -> bool {
-        self.end() > self.by_index.len() / 2
-    }
-
-    /// Whether hardly a sixteenth is left.
-    pub(crate) fn is_nearly_full(&self) -> bool {
-        self.end() > self.by_index.len() / 16 * 15
+    /// How full the table is: the more, the shorter stacks should be kept, so that they merge.
+    pub(crate) fn sixteenths_taken(&self) -> usize {
+        self.end() / self.by_index.len().div_ceil(16).max(1)
     }
 
     /// Site number `index`, if there is one.
