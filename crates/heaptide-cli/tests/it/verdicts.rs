@@ -15,6 +15,18 @@ fn each_verdict_has_its_exit_code() {
     scratch.check("check torn.jsonl", 1, "the last line is cut off");
 }
 
+/// A program that was killed early had grown, and nothing said by what.
+#[test]
+fn too_short_a_recording_leads_to_what_grew() {
+    let scratch = Scratch::new();
+    scratch.check(
+        "check short.jsonl",
+        3,
+        "`heaptide show short.jsonl --by growth` lists what grew so far",
+    );
+    scratch.check("show short.jsonl --by growth", 0, "shop::session::Sessions::create");
+}
+
 /// The gate passed while the process died: "clean. Nothing leaks".
 #[test]
 fn a_process_that_grows_outside_its_heap_fails() {
