@@ -1,6 +1,7 @@
 //! `heaptide run -- CMD`: start, wait until ready, load, stop gently, name, judge.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -255,9 +256,12 @@ async fn decided(args: &Run, out: &OutDir, judge_thread: &JudgeThread) -> anyhow
     let mut pause = LEAST_BETWEEN_JUDGEMENTS.max(interval(args) * 4);
     loop {
         sleep(pause).await;
-        let paths: Vec<_> = out.new_segments(0)?.into_iter().map(|segment| segment.path).collect();
+        let mut recordings: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
+        for segment in out.new_segments(0)? {
+            recordings.entry(segment.header.recording).or_default().push(segment.path);
+        }
         let asked = Instant::now();
-        let judged = judge_thread.judge(paths).await;
+        let judged = judge_thread.judge(recordings).await;
         pause = pause.max(asked.elapsed() * IDLE_PER_JUDGEMENT);
         // A recording that cannot be read yet is read the next time.
         let Ok(report) = judged else { continue };

@@ -1,9 +1,10 @@
-//! JudgeThread of a program that still runs: asked for on one thread, made on another.
+//! Judgements of a program that still runs: asked for on one thread, made on another.
 //!
 //! What was read of executables cannot go from thread to thread, and reading it takes longer than
 //! the rest of a judgement. So one thread makes all judgements, the last one included, and the
 //! program is watched from another.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::mpsc::{self, Sender};
 use std::thread;
@@ -12,6 +13,7 @@ use anyhow::Context;
 use heaptide_analyze::Report;
 use tokio::sync::oneshot;
 
+use super::short_copy::ShortCopies;
 use crate::judging::Judge;
 
 /// Asks the thread that judges.
@@ -20,15 +22,18 @@ pub(crate) struct JudgeThread(Sender<Request>);
 
 #[derive(Debug)]
 struct Request {
-    paths: Vec<PathBuf>,
+    recordings: BTreeMap<String, Vec<PathBuf>>,
     reply: oneshot::Sender<anyhow::Result<Report>>,
 }
 
 impl JudgeThread {
-    /// Loads recordings and judges them.
-    pub(crate) async fn judge(&self, paths: Vec<PathBuf>) -> anyhow::Result<Report> {
+    /// Judges what was recorded so far: by recording, its segments. Of long ones only what is new is read.
+    pub(crate) async fn judge(
+        &self,
+        recordings: BTreeMap<String, Vec<PathBuf>>,
+    ) -> anyhow::Result<Report> {
         let (reply, report) = oneshot::channel();
-        self.0.send(Request { paths, reply }).context("nobody judges any more")?;
+        self.0.send(Request { recordings, reply }).context("nobody judges any more")?;
         report.await.context("nobody judges any more")?
     }
 }
@@ -44,9 +49,10 @@ pub(crate) fn judge_while<T: Send>(
             .name("watch".into())
             .spawn_scoped(scope, || watch(JudgeThread(sender)))
             .context("cannot start a thread")?;
-        for Request { paths, reply } in requests {
+        let mut copies = ShortCopies::default();
+        for Request { recordings, reply } in requests {
             // Who asked may be gone: the program has ended meanwhile.
-            let _ = reply.send(judge.judge(&paths));
+            let _ = reply.send(copies.judge_so_far(judge, &recordings));
         }
         watching.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })

@@ -8,7 +8,7 @@
 
 mod copy;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::PathBuf;
@@ -26,8 +26,10 @@ const SHORT_BYTES: u64 = 16 << 20;
 const MOST_COPIES: usize = 16;
 
 /// Copies of the recordings that are watched, in a directory that goes with them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct ShortCopies {
+    /// Recordings of no more bytes are read as they are.
+    short_bytes: u64,
     dir: Option<TempDir>,
     /// By recording; the one that was read last is the last.
     copies: Vec<(String, ThinnedCopy)>,
@@ -41,6 +43,12 @@ struct ToRead {
     paths: Vec<PathBuf>,
     /// Where it is a copy: how many of how many snapshots it has.
     copied: Option<(usize, usize)>,
+}
+
+impl Default for ShortCopies {
+    fn default() -> Self {
+        Self { short_bytes: SHORT_BYTES, dir: None, copies: Vec::new(), unfit: BTreeSet::new() }
+    }
 }
 
 impl ShortCopies {
@@ -73,10 +81,30 @@ impl ShortCopies {
         Ok((report, runs))
     }
 
+    /// Judges what was recorded so far: by recording, its segments.
+    ///
+    /// # Errors
+    /// What is read cannot be.
+    pub(crate) fn judge_so_far(
+        &mut self,
+        judge: &Judge,
+        recordings: &BTreeMap<String, Vec<PathBuf>>,
+    ) -> anyhow::Result<Report> {
+        let read: Vec<ToRead> =
+            recordings.iter().map(|(name, files)| self.what_to_read(name, files)).collect();
+        let is_copied = read.iter().any(|it| it.copied.is_some());
+        let report = judge.judge(&read.into_iter().flat_map(|it| it.paths).collect::<Vec<_>>())?;
+        if is_copied && report.outcome == Outcome::Error {
+            recordings.keys().for_each(|name| self.give_up(name));
+            return judge.judge(&recordings.values().flatten().cloned().collect::<Vec<_>>());
+        }
+        Ok(report)
+    }
+
     /// What to read instead of `files`, the segments of one recording.
     fn what_to_read(&mut self, recording: &str, files: &[PathBuf]) -> ToRead {
         let whole = ToRead { paths: files.to_vec(), copied: None };
-        if self.unfit.contains(recording) || total_bytes(files) <= SHORT_BYTES {
+        if self.unfit.contains(recording) || total_bytes(files) <= self.short_bytes {
             return whole;
         }
         match self.followed(recording, files) {
@@ -129,4 +157,46 @@ impl ShortCopies {
 fn total_bytes(files: &[PathBuf]) -> u64 {
     let bytes = |file: &PathBuf| fs::metadata(file).map_or(0, |it| it.len());
     files.iter().map(bytes).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use heaptide_format::Line;
+    use heaptide_synthetic::{Born, Process, text};
+
+    use super::*;
+
+    fn recording(id: &str, n_snapshots: u32) -> Vec<u8> {
+        let mut process = Process::of_snapshots(n_snapshots);
+        process.site("leaks", |_| vec![Born::for_ever(3)]);
+        process.site("requests", |_| vec![Born::living(20, 2)]);
+        let mut lines = process.lines();
+        if let Some(Line::Header(header)) = lines.first_mut() {
+            header.recording = id.to_owned();
+        }
+        text(&lines)
+    }
+
+    /// Each judgement of a run that was to end when it is decided read all that the run had written.
+    #[test]
+    fn a_run_is_judged_so_far_by_copies_of_what_is_long() -> anyhow::Result<()> {
+        let dir = tempfile::tempdir()?;
+        let write = |id: &str, n_snapshots| -> anyhow::Result<(String, Vec<PathBuf>)> {
+            let path = dir.path().join(format!("{id}.jsonl"));
+            fs::write(&path, recording(id, n_snapshots))?;
+            Ok((id.to_owned(), vec![path]))
+        };
+        let (long, short) = (write("long", 1500)?, write("short", 60)?);
+        let mut copies = ShortCopies { short_bytes: total_bytes(&short.1), ..Default::default() };
+        let recordings = BTreeMap::from([long, short]);
+        let judge = Judge::by_default();
+        let report = copies.judge_so_far(&judge, &recordings)?;
+        assert_eq!(report.outcome, Outcome::Growth, "{:?}", report.errors);
+        assert_eq!(report.runs.len(), 2);
+        let copied: Vec<&str> = copies.copies.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(copied, ["long"]);
+        let snapshots: Vec<usize> = report.runs.iter().map(|run| run.snapshots).collect();
+        assert!(snapshots.contains(&60) && snapshots.iter().all(|n| *n < 1500), "{snapshots:?}");
+        Ok(())
+    }
 }
