@@ -244,6 +244,7 @@ fn birth(row: &mut SiteRow, bucket: Epoch, objects: u64, size: u64) {
 fn double(row: &mut SiteRow, size: u64, epoch: u32) {
     if row.allocs == 0 {
         birth(row, Bucket::of(Epoch(epoch)).first_epoch(), 1, size);
+        row.live_bytes = size;
     }
     let bytes = (size << epoch.isqrt().min(20)).max(row.live_bytes);
     if bytes == row.live_bytes {
