@@ -319,8 +319,12 @@ impl Page<'_> {
             self.note("allowed", FAINT, &format!("{findings} by {pattern}"));
         }
         if let Some(matched) = &report.baseline {
+            let moved = match matched.moved.len() {
+                0 => String::new(),
+                n => format!(" ({n} by their function: its callers have changed)"),
+            };
             let text = format!(
-                "{} of {} entries matched; {} unchanged, {} worse, {} new, {} fixed",
+                "{} of {} entries matched{moved}; {} unchanged, {} worse, {} new, {} fixed",
                 matched.matched,
                 matched.entries,
                 matched.unchanged.len(),

@@ -1,10 +1,11 @@
 //! How a baseline matches what was judged.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::{AgainstBaseline, Baseline};
+use super::{Accepted, Baseline};
+use crate::finding::{Finding, Gate, JudgedSite, Ruling};
 use crate::run_report::RunReport;
 use crate::site::Run;
 
@@ -19,6 +20,8 @@ pub struct BaselineMatch {
     pub entries: usize,
     /// Entries whose site occurs in some run.
     pub matched: usize,
+    /// Sites that were known by their function, because others call it now. They are among the matched.
+    pub moved: Vec<String>,
     /// Entries whose site does not occur.
     pub unmatched: Vec<String>,
     /// Entries whose site still grows, no worse than accepted.
@@ -58,21 +61,84 @@ impl BaselineMatch {
     }
 }
 
-impl Baseline {
-    /// Counts what matched.
-    pub(crate) fn matching(&self, reports: &[RunReport], runs: &[Run<'_>]) -> BaselineMatch {
-        let sites = runs.iter().flat_map(|run| run.sites).map(|site| site.subject.id.as_str());
-        let known: BTreeSet<&str> = sites.filter(|id| self.accepted.contains_key(*id)).collect();
-        let mut matched = BaselineMatch {
-            entries: self.accepted.len(),
-            matched: known.len(),
-            ..BaselineMatch::default()
-        };
-        let mut growing = BTreeSet::new();
+/// A baseline and what was judged: which entry each site that grows is held against.
+///
+/// A site is known by its identity. Its callers are part of that, and a function that they were moved
+/// into makes it another. So where no site of a function is there any more that was accepted, the entries
+/// stand for what grows in it under the same tag: of several the one that grew most alike, each once. Where
+/// some are there, what is new in the function has another caller, and nobody accepted it.
+#[derive(Debug)]
+pub(crate) struct Matching<'a> {
+    baseline: &'a Baseline,
+    /// Sites that occur, and are in the baseline.
+    known: BTreeSet<&'a str>,
+    /// Entries by the sites that were known by their function only.
+    moved: BTreeMap<String, &'a str>,
+}
+
+impl<'a> Matching<'a> {
+    pub(crate) fn new(baseline: &'a Baseline, reports: &[RunReport], runs: &[Run<'a>]) -> Self {
+        let there: BTreeSet<&str> =
+            runs.iter().flat_map(|run| run.sites).map(|site| site.subject.id.as_str()).collect();
+        let (known, gone): (BTreeMap<&str, &Accepted>, BTreeMap<&str, &Accepted>) =
+            baseline.entries().partition(|(key, _)| there.contains(key));
+        let is_known = |gone: &Accepted| known.values().any(|known| known.is_of_function_of(gone));
+        let mut gone: BTreeMap<&str, &Accepted> =
+            gone.into_iter().filter(|(_, accepted)| !is_known(accepted)).collect();
+        let mut moved = BTreeMap::new();
         for run in reports {
             let pace = run.pace();
-            for site in run.findings.iter().flat_map(|finding| &finding.sites) {
-                growing.insert(site.subject.id.as_str());
+            for site in growing(run).filter(|site| !known.contains_key(site.subject.id.as_str())) {
+                if moved.contains_key(&site.subject.id) {
+                    continue;
+                }
+                if let Some(key) = nearest(&gone, site, &pace) {
+                    gone.remove(key);
+                    moved.insert(site.subject.id.clone(), key);
+                }
+            }
+        }
+        Self { baseline, known: known.into_keys().collect(), moved }
+    }
+
+    /// What the baseline makes of a finding that was ruled on so, at this pace of work. Accepted growth
+    /// passes; growth that passes already is none of its business.
+    pub(crate) fn amended(
+        &self,
+        finding: &Finding,
+        ruling: &Ruling,
+        pace: &BTreeMap<String, f64>,
+    ) -> Option<Ruling> {
+        let Ruling { gate: gate @ (Gate::Fail | Gate::Undecided), .. } = *ruling else {
+            return None;
+        };
+        let sites = || finding.sites.iter().map(|site| self.held_against(site, pace));
+        let worse = sites().find_map(|site| match site {
+            AgainstBaseline::Worse(because) => Some(because),
+            AgainstBaseline::New | AgainstBaseline::Accepted => None,
+        });
+        let is_new = sites().any(|site| matches!(site, AgainstBaseline::New));
+        Some(match worse {
+            Some(because) => Ruling { gate, because },
+            None if is_new => Ruling { gate, because: "not in the baseline".into() },
+            None => Ruling { gate: Gate::Pass, because: "accepted in the baseline".into() },
+        })
+    }
+
+    /// Counts what matched.
+    pub(crate) fn counted(&self, reports: &[RunReport]) -> BaselineMatch {
+        let Self { baseline, known, moved } = self;
+        let mut matched = BaselineMatch {
+            entries: baseline.accepted.len(),
+            matched: known.len() + moved.len(),
+            moved: moved.keys().cloned().collect(),
+            ..BaselineMatch::default()
+        };
+        let mut still_growing = BTreeSet::new();
+        for run in reports {
+            let pace = run.pace();
+            for site in growing(run) {
+                still_growing.insert(site.subject.id.as_str());
                 let ids = match self.held_against(site, &pace) {
                     AgainstBaseline::New => &mut matched.new,
                     AgainstBaseline::Worse(_) => &mut matched.worse,
@@ -81,9 +147,10 @@ impl Baseline {
                 ids.push(site.subject.id.clone());
             }
         }
-        let fixed = known.iter().filter(|id| !growing.contains(**id));
+        let fixed = known.iter().filter(|id| !still_growing.contains(**id));
         matched.fixed = fixed.map(|id| (*id).to_owned()).collect();
-        let unmatched = self.accepted.keys().filter(|id| !known.contains(id.as_str()));
+        let met: BTreeSet<&str> = known.iter().chain(moved.values()).copied().collect();
+        let unmatched = baseline.accepted.keys().filter(|id| !met.contains(id.as_str()));
         matched.unmatched = unmatched.cloned().collect();
         for ids in [&mut matched.unchanged, &mut matched.worse, &mut matched.new] {
             ids.sort();
@@ -91,4 +158,40 @@ impl Baseline {
         }
         matched
     }
+
+    fn held_against(&self, site: &JudgedSite, pace: &BTreeMap<String, f64>) -> AgainstBaseline {
+        let id = site.subject.id.as_str();
+        let key = self.moved.get(id).copied().unwrap_or(id);
+        let Some(accepted) = self.baseline.accepted.get(key) else {
+            return AgainstBaseline::New;
+        };
+        let exceeded = accepted.exceeded_by(&site.verdict.rate, pace);
+        exceeded.map_or(AgainstBaseline::Accepted, AgainstBaseline::Worse)
+    }
+}
+
+/// What a baseline says of one site that grows.
+enum AgainstBaseline {
+    New,
+    /// And why.
+    Worse(String),
+    Accepted,
+}
+
+fn growing(run: &RunReport) -> impl Iterator<Item = &JudgedSite> {
+    run.findings.iter().flat_map(|finding| &finding.sites)
+}
+
+/// Of the entries whose sites are gone the one of this site's function that grew most like it.
+fn nearest<'a>(
+    gone: &BTreeMap<&'a str, &Accepted>,
+    site: &JudgedSite,
+    pace: &BTreeMap<String, f64>,
+) -> Option<&'a str> {
+    let JudgedSite { subject, verdict, .. } = site;
+    let of_function = gone
+        .iter()
+        .filter(|(_, accepted)| (&accepted.path, &accepted.tag) == (&subject.path, &subject.tag));
+    let by_growth = of_function.map(|(key, it)| (it.differs_from(&verdict.rate, pace), *key));
+    by_growth.min_by(|(one, _), (other, _)| one.total_cmp(other)).map(|(_, key)| key)
 }

@@ -1,7 +1,7 @@
 //! Growth that was accepted once: only new or worse growth fails from then on.
 //!
-//! A JSON file, one entry per site and per part of the process that grows, sorted by identity, one entry to a few lines: two branches that
-//! accept different sites merge without a conflict of meaning. An update leaves an entry as it is
+//! A JSON file, one entry per site and per part of the process that grows, sorted by identity, one
+//! entry to a few lines: two branches that accept different sites merge without a conflict of meaning. An update leaves an entry as it is
 //! while the growth stays near it, so that accepting again what is there changes no byte.
 
 mod matching;
@@ -12,8 +12,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 pub use matching::BaselineMatch;
+pub(crate) use matching::Matching;
 
-use crate::finding::{Finding, Gate, JudgedSite, Ruling};
+use crate::finding::{Gate, JudgedSite, Ruling};
 use crate::process::Process;
 use crate::run_report::RunReport;
 use crate::verdict::{Class, LEAST_WORSE_BYTES_PER_OP, Rate, SECONDS, WORSE_FACTOR, unit_of};
@@ -25,12 +26,12 @@ const BASELINE_VERSION: u32 = 1;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Accepted {
-    /// The function that allocates, for readers: the key says which site of it.
+    /// The function that allocates: the key says which site of it, unless its callers have changed.
     pub path: String,
     /// Its file, relative to the crate, for readers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
-    /// The tag it allocates under, for readers.
+    /// The tag it allocates under.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tag: Option<String>,
     /// What it was judged to be.
@@ -166,28 +167,8 @@ impl Baseline {
         serde_json::to_string_pretty(self).map(|text| text + "\n").unwrap_or_default()
     }
 
-    /// What it makes of a finding that was ruled on so, at this pace of work. Accepted growth
-    /// passes; growth that passes already is none of its business.
-    pub(crate) fn amended(
-        &self,
-        finding: &Finding,
-        ruling: &Ruling,
-        pace: &BTreeMap<String, f64>,
-    ) -> Option<Ruling> {
-        let Ruling { gate: gate @ (Gate::Fail | Gate::Undecided), .. } = *ruling else {
-            return None;
-        };
-        let sites = || finding.sites.iter().map(|site| self.held_against(site, pace));
-        let worse = sites().find_map(|site| match site {
-            AgainstBaseline::Worse(because) => Some(because),
-            AgainstBaseline::New | AgainstBaseline::Accepted => None,
-        });
-        let is_new = sites().any(|site| matches!(site, AgainstBaseline::New));
-        Some(match worse {
-            Some(because) => Ruling { gate, because },
-            None if is_new => Ruling { gate, because: "not in the baseline".into() },
-            None => Ruling { gate: Gate::Pass, because: "accepted in the baseline".into() },
-        })
+    fn entries(&self) -> impl Iterator<Item = (&str, &Accepted)> {
+        self.accepted.iter().map(|(key, accepted)| (key.as_str(), accepted))
     }
 
     /// Lets parts of a process pass whose growth was accepted.
@@ -200,14 +181,6 @@ impl Baseline {
                 false => Ruling { because: "worse than accepted".into(), ..ruling.clone() },
             };
         }
-    }
-
-    fn held_against(&self, site: &JudgedSite, pace: &BTreeMap<String, f64>) -> AgainstBaseline {
-        let Some(accepted) = self.accepted.get(&site.subject.id) else {
-            return AgainstBaseline::New;
-        };
-        let exceeded = accepted.exceeded_by(&site.verdict.rate, pace);
-        exceeded.map_or(AgainstBaseline::Accepted, AgainstBaseline::Worse)
     }
 }
 
@@ -227,14 +200,6 @@ impl AcceptedPart {
         let (less, more) = (self.per_op.min(other.per_op), self.per_op.max(other.per_op));
         self.work == other.work && more <= less * WORSE_FACTOR
     }
-}
-
-/// What a baseline says of one site that grows.
-enum AgainstBaseline {
-    New,
-    /// And why.
-    Worse(String),
-    Accepted,
 }
 
 impl Accepted {
@@ -266,6 +231,17 @@ impl Accepted {
         worse.then(|| {
             format!("worse than accepted: {now:.1} B/{unit}, accepted up to {was:.1}{doubt}")
         })
+    }
+
+    fn is_of_function_of(&self, other: &Self) -> bool {
+        (&self.path, &self.tag) == (&other.path, &other.tag)
+    }
+
+    /// How unlike this growth is, at this pace of work: the logarithm of how many times more or less.
+    fn differs_from(&self, rate: &Rate, pace: &BTreeMap<String, f64>) -> f64 {
+        let ops_per_hour = pace.get(&self.work).copied().unwrap_or(rate.ops_per_hour);
+        let now = rate.per(&self.work, ops_per_hour).bytes_per_op;
+        (now / self.bytes_per_op).ln().abs()
     }
 
     /// The same site, class and unit, and neither side is worse.

@@ -6,7 +6,7 @@ mod run;
 
 use serde::Serialize;
 
-use crate::baseline::{Baseline, BaselineMatch};
+use crate::baseline::{Baseline, BaselineMatch, Matching};
 use crate::compare::{Before, Comparison};
 use crate::finding::{Finding, Gate, Ruling};
 use crate::policy::{Date, Inconclusive, Policy, PolicyUse};
@@ -105,10 +105,11 @@ pub fn judge_runs_by(runs: &[Run<'_>], criteria: &Criteria<'_>, classify: Classi
         judged.iter().flat_map(|run| &run.too_short).cloned().collect();
     undecided.extend(runs.iter().filter_map(adequacy::of_children));
     undecided.extend(runs.iter().filter_map(adequacy::of_uncounted));
-    judged.iter_mut().for_each(|run| rule_on(run, criteria));
+    let matching = baseline.map(|baseline| Matching::new(baseline, &judged, runs));
+    judged.iter_mut().for_each(|run| rule_on(run, criteria, matching.as_ref()));
     let policy_use = policy.usage(&judged, runs, today);
-    let baseline = baseline.map(|baseline| {
-        let matched = baseline.matching(&judged, runs);
+    let baseline = baseline.zip(matching).map(|(baseline, matching)| {
+        let matched = matching.counted(&judged);
         warnings.extend(matched.warnings(baseline));
         matched
     });
@@ -146,13 +147,13 @@ type Amendment<'a> = &'a dyn Fn(&Ruling) -> Option<Ruling>;
 /// Rules on each finding of a run, and on each part of its process. The policy speaks first; whoever speaks later sees how it was
 /// ruled, and may overrule it: the budget of the whole process, then growth that was accepted, then
 /// doubt about the build before.
-fn rule_on(run: &mut RunReport, criteria: &Criteria<'_>) {
+fn rule_on(run: &mut RunReport, criteria: &Criteria<'_>, matching: Option<&Matching<'_>>) {
     let Criteria { policy, baseline, before, today } = *criteria;
     let (pace, is_over) = (run.pace(), policy.is_over_process_budget(run));
     for finding in &mut run.findings {
         let amendments: [Amendment<'_>; 3] = [
             &|_| is_over.then(|| policy.process_ruling(finding)).flatten(),
-            &|ruling| baseline?.amended(finding, ruling, &pace),
+            &|ruling| matching?.amended(finding, ruling, &pace),
             &|ruling| before?.amended(ruling),
         ];
         let by_policy = policy.ruling(finding, &pace, today);
