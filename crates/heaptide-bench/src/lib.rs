@@ -75,7 +75,7 @@ enum Name {
     /// 20,000 call stacks, each on each of 32 threads.
     #[value(name = "crowd-32")]
     Crowd32,
-    /// The same, 400 times, with a snapshot after each.
+    /// The same, 400 times over one in sixteen of the stacks, with a snapshot after each.
     #[value(name = "crowd-epochs")]
     CrowdEpochs,
     /// Blocks made and freed under 150 frames.

@@ -30,14 +30,16 @@ pub(crate) fn block_at(path: u64, depth: u32) -> Vec<u8> {
     }
 }
 
-/// All threads over all stacks, so many times; `between` runs after each time, while they wait.
-pub(crate) fn crowd(rounds: u64, between: &dyn Fn()) {
+/// All threads over all stacks, or over one in so many of them and others the next time; `between` runs after
+/// each time, while they wait.
+pub(crate) fn crowd(rounds: u64, one_in: usize, between: &dyn Fn()) {
     let depth = enough_bits(CROWD_SITES);
     let step = Barrier::new(CROWD_THREADS + 1);
     let work = || {
-        for _ in 0..rounds {
+        for first in (0..one_in as u64).cycle().take(rounds as usize) {
             step.wait();
-            (0..CROWD_SITES).for_each(|path| drop(block_at(path, depth)));
+            let paths = (first..CROWD_SITES).step_by(one_in);
+            paths.for_each(|path| drop(block_at(path, depth)));
             // Who ends leaves what was kept for him to the next: so nobody does before all are done.
             step.wait();
         }
@@ -91,7 +93,7 @@ impl Allocating {
     /// Many stacks, each on many threads at once: what is kept for each of both adds up here. An
     /// operation is a round of all threads over all stacks; each block is freed at once.
     pub(crate) fn crowd() -> Self {
-        Self::new(0, 1, |rounds| crowd(rounds, &|| ()))
+        Self::new(0, 1, |rounds| crowd(rounds, 1, &|| ()))
     }
 
     /// Stacks of which hardly one comes twice; some stay alive.

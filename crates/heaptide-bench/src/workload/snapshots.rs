@@ -20,6 +20,8 @@ const N_CHANGES: u64 = 800;
 
 /// So many times blocks are born, each apart from all others.
 const N_EPOCHS: u64 = 400;
+/// Of the crowd's stacks one in so many between two snapshots, so that it ends in a minute.
+const CROWD_ONE_IN: usize = 16;
 
 /// The processor's time from the start of the process to the end of the first snapshot.
 pub(crate) fn first(snapshot: &dyn Fn()) -> Measured {
@@ -68,6 +70,6 @@ pub(crate) fn of_few_changes(snapshot: &dyn Fn()) -> Measured {
 /// A snapshot after each round of a crowd: how much is kept of when blocks were born. An operation is a round.
 pub(crate) fn of_crowd(snapshot: &dyn Fn()) -> Measured {
     let clocks = Clocks::start();
-    crowd(N_EPOCHS, snapshot);
+    crowd(N_EPOCHS, CROWD_ONE_IN, snapshot);
     clocks.stop(N_EPOCHS)
 }

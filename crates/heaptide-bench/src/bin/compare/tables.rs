@@ -120,7 +120,7 @@ pub(crate) fn memory(results: &Results) -> String {
     let epochs =
         results.against_baseline("crowd-epochs", &EXACT, |run, base| run.rss() - base.rss());
     let sentence = format!(
-        "\nThe crowd again, 400 times, with a snapshot after each, exact: {} MiB more.\n",
+        "\nThe crowd again, 400 times over one in sixteen of the stacks, with a snapshot after each, exact: {} MiB more.\n",
         cell(epochs.map(|more| more.median / MIB))
     );
     table(&head, &rows) + &sentence
