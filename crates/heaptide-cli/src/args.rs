@@ -361,13 +361,15 @@ pub(crate) struct Doctor {
 }
 
 /// Set up the gate for a project: the line in the program behind a feature, a commented
-/// heaptide.toml, a load script and a CI workflow. Shows what it will write; overwrites nothing.
+/// heaptide.toml, a load script and a CI workflow; for a library, growth tests and a CI workflow.
+/// Shows what it will write; overwrites nothing.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Init {
     /// The directory of the project.
     #[arg(default_value = ".", value_hint = ValueHint::DirPath)]
     pub(crate) dir: PathBuf,
-    /// The program to watch [default: the one that is run by default, or serves, or is the first].
+    /// The program to watch [default: of those that Cargo builds there, the one that is run by
+    /// default, or serves, or is the first].
     #[arg(long, value_name = "NAME")]
     pub(crate) bin: Option<String>,
     /// Where Heaptide is taken from: a git repository, or a directory with a checkout of it.

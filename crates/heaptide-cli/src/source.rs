@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use toml_edit::{InlineTable, Value};
+use toml_edit::InlineTable;
 
 /// As `--source` says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,17 +28,17 @@ impl FromStr for Source {
 }
 
 impl Source {
-    /// The dependency as it stands in a `Cargo.toml`.
-    pub(crate) fn dependency(&self) -> Value {
+    /// The dependency on one of our crates, as it stands in a `Cargo.toml`.
+    pub(crate) fn dependency(&self, name: &str) -> InlineTable {
         let mut table = InlineTable::new();
         match self {
             Self::Git(url) => table.insert("git", url.as_str().into()),
             Self::Path(path) => {
-                table.insert("path", path.join("crates/heaptide").display().to_string().into())
+                let path = path.join("crates").join(name);
+                table.insert("path", path.display().to_string().into())
             }
         };
-        table.insert("optional", true.into());
-        Value::InlineTable(table)
+        table
     }
 
     /// The command that installs the command.

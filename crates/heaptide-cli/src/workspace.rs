@@ -18,6 +18,8 @@ const SHIM_CRATE: &str = "heaptide";
 #[derive(Debug, Deserialize)]
 pub(crate) struct Metadata {
     pub(crate) packages: Vec<Package>,
+    /// Packages that are built where no package is named, by their id.
+    pub(crate) workspace_default_members: Vec<String>,
     pub(crate) workspace_root: PathBuf,
     /// Where the project has what it builds, whatever the environment says.
     pub(crate) target_directory: PathBuf,
@@ -26,6 +28,7 @@ pub(crate) struct Metadata {
 /// A package of the workspace.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Package {
+    pub(crate) id: String,
     pub(crate) name: String,
     pub(crate) manifest_path: PathBuf,
     pub(crate) default_run: Option<String>,

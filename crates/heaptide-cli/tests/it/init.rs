@@ -167,10 +167,59 @@ fn what_is_not_ours_to_change_is_said() {
         written.stderr
     );
     assert_eq!(scratch.read("src/main.rs"), other);
-    let library = project(&[("Cargo.toml", PACKAGE), ("src/lib.rs", "")]);
-    let refused = init(&library, "--yes");
+    let macros = format!("{PACKAGE}\n[lib]\nproc-macro = true\n");
+    let macros = project(&[("Cargo.toml", &macros), ("src/lib.rs", "")]);
+    let refused = init(&macros, "--yes");
     assert_eq!(refused.exit, Some(2));
     assert!(refused.stderr.contains("there is no program here"), "{}", refused.stderr);
-    assert_eq!(init(&library, "nowhere").exit, Some(2));
-    assert_eq!(init(&library, "--source nowhere").exit, Some(2));
+    assert_eq!(init(&macros, "nowhere").exit, Some(2));
+    assert_eq!(init(&macros, "--source nowhere").exit, Some(2));
+}
+
+/// "There is no program here" was all that a library was told.
+#[test]
+fn a_library_gets_growth_tests() {
+    for (ci, workflow) in [
+        (".github/workflows/ci.yml", ".github/workflows/heaptide.yml"),
+        (".gitlab-ci.yml", ".gitlab/heaptide.yml"),
+    ] {
+        let scratch = project(&[("Cargo.toml", PACKAGE), ("src/lib.rs", ""), (ci, "")]);
+        let written = init(&scratch, "--yes");
+        assert_eq!(written.exit, Some(0), "{}", written.stderr);
+        has(&scratch, "Cargo.toml", "\n[dev-dependencies]\nheaptide = {");
+        has(&scratch, "Cargo.toml", "heaptide-testing = {");
+        has(&scratch, "tests/growth.rs", "guards nothing until it calls shop");
+        has(&scratch, workflow, " cargo test -p shop --test growth\n");
+        has(&scratch, workflow, " target/heaptide\n");
+        assert!(written.stdout.contains("\n  cargo test -p shop --test growth\n"));
+        assert!(!scratch.path("heaptide.toml").exists());
+        is_complete(&scratch);
+        scratch.write("tests/growth.rs", b"// mine\n");
+        is_complete(&scratch);
+        let called = scratch.run(&["init", "--", "build"]);
+        assert_eq!(called.exit, Some(2));
+        assert!(called.stderr.contains("shop is a library"), "{}", called.stderr);
+    }
+}
+
+/// Of a library and the program that does its chores, the chores were watched.
+#[test]
+fn what_cargo_builds_there_is_the_one_to_watch() {
+    let root = format!("{PACKAGE}\n[workspace]\nmembers = [\"chores\"]\n");
+    let scratch = project(&[
+        ("Cargo.toml", &root),
+        ("src/lib.rs", ""),
+        ("chores/Cargo.toml", "[package]\nname = \"chores\"\nedition = \"2024\"\n"),
+        ("chores/src/main.rs", MAIN),
+    ]);
+    let written = init(&scratch, "--yes");
+    assert_eq!(written.exit, Some(0), "{}", written.stderr);
+    let said = "shop is a library, and gets growth tests; --bin watches a program: chores";
+    assert!(written.stderr.contains(said), "{}", written.stderr);
+    has(&scratch, "tests/growth.rs", "shop");
+    assert_eq!(scratch.read("chores/src/main.rs"), MAIN);
+    is_complete(&scratch);
+    let there = init(&scratch, "chores --yes");
+    assert_eq!(there.exit, Some(0), "{}", there.stderr);
+    has(&scratch, "chores/src/main.rs", "#[global_allocator]");
 }

@@ -1,4 +1,5 @@
-//! The dependency in `Cargo.toml`, behind a feature: a build without it has nothing of the shim.
+//! The dependency in `Cargo.toml`, behind a feature: a build without it has nothing of the shim. A
+//! library has it for its tests alone.
 
 use anyhow::Context;
 use toml_edit::{Array, DocumentMut, Item, Table, value};
@@ -7,13 +8,18 @@ use crate::source::Source;
 
 /// The dependency, and the feature that brings it.
 pub(super) const NAME: &str = "heaptide";
+const TESTING: &str = "heaptide-testing";
 
 /// The manifest with both, and the feature that the line in the program has to stand behind: none where
 /// somebody has the dependency in every build already.
 pub(super) fn edited(text: &str, source: &Source) -> anyhow::Result<(String, Option<String>)> {
     let mut manifest: DocumentMut = text.parse().context("it is no TOML")?;
     let dependencies = table(&mut manifest, "dependencies")?;
-    let dependency = dependencies.entry(NAME).or_insert_with(|| Item::Value(source.dependency()));
+    let dependency = dependencies.entry(NAME).or_insert_with(|| {
+        let mut table = source.dependency(NAME);
+        table.insert("optional", true.into());
+        value(table)
+    });
     let is_optional = dependency.get("optional").and_then(Item::as_bool) == Some(true);
     if !is_optional {
         return Ok((manifest.to_string(), None));
@@ -24,6 +30,16 @@ pub(super) fn edited(text: &str, source: &Source) -> anyhow::Result<(String, Opt
         NAME.to_owned()
     });
     Ok((manifest.to_string(), Some(feature)))
+}
+
+/// The manifest with what growth tests need.
+pub(super) fn edited_for_tests(text: &str, source: &Source) -> anyhow::Result<String> {
+    let mut manifest: DocumentMut = text.parse().context("it is no TOML")?;
+    let dependencies = table(&mut manifest, "dev-dependencies")?;
+    for name in [NAME, TESTING] {
+        dependencies.entry(name).or_insert_with(|| value(source.dependency(name)));
+    }
+    Ok(manifest.to_string())
 }
 
 /// The feature that brings the dependency already: of its name, or else the first that lists it.
@@ -84,6 +100,25 @@ mod tests {
         check(&both, &both, Some(NAME))?;
         assert!(edited("[dependencies", &source).is_err());
         assert!(edited("dependencies = 1\n", &source).is_err());
+        Ok(())
+    }
+
+    #[test]
+    fn a_library_has_both_crates_for_its_tests() -> anyhow::Result<()> {
+        let source = Source::Git("https://example.org/h".into());
+        let check = |before: &str, after: &str| -> anyhow::Result<()> {
+            assert_eq!(edited_for_tests(before, &source)?, after);
+            assert_eq!(edited_for_tests(after, &source)?, after, "once more");
+            Ok(())
+        };
+        let git = "{ git = \"https://example.org/h\" }\n";
+        let both = format!("heaptide = {git}heaptide-testing = {git}");
+        let package = "[package]\nname = \"shop\"   # ours\n";
+        check(package, &format!("{package}\n[dev-dependencies]\n{both}"))?;
+        let theirs = "[dev-dependencies]\nheaptide-testing = \"0.1\"\n\n[lints]\n";
+        let with = format!("heaptide-testing = \"0.1\"\nheaptide = {git}\n[lints]\n");
+        check(theirs, &format!("[dev-dependencies]\n{with}"))?;
+        assert!(edited_for_tests("dev-dependencies = 1\n", &source).is_err());
         Ok(())
     }
 }
