@@ -74,7 +74,7 @@ fn a_program_that_ends_by_itself() {
         ".github/workflows/heaptide.yml",
         "heaptide run\n          --out target/heaptide\n          --interval 50ms --for 60s\n",
     );
-    has(&scratch, ".github/workflows/heaptide.yml", "--bin shop --features shop/heaptide\n");
+    has(&scratch, ".github/workflows/heaptide.yml", "--bin shop --features heaptide\n");
     assert!(!scratch.path("ci").exists());
     is_complete(&scratch);
     scratch.write("heaptide.toml", b"# mine\n");
@@ -109,6 +109,25 @@ fn a_service_in_a_workspace_on_gitlab() {
     assert_eq!(chosen.exit, Some(0), "{}", chosen.stderr);
     has(&scratch, "jobs/src/main.rs", "#[global_allocator]");
     assert_eq!(init(&scratch, "--bin absent").exit, Some(2));
+}
+
+/// An older resolver, as an edition before 2021 brings it, knows a feature of the package at the root by
+/// its bare name alone, and one of another with its package alone: mini-redis did not build.
+#[test]
+fn cargo_knows_the_feature_of_the_program() {
+    let root = format!("{PACKAGE}\n[workspace]\nmembers = [\"web\"]\nresolver = \"1\"\n");
+    let scratch = project(&[
+        ("Cargo.toml", &root),
+        ("src/main.rs", MAIN),
+        ("web/Cargo.toml", "[package]\nname = \"web\"\nedition = \"2021\"\n"),
+        ("web/src/main.rs", MAIN),
+    ]);
+    for (program, feature) in [("shop", "heaptide"), ("web", "web/heaptide")] {
+        let written = init(&scratch, &format!("--yes --bin {program}"));
+        assert_eq!(written.exit, Some(0), "{}", written.stderr);
+        let build = format!("-p {program} --bin {program} --features {feature}\n");
+        assert!(written.stdout.contains(&build), "no {build:?} in {}", written.stdout);
+    }
 }
 
 /// Of mini-redis' client and server, the client was watched, which ends at once.

@@ -43,8 +43,11 @@ impl Steps {
 
 fn build(project: &Project, program: &Program, feature: Option<&str>) -> String {
     let package = &project.package;
-    // Of its package, by name: an older resolver takes a bare feature for one of the root package.
-    let feature = feature.map(|of| format!(" --features {package}/{of}")).unwrap_or_default();
+    // An older resolver takes a bare feature for one of the package in whose directory it is, and
+    // `PACKAGE/FEATURE` for one of another.
+    let is_at_root = project.manifest.parent() == Some(&project.root);
+    let of = if is_at_root { String::new() } else { format!("{package}/") };
+    let feature = feature.map(|it| format!(" --features {of}{it}")).unwrap_or_default();
     format!("cargo build --release -p {package} --bin {}{feature}", program.name)
 }
 
