@@ -75,6 +75,9 @@ fn a_program_that_ends_by_itself() {
         "heaptide run\n          --out target/heaptide\n          --interval 50ms --for 60s\n",
     );
     has(&scratch, ".github/workflows/heaptide.yml", "--bin shop --features heaptide\n");
+    // Without its condition, a build without the feature would not know it.
+    let work = "\n  #[cfg(feature = \"heaptide\")]\n  heaptide::work(\"requests\", 1);\n";
+    assert!(written.stdout.contains(work), "{}", written.stdout);
     assert!(!scratch.path("ci").exists());
     is_complete(&scratch);
     scratch.write("heaptide.toml", b"# mine\n");

@@ -179,12 +179,17 @@ fn next(project: &Project, feature: Option<&str>) -> String {
         Ci::GitLab => "Add `include: [{ local: .gitlab/heaptide.yml }]` to .gitlab-ci.yml.\n",
         Ci::GitHub => "",
     };
-    let work = match project.watched {
+    let work = match &project.watched {
         Watched::Program(_) => {
-            "Call `heaptide::work(\"requests\", 1)` where a request is done, and growth is judged per \
-             request.\n"
+            let condition = feature.map(|of| format!("  #[cfg(feature = \"{of}\")]\n"));
+            format!(
+                "Count what is done where a request is, and growth is judged per request; without it, in \
+                 time, and a leak under load that ebbs looks like a cache that fills:\n\
+                 {}  heaptide::work(\"requests\", 1);\n",
+                condition.unwrap_or_default()
+            )
         }
-        Watched::Library(_) => "",
+        Watched::Library(_) => String::new(),
     };
     let here = steps::here(project, feature).join("\n  ");
     let tests = if project.has_nextest { "cargo nextest run" } else { "cargo test" };
