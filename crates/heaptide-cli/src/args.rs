@@ -2,6 +2,7 @@
 //!
 //! One definition gives the parser, both helps, the man page and the completions.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -480,6 +481,17 @@ pub(crate) enum Ready {
     Tcp(String),
     /// A successful answer from HOST:PORT to a GET of this path.
     Http { address: String, path: String },
+}
+
+/// As it was written.
+impl fmt::Display for Ready {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Recording => f.write_str("none"),
+            Self::Tcp(address) => f.write_str(address),
+            Self::Http { address, path } => write!(f, "http://{address}{path}"),
+        }
+    }
 }
 
 impl FromStr for Ready {

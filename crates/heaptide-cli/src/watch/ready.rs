@@ -40,7 +40,9 @@ pub(crate) async fn wait(
     let reason = RefCell::new("nothing was asked yet".to_owned());
     if timeout(limit, answer(ready, &reason)).await.is_err() {
         let reason = reason.borrow();
-        anyhow::bail!("the program records but is not ready after {shown} (--ready): {reason}");
+        anyhow::bail!(
+            "the program records but is not ready after {shown} (--ready {ready}): {reason}"
+        );
     }
     Ok(())
 }
