@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::{Accepted, Baseline};
+use super::accepted::{Accepted, Baseline};
 use crate::finding::{Finding, Gate, JudgedSite, Ruling};
 use crate::run_report::RunReport;
 use crate::site::Run;

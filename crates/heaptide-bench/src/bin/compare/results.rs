@@ -219,6 +219,8 @@ fn sample(contender: &Contender, args: &[&str], scratch: &Path) -> Result<Sample
     let (true, Some(line)) = (output.status.success(), line) else {
         let complaint = String::from_utf8_lossy(&output.stderr);
         let last = complaint.lines().chain(said.lines()).last().unwrap_or("it said nothing");
+        // The page is of no machine: only the file's name is left of where it was.
+        let last = last.replace(&format!("{}/", scratch.display()), "");
         bail!("{}: {last}", output.status);
     };
     let mut sample: Sample = serde_json::from_str(line)?;
