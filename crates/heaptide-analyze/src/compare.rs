@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use crate::finding::{Change, Gate, Ruling};
+use crate::gone::Gone;
 use crate::process::Process;
 use crate::run_report::RunReport;
 use crate::site::Run;
@@ -68,6 +69,11 @@ impl Growing {
         let ops_per_hour = self.pace.get(&other.work).copied().unwrap_or(other.ops_per_hour);
         self.rate.per(&other.work, ops_per_hour)
     }
+
+    /// How unlike another run's growth it is: the logarithm of how many times more or less.
+    fn differs_from(&self, rate: &Rate) -> f64 {
+        (self.rate_like(rate).bytes_per_op / rate.bytes_per_op).ln().abs()
+    }
 }
 
 impl Before {
@@ -103,16 +109,20 @@ impl Before {
     /// What of a run's growth is new or worse, by index of its site.
     pub(crate) fn changes(&self, run: &Run<'_>, verdicts: &[Verdict]) -> BTreeMap<usize, Change> {
         let growing = |index: &usize| verdicts[*index].class <= Class::Suspect;
-        let mut moved = Moved::new(self, run);
+        let there: BTreeSet<&str> = run.sites.iter().map(|site| site.subject.id.as_str()).collect();
+        let gone = self.growing.iter().filter(|(id, _)| !there.contains(id.as_str()));
+        let mut gone = Gone::new(gone.map(|(_, site)| (site.path.as_str(), site)));
         let mut changes = BTreeMap::new();
         for index in (0..verdicts.len()).filter(growing) {
             let (subject, rate) = (&run.sites[index].subject, &verdicts[index].rate);
             let change = match self.growing.get(&subject.id) {
                 Some(before) => worse(rate, before.rate_like(rate)),
-                None => moved.take(&subject.path, rate).map_or_else(
-                    || Some(Change::New { was: self.sites.get(&subject.id).copied() }),
-                    |was| worse(rate, was),
-                ),
+                None => {
+                    gone.take(&subject.path.as_str(), |site| site.differs_from(rate)).map_or_else(
+                        || Some(Change::New { was: self.sites.get(&subject.id).copied() }),
+                        |was| worse(rate, was.rate_like(rate)),
+                    )
+                }
             };
             changes.extend(change.map(|change| (index, change)));
         }
@@ -217,30 +227,6 @@ impl Before {
     /// Why it is too short to compare with: one sentence each.
     pub(crate) fn undecided(&self) -> impl Iterator<Item = String> {
         self.too_short.iter().map(|text| format!("the build before: {text}"))
-    }
-}
-
-/// Growth whose site is not there any more, by path: another caller may have taken its place.
-struct Moved<'a>(BTreeMap<&'a str, Vec<&'a Growing>>);
-
-impl<'a> Moved<'a> {
-    fn new(before: &'a Before, run: &Run<'_>) -> Self {
-        let there: BTreeSet<&str> = run.sites.iter().map(|site| site.subject.id.as_str()).collect();
-        let mut moved: BTreeMap<&str, Vec<&Growing>> = BTreeMap::new();
-        for (_, site) in before.growing.iter().filter(|(id, _)| !there.contains(id.as_str())) {
-            moved.entry(&site.path).or_default().push(site);
-        }
-        Self(moved)
-    }
-
-    /// Of the sites that are gone from a function the one that grew most like this; each once.
-    fn take(&mut self, path: &str, rate: &Rate) -> Option<Rate> {
-        let gone = self.0.get_mut(path)?;
-        let differs =
-            |site: &Growing| (site.rate_like(rate).bytes_per_op / rate.bytes_per_op).ln().abs();
-        let nearest =
-            (0..gone.len()).min_by(|&a, &b| differs(gone[a]).total_cmp(&differs(gone[b])))?;
-        Some(gone.swap_remove(nearest).rate_like(rate))
     }
 }
 

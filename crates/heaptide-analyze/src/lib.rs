@@ -81,6 +81,7 @@ pub mod policy;
 
 pub mod baseline;
 pub mod compare;
+mod gone;
 
 mod judge;
 pub mod view;

@@ -1,8 +1,9 @@
 //! Growth that was accepted once: only new or worse growth fails from then on.
 //!
 //! A JSON file, one entry per site and per part of the process that grows, sorted by identity, one
-//! entry to a few lines: two branches that accept different sites merge without a conflict of meaning. An update leaves an entry as it is
-//! while the growth stays near it, so that accepting again what is there changes no byte.
+//! entry to a few lines: two branches that accept different sites merge without a conflict of
+//! meaning. An update leaves an entry as it is while the growth stays near it, so that accepting
+//! again what is there changes no byte.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -162,10 +163,6 @@ impl Baseline {
         serde_json::to_string_pretty(self).map(|text| text + "\n").unwrap_or_default()
     }
 
-    pub(super) fn entries(&self) -> impl Iterator<Item = (&str, &Accepted)> {
-        self.accepted.iter().map(|(key, accepted)| (key.as_str(), accepted))
-    }
-
     /// Lets parts of a process pass whose growth was accepted.
     pub(crate) fn amend_parts(&self, process: &mut Process, pace: &BTreeMap<String, f64>) {
         for (name, rate, ruling) in process.rulings_mut() {
@@ -228,8 +225,9 @@ impl Accepted {
         })
     }
 
-    pub(super) fn is_of_function_of(&self, other: &Self) -> bool {
-        (&self.path, &self.tag) == (&other.path, &other.tag)
+    /// Its function, and the tag that it allocates under.
+    pub(super) fn function(&self) -> (&str, Option<&str>) {
+        (&self.path, self.tag.as_deref())
     }
 
     /// How unlike this growth is, at this pace of work: the logarithm of how many times more or less.

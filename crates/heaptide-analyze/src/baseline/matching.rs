@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::accepted::{Accepted, Baseline};
 use crate::finding::{Finding, Gate, JudgedSite, Ruling};
+use crate::gone::Gone;
 use crate::run_report::RunReport;
 use crate::site::Run;
 
@@ -80,25 +81,29 @@ impl<'a> Matching<'a> {
     pub(crate) fn new(baseline: &'a Baseline, reports: &[RunReport], runs: &[Run<'a>]) -> Self {
         let there: BTreeSet<&str> =
             runs.iter().flat_map(|run| run.sites).map(|site| site.subject.id.as_str()).collect();
-        let (known, gone): (BTreeMap<&str, &Accepted>, BTreeMap<&str, &Accepted>) =
-            baseline.entries().partition(|(key, _)| there.contains(key));
-        let is_known = |gone: &Accepted| known.values().any(|known| known.is_of_function_of(gone));
-        let mut gone: BTreeMap<&str, &Accepted> =
-            gone.into_iter().filter(|(_, accepted)| !is_known(accepted)).collect();
+        let (known, gone): (Vec<_>, Vec<_>) =
+            baseline.accepted.iter().partition(|(key, _)| there.contains(key.as_str()));
+        let known_functions: BTreeSet<_> = known.iter().map(|(_, it)| it.function()).collect();
+        let is_gone = |(_, it): &(_, &Accepted)| !known_functions.contains(&it.function());
+        let gone = gone.into_iter().filter(is_gone);
+        let mut gone = Gone::new(gone.map(|(key, it)| (it.function(), (key.as_str(), it))));
+        let known: BTreeSet<&str> = known.into_iter().map(|(key, _)| key.as_str()).collect();
         let mut moved = BTreeMap::new();
         for run in reports {
             let pace = run.pace();
-            for site in growing(run).filter(|site| !known.contains_key(site.subject.id.as_str())) {
-                if moved.contains_key(&site.subject.id) {
+            for JudgedSite { subject, verdict, .. } in growing(run) {
+                let id = subject.id.as_str();
+                if known.contains(id) || moved.contains_key(id) {
                     continue;
                 }
-                if let Some(key) = nearest(&gone, site, &pace) {
-                    gone.remove(key);
-                    moved.insert(site.subject.id.clone(), key);
+                let function = (subject.path.as_str(), subject.tag.as_deref());
+                let differs = |(_, it): &(_, &Accepted)| it.differs_from(&verdict.rate, &pace);
+                if let Some((key, _)) = gone.take(&function, differs) {
+                    moved.insert(id.to_owned(), key);
                 }
             }
         }
-        Self { baseline, known: known.into_keys().collect(), moved }
+        Self { baseline, known, moved }
     }
 
     /// What the baseline makes of a finding that was ruled on so, at this pace of work. Accepted growth
@@ -180,18 +185,4 @@ enum AgainstBaseline {
 
 fn growing(run: &RunReport) -> impl Iterator<Item = &JudgedSite> {
     run.findings.iter().flat_map(|finding| &finding.sites)
-}
-
-/// Of the entries whose sites are gone the one of this site's function that grew most like it.
-fn nearest<'a>(
-    gone: &BTreeMap<&'a str, &Accepted>,
-    site: &JudgedSite,
-    pace: &BTreeMap<String, f64>,
-) -> Option<&'a str> {
-    let JudgedSite { subject, verdict, .. } = site;
-    let of_function = gone
-        .iter()
-        .filter(|(_, accepted)| (&accepted.path, &accepted.tag) == (&subject.path, &subject.tag));
-    let by_growth = of_function.map(|(key, it)| (it.differs_from(&verdict.rate, pace), *key));
-    by_growth.min_by(|(one, _), (other, _)| one.total_cmp(other)).map(|(_, key)| key)
 }
